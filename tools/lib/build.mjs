@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+// Builds what runs: src/bin and src/proc into CommonJS bundles (an ESM bundle with winston dies at start), native/ into
+// one addon by one cc call. Outputs appear by rename, so that a build beside a running test hurts nobody.
+import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { basename, join } from 'node:path';
+import { runQuiet } from './run.mjs';
+import { say, short, top } from './say.mjs';
+
+const addon = join(top, 'build', 'native', 'lvsd.node');
+
+function filesUnder(dir, suffix) {
+  if (!existsSync(dir)) return [];
+  return readdirSync(dir, { recursive: true })
+    .map((name) => join(dir, String(name)))
+    .filter((name) => name.endsWith(suffix))
+    .sort();
+}
+
+const newest = (files) => files.reduce((max, file) => Math.max(max, statSync(file).mtimeMs), 0);
+
+function stale(output, inputs) {
+  return !existsSync(output) || statSync(output).mtimeMs < newest(inputs);
+}
+
+/** Entry points and the bundle that each becomes. */
+function bundles() {
+  return ['bin', 'proc'].flatMap((dir) => {
+    const from = join(top, 'src', dir);
+    if (!existsSync(from)) return [];
+    return readdirSync(from)
+      .filter((name) => name.endsWith('.ts'))
+      .map((name) => ({ source: join(from, name), output: join(top, 'dist', dir, `${basename(name, '.ts')}.cjs`) }));
+  });
+}
+
+async function buildBundles(force) {
+  const inputs = [...filesUnder(join(top, 'src'), '.ts'), join(top, 'package.json'), join(top, 'tools/lib/build.mjs')];
+  const wanted = bundles().filter(({ output }) => force || stale(output, inputs));
+  if (wanted.length === 0) return;
+  const esbuild = await import('esbuild');
+  for (const { source, output } of wanted) {
+    const fresh = `${output}.${process.pid}`;
+    await esbuild.build({
+      entryPoints: [source],
+      outfile: fresh,
+      bundle: true,
+      platform: 'node',
+      format: 'cjs',
+      target: 'node20',
+      // A bundle lies as deep as its source (dist/bin, src/bin), so relative paths from import.meta.url stay right.
+      define: { 'import.meta.url': 'importMetaUrl' },
+      banner: { js: '#!/usr/bin/env node\nconst importMetaUrl = require("node:url").pathToFileURL(__filename).href;' },
+      logLevel: 'warning',
+    });
+    chmodSync(fresh, 0o755);
+    renameSync(fresh, output);
+    say(`built ${short(output)}`);
+  }
+  for (const dir of ['bin', 'proc']) {
+    const keep = new Set(bundles().map(({ output }) => output));
+    for (const file of filesUnder(join(top, 'dist', dir), '.cjs')) if (!keep.has(file)) rmSync(file);
+  }
+}
+
+function buildAddon(force) {
+  const sources = filesUnder(join(top, 'native'), '.c');
+  if (sources.length === 0) return;
+  const headers = filesUnder(join(top, 'native'), '.h');
+  if (!force && !stale(addon, [...sources, ...headers])) return;
+  const { include_dir: include } = createRequire(import.meta.url)('node-api-headers');
+  mkdirSync(join(top, 'build', 'native'), { recursive: true });
+  const fresh = `${addon}.${process.pid}`;
+  const flags = ['-shared', '-fPIC', '-O2', '-g', '-std=gnu11', '-fvisibility=hidden', '-Wall', '-Wextra', '-Werror'];
+  runQuiet(process.env.CC ?? 'cc', [...flags, `-I${include}`, '-DNODE_GYP_MODULE_NAME=lvsd', '-o', fresh, ...sources]);
+  renameSync(fresh, addon);
+  say(`built ${short(addon)}`);
+}
+
+/** Builds what is out of date, or everything with `force`. */
+export async function build({ force = false } = {}) {
+  buildAddon(force);
+  await buildBundles(force);
+}

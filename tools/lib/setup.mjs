@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT
+// What a fresh clone on a fresh Debian 12 lacks: build tools, QEMU and the npm packages. Idempotent, and silent when
+// everything is there. Nothing here starts a service or puts a kernel on the machine.
+
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { runLive, runQuiet } from './run.mjs';
+import { Complaint, say, top } from './say.mjs';
+
+/** Debian packages by what needs them. */
+const packages = {
+  build: ['gcc', 'libc6-dev', 'make', 'patch', 'git', 'xz-utils', 'zstd', 'cpio', 'bc', 'libelf1', 'python3-minimal'],
+  lab: ['qemu-system-x86', 'qemu-system-common', 'kmod'],
+};
+
+/** Which packages dpkg has fully installed, from its own status file (a stable interface, and no process to start). */
+function installed() {
+  const status = '/var/lib/dpkg/status';
+  if (!existsSync(status)) throw new Complaint('there is no dpkg here: the set-up is written for Debian 12');
+  const there = new Set();
+  for (const paragraph of readFileSync(status, 'utf8').split('\n\n')) {
+    const name = /^Package: (.+)$/m.exec(paragraph)?.[1];
+    if (name !== undefined && /^Status: \S+ ok installed$/m.test(paragraph)) there.add(name);
+  }
+  return there;
+}
+
+/** The words that make a command run as root; undefined when there is no way to. */
+function asRoot() {
+  if (process.getuid() === 0) return [];
+  try {
+    runQuiet('sudo', ['-n', 'true']);
+    return ['sudo', '-n'];
+  } catch {
+    return undefined;
+  }
+}
+
+export async function setupApt(names = [...packages.build, ...packages.lab]) {
+  const there = installed();
+  const missing = names.filter((name) => !there.has(name));
+  if (missing.length === 0) return;
+  const root = asRoot();
+  if (root === undefined) {
+    throw new Complaint(
+      `these Debian packages are missing and I am neither root nor allowed sudo without a password; please run: apt-get install --no-install-recommends ${missing.join(' ')}`,
+    );
+  }
+  say(`installing Debian packages: ${missing.join(' ')}`);
+  const apt = (args) => {
+    const [command, ...rest] = [
+      ...root,
+      'env',
+      'DEBIAN_FRONTEND=noninteractive',
+      'apt-get',
+      '-qq',
+      '-o',
+      'Dpkg::Use-Pty=0',
+      ...args,
+    ];
+    return runLive(command, rest, { stdio: ['ignore', 2, 2] });
+  };
+  const install = ['install', '-y', '--no-install-recommends', ...missing];
+  await apt(['update']);
+  if ((await apt(install)) !== 0) throw new Complaint(`apt-get could not install ${missing.join(' ')}`);
+}
+
+export async function setupNpm() {
+  const lock = readFileSync(join(top, 'package-lock.json'));
+  const key = createHash('sha256').update(lock).digest('hex');
+  const stamp = join(top, 'node_modules', '.lvsd-lock');
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === key) return;
+  const hidden = join(top, 'node_modules', '.package-lock.json');
+  // npm itself may have installed just this (npm ci by hand): then only the stamp is missing.
+  if (!existsSync(hidden) || !sameVersions(JSON.parse(lock), JSON.parse(readFileSync(hidden, 'utf8')))) {
+    say('installing npm packages');
+    if ((await runLive('npm', ['ci', '--no-fund', '--no-audit'], { stdio: ['ignore', 2, 2] })) !== 0) {
+      throw new Complaint('npm ci failed');
+    }
+  }
+  writeFileSync(stamp, key);
+}
+
+function sameVersions(wanted, found) {
+  return Object.entries(wanted.packages).every(
+    ([path, entry]) => path === '' || entry.optional || found.packages[path]?.version === entry.version,
+  );
+}
+
+export async function setup() {
+  const major = Number(process.versions.node.split('.')[0]);
+  if (major < 20) throw new Complaint(`Node ${process.versions.node} is too old: lvsd needs 20 or newer`);
+  if (process.platform !== 'linux' || process.arch !== 'x64') {
+    throw new Complaint('building and testing lvsd needs Linux on x86-64');
+  }
+  await setupApt();
+  await setupNpm();
+}

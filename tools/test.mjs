@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+// npm test [-- WORD...]           everything that must pass; with WORDs only test files whose path has one of them
+// npm run test:full [-- AREA...]  the lab's tests with the large counts (LVSD_COUNTS=full)
+//
+// Four tiers: lint and types; unit and property tests; tests of the lab itself (they boot VMs); system tests, which run
+// inside a VM. System tests that ask for the same VM share one boot. The closing line sums all of them.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { build } from './lib/build.mjs';
+import { nodeTest, readCounts } from './lib/node-test.mjs';
+import { runLive } from './lib/run.mjs';
+import { main, say, top } from './lib/say.mjs';
+import { setup } from './lib/setup.mjs';
+import { labGroups, testFiles } from './lib/test-files.mjs';
+
+/** One tier's outcome: a crash of the tier itself counts as one failed test, so that it can never look green. */
+function outcome(title, code, counts) {
+  if (counts === undefined)
+    return { passed: 0, failed: 1, skipped: 0, failures: [{ file: '', name: `${title}: no result (exit ${code})` }] };
+  if (code !== 0 && counts.failed === 0) {
+    return { ...counts, failed: 1, failures: [{ file: '', name: `${title}: exit ${code} though every test passed` }] };
+  }
+  return counts;
+}
+
+async function lint() {
+  const tools = [
+    ['biome', ['ci', '--colors=off', '--error-on-warnings', '.']],
+    ['tsc', ['-p', 'tsconfig.json']],
+  ];
+  const counts = { passed: 0, failed: 0, skipped: 0, failures: [] };
+  for (const [tool, args] of tools) {
+    say(`lint: ${tool}`);
+    if ((await runLive(join(top, 'node_modules', '.bin', tool), args)) === 0) counts.passed += 1;
+    else {
+      counts.failed += 1;
+      counts.failures.push({ file: '', name: `lint: ${tool}` });
+    }
+  }
+  return counts;
+}
+
+async function onHost(title, files, env = {}) {
+  const dir = mkdtempSync(join(tmpdir(), 'lvsd-test-'));
+  try {
+    const [command, args] = nodeTest(files, join(dir, 'counts.json'));
+    const code = await runLive(command, args, { env: { ...process.env, ...env } });
+    return outcome(title, code, readCounts(join(dir, 'counts.json')));
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+async function inLab(options, files, env) {
+  const dir = mkdtempSync(join(tmpdir(), 'lvsd-test-'));
+  try {
+    const [command, args] = nodeTest(files, '$LAB_OUT/counts.json');
+    const line = [command, ...args].map((word) => `"${word}"`).join(' ');
+    const lab = [join(top, 'tools', 'lab.mjs'), '--timeout', '3300', ...options, '--', 'sh', '-c', `exec ${line}`];
+    const code = await runLive(process.execPath, lab, { env: { ...process.env, ...env, LAB_OUT: dir } });
+    return outcome(`lab ${options.join(' ')}`, code, readCounts(join(dir, 'counts.json')));
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+await main(async (args) => {
+  const full = args.includes('--full');
+  const words = args.filter((word) => word !== '--full');
+  const env = { LVSD_COUNTS: full ? 'full' : 'quick' };
+  const started = Date.now();
+  await setup();
+  const all = [];
+  if (words.length === 0 && !full) all.push(await lint());
+  await build();
+
+  const unit = full ? [] : [...testFiles('test/unit', words), ...testFiles('test/property', words)];
+  if (unit.length > 0) {
+    say(`unit and property tests: ${unit.length} files`);
+    all.push(await onHost('unit tests', unit));
+  }
+  const lab = full ? [] : testFiles('test/lab', words);
+  if (lab.length > 0) {
+    say(`tests of the lab: ${lab.length} files`);
+    all.push(await onHost('tests of the lab', lab));
+  }
+  for (const { options, files } of labGroups(testFiles('test/system', words))) {
+    say(`system tests in one VM (${options.join(' ') || 'default options'}): ${files.length} files`);
+    all.push(await inLab(options, files, env));
+  }
+
+  const sum = (key) => all.reduce((total, tier) => total + tier[key], 0);
+  const [passed, failed, skipped] = [sum('passed'), sum('failed'), sum('skipped')];
+  for (const { file, name } of all.flatMap((tier) => tier.failures)) say(`failed: ${file ? `${file}: ` : ''}${name}`);
+  if (passed + failed === 0) say('no test matches');
+  say(`took ${Math.round((Date.now() - started) / 1000)} s`);
+  process.stdout.write(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}\n`);
+  return failed > 0 || passed === 0 ? 1 : 0;
+});
