@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# What must hold for every patch (it builds by itself, checkpatch has nothing to say) and for the sum of them (sparse
+# and W=1 say nothing that they do not say of the kernel's own files).
+# shellcheck shell=bash
+
+install_missing() {
+  local tool missing=()
+  for tool in "$@"; do command -v "$tool" >/dev/null || missing+=("$tool"); done
+  ((${#missing[@]} > 0)) || return 0
+  [[ $(id -u) == 0 ]] || die "missing: ${missing[*]}; install the Debian packages of these names"
+  say "installing ${missing[*]}"
+  quietly apt-get -q install -y --no-install-recommends "${missing[@]}" || die "cannot install ${missing[*]}"
+}
+
+# commits TREE BASE: one id a patch, first to last.
+commits() { plain_git -C "$1" rev-list --reverse "$2..HEAD"; }
+
+title() { plain_git -C "$1" log -1 --format=%s "$2"; }
+
+# build_each TREE BASE: every commit builds without a warning; done in one folder, so that make does only what is new.
+build_each() {
+  local tree=$1 base=$2 work="$cache/work-$kver-each" commit key log stage_from number=0
+  lock "work-$kver-each"
+  stage_from=$(mktemp -d)
+  log="$work.log"
+  for commit in $(commits "$tree" "$base"); do
+    number=$((number + 1))
+    key=$( (echo "$kver $headers_version"; cat "$here"/lib/compile.sh; plain_git -C "$tree" rev-parse "$commit^{tree}") | hash_of)
+    if [[ -f $cache/each/$key ]]; then
+      say "$number builds (seen before): $(title "$tree" "$commit")"
+      continue
+    fi
+    find "$stage_from" -mindepth 1 -delete
+    plain_git -C "$tree" archive "$commit" | tar -x -C "$stage_from"
+    stage "$stage_from" "$work"
+    compile "$work" each "$log" || { show_errors "$log"; die "does not build: $(title "$tree" "$commit")"; }
+    if grep -q 'warning:' "$log"; then
+      show_errors "$log"
+      die "builds with warnings: $(title "$tree" "$commit")"
+    fi
+    mkdir -p "$cache/each"
+    touch "$cache/each/$key"
+    say "$number builds: $(title "$tree" "$commit")"
+  done
+  rm -rf "$stage_from"
+  say "$number patches, each builds by itself for $kver"
+}
+
+# FILE_PATH_CHANGES asks for MAINTAINERS, which the series does not carry.
+run_checkpatch() {
+  local tree=$1 base=$2 commit bad=0 number=0 out
+  for commit in $(commits "$tree" "$base"); do
+    number=$((number + 1))
+    out=$(plain_git -C "$tree" format-patch -1 --stdout --no-signature "$commit" |
+      perl "$source_dir/scripts/checkpatch.pl" --strict --no-tree --no-summary --ignore FILE_PATH_CHANGES --show-types - 2>&1) && [[ -z $out ]] && continue
+    printf 'checkpatch: %s\n%s\n' "$(title "$tree" "$commit")" "$out" >&2
+    bad=$((bad + 1))
+  done
+  ((bad == 0)) || die "checkpatch --strict: $bad of $number patches"
+  say "checkpatch --strict: $number patches, nothing to say"
+}
+
+# Warnings of sparse and W=1 on a whole tree, without line numbers and without what moves with them.
+analyse() {
+  local work=$1 from=$2 log="$1.log"
+  stage "$from" "$work"
+  find "$work" -name '*.o' -delete
+  compile "$work" check "$log" C=2 W=1 CHECK=sparse || { show_errors "$log"; die 'does not build under W=1'; }
+  grep -E '(warning|error):' "$log" | sed -E "s|$work/||g; s/:[0-9]+:([0-9]+:)?/:/; s|^\.?/?net/netfilter/||" | sort >"$work.warnings" || true
+}
+
+run_sparse() {
+  local tree=$1 base=$2 dir new
+  install_missing sparse
+  lock "work-$kver-check"
+  dir=$(mktemp -d)
+  plain_git -C "$tree" archive "$base" | tar -x -C "$dir"
+  say 'sparse and W=1 on the kernel as it is'
+  analyse "$cache/work-$kver-check-base" "$dir"
+  find "$dir" -mindepth 1 -delete
+  plain_git -C "$tree" archive HEAD | tar -x -C "$dir"
+  say 'sparse and W=1 on the patched one'
+  analyse "$cache/work-$kver-check" "$dir"
+  rm -rf "$dir"
+  new=$(comm -13 "$cache/work-$kver-check-base.warnings" "$cache/work-$kver-check.warnings")
+  if [[ -n $new ]]; then
+    printf '%s\n' "$new" >&2
+    die "sparse or W=1: $(wc -l <<<"$new") new warnings"
+  fi
+  say 'sparse and W=1: no new warning'
+}

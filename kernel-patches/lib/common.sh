@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Sourced by the scripts of this folder: messages, cache, small helpers.
+# shellcheck shell=bash
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cache="${LVSD_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/lvsd}/kernel"
+
+# The parts of a kernel source that the series may touch. Everything else that is unpacked is only read.
+# shellcheck disable=SC2034 # used by the files that source this one
+parts=(net/netfilter/ipvs net/netfilter/xt_ipvs.c include/net/ip_vs.h include/uapi/linux/ip_vs.h
+  Documentation/networking/ipvs-sysctl.rst tools/testing/selftests/netfilter)
+
+say() { printf 'kernel: %s\n' "$*" >&2; }
+
+# die MESSAGE: what the operator has to know, exit code 1; usage errors go through misuse (2).
+die() {
+  say "$*"
+  exit 1
+}
+
+misuse() {
+  say "$* (--help lists the options)"
+  exit 2
+}
+
+hash_of() { sha256sum | cut -c1-16; }
+
+# One writer at a time for what $1 names; the lock ends with the process.
+lock() {
+  mkdir -p "$cache"
+  exec {lock_fd}>"$cache/$1.lock"
+  flock -n "$lock_fd" && return
+  say "waiting for another build that uses $1"
+  flock "$lock_fd"
+}
+
+# Quiet when it works; shows the end of what was said when it does not.
+quietly() {
+  local log
+  log=$(mktemp)
+  if ! "$@" >"$log" 2>&1; then
+    tail -n 30 "$log" >&2
+    rm -f "$log"
+    return 1
+  fi
+  rm -f "$log"
+}
+
+need() {
+  local tool missing=()
+  for tool in "$@"; do command -v "$tool" >/dev/null || missing+=("$tool"); done
+  ((${#missing[@]} == 0)) || die "these programs are missing: ${missing[*]}"
+}
+
+# Git as the builds need it: whatever the caller's configuration says, the same commits come out.
+plain_git() {
+  GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null GIT_COMMITTER_NAME='lvsd build' \
+    GIT_COMMITTER_EMAIL='lvsd@lists.example.org' git -c core.autocrlf=false -c gc.auto=0 -c advice.detachedHead=false "$@"
+}
