@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+/* Arguments from JavaScript. Whatever is passed, the worst that happens is a TypeError. */
+#include "lvsd.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static bool refuse(napi_env env, const char *name, const char *wanted)
+{
+	char message[128];
+
+	snprintf(message, sizeof(message), "%s must be %s", name, wanted);
+	throw_type(env, message);
+	return false;
+}
+
+bool arg_missing(napi_env env, napi_value value)
+{
+	napi_valuetype type;
+
+	return !value || napi_typeof(env, value, &type) != napi_ok || type == napi_undefined || type == napi_null;
+}
+
+bool arg_int(napi_env env, napi_value value, const char *name, int *out)
+{
+	double number;
+
+	/* Unsigned 32-bit values are welcome too: masks and the like are written that way. */
+	if (!value || napi_get_value_double(env, value, &number) != napi_ok || !isfinite(number) ||
+	    number != trunc(number) || number < INT32_MIN || number > UINT32_MAX)
+		return refuse(env, name, "a 32-bit integer");
+	*out = (int)(uint32_t)(int64_t)number;
+	return true;
+}
+
+bool arg_bytes(napi_env env, napi_value value, const char *name, struct bytes *out)
+{
+	bool typed = false;
+	napi_typedarray_type type;
+	void *data;
+
+	if (!value || napi_is_typedarray(env, value, &typed) != napi_ok || !typed ||
+	    napi_get_typedarray_info(env, value, &type, &out->length, &data, NULL, NULL) != napi_ok ||
+	    type != napi_uint8_array)
+		return refuse(env, name, "a Uint8Array");
+	out->data = data;
+	return true;
+}
+
+bool arg_bytes_or_nothing(napi_env env, napi_value value, const char *name, struct bytes *out)
+{
+	out->data = NULL;
+	out->length = 0;
+	return arg_missing(env, value) || arg_bytes(env, value, name, out);
+}
+
+bool arg_words(napi_env env, napi_value value, const char *name, int32_t **out, size_t *length)
+{
+	bool typed = false;
+	napi_typedarray_type type;
+	void *data;
+
+	if (!value || napi_is_typedarray(env, value, &typed) != napi_ok || !typed ||
+	    napi_get_typedarray_info(env, value, &type, length, &data, NULL, NULL) != napi_ok ||
+	    type != napi_int32_array)
+		return refuse(env, name, "an Int32Array");
+	*out = data;
+	return true;
+}
+
+bool arg_path(napi_env env, napi_value value, const char *name, char *out, size_t size)
+{
+	size_t length, copied;
+
+	if (!value || napi_get_value_string_utf8(env, value, NULL, 0, &length) != napi_ok)
+		return refuse(env, name, "a string");
+	if (length == 0 || length >= size)
+		return refuse(env, name, "a path of a length that the system allows");
+	if (napi_get_value_string_utf8(env, value, out, size, &copied) != napi_ok || strlen(out) != length)
+		return refuse(env, name, "a path without NUL bytes");
+	return true;
+}
+
+napi_value make_int(napi_env env, int64_t value)
+{
+	napi_value result = NULL;
+
+	napi_create_int64(env, value, &result);
+	return result;
+}

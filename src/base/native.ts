@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+/** The C addon: non-blocking sockets of every family. Its one path, its types, nothing above it. */
+import { createRequire } from 'node:module';
+
+/** Bits of `watch()` and of its callback. */
+export const READABLE = 1;
+export const WRITABLE = 2;
+
+/**
+ * A non-blocking socket. Addresses, options and control messages are bytes in the kernel's layout. Every failed
+ * system call throws an `Error` with `code` ('ENOBUFS'), `errno` (negative) and `syscall`, every misuse a `TypeError`.
+ */
+export interface NativeSocket {
+  /** -1 once closed or taken. */
+  readonly fd: number;
+  bind(address: Uint8Array): void;
+  connect(address: Uint8Array): void;
+  getsockname(): Buffer;
+  /** A number is passed as an int. */
+  setsockopt(level: number, name: number, value: number | Uint8Array): void;
+  /** At most `length` bytes. */
+  getsockopt(level: number, name: number, length: number): Buffer;
+  /** Bytes sent, or -1 when it would block. */
+  send(data: Uint8Array, address?: Uint8Array | null, control?: Uint8Array | null, flags?: number): number;
+  /** Sends the first messages, at most 64, in one system call: how many went out. */
+  sendBatch(datas: readonly Uint8Array[], addresses?: readonly Uint8Array[] | null): number;
+  /**
+   * Receives up to `info.length / 4` messages (at most 64) in one system call and says how many; 0: none there.
+   * The buffers are cut into equal slots, one a message; `info` gets length, MSG_* flags, address length and
+   * control length of each.
+   */
+  receive(data: Uint8Array, info: Int32Array, addresses?: Uint8Array | null, control?: Uint8Array | null): number;
+  /** Calls back while the socket is ready; a pending socket error counts as ready, `receive()` throws it. */
+  watch(events: number, callback: (events: number) => void): void;
+  unwatch(): void;
+  ref(): void;
+  unref(): void;
+  /** The descriptor, now the caller's; the object is closed. */
+  takeFd(): number;
+  close(): void;
+}
+
+export interface NativeAddon {
+  Socket: new (domain: number, type: number, protocol: number, netns?: string | null) => NativeSocket;
+  /** setns(2): moves the calling thread, so only for a process or worker that stays there. */
+  enterNetns(path: string): void;
+}
+
+/** What a system call of the addon throws. */
+export interface SystemError extends Error {
+  code: string;
+  errno: number;
+  syscall: string;
+}
+
+export function isSystemError(error: unknown): error is SystemError {
+  return error instanceof Error && 'syscall' in error && 'errno' in error && typeof error.errno === 'number';
+}
+
+let addon: NativeAddon | undefined;
+
+/** The addon, loaded at the first call. Sources and bundles lie equally deep, so the path is one and the same. */
+export function native(): NativeAddon {
+  addon ??= createRequire(import.meta.url)('../../build/native/lvsd.node') as NativeAddon;
+  return addon;
+}

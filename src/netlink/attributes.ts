@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+/** Attribute tables: a nest is declared once, and this one engine reads and writes it. */
+import type { AttributeReader } from './reader.ts';
+import type { MessageWriter } from './writer.ts';
+
+/** How an attribute's payload is read. `be` is network order, the other numbers are the host's. */
+export type Scalar = 'u8' | 'u16' | 'u32' | 'u64' | 'be16' | 'be32' | 'string' | 'bytes';
+
+/** Name -> [attribute number, kind]; a table as the kind is a nest. */
+export interface Table {
+  readonly [name: string]: readonly [id: number, kind: Scalar | Table];
+}
+
+type Value<K> = K extends 'u64'
+  ? bigint
+  : K extends 'string'
+    ? string
+    : K extends 'bytes'
+      ? Uint8Array
+      : K extends Table
+        ? Decoded<K>
+        : number;
+
+/** What a table decodes to: every attribute may be absent, unknown ones are passed over. */
+export type Decoded<T extends Table> = { -readonly [K in keyof T]?: Value<T[K][1]> };
+
+type Entry = readonly [name: string, kind: Scalar | Table];
+const byId = new WeakMap<Table, (Entry | undefined)[]>();
+
+function index(table: Table): (Entry | undefined)[] {
+  let entries = byId.get(table);
+  if (!entries) {
+    entries = [];
+    for (const [name, [id, kind]] of Object.entries(table)) entries[id] = [name, kind];
+    byId.set(table, entries);
+  }
+  return entries;
+}
+
+/** Reads the attributes that are left in `reader`. Throws MalformedError. */
+export function decodeTable<T extends Table>(table: T, reader: AttributeReader): Decoded<T> {
+  const entries = index(table);
+  const result: Record<string, unknown> = {};
+  while (reader.next()) {
+    const entry = entries[reader.type];
+    if (entry) result[entry[0]] = readValue(reader, entry[1]);
+  }
+  return result as Decoded<T>;
+}
+
+function readValue(reader: AttributeReader, kind: Scalar | Table): unknown {
+  if (typeof kind !== 'string') return decodeTable(kind, reader.nested());
+  return reader[kind]();
+}
+
+/** Writes the attributes that `values` has, in the order of its keys; undefined ones are left out. */
+export function encodeTable<T extends Table>(table: T, writer: MessageWriter, values: Decoded<T>): void {
+  for (const name of Object.keys(values)) {
+    const value: unknown = values[name];
+    const entry = table[name];
+    if (value === undefined || !entry) continue;
+    const [id, kind] = entry;
+    if (typeof kind !== 'string') {
+      const start = writer.beginNest(id);
+      encodeTable(kind, writer, value as Decoded<Table>);
+      writer.endNest(start);
+    } else writeValue(writer, kind, id, value);
+  }
+}
+
+function writeValue(writer: MessageWriter, kind: Scalar, id: number, value: unknown): void {
+  switch (kind) {
+    case 'string':
+      writer.string(id, value as string);
+      break;
+    case 'bytes':
+      writer.bytes(id, value as Uint8Array);
+      break;
+    case 'u64':
+      writer.u64(id, value as bigint);
+      break;
+    default:
+      writer[kind](id, value as number);
+  }
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+/** One netlink protocol, three sockets, each opened when first needed: commands, dumps, and one a subscription. */
+import { CommandChannel } from './commands.ts';
+import { NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST } from './constants.ts';
+import { DumpChannel } from './dumps.ts';
+import { type NotificationHandlers, Subscription } from './notifications.ts';
+import type { MessageView } from './reader.ts';
+import type { NetlinkSocketOptions } from './socket.ts';
+import { MessageWriter } from './writer.ts';
+
+export interface NetlinkClientOptions extends NetlinkSocketOptions {
+  /** Milliseconds to wait for an answer; default 10,000. Adding a service may load a scheduler's module. */
+  timeout?: number | undefined;
+}
+
+export interface RequestOptions {
+  /** NLM_F_CREATE and the like, beside NLM_F_REQUEST and NLM_F_ACK. */
+  flags?: number | undefined;
+  timeout?: number | undefined;
+  onReply?: ((view: MessageView) => void) | undefined;
+}
+
+const TIMEOUT = 10_000;
+
+export class NetlinkClient {
+  readonly #protocol: number;
+  readonly #options: NetlinkClientOptions;
+  readonly #writer = new MessageWriter();
+  #commands: CommandChannel | undefined;
+  #dumps: DumpChannel | undefined;
+
+  constructor(protocol: number, options: NetlinkClientOptions = {}) {
+    this.#protocol = protocol;
+    this.#options = options;
+  }
+
+  /** The command socket's port id, which tells our own changes among the notifications. */
+  get portId(): number {
+    return this.#commandChannel().portId;
+  }
+
+  /** Sends one request and resolves with its ack. Requests are carried out in the order of the calls. */
+  request(type: number, write: (writer: MessageWriter) => void, options: RequestOptions = {}): Promise<void> {
+    try {
+      const message = this.#message(type, NLM_F_REQUEST | NLM_F_ACK | (options.flags ?? 0), write);
+      const { onReply, timeout = this.#timeout } = options;
+      return this.#commandChannel().request(message, { onReply, timeout });
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** Reads a whole table: what `decode` makes of each message. */
+  dump<T>(
+    type: number,
+    write: (writer: MessageWriter) => void,
+    decode: (view: MessageView) => T | undefined,
+    options: { timeout?: number } = {},
+  ): Promise<T[]> {
+    try {
+      const message = this.#message(type, NLM_F_REQUEST | NLM_F_DUMP, write);
+      this.#dumps ??= new DumpChannel(this.#protocol, this.#options);
+      return this.#dumps.dump(message, decode, { timeout: options.timeout ?? this.#timeout });
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  subscribe(groups: readonly number[], handlers: NotificationHandlers): Subscription {
+    return new Subscription(this.#protocol, groups, handlers, this.#options);
+  }
+
+  /** Fails what is under way. Subscriptions are closed by themselves. */
+  close(): void {
+    this.#commands?.close();
+    this.#dumps?.close();
+  }
+
+  get #timeout(): number {
+    return this.#options.timeout ?? TIMEOUT;
+  }
+
+  #commandChannel(): CommandChannel {
+    this.#commands ??= new CommandChannel(this.#protocol, this.#options);
+    return this.#commands;
+  }
+
+  #message(type: number, flags: number, write: (writer: MessageWriter) => void): Buffer {
+    write(this.#writer.begin(type, flags));
+    return this.#writer.finish();
+  }
+}

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: MIT
+/**
+ * Requests that are answered by an ack. They go out in order, many in one system call, at most WINDOW unanswered:
+ * with more, the acks overrun any receive buffer.
+ */
+import { type LvsdError, NetlinkClosedError, NetlinkTimeoutError } from '../base/errors.ts';
+import { readAck } from './ack.ts';
+import { NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP } from './constants.ts';
+import { Deadline } from './deadline.ts';
+import { host } from './endian.ts';
+import type { MessageView } from './reader.ts';
+import { NetlinkSocket, type NetlinkSocketOptions } from './socket.ts';
+
+export const WINDOW = 128;
+/** Bytes of one sendmsg, well below the default send buffer. */
+const BATCH_BYTES = 64 << 10;
+
+export interface CommandOptions {
+  /** Milliseconds from the moment it is sent. */
+  timeout: number;
+  /** Gets each answer before the ack; an exception fails the request. */
+  onReply?: ((view: MessageView) => void) | undefined;
+}
+
+interface Pending {
+  readonly message: Buffer;
+  readonly options: CommandOptions;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+  deadline: number;
+  failure: unknown;
+}
+
+export class CommandChannel {
+  readonly #socket: NetlinkSocket;
+  readonly #inFlight = new Map<number, Pending>();
+  readonly #batch = Buffer.allocUnsafeSlow(BATCH_BYTES);
+  readonly #deadline = new Deadline(() => this.#expire());
+  #queue: Pending[] = [];
+  #head = 0;
+  #sequence = 1;
+  #scheduled = false;
+  #flushing = false;
+  /** A sendmsg that would block: its messages stay in flight and are sent again later. */
+  #unsent: Buffer | undefined;
+  #closed: LvsdError | Error | undefined;
+
+  constructor(protocol: number, options: NetlinkSocketOptions = {}) {
+    this.#socket = new NetlinkSocket(
+      protocol,
+      {
+        message: (view) => this.#receive(view),
+        overrun: (error) => this.#failInFlight(error),
+        failed: (error) => this.close(error),
+      },
+      { slots: 16, ...options },
+    );
+  }
+
+  get portId(): number {
+    return this.#socket.portId;
+  }
+
+  /** `message` must have NLM_F_ACK set; rejects with the kernel's error. */
+  request(message: Buffer, options: CommandOptions): Promise<void> {
+    if (this.#closed) return Promise.reject(this.#closed);
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ message, options, resolve, reject, deadline: 0, failure: undefined });
+      this.#schedule();
+    });
+  }
+
+  close(reason: Error = new NetlinkClosedError()): void {
+    if (this.#closed) return;
+    this.#closed = reason;
+    this.#socket.close();
+    const queued = this.#queue.slice(this.#head);
+    this.#queue = [];
+    this.#head = 0;
+    this.#failInFlight(reason);
+    for (const pending of queued) pending.reject(reason);
+  }
+
+  /** Everything asked for in one turn of the event loop goes out together. */
+  #schedule(): void {
+    if (this.#scheduled || this.#flushing) return;
+    this.#scheduled = true;
+    queueMicrotask(() => {
+      this.#scheduled = false;
+      if (!this.#closed) this.#flush();
+    });
+  }
+
+  #flush(): void {
+    this.#socket.hold(true);
+    this.#flushing = true;
+    try {
+      if (this.#unsent) this.#transmit(this.#unsent);
+      if (!this.#unsent) this.#sendWindow();
+      this.#socket.receive();
+    } catch (error) {
+      this.close(error instanceof Error ? error : new Error(String(error)));
+    } finally {
+      this.#flushing = false;
+    }
+    if (this.#closed) return;
+    this.#deadline.arm(this.#nextDeadline());
+    if (this.#inFlight.size === 0 && this.#head === this.#queue.length) this.#socket.hold(false);
+    // The next window waits for a turn of the event loop, so that long queues starve nobody.
+    else if (this.#unsent || (this.#head < this.#queue.length && this.#inFlight.size < WINDOW))
+      setImmediate(() => {
+        if (!this.#closed) this.#flush();
+      });
+  }
+
+  #sendWindow(): void {
+    let length = 0;
+    const now = performance.now();
+    while (this.#head < this.#queue.length && this.#inFlight.size < WINDOW) {
+      const pending = this.#queue[this.#head] as Pending;
+      const padded = (pending.message.length + 3) & ~3;
+      if (length > 0 && length + padded > BATCH_BYTES) break;
+      this.#head++;
+      const sequence = this.#nextSequence();
+      host.writeU32(pending.message, sequence, 8);
+      pending.deadline = now + pending.options.timeout;
+      this.#inFlight.set(sequence, pending);
+      if (padded > BATCH_BYTES) {
+        this.#transmit(pending.message);
+        break;
+      }
+      pending.message.copy(this.#batch, length);
+      this.#batch.fill(0, length + pending.message.length, length + padded);
+      length += padded;
+    }
+    if (this.#head === this.#queue.length) {
+      this.#queue = [];
+      this.#head = 0;
+    }
+    if (length > 0) this.#transmit(this.#batch.subarray(0, length));
+  }
+
+  #transmit(bytes: Buffer): void {
+    this.#unsent = this.#socket.send(bytes) ? undefined : bytes;
+  }
+
+  #nextSequence(): number {
+    // Never 0: that is what unsolicited messages carry.
+    this.#sequence = this.#sequence >= 0xffffffff ? 1 : this.#sequence + 1;
+    return this.#sequence;
+  }
+
+  #receive(view: MessageView): void {
+    const pending = this.#inFlight.get(view.sequence);
+    // An answer to a request that was given up.
+    if (!pending || view.type === NLMSG_NOOP) return;
+    if (view.type === NLMSG_ERROR || view.type === NLMSG_DONE) {
+      this.#inFlight.delete(view.sequence);
+      this.#settle(pending, readAck(view));
+      if (this.#head < this.#queue.length || this.#inFlight.size === 0) this.#schedule();
+      return;
+    }
+    try {
+      pending.options.onReply?.(view);
+    } catch (error) {
+      pending.failure ??= error;
+    }
+  }
+
+  #settle(pending: Pending, error: unknown): void {
+    const failure = error ?? pending.failure;
+    if (failure === undefined) pending.resolve();
+    else pending.reject(failure);
+  }
+
+  #failInFlight(error: Error): void {
+    const failed = [...this.#inFlight.values()];
+    this.#inFlight.clear();
+    this.#unsent = undefined;
+    for (const pending of failed) pending.reject(error);
+    if (!this.#closed) this.#schedule();
+  }
+
+  #nextDeadline(): number | undefined {
+    let next: number | undefined;
+    for (const { deadline } of this.#inFlight.values()) if (next === undefined || deadline < next) next = deadline;
+    return next;
+  }
+
+  #expire(): void {
+    // What has come meanwhile is no reason to give up.
+    this.#socket.receive();
+    const now = performance.now();
+    for (const [sequence, pending] of this.#inFlight) {
+      if (pending.deadline > now) continue;
+      this.#inFlight.delete(sequence);
+      pending.reject(new NetlinkTimeoutError(pending.options.timeout));
+    }
+    if (!this.#closed) this.#schedule();
+  }
+}

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT
+/** One timer for many deadlines: armed for the earliest, set anew only when an earlier one comes. */
+export class Deadline {
+  #timer: NodeJS.Timeout | undefined;
+  #at = Number.POSITIVE_INFINITY;
+  readonly #expired: () => void;
+
+  constructor(expired: () => void) {
+    this.#expired = expired;
+  }
+
+  /** `at` as performance.now() counts; undefined: nothing is awaited. */
+  arm(at: number | undefined): void {
+    if (at === undefined) {
+      clearTimeout(this.#timer);
+      this.#timer = undefined;
+      this.#at = Number.POSITIVE_INFINITY;
+      return;
+    }
+    if (this.#timer && this.#at <= at) return;
+    clearTimeout(this.#timer);
+    this.#at = at;
+    this.#timer = setTimeout(
+      () => {
+        this.#timer = undefined;
+        this.#at = Number.POSITIVE_INFINITY;
+        this.#expired();
+      },
+      Math.max(1, Math.ceil(at - performance.now())),
+    );
+  }
+}

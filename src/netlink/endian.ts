@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+/** Netlink speaks the host's byte order; the choice is made once, when the module loads. */
+import { endianness } from 'node:os';
+
+export interface HostOrder {
+  readU16(buffer: Buffer, at: number): number;
+  readU32(buffer: Buffer, at: number): number;
+  readI32(buffer: Buffer, at: number): number;
+  readU64(buffer: Buffer, at: number): bigint;
+  writeU16(buffer: Buffer, value: number, at: number): void;
+  writeU32(buffer: Buffer, value: number, at: number): void;
+  writeU64(buffer: Buffer, value: bigint, at: number): void;
+}
+
+const little: HostOrder = {
+  readU16: (buffer, at) => buffer.readUInt16LE(at),
+  readU32: (buffer, at) => buffer.readUInt32LE(at),
+  readI32: (buffer, at) => buffer.readInt32LE(at),
+  readU64: (buffer, at) => buffer.readBigUInt64LE(at),
+  writeU16: (buffer, value, at) => buffer.writeUInt16LE(value, at),
+  writeU32: (buffer, value, at) => buffer.writeUInt32LE(value, at),
+  writeU64: (buffer, value, at) => buffer.writeBigUInt64LE(value, at),
+};
+
+const big: HostOrder = {
+  readU16: (buffer, at) => buffer.readUInt16BE(at),
+  readU32: (buffer, at) => buffer.readUInt32BE(at),
+  readI32: (buffer, at) => buffer.readInt32BE(at),
+  readU64: (buffer, at) => buffer.readBigUInt64BE(at),
+  writeU16: (buffer, value, at) => buffer.writeUInt16BE(value, at),
+  writeU32: (buffer, value, at) => buffer.writeUInt32BE(value, at),
+  writeU64: (buffer, value, at) => buffer.writeBigUInt64BE(value, at),
+};
+
+export const host: HostOrder = endianness() === 'LE' ? little : big;

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: MIT
+/** `lvsd/generic-netlink`: netlink for Node, with the kernel's own words in its errors. */
+export { type Decoded, decodeTable, encodeTable, type Table } from './attributes.ts';
+export { NetlinkClient, type NetlinkClientOptions, type RequestOptions } from './client.ts';
+export {
+  type GenericFamily,
+  type GenericMessage,
+  GenericNetlink,
+  genericMessage,
+  UnknownFamilyError,
+} from './generic.ts';
+export { type NotificationHandlers, Subscription } from './notifications.ts';
+export { AttributeReader, MessageView } from './reader.ts';
+export { MessageWriter } from './writer.ts';

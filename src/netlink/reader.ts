@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: MIT
+/** Reads messages and attributes where they lie. One cursor walks a whole dump; nothing is copied before it is asked for. */
+import { MalformedError } from '../base/errors.ts';
+import { NLA_HDRLEN, NLA_TYPE_MASK, NLMSG_HDRLEN } from './constants.ts';
+import { host } from './endian.ts';
+
+/** A cursor over the attributes between two offsets: `while (reader.next()) switch (reader.type) ...`. */
+export class AttributeReader {
+  /** Of the current attribute: its type without flags, where its payload starts, how long that is. */
+  type = 0;
+  start = 0;
+  length = 0;
+  #buffer: Buffer;
+  #next: number;
+  #end: number;
+
+  constructor(buffer: Buffer, start: number, end: number) {
+    this.#buffer = buffer;
+    this.#next = start;
+    this.#end = end;
+  }
+
+  /** Moves on; false at the end. Throws MalformedError when an attribute does not fit. */
+  next(): boolean {
+    if (this.#next + NLA_HDRLEN > this.#end) return false;
+    const size = host.readU16(this.#buffer, this.#next);
+    if (size < NLA_HDRLEN || this.#next + size > this.#end)
+      throw new MalformedError(`attribute of ${size} bytes where ${this.#end - this.#next} are left`);
+    this.type = host.readU16(this.#buffer, this.#next + 2) & NLA_TYPE_MASK;
+    this.start = this.#next + NLA_HDRLEN;
+    this.length = size - NLA_HDRLEN;
+    this.#next += (size + 3) & ~3;
+    return true;
+  }
+
+  u8(): number {
+    this.#expect(1);
+    return this.#buffer[this.start] ?? 0;
+  }
+
+  u16(): number {
+    this.#expect(2);
+    return host.readU16(this.#buffer, this.start);
+  }
+
+  u32(): number {
+    this.#expect(4);
+    return host.readU32(this.#buffer, this.start);
+  }
+
+  u64(): bigint {
+    this.#expect(8);
+    return host.readU64(this.#buffer, this.start);
+  }
+
+  be16(): number {
+    this.#expect(2);
+    return this.#buffer.readUInt16BE(this.start);
+  }
+
+  be32(): number {
+    this.#expect(4);
+    return this.#buffer.readUInt32BE(this.start);
+  }
+
+  /** Up to the first NUL, if there is one. */
+  string(): string {
+    const end = this.start + this.length;
+    const nul = this.#buffer.subarray(this.start, end).indexOf(0);
+    return this.#buffer.toString('utf8', this.start, nul < 0 ? end : this.start + nul);
+  }
+
+  /** A copy: the buffer is used again for the next messages. */
+  bytes(): Uint8Array {
+    return Uint8Array.prototype.slice.call(this.#buffer, this.start, this.start + this.length);
+  }
+
+  nested(): AttributeReader {
+    return new AttributeReader(this.#buffer, this.start, this.start + this.length);
+  }
+
+  #expect(length: number): void {
+    if (this.length < length)
+      throw new MalformedError(`attribute ${this.type} has ${this.length} bytes instead of ${length}`);
+  }
+}
+
+/** One message in a receive buffer; the same object serves every message, so keep nothing of it. */
+export class MessageView {
+  type = 0;
+  flags = 0;
+  sequence = 0;
+  portId = 0;
+  /** The payload. */
+  start = 0;
+  end = 0;
+  buffer: Buffer;
+  #next: number;
+  readonly #limit: number;
+
+  constructor(buffer: Buffer, start: number, end: number) {
+    this.buffer = buffer;
+    this.#next = start;
+    this.#limit = end;
+  }
+
+  /** Moves to the next message of the datagram; false at the end. Throws MalformedError when one does not fit. */
+  next(): boolean {
+    const at = this.#next;
+    const left = this.#limit - at;
+    if (left < NLMSG_HDRLEN) return false;
+    const length = host.readU32(this.buffer, at);
+    if (length < NLMSG_HDRLEN || length > left)
+      throw new MalformedError(`netlink message of ${length} bytes where ${left} are left`);
+    this.type = host.readU16(this.buffer, at + 4);
+    this.flags = host.readU16(this.buffer, at + 6);
+    this.sequence = host.readU32(this.buffer, at + 8);
+    this.portId = host.readU32(this.buffer, at + 12);
+    this.start = at + NLMSG_HDRLEN;
+    this.end = at + length;
+    this.#next = at + ((length + 3) & ~3);
+    return true;
+  }
+
+  /** The attributes after a fixed header of that many bytes. */
+  attributes(headerLength: number): AttributeReader {
+    const start = this.start + ((headerLength + 3) & ~3);
+    if (start > this.end) throw new MalformedError(`message ${this.type} is shorter than its header`);
+    return new AttributeReader(this.buffer, start, this.end);
+  }
+}

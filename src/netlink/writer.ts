@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: MIT
+/** Builds one netlink message at a time in a buffer that is used again and grows when it must. */
+import { GENL_HDRLEN, NLA_F_NESTED, NLA_HDRLEN, NLMSG_HDRLEN } from './constants.ts';
+import { host } from './endian.ts';
+
+const INITIAL_SIZE = 1024;
+
+export class MessageWriter {
+  #buffer = Buffer.alloc(INITIAL_SIZE);
+  #position = 0;
+
+  /** Starts a message. Its sequence number is written when it is sent. */
+  begin(type: number, flags: number): this {
+    this.#position = 0;
+    this.#reserve(NLMSG_HDRLEN);
+    host.writeU16(this.#buffer, type, 4);
+    host.writeU16(this.#buffer, flags, 6);
+    this.#buffer.fill(0, 8, NLMSG_HDRLEN);
+    this.#position = NLMSG_HDRLEN;
+    return this;
+  }
+
+  /** struct genlmsghdr. */
+  genericHeader(command: number, version: number): this {
+    this.#reserve(GENL_HDRLEN);
+    this.#buffer[this.#position] = command;
+    this.#buffer[this.#position + 1] = version;
+    host.writeU16(this.#buffer, 0, this.#position + 2);
+    this.#position += GENL_HDRLEN;
+    return this;
+  }
+
+  /** Bytes that are no attribute: a family's fixed header, such as struct ifaddrmsg. */
+  raw(bytes: Uint8Array): this {
+    const padded = (bytes.length + 3) & ~3;
+    this.#reserve(padded);
+    this.#buffer.set(bytes, this.#position);
+    this.#buffer.fill(0, this.#position + bytes.length, this.#position + padded);
+    this.#position += padded;
+    return this;
+  }
+
+  u8(type: number, value: number): this {
+    this.#buffer[this.#attribute(type, 1)] = value;
+    return this;
+  }
+
+  u16(type: number, value: number): this {
+    const at = this.#attribute(type, 2);
+    host.writeU16(this.#buffer, value, at);
+    return this;
+  }
+
+  u32(type: number, value: number): this {
+    const at = this.#attribute(type, 4);
+    host.writeU32(this.#buffer, value >>> 0, at);
+    return this;
+  }
+
+  u64(type: number, value: bigint): this {
+    const at = this.#attribute(type, 8);
+    host.writeU64(this.#buffer, value, at);
+    return this;
+  }
+
+  /** A 16-bit number in network order, such as a port. */
+  be16(type: number, value: number): this {
+    const at = this.#attribute(type, 2);
+    this.#buffer.writeUInt16BE(value, at);
+    return this;
+  }
+
+  be32(type: number, value: number): this {
+    const at = this.#attribute(type, 4);
+    this.#buffer.writeUInt32BE(value >>> 0, at);
+    return this;
+  }
+
+  bytes(type: number, value: Uint8Array): this {
+    const at = this.#attribute(type, value.length);
+    this.#buffer.set(value, at);
+    return this;
+  }
+
+  /** With the closing NUL that the kernel's NLA_STRING expects. */
+  string(type: number, value: string): this {
+    const length = Buffer.byteLength(value);
+    const at = this.#attribute(type, length + 1);
+    this.#buffer.write(value, at);
+    this.#buffer[at + length] = 0;
+    return this;
+  }
+
+  /** Opens a nest and returns what `endNest` wants. */
+  beginNest(type: number): number {
+    return this.#attribute(type | NLA_F_NESTED, 0) - NLA_HDRLEN;
+  }
+
+  endNest(start: number): this {
+    host.writeU16(this.#buffer, this.#position - start, start);
+    return this;
+  }
+
+  /** The finished message, a copy of its own. */
+  finish(): Buffer {
+    host.writeU32(this.#buffer, this.#position, 0);
+    return Buffer.from(this.#buffer.subarray(0, this.#position));
+  }
+
+  #attribute(type: number, length: number): number {
+    if (length > 0xffff - NLA_HDRLEN) throw new RangeError(`attribute ${type} is too long: ${length} bytes`);
+    const padded = (length + 3) & ~3;
+    this.#reserve(NLA_HDRLEN + padded);
+    const at = this.#position;
+    host.writeU16(this.#buffer, NLA_HDRLEN + length, at);
+    host.writeU16(this.#buffer, type, at + 2);
+    for (let i = at + NLA_HDRLEN + length; i < at + NLA_HDRLEN + padded; i++) this.#buffer[i] = 0;
+    this.#position = at + NLA_HDRLEN + padded;
+    return at + NLA_HDRLEN;
+  }
+
+  #reserve(more: number): void {
+    if (this.#position + more <= this.#buffer.length) return;
+    const larger = Buffer.alloc(Math.max(this.#buffer.length * 2, this.#position + more));
+    this.#buffer.copy(larger, 0, 0, this.#position);
+    this.#buffer = larger;
+  }
+}
