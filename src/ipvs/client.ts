@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: MIT
+/** The kernel's IPVS table, over generic netlink. Needs CAP_NET_ADMIN, to read as well. */
+import { KernelLacksError, LvsdError, NetlinkError } from '../base/errors.ts';
+import { decodeTable, encodeTable } from '../netlink/attributes.ts';
+import type { NetlinkClientOptions } from '../netlink/client.ts';
+import { type GenericMessage, GenericNetlink } from '../netlink/generic.ts';
+import {
+  daemonAttributes,
+  destinationAttributes,
+  readDaemon,
+  readDestination,
+  readInfo,
+  readLocalAddress,
+  readService,
+  serviceAttributes,
+  union,
+} from './codec.ts';
+import {
+  IP_VS_CONN_F_FULLNAT,
+  IP_VS_LADDR_F_DRAIN,
+  IP_VS_SVC_F_SYNPROXY,
+  IPVS_CMD_DEL_DAEMON,
+  IPVS_CMD_DEL_DEST,
+  IPVS_CMD_DEL_LADDR,
+  IPVS_CMD_DEL_SERVICE,
+  IPVS_CMD_FLUSH,
+  IPVS_CMD_GET_CONFIG,
+  IPVS_CMD_GET_DAEMON,
+  IPVS_CMD_GET_DEST,
+  IPVS_CMD_GET_INFO,
+  IPVS_CMD_GET_LADDR,
+  IPVS_CMD_GET_SERVICE,
+  IPVS_CMD_NEW_DAEMON,
+  IPVS_CMD_NEW_DEST,
+  IPVS_CMD_NEW_LADDR,
+  IPVS_CMD_NEW_SERVICE,
+  IPVS_CMD_SET_CONFIG,
+  IPVS_CMD_SET_DEST,
+  IPVS_CMD_SET_SERVICE,
+  IPVS_CMD_ZERO,
+  IPVS_GENL_NAME,
+} from './constants.ts';
+import { serviceKeyText } from './keys.ts';
+import { COMMAND, COMMAND_WITH_STATS, type CommandAttributes, INFO, type ReplyAttributes } from './tables.ts';
+import type {
+  Destination,
+  DestinationConfig,
+  DestinationKey,
+  Feature,
+  IpvsInfo,
+  LocalAddress,
+  Service,
+  ServiceConfig,
+  ServiceKey,
+  SyncDaemon,
+  Timeouts,
+} from './types.ts';
+
+export interface ReadOptions {
+  /** Fill in `stats`; costs ten 64-bit numbers an entry. */
+  stats?: boolean;
+}
+
+/** Readings of a table that does not hold still before it is taken as it comes. */
+const READ_ATTEMPTS = 4;
+const EOPNOTSUPP = 95;
+
+export class Ipvs {
+  readonly #netlink: GenericNetlink;
+  #known: ReadonlySet<Feature> | undefined;
+  #refusal: unknown;
+  /** There while the features are being asked for; never rejects. */
+  #asking: Promise<void> | undefined;
+
+  constructor(options: NetlinkClientOptions = {}) {
+    this.#netlink = new GenericNetlink(options);
+  }
+
+  /** Version, table size and what the kernel offers beyond the stock one. */
+  async info(): Promise<IpvsInfo> {
+    const [info] = await this.#netlink.request(IPVS_GENL_NAME, IPVS_CMD_GET_INFO, undefined, ({ attributes }) =>
+      readInfo(decodeTable(INFO, attributes)),
+    );
+    if (!info) throw new LvsdError('ERR_LVSD_NO_ANSWER', 'the kernel acknowledged GET_INFO without answering it');
+    return info;
+  }
+
+  /** Asked once, and again if that failed. */
+  async features(): Promise<ReadonlySet<Feature>> {
+    if (!this.#known) await this.#ask();
+    if (!this.#known) throw this.#refusal;
+    return this.#known;
+  }
+
+  /** Throws KernelLacksError unless the running kernel has the feature. */
+  async requireFeature(feature: Feature): Promise<void> {
+    if (!(await this.features()).has(feature)) throw lacking(feature);
+  }
+
+  /**
+   * Every service, in the kernel's order. A stock kernel resumes a long dump by counting and does not say when the
+   * table changed meanwhile, so a table of more than one message is read until two readings name the same services.
+   */
+  async services(options: ReadOptions = {}): Promise<Service[]> {
+    let services = await this.#readServices(options);
+    for (let attempt = 1; services.length > SERVICES_IN_ONE_MESSAGE && attempt < READ_ATTEMPTS; attempt++) {
+      const again = await this.#readServices(options);
+      if (sameKeys(services, again)) return again;
+      services = again;
+    }
+    return services;
+  }
+
+  async service(key: ServiceKey, options: ReadOptions = {}): Promise<Service> {
+    const table = options.stats ? COMMAND_WITH_STATS : COMMAND;
+    const [service] = await this.#netlink.request(
+      IPVS_GENL_NAME,
+      IPVS_CMD_GET_SERVICE,
+      write({ service: serviceAttributes(key) }),
+      ({ attributes }) => readService(decodeTable(table, attributes) as ReplyAttributes),
+    );
+    if (!service) throw new LvsdError('ERR_LVSD_NO_ANSWER', 'the kernel acknowledged GET_SERVICE without answering it');
+    return service;
+  }
+
+  /** A service that does not exist has none; the kernel reports no error. */
+  destinations(key: ServiceKey, options: ReadOptions = {}): Promise<Destination[]> {
+    const table = options.stats ? COMMAND_WITH_STATS : COMMAND;
+    return this.#netlink.dump(
+      IPVS_GENL_NAME,
+      IPVS_CMD_GET_DEST,
+      write({ service: serviceAttributes(key) }),
+      ({ attributes }) => readDestination(decodeTable(table, attributes) as ReplyAttributes, key.family),
+    );
+  }
+
+  async localAddresses(key: ServiceKey): Promise<LocalAddress[]> {
+    await this.requireFeature('FULLNAT');
+    return this.#netlink.dump(
+      IPVS_GENL_NAME,
+      IPVS_CMD_GET_LADDR,
+      write({ service: serviceAttributes(key) }),
+      ({ attributes }) => readLocalAddress(decodeTable(COMMAND, attributes) as ReplyAttributes, key.family),
+    );
+  }
+
+  addService(service: ServiceConfig): Promise<void> {
+    return this.#command(IPVS_CMD_NEW_SERVICE, { service: serviceAttributes(service) }, serviceFeature(service));
+  }
+
+  /** `mask`: which flags to change; by default all, as ipvsadm does. */
+  setService(service: ServiceConfig, mask?: number): Promise<void> {
+    return this.#command(IPVS_CMD_SET_SERVICE, { service: serviceAttributes(service, mask) }, serviceFeature(service));
+  }
+
+  deleteService(key: ServiceKey): Promise<void> {
+    return this.#command(IPVS_CMD_DEL_SERVICE, { service: serviceAttributes(key) });
+  }
+
+  addDestination(key: ServiceKey, dest: DestinationConfig): Promise<void> {
+    return this.#destination(IPVS_CMD_NEW_DEST, key, dest);
+  }
+
+  setDestination(key: ServiceKey, dest: DestinationConfig): Promise<void> {
+    return this.#destination(IPVS_CMD_SET_DEST, key, dest);
+  }
+
+  deleteDestination(key: ServiceKey, dest: DestinationKey): Promise<void> {
+    return this.#command(IPVS_CMD_DEL_DEST, { service: serviceAttributes(key), dest: destinationAttributes(dest) });
+  }
+
+  addLocalAddress(key: ServiceKey, address: Uint8Array): Promise<void> {
+    const attributes = { service: serviceAttributes(key), localAddress: { address: union(address) } };
+    return this.#command(IPVS_CMD_NEW_LADDR, attributes, 'FULLNAT');
+  }
+
+  /** `drain`: it takes no new connection and leaves with its last one, instead of now. */
+  deleteLocalAddress(key: ServiceKey, address: Uint8Array, options: { drain?: boolean } = {}): Promise<void> {
+    const flags = options.drain ? { flags: IP_VS_LADDR_F_DRAIN } : {};
+    const attributes = { service: serviceAttributes(key), localAddress: { address: union(address), ...flags } };
+    return this.#command(IPVS_CMD_DEL_LADDR, attributes, options.drain ? 'LADDR_DRAIN' : 'FULLNAT');
+  }
+
+  async timeouts(): Promise<Timeouts> {
+    const [timeouts] = await this.#netlink.request(IPVS_GENL_NAME, IPVS_CMD_GET_CONFIG, undefined, (message) => {
+      const { tcpTimeout = 0, tcpFinTimeout = 0, udpTimeout = 0 } = decodeReply(message);
+      return { tcp: tcpTimeout, tcpFin: tcpFinTimeout, udp: udpTimeout };
+    });
+    if (!timeouts) throw new LvsdError('ERR_LVSD_NO_ANSWER', 'the kernel acknowledged GET_CONFIG without answering it');
+    return timeouts;
+  }
+
+  /** 0 leaves a timeout as it is. */
+  setTimeouts({ tcp, tcpFin, udp }: Timeouts): Promise<void> {
+    return this.#command(IPVS_CMD_SET_CONFIG, { tcpTimeout: tcp, tcpFinTimeout: tcpFin, udpTimeout: udp });
+  }
+
+  daemons(): Promise<SyncDaemon[]> {
+    return this.#netlink.dump(
+      IPVS_GENL_NAME,
+      IPVS_CMD_GET_DAEMON,
+      () => {},
+      (message) => readDaemon(decodeReply(message)),
+    );
+  }
+
+  startDaemon(daemon: SyncDaemon): Promise<void> {
+    return this.#command(IPVS_CMD_NEW_DAEMON, { daemon: daemonAttributes(daemon) });
+  }
+
+  /** The kernel looks at the state alone; the rest is sent because ipvsadm sends it. */
+  stopDaemon(daemon: SyncDaemon): Promise<void> {
+    return this.#command(IPVS_CMD_DEL_DAEMON, { daemon: daemonAttributes(daemon) });
+  }
+
+  /** Sets counters to zero: of one service, or all. */
+  zero(key?: ServiceKey): Promise<void> {
+    return this.#command(IPVS_CMD_ZERO, key ? { service: serviceAttributes(key) } : {});
+  }
+
+  /** Deletes every service. */
+  flush(): Promise<void> {
+    return this.#command(IPVS_CMD_FLUSH, {});
+  }
+
+  close(): void {
+    this.#netlink.close();
+  }
+
+  #ask(): Promise<void> {
+    this.#asking ??= this.info()
+      .then(({ features }) => {
+        this.#known = features;
+      })
+      .catch((error: unknown) => {
+        this.#refusal = error;
+      })
+      .finally(() => {
+        this.#asking = undefined;
+      });
+    return this.#asking;
+  }
+
+  async #readServices(options: ReadOptions): Promise<Service[]> {
+    const table = options.stats ? COMMAND_WITH_STATS : COMMAND;
+    return this.#netlink.dump(
+      IPVS_GENL_NAME,
+      IPVS_CMD_GET_SERVICE,
+      () => {},
+      ({ attributes }) => readService(decodeTable(table, attributes) as ReplyAttributes),
+    );
+  }
+
+  #destination(command: number, key: ServiceKey, dest: DestinationConfig): Promise<void> {
+    const attributes = { service: serviceAttributes(key), dest: destinationAttributes(dest) };
+    return this.#command(command, attributes, dest.method === IP_VS_CONN_F_FULLNAT ? 'FULLNAT' : undefined);
+  }
+
+  /**
+   * Commands reach the kernel in the order of the calls. While the features are being asked for, those that need none
+   * wait as well, or they would overtake.
+   */
+  async #command(command: number, attributes: CommandAttributes, feature?: Feature): Promise<void> {
+    if (feature && !this.#known) await this.#ask();
+    else if (this.#asking) await this.#asking;
+    if (feature && !this.#known) throw this.#refusal;
+    if (feature && !this.#known?.has(feature)) throw lacking(feature);
+    try {
+      await this.#netlink.request(IPVS_GENL_NAME, command, write(attributes));
+    } catch (error) {
+      if (feature && error instanceof NetlinkError && error.errno === EOPNOTSUPP && !error.extendedAck.message)
+        throw lacking(feature);
+      throw error;
+    }
+  }
+}
+
+/** A message of the dump holds at least 8 KB, a service with its statistics about 350 bytes. */
+const SERVICES_IN_ONE_MESSAGE = 16;
+
+function sameKeys(a: readonly ServiceKey[], b: readonly ServiceKey[]): boolean {
+  return a.length === b.length && a.every((key, i) => serviceKeyText(key) === serviceKeyText(b[i] as ServiceKey));
+}
+
+function write(attributes: CommandAttributes) {
+  return (writer: Parameters<typeof encodeTable>[1]) => encodeTable(COMMAND, writer, attributes);
+}
+
+function decodeReply({ attributes }: GenericMessage): ReplyAttributes {
+  return decodeTable(COMMAND_WITH_STATS, attributes);
+}
+
+function serviceFeature(service: ServiceConfig): Feature | undefined {
+  if (service.flags & IP_VS_SVC_F_SYNPROXY) return 'SYNPROXY';
+  return service.portMin === undefined && service.portMax === undefined ? undefined : 'FULLNAT';
+}
+
+const NAMES: Readonly<Record<Feature, string>> = {
+  FULLNAT: 'FULLNAT',
+  TOA: 'TOA',
+  LADDR_DRAIN: 'draining of local addresses',
+  SYNPROXY: 'SYN proxy',
+};
+
+function lacking(feature: Feature): KernelLacksError {
+  return new KernelLacksError(
+    feature,
+    `the running ip_vs has no ${NAMES[feature]}; load lvsd's ip_vs modules (see docs/kernel.md)`,
+  );
+}

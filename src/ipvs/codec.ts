@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: MIT
+/** Between the types of IPVS and the attributes on the wire. Knows no sockets. */
+import { AF_INET, AF_INET6, type Family } from '../base/addresses.ts';
+import { MalformedError } from '../base/errors.ts';
+import { host } from '../netlink/endian.ts';
+import { IP_VS_CONN_F_FWD_MASK, IP_VS_LADDR_F_DRAIN } from './constants.ts';
+import type { CommandAttributes, InfoAttributes, ReplyAttributes } from './tables.ts';
+import {
+  type Destination,
+  type DestinationConfig,
+  type DestinationKey,
+  FEATURES,
+  type IpvsInfo,
+  type LocalAddress,
+  type Service,
+  type ServiceConfig,
+  type ServiceKey,
+  type Stats,
+  type SyncDaemon,
+} from './types.ts';
+
+type ServiceAttributes = NonNullable<CommandAttributes['service']>;
+type DestAttributes = NonNullable<CommandAttributes['dest']>;
+type DaemonAttributes = NonNullable<CommandAttributes['daemon']>;
+
+const EVERY_FLAG = 0xffffffff;
+const HOST_MASK = 0xffffffff;
+
+/**
+ * The service as libipvs writes it: its key and everything that can be set, in every command, though all but
+ * NEW_SERVICE and SET_SERVICE look at the key alone. `mask` says which flags SET_SERVICE changes.
+ */
+export function serviceAttributes(service: ServiceKey | ServiceConfig, mask = EVERY_FLAG): ServiceAttributes {
+  const config: Partial<ServiceConfig> = service;
+  const { family, fwmark } = service;
+  const key: ServiceAttributes = fwmark
+    ? { family, fwmark }
+    : { family, protocol: service.protocol, address: union(service.address), port: service.port };
+  key.scheduler = config.scheduler ?? '';
+  if (config.peName) key.peName = config.peName;
+  key.flags = words(config.flags ?? 0, mask);
+  key.timeout = config.timeout ?? 0;
+  key.netmask = netmaskOnWire(family, config.netmask ?? (family === AF_INET6 ? 128 : HOST_MASK));
+  if (config.portMin !== undefined) key.portMin = config.portMin;
+  if (config.portMax !== undefined) key.portMax = config.portMax;
+  return key;
+}
+
+export function destinationAttributes(dest: DestinationKey | DestinationConfig): DestAttributes {
+  const config: Partial<DestinationConfig> = dest;
+  return {
+    family: dest.family,
+    address: union(dest.address),
+    port: dest.port,
+    method: (config.method ?? 0) & IP_VS_CONN_F_FWD_MASK,
+    weight: config.weight ?? 0,
+    tunnelType: config.tunnelType ?? 0,
+    tunnelPort: config.tunnelPort ?? 0,
+    tunnelFlags: config.tunnelFlags ?? 0,
+    upperThreshold: config.upperThreshold ?? 0,
+    lowerThreshold: config.lowerThreshold ?? 0,
+  };
+}
+
+export function daemonAttributes(daemon: SyncDaemon): DaemonAttributes {
+  const group = daemon.group?.length === 16 ? { group6: daemon.group } : { group: daemon.group };
+  const attributes = {
+    state: daemon.state,
+    interface: daemon.interface,
+    syncId: daemon.syncId,
+    maxLength: daemon.maxLength,
+    ...group,
+    port: daemon.port,
+    ttl: daemon.ttl,
+  };
+  const given = Object.entries(attributes).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(given) as DaemonAttributes;
+}
+
+export function readService({ service }: ReplyAttributes): Service | undefined {
+  if (!service) return undefined;
+  const family = readFamily(service.family);
+  return {
+    family,
+    protocol: service.protocol ?? 0,
+    address: readAddress(family, service.address ?? new Uint8Array(16)),
+    port: service.port ?? 0,
+    fwmark: service.fwmark ?? 0,
+    scheduler: service.scheduler ?? '',
+    flags: service.flags ? firstWord(service.flags) : 0,
+    timeout: service.timeout ?? 0,
+    netmask: netmaskOnWire(family, service.netmask ?? 0),
+    peName: service.peName ?? '',
+    portMin: service.portMin,
+    portMax: service.portMax,
+    numLocalAddresses: service.numLocalAddresses,
+    stats: service.stats && readStats(service.stats),
+  };
+}
+
+/** `serviceFamily` counts where the kernel (before 3.18) does not say. */
+export function readDestination({ dest }: ReplyAttributes, serviceFamily: Family): Destination | undefined {
+  if (!dest) return undefined;
+  const family = dest.family ? readFamily(dest.family) : serviceFamily;
+  return {
+    family,
+    address: readAddress(family, dest.address),
+    port: dest.port ?? 0,
+    method: (dest.method ?? 0) & IP_VS_CONN_F_FWD_MASK,
+    weight: (dest.weight ?? 0) | 0,
+    upperThreshold: dest.upperThreshold ?? 0,
+    lowerThreshold: dest.lowerThreshold ?? 0,
+    tunnelType: dest.tunnelType ?? 0,
+    tunnelPort: dest.tunnelPort ?? 0,
+    tunnelFlags: dest.tunnelFlags ?? 0,
+    activeConnections: dest.activeConnections ?? 0,
+    inactiveConnections: dest.inactiveConnections ?? 0,
+    persistentConnections: dest.persistentConnections ?? 0,
+    stats: dest.stats && readStats(dest.stats),
+  };
+}
+
+export function readLocalAddress({ localAddress }: ReplyAttributes, serviceFamily: Family): LocalAddress | undefined {
+  if (!localAddress) return undefined;
+  const family = localAddress.family ? readFamily(localAddress.family) : serviceFamily;
+  return {
+    family,
+    address: readAddress(family, localAddress.address),
+    conflicts: localAddress.conflicts ?? 0n,
+    connections: localAddress.connections ?? 0,
+    portsInUse: localAddress.portsInUse ?? 0,
+    portsTotal: localAddress.portsTotal ?? 0,
+    exhausted: localAddress.exhausted ?? 0n,
+    draining: ((localAddress.flags ?? 0) & IP_VS_LADDR_F_DRAIN) !== 0,
+  };
+}
+
+export function readDaemon({ daemon }: ReplyAttributes): SyncDaemon | undefined {
+  return (
+    daemon && {
+      state: daemon.state ?? 0,
+      interface: daemon.interface ?? '',
+      syncId: daemon.syncId ?? 0,
+      maxLength: daemon.maxLength,
+      group: daemon.group6 ?? daemon.group,
+      port: daemon.port,
+      ttl: daemon.ttl,
+    }
+  );
+}
+
+export function readInfo(info: InfoAttributes): IpvsInfo {
+  const bits = info.features ?? new Uint8Array(0);
+  const features = FEATURES.filter((_, bit) => featureBit(bits, bit));
+  return {
+    version: info.version ?? 0,
+    tableSize: info.tableSize ?? 0,
+    features: new Set(features),
+    generation: info.generation,
+    buildId: info.buildId,
+  };
+}
+
+/** The bitmap is an array of 32-bit words in the host's order. */
+function featureBit(bits: Uint8Array, bit: number): boolean {
+  const word = (bit >> 5) * 4;
+  if (word + 4 > bits.length) return false;
+  return ((host.readU32(asBuffer(bits), word) >>> (bit & 31)) & 1) === 1;
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** union nf_inet_addr: 16 bytes, an IPv4 address in the first 4. */
+export function union(address: Uint8Array): Uint8Array {
+  if (address.length === 16) return address;
+  const bytes = new Uint8Array(16);
+  bytes.set(address.subarray(0, 4));
+  return bytes;
+}
+
+/** struct ip_vs_flags. */
+function words(flags: number, mask: number): Uint8Array {
+  const buffer = Buffer.alloc(8);
+  host.writeU32(buffer, flags >>> 0, 0);
+  host.writeU32(buffer, mask >>> 0, 4);
+  return buffer;
+}
+
+function firstWord(bytes: Uint8Array): number {
+  if (bytes.length < 4) throw new MalformedError(`service flags of ${bytes.length} bytes`);
+  return host.readU32(asBuffer(bytes), 0);
+}
+
+function readFamily(family: number | undefined): Family {
+  if (family !== AF_INET && family !== AF_INET6) throw new MalformedError(`address family ${family ?? 'missing'}`);
+  return family;
+}
+
+function readAddress(family: Family, bytes: Uint8Array | undefined): Uint8Array {
+  const length = family === AF_INET ? 4 : 16;
+  if (!bytes || bytes.length < length) throw new MalformedError('address missing or too short');
+  return bytes.subarray(0, length);
+}
+
+const swap = Buffer.alloc(4);
+
+/** The same way in both directions: an IPv4 mask lies in network order, an IPv6 prefix length in the host's. */
+function netmaskOnWire(family: Family, netmask: number): number {
+  if (family === AF_INET6) return netmask;
+  swap.writeUInt32BE(netmask >>> 0);
+  return host.readU32(swap, 0);
+}
+
+function readStats(stats: Partial<Stats>): Stats {
+  return {
+    connections: stats.connections ?? 0n,
+    inPackets: stats.inPackets ?? 0n,
+    outPackets: stats.outPackets ?? 0n,
+    inBytes: stats.inBytes ?? 0n,
+    outBytes: stats.outBytes ?? 0n,
+    connectionRate: stats.connectionRate ?? 0n,
+    inPacketRate: stats.inPacketRate ?? 0n,
+    outPacketRate: stats.outPacketRate ?? 0n,
+    inByteRate: stats.inByteRate ?? 0n,
+    outByteRate: stats.outByteRate ?? 0n,
+  };
+}

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: MIT
+/** What the kernel's IPVS table holds. Addresses are 4 or 16 bytes in network order, times are seconds. */
+import type { Family } from '../base/addresses.ts';
+
+/** What tells one service from another: family and fwmark, or (fwmark 0) family, protocol, address and port. */
+export interface ServiceKey {
+  family: Family;
+  /** IPPROTO_TCP, IPPROTO_UDP or IPPROTO_SCTP. */
+  protocol: number;
+  address: Uint8Array;
+  port: number;
+  fwmark: number;
+}
+
+/** What can be set of a service. */
+export interface ServiceConfig extends ServiceKey {
+  scheduler: string;
+  /** IP_VS_SVC_F_*. */
+  flags: number;
+  /** Persistence timeout. */
+  timeout: number;
+  /** Persistence granularity: IPv4 a mask (0xffffff00), IPv6 a prefix length. */
+  netmask: number;
+  /** Persistence engine, '' for none. */
+  peName: string;
+  /** Bounds of the local ports; undefined: those of the sysctls. Patched kernel only. */
+  portMin?: number | undefined;
+  portMax?: number | undefined;
+}
+
+export interface Stats {
+  connections: bigint;
+  inPackets: bigint;
+  outPackets: bigint;
+  inBytes: bigint;
+  outBytes: bigint;
+  /** Per second. */
+  connectionRate: bigint;
+  inPacketRate: bigint;
+  outPacketRate: bigint;
+  inByteRate: bigint;
+  outByteRate: bigint;
+}
+
+export interface Service extends ServiceConfig {
+  /** Undefined on a stock kernel. */
+  numLocalAddresses: number | undefined;
+  /** Undefined unless asked for. */
+  stats: Stats | undefined;
+}
+
+export interface DestinationKey {
+  family: Family;
+  address: Uint8Array;
+  port: number;
+}
+
+/** What can be set of a destination (a real server). */
+export interface DestinationConfig extends DestinationKey {
+  /** IP_VS_CONN_F_MASQ, ..., IP_VS_CONN_F_FULLNAT. */
+  method: number;
+  weight: number;
+  upperThreshold: number;
+  lowerThreshold: number;
+  tunnelType: number;
+  tunnelPort: number;
+  tunnelFlags: number;
+}
+
+export interface Destination extends DestinationConfig {
+  activeConnections: number;
+  inactiveConnections: number;
+  persistentConnections: number;
+  stats: Stats | undefined;
+}
+
+export interface LocalAddress {
+  family: Family;
+  address: Uint8Array;
+  /** Times a port was found taken. */
+  conflicts: bigint;
+  connections: number;
+  portsInUse: number;
+  portsTotal: number;
+  /** Times no port was free. */
+  exhausted: bigint;
+  /** No longer chosen; leaves with its last connection. */
+  draining: boolean;
+}
+
+export interface Timeouts {
+  tcp: number;
+  tcpFin: number;
+  udp: number;
+}
+
+/** A connection synchronisation daemon. What is undefined is left to the kernel. */
+export interface SyncDaemon {
+  /** IP_VS_STATE_MASTER or IP_VS_STATE_BACKUP. */
+  state: number;
+  interface: string;
+  syncId: number;
+  maxLength?: number | undefined;
+  group?: Uint8Array | undefined;
+  port?: number | undefined;
+  ttl?: number | undefined;
+}
+
+export interface IpvsInfo {
+  /** 0x010201 is 1.2.1. */
+  version: number;
+  tableSize: number;
+  /** What the patched kernel offers; empty on a stock kernel. */
+  features: ReadonlySet<Feature>;
+  /** Grows with every change of the table; patched kernel only. */
+  generation: number | undefined;
+  buildId: string | undefined;
+}
+
+/** Bits of IPVS_INFO_ATTR_FEATURES, by place. */
+export const FEATURES = ['FULLNAT', 'TOA', 'LADDR_DRAIN', 'SYNPROXY'] as const;
+export type Feature = (typeof FEATURES)[number];
