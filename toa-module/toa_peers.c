@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Socket -> client. A table of our own, because every field of struct sock
+ * that looks free (sk_user_data above all) is somebody else's.
+ *
+ * The key is the socket's address in memory, so an entry must never outlive
+ * its socket. Three things see to that, each of them enough by itself:
+ *  - inet_sock_destruct() runs once for each TCP socket before its memory is
+ *    given back, and its hook takes the entry out. That hook cannot be skipped
+ *    (see toa_learn.c).
+ *  - a child that TCP has just made is first taken out of the table, whether
+ *    or not its handshake carried TOA.
+ *  - an entry holds the peer that the kernel knew when the entry was made, and
+ *    serves only for a socket that still has that peer: not for one that was
+ *    disconnected and connected elsewhere.
+ */
+#include <linux/module.h>
+#include <linux/rhashtable.h>
+#include <linux/slab.h>
+
+#include "toa.h"
+
+struct toa_peer {
+	struct rhash_head node;
+	const struct sock *sk;
+	struct toa_end client;
+	struct toa_end known;
+	struct rcu_head rcu;
+};
+
+static const struct rhashtable_params toa_peers_params = {
+	.head_offset = offsetof(struct toa_peer, node),
+	.key_offset = offsetof(struct toa_peer, sk),
+	.key_len = sizeof(const struct sock *),
+	.automatic_shrinking = true,
+};
+
+static struct rhashtable toa_peers;
+
+static unsigned int max_entries = 1 << 20;
+module_param(max_entries, uint, 0644);
+MODULE_PARM_DESC(max_entries,
+		 "most connections to remember, about 96 bytes each (default 1048576)");
+
+int toa_peers_add(struct sock *sk, const struct toa_end *client,
+		  const struct toa_end *known)
+{
+	struct toa_peer *peer;
+	int err;
+
+	if (atomic_read(&toa_peers.nelems) >= READ_ONCE(max_entries))
+		return -ENOSPC;
+	peer = kmalloc(sizeof(*peer), GFP_ATOMIC | __GFP_NOWARN);
+	if (!peer)
+		return -ENOMEM;
+	peer->sk = sk;
+	peer->client = *client;
+	peer->known = *known;
+	err = rhashtable_insert_fast(&toa_peers, &peer->node,
+				     toa_peers_params);
+	if (err) {
+		kfree(peer);
+		return err;
+	}
+	toa_stat_entries(sock_net(sk), 1);
+	return 0;
+}
+
+void toa_peers_del(struct sock *sk)
+{
+	struct toa_peer *peer;
+
+	if (!atomic_read(&toa_peers.nelems))
+		return;
+	rcu_read_lock();
+	peer = rhashtable_lookup(&toa_peers, &sk, toa_peers_params);
+	if (peer && !rhashtable_remove_fast(&toa_peers, &peer->node,
+					    toa_peers_params)) {
+		toa_stat_entries(sock_net(sk), -1);
+		kfree_rcu(peer, rcu);
+	}
+	rcu_read_unlock();
+}
+
+bool toa_peers_get(const struct sock *sk, struct toa_end *client,
+		   struct toa_end *known)
+{
+	const struct toa_peer *peer;
+
+	rcu_read_lock();
+	peer = rhashtable_lookup(&toa_peers, &sk, toa_peers_params);
+	if (peer) {
+		*client = peer->client;
+		*known = peer->known;
+	}
+	rcu_read_unlock();
+	return peer;
+}
+
+int toa_peers_init(void)
+{
+	return rhashtable_init(&toa_peers, &toa_peers_params);
+}
+
+static void toa_peer_free(void *peer, void *arg)
+{
+	kfree(peer);
+}
+
+/* The hooks are gone: nobody reads or writes any more. */
+void toa_peers_exit(void)
+{
+	rhashtable_free_and_destroy(&toa_peers, toa_peer_free, NULL);
+}
