@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+import { spawn } from 'node:child_process';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { LabError, say } from './errors.ts';
+
+/**
+ * Waits until no other lab of this user runs, then holds the place until `release()` or until this process dies, however
+ * it dies: the lock is flock's, held by a child that lives as long as the pipe to it. Undefined when `signal` fires first.
+ */
+export function takeTurn(signal: AbortSignal): Promise<{ release: () => void } | undefined> {
+  const file = join(tmpdir(), `lvsd-lab-${process.getuid?.() ?? 0}.lock`);
+  const child = spawn('flock', [file, 'sh', '-c', 'echo mine; exec cat >/dev/null'], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+    // Its own process group: Ctrl-C must not free the place before the VM is gone.
+    detached: true,
+  });
+  child.unref();
+  const patience = setTimeout(() => say('another lab is running; waiting for it to end'), 1000);
+  return new Promise((done, fail) => {
+    signal.addEventListener('abort', () => {
+      clearTimeout(patience);
+      child.kill('SIGTERM');
+      done(undefined);
+    });
+    child.on('error', (error) => fail(new LabError(`cannot run flock: ${error.message}`)));
+    child.on('exit', (code) => fail(new LabError(`flock ended with ${code}`)));
+    child.stdout.once('data', () => {
+      clearTimeout(patience);
+      done({ release: () => child.stdin.end() });
+    });
+  });
+}

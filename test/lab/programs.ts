@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+// Programs for the guest that the user's machine need not have: a layer of unpacked Debian packages.
+import { existsSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { cached, hashOf } from './cache.ts';
+import { unpackDebs, wouldInstall } from './debs.ts';
+import { say } from './errors.ts';
+
+const programs = [
+  'conntrack',
+  'curl',
+  'ethtool',
+  'iperf3',
+  'iproute2',
+  'ipset',
+  'iptables',
+  'iputils-ping',
+  'ipvsadm',
+  'jq',
+  'keepalived',
+  'kmod',
+  'netcat-openbsd',
+  'nftables',
+  'nginx-light',
+  'procps',
+  'psmisc',
+  'python3-minimal',
+  'socat',
+  'strace',
+  'tcpdump',
+  'tshark',
+];
+
+/** Names that packages make by update-alternatives when they are installed. */
+const alternatives: [string, string][] = [
+  ...['iptables', 'iptables-save', 'iptables-restore', 'ip6tables', 'ip6tables-save', 'ip6tables-restore'].map(
+    (name): [string, string] => [`usr/sbin/${name}`, name.replace('tables', 'tables-nft')],
+  ),
+  ['usr/bin/nc', 'nc.openbsd'],
+];
+
+/**
+ * The layer, made once for each state of the host: what the host has installed is not in it, since the guest sees the
+ * host's files anyway.
+ */
+export async function programLayer(): Promise<string> {
+  const key = hashOf(programs.join(' '), JSON.stringify(alternatives), readFileSync('/var/lib/dpkg/status'));
+  return await cached('programs', key, (dir) => {
+    const packages = wouldInstall(programs);
+    say(`downloading ${packages.length} packages for the guest`);
+    mkdirSync(join(dir, 'usr'));
+    if (packages.length > 0) unpackDebs(packages, dir);
+    for (const [path, target] of alternatives) {
+      const there = existsSync(join(dir, path)) || existsSync(join('/', path));
+      if (!there && existsSync(join(dir, path, '..', target))) symlinkSync(target, join(dir, path));
+    }
+  });
+}

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: MIT
+// One run of one VM: starts QEMU, carries the command's output over, and tells how it ended.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Writable } from 'node:stream';
+import { ConsoleWatch } from './console.ts';
+import { LabError } from './errors.ts';
+import { makeInitrd, type Spec } from './initrd.ts';
+import type { Kernel } from './kernel.ts';
+import { type Share, startShare } from './share.ts';
+
+export interface Machine {
+  kernel: Kernel;
+  /** Layers over the host's root, the uppermost first: a name of one word and a folder of the host. */
+  layers: [string, string][];
+  /** Folder of the host that the guest may write to, under the same path. */
+  out: string;
+  kvm: boolean;
+  cpus: number;
+  /** As QEMU takes it: 2G, 512M. */
+  memory: string;
+  /** Counts instructions instead of time (-icount shift=0,sleep=off); one CPU, no KVM. */
+  icount: boolean;
+  /** More for the kernel's command line. */
+  append: string;
+  /** Seconds from start to end; 0 for no limit. */
+  timeout: number;
+  spec: Spec;
+  /** Called with the guest's uptime in seconds when the command starts. */
+  onReady?: (uptime: number) => void;
+}
+
+export interface Ending {
+  /** The command's exit status, or undefined when the guest died first. */
+  status: number | undefined;
+  /** Why there is no status, or undefined. */
+  trouble: string | undefined;
+  /** What the kernel said that makes the run a failure; empty if nothing. */
+  alarms: string;
+  consoleTail: string;
+}
+
+const quietKernel = [
+  'console=ttyS0',
+  'loglevel=5',
+  'panic=-1',
+  'oops=panic',
+  'random.trust_cpu=on',
+  'mitigations=off',
+  'apparmor=0',
+  'audit=0',
+  'net.ifnames=0',
+  // An emulated CPU on a busy host can stand still for long without anything being wrong.
+  'rcupdate.rcu_cpu_stall_timeout=120',
+  'tsc=reliable',
+];
+
+function qemuArgs(machine: Machine, dir: string, share: Share): string[] {
+  const { kernel, memory } = machine;
+  const port = (name: string) => [
+    ...['-chardev', `socket,id=${name},path=${join(dir, `${name}.sock`)}`],
+    ...['-device', `virtserialport,bus=ports.0,chardev=${name},name=lab.${name}`],
+  ];
+  const cpu = machine.kvm ? ['-accel', 'kvm', '-cpu', 'host'] : ['-accel', 'tcg,tb-size=512', '-cpu', 'max'];
+  return [
+    ...['-M', 'pc', '-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],
+    ...(machine.icount ? ['-accel', 'tcg', '-cpu', 'max', '-icount', 'shift=0,sleep=off'] : cpu),
+    ...['-smp', String(machine.cpus), '-m', memory],
+    ...['-object', `memory-backend-memfd,id=mem,size=${memory},share=on`, '-numa', 'node,memdev=mem'],
+    ...['-chardev', 'stdio,id=console,signal=off', '-serial', 'chardev:console'],
+    ...['-device', 'virtio-serial-pci,id=ports,max_ports=8'],
+    ...['ctl', 'out', 'err'].flatMap(port),
+    ...['-chardev', `socket,id=share,path=${share.socket}`, '-device', 'vhost-user-fs-pci,chardev=share,tag=lab'],
+    ...['-kernel', kernel.image, '-initrd', join(dir, 'initrd')],
+    ...['-append', [...quietKernel, machine.append].join(' ').trim()],
+  ];
+}
+
+/** Listens on a Unix socket for the one connection that QEMU makes to it. */
+function awaitPort(dir: string, name: string, onSocket: (socket: Socket) => void): Promise<Server> {
+  return new Promise((done, fail) => {
+    const server = createServer((socket) => {
+      socket.on('error', () => {});
+      onSocket(socket);
+    });
+    server.on('error', fail);
+    server.listen(join(dir, `${name}.sock`), () => done(server));
+  });
+}
+
+/** Runs the machine until its command has ended, it dies, its time is over or `signal` fires. */
+export async function runMachine(machine: Machine, signal: AbortSignal): Promise<Ending> {
+  const dir = mkdtempSync(join(tmpdir(), 'lvsd-lab-'));
+  const servers: Server[] = [];
+  let share: Share | undefined;
+  try {
+    writeFileSync(join(dir, 'initrd'), await makeInitrd(machine.kernel, machine.spec));
+    share = await startShare(dir, [...machine.layers, ['host', '/']], machine.out);
+    return await new Run(machine, dir, share, servers, signal).ending();
+  } finally {
+    share?.process.kill('SIGKILL');
+    for (const server of servers) server.close();
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+class Run {
+  private readonly console = new ConsoleWatch();
+  private readonly moved = { out: 0, err: 0 };
+  private control = '';
+  private wanted: { status: number; out: number; err: number } | undefined;
+  private end: (ending: { status?: number; trouble?: string }) => void = () => {};
+  private readonly machine: Machine;
+  private readonly dir: string;
+  private readonly share: Share;
+  private readonly servers: Server[];
+  private readonly signal: AbortSignal;
+
+  constructor(machine: Machine, dir: string, share: Share, servers: Server[], signal: AbortSignal) {
+    this.machine = machine;
+    this.dir = dir;
+    this.share = share;
+    this.servers = servers;
+    this.signal = signal;
+  }
+
+  async ending(): Promise<Ending> {
+    const ended = new Promise<{ status?: number; trouble?: string }>((done) => {
+      this.end = done;
+    });
+    const streams = { out: process.stdout, err: process.stderr };
+    for (const name of ['out', 'err'] as const) {
+      this.servers.push(await awaitPort(this.dir, name, (socket) => this.carry(socket, name, streams[name])));
+    }
+    this.servers.push(
+      await awaitPort(this.dir, 'ctl', (socket) => socket.on('data', (data) => this.hear(String(data)))),
+    );
+    const qemu = this.start();
+    const timers = this.timers();
+    const onAbort = () => this.end({ trouble: 'interrupted' });
+    this.signal.addEventListener('abort', onAbort);
+    if (this.signal.aborted) onAbort();
+    const { status, trouble } = await ended;
+    for (const timer of timers) clearTimeout(timer);
+    this.signal.removeEventListener('abort', onAbort);
+    await stop(qemu);
+    return { status, trouble, alarms: this.console.alarms, consoleTail: this.console.tail };
+  }
+
+  private start(): ChildProcess {
+    const args = ['--pdeathsig', 'KILL', 'qemu-system-x86_64', ...qemuArgs(this.machine, this.dir, this.share)];
+    // Its own process group: Ctrl-C is for the lab, which then ends QEMU in good order.
+    const qemu = spawn('setpriv', args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+    let said = '';
+    qemu.stdout.setEncoding('latin1').on('data', (text: string) => this.console.feed(text));
+    qemu.stderr.on('data', (data) => {
+      said += data;
+    });
+    qemu.on('error', (error) => this.end({ trouble: `cannot run qemu-system-x86_64: ${error.message}` }));
+    qemu.on('close', (code) => {
+      this.end({ trouble: `the guest ended before its command did (QEMU: ${said.trim() || `exit ${code}`})` });
+    });
+    return qemu;
+  }
+
+  private timers(): NodeJS.Timeout[] {
+    const { timeout } = this.machine;
+    if (timeout === 0) return [];
+    return [setTimeout(() => this.end({ trouble: `time-out after ${timeout} s` }), timeout * 1000)];
+  }
+
+  /** Passes one stream on, no faster than our own reader takes it. */
+  private carry(socket: Socket, name: 'out' | 'err', to: Writable): void {
+    socket.on('data', (data: Buffer) => {
+      this.moved[name] += data.length;
+      if (!to.write(data)) {
+        socket.pause();
+        to.once('drain', () => socket.resume());
+      }
+      this.check();
+    });
+  }
+
+  private hear(text: string): void {
+    const lines = (this.control + text).split('\n');
+    this.control = lines.pop() ?? '';
+    for (const line of lines) {
+      const [word, ...rest] = line.split(' ');
+      if (word === 'ready') this.machine.onReady?.(Number(rest[0]));
+      if (word === 'fail') this.end({ trouble: `the guest could not start: ${rest.join(' ')}` });
+      if (word === 'exit') {
+        const [status = 1, out = 0, err = 0] = rest.map(Number);
+        this.wanted = { status, out, err };
+        this.check();
+      }
+    }
+  }
+
+  /** Ends the run once the command has ended and every byte that it wrote is here. */
+  private check(): void {
+    const { wanted, moved } = this;
+    if (wanted && moved.out >= wanted.out && moved.err >= wanted.err) this.end({ status: wanted.status });
+  }
+}
+
+/** Ends QEMU and waits until it is gone, so that the last of its console has been read. */
+function stop(qemu: ChildProcess): Promise<void> {
+  return new Promise((done) => {
+    if (qemu.exitCode !== null || qemu.signalCode !== null || qemu.pid === undefined) return done();
+    qemu.on('close', () => done());
+    qemu.kill('SIGKILL');
+  });
+}
+
+/** Fails unless the value has the form that QEMU takes for an amount of memory. */
+export function checkMemory(text: string): string {
+  if (!/^[1-9][0-9]*[MG]$/.test(text)) throw new LabError(`--mem takes an amount such as 512M or 2G, not ${text}`, 2);
+  return text;
+}

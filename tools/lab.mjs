@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+// npm run lab: set-up and build, then the lab itself (test/lab/cli.ts).
+import { build } from './lib/build.mjs';
+import { Complaint, main } from './lib/say.mjs';
+import { setup } from './lib/setup.mjs';
+
+await main(async (args) => {
+  await setup();
+  await build();
+  const { register } = await import('tsx/esm/api');
+  register();
+  const { lab } = await import('../test/lab/cli.ts');
+  try {
+    // Exits by itself only once stdout and stderr are written; nothing else may hold the process.
+    return await lab(args);
+  } catch (error) {
+    if (error?.name === 'Error' && 'exitCode' in error) throw new Complaint(error.message, error.exitCode);
+    throw error;
+  }
+});
