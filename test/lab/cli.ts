@@ -138,7 +138,7 @@ async function prepare(options: Options): Promise<Machine> {
   const kernel = await fetchKernel(options.line);
   const modules = options.stock
     ? []
-    : ['kernel-patches/build', 'toa-module/build'].flatMap((script) => builtModules(join(top, script), kernel));
+    : (await Promise.all(['kernel-patches', 'toa-module'].map((dir) => builtModules(join(top, dir), kernel)))).flat();
   const layers: [string, string][] = [
     ['modules', await moduleLayer(kernel, modules)],
     ['programs', await programLayer()],

@@ -1,11 +1,23 @@
 // SPDX-License-Identifier: MIT
 // The guest's kernel: Debian's cloud kernel, unpacked in the cache, and the tree of its modules with ours laid over.
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { cached, hashOf, run } from './cache.ts';
 import { candidate, packageNames, unpackDebs } from './debs.ts';
 import { LabError, say } from './errors.ts';
+
+const patches = fileURLToPath(new URL('../../kernel-patches', import.meta.url));
 
 /** `6.1` or `6.12`: the long-term lines that the project patches. */
 export type KernelLine = '6.1' | '6.12';
@@ -19,33 +31,52 @@ export interface Kernel {
   root: string;
 }
 
-/** Orders releases such as 6.1.0-9-cloud-amd64 and 6.12.113+deb12-cloud-amd64 by their numbers. */
-function byNumbers(a: string, b: string): number {
-  return a.localeCompare(b, 'en', { numeric: true });
+/**
+ * Which release to boot: the one that kernel-patches/build builds for, so that its modules fit; where it cannot say, the
+ * newest that apt offers.
+ */
+async function chooseRelease(line: KernelLine): Promise<string> {
+  const inputs = [line, ...contents(join(patches, line)), modified('/var/lib/apt/lists'), modified('/usr/src')];
+  return await remembered('release', hashOf(...inputs), () => {
+    const asked = spawnSync(join(patches, 'build'), ['--kernel', line, '--print-kver'], { encoding: 'utf8' });
+    const release = asked.stdout?.trim();
+    return asked.status === 0 && release ? release : newestOffered(line);
+  });
 }
 
-/**
- * Which release to boot: the one whose headers are installed, since modules are built against them; else the newest that
- * apt offers.
- */
-function chooseRelease(line: KernelLine): string {
+function newestOffered(line: KernelLine): string {
   const mine = new RegExp(`^${line.replace('.', '\\.')}\\.[0-9].*-cloud-amd64$`);
-  const installed = readdirSync('/usr/src')
-    .map((name) => name.replace(/^linux-headers-/, ''))
-    .filter((name) => mine.test(name));
   const offered = packageNames(`linux-image-${line}.`)
     .map((name) => name.replace(/^linux-image-/, ''))
     .filter((name) => mine.test(name))
-    .sort(byNumbers);
-  const both = installed.filter((name) => offered.includes(name)).sort(byNumbers);
-  const release = both.at(-1) ?? offered.at(-1);
+    // Debian's releases order by their numbers: 6.1.0-9 before 6.1.0-56.
+    .sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
+  const release = offered.at(-1);
   if (release === undefined) throw new LabError(`apt offers no cloud kernel of the ${line} line`);
   return release;
 }
 
+/** The names and contents of all files below a folder, in a fixed order; empty when there is none. */
+function contents(dir: string): (string | Buffer)[] {
+  if (!existsSync(dir)) return [];
+  return readdirSync(dir, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath ?? entry.path, entry.name))
+    .sort()
+    .flatMap((path) => [path, readFileSync(path)]);
+}
+
+const modified = (path: string) => String(statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0);
+
+/** A line of text that takes seconds to find out, kept in the cache. */
+async function remembered(kind: string, key: string, find: () => string): Promise<string> {
+  const dir = await cached(kind, key, (fresh) => writeFileSync(join(fresh, 'text'), find()), 8);
+  return readFileSync(join(dir, 'text'), 'utf8');
+}
+
 /** Downloads and unpacks the kernel package of a line, once. */
 export async function fetchKernel(line: KernelLine): Promise<Kernel> {
-  const release = process.env.LVSD_LAB_KERNEL ?? chooseRelease(line);
+  const release = await chooseRelease(line);
   const name = `linux-image-${release}`;
   const version = candidate(name);
   if (version === undefined) throw new LabError(`apt has no package ${name}; try apt-get update`);
@@ -66,23 +97,26 @@ function modulesIn(dir: string): string[] {
 }
 
 /**
- * Asks a build script of this checkout (kernel-patches/build, toa-module/build) for its modules; it builds what is
- * missing. Without such a script there are none.
+ * The modules that a folder of this checkout (kernel-patches, toa-module) builds for a kernel. Its own `build` does the
+ * work, and is asked again only when the folder has changed. A folder without `build` has none.
  */
-export function builtModules(script: string, kernel: Kernel): string[] {
+export async function builtModules(folder: string, kernel: Kernel): Promise<string[]> {
+  const script = join(folder, 'build');
   if (!existsSync(script)) return [];
-  const env = { ...process.env, LVSD_KERNEL_RELEASE: kernel.release, LVSD_KERNEL_LINE: kernel.line };
-  const result = spawnSync(script, ['--print-dir'], { encoding: 'utf8', env, stdio: ['ignore', 'pipe', 'inherit'] });
-  const dir = result.stdout?.trim().split('\n').at(-1);
-  if (result.status !== 0 || !dir)
-    throw new LabError(`${script} --print-dir failed (${result.status ?? result.error})`);
-  const modules = modulesIn(dir);
-  if (modules.length === 0) throw new LabError(`${script} names ${dir}, where there is no module`);
+  const key = hashOf(kernel.root, ...contents(folder));
+  const ask = () => {
+    const args = ['--print-dir', '--kver', kernel.release];
+    const result = spawnSync(script, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
+    const said = result.stdout?.trim().split('\n').at(-1);
+    if (result.status !== 0 || !said) throw new LabError(`${script} failed (${result.status ?? result.error})`);
+    return said;
+  };
+  const answer = await remembered('built', key, ask);
+  // The cache may have been tidied: then the folder named is gone, and asking again builds it anew.
+  const modules = modulesIn(existsSync(answer) ? answer : ask());
   for (const module of modules) {
     const magic = run('modinfo', ['-F', 'vermagic', module]).split(' ')[0];
-    if (magic !== kernel.release) {
-      throw new LabError(`${module} is built for ${magic}, but the lab boots ${kernel.release}`);
-    }
+    if (magic !== kernel.release) throw new LabError(`${module} is for ${magic}, but the lab boots ${kernel.release}`);
   }
   return modules;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // One run of one VM: starts QEMU, carries the command's output over, and tells how it ended.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -93,6 +93,7 @@ function awaitPort(dir: string, name: string, onSocket: (socket: Socket) => void
 
 /** Runs the machine until its command has ended, it dies, its time is over or `signal` fires. */
 export async function runMachine(machine: Machine, signal: AbortSignal): Promise<Ending> {
+  sweep();
   const dir = mkdtempSync(join(tmpdir(), 'lvsd-lab-'));
   const servers: Server[] = [];
   let share: Share | undefined;
@@ -104,6 +105,13 @@ export async function runMachine(machine: Machine, signal: AbortSignal): Promise
     share?.process.kill('SIGKILL');
     for (const server of servers) server.close();
     rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+/** Removes what a lab that was killed outright has left. Only one lab runs at a time, so it is nobody's. */
+function sweep(): void {
+  for (const name of readdirSync(tmpdir()).filter((entry) => /^lvsd-lab-[A-Za-z0-9]{6}$/.test(entry))) {
+    rmSync(join(tmpdir(), name), { recursive: true, force: true });
   }
 }
 
