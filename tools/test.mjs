@@ -8,6 +8,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build } from './lib/build.mjs';
+import { bundleForGuest } from './lib/guest-bundle.mjs';
 import { nodeTest, readCounts } from './lib/node-test.mjs';
 import { runLive } from './lib/run.mjs';
 import { main, say, top } from './lib/say.mjs';
@@ -55,7 +56,7 @@ async function onHost(title, files, env = {}) {
 async function inLab(options, files, env) {
   const dir = mkdtempSync(join(tmpdir(), 'lvsd-test-'));
   try {
-    const [command, args] = nodeTest(files, '$LAB_OUT/counts.json');
+    const [command, args] = nodeTest(await bundleForGuest(files), '$LAB_OUT/counts.json', ['--enable-source-maps']);
     const line = [command, ...args].map((word) => `"${word}"`).join(' ');
     const lab = [join(top, 'tools', 'lab.mjs'), '--timeout', '3300', ...options, '--', 'sh', '-c', `exec ${line}`];
     const code = await runLive(process.execPath, lab, { env: { ...process.env, ...env, LAB_OUT: dir } });

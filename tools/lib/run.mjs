@@ -1,14 +1,20 @@
 // SPDX-License-Identifier: MIT
 // Child processes for the tools: one that speaks to the terminal, one whose output is wanted.
 import { spawn, spawnSync } from 'node:child_process';
+import { constants } from 'node:os';
 import { Complaint, top } from './say.mjs';
 
 /** Runs a program with the terminal as its own; resolves with its exit code (128+n for a signal). */
 export function runLive(command, args, options = {}) {
   return new Promise((done, fail) => {
     const child = spawn(command, args, { cwd: top, stdio: ['ignore', 'inherit', 'inherit'], ...options });
+    // Whoever ends us ends the child first: it may have a VM to put away. Ctrl-C reaches it by itself.
+    const forward = () => child.kill('SIGTERM');
+    const wait = () => {};
+    process.on('SIGTERM', forward).on('SIGINT', wait);
+    child.on('exit', () => process.off('SIGTERM', forward).off('SIGINT', wait));
     child.on('error', (error) => fail(new Complaint(`cannot run ${command}: ${error.message}`)));
-    child.on('close', (code, signal) => done(code ?? 128 + (signal === 'SIGINT' ? 2 : 15)));
+    child.on('close', (code, signal) => done(code ?? 128 + (constants.signals[signal] ?? 0)));
   });
 }
 

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT
+// Networks of namespaces inside the lab's guest. Everything that a topology made ends with destroy(): programs,
+// namespaces, and with these their devices, addresses, routes and IPVS tables.
+import { spawnSync } from 'node:child_process';
+import { CommandError, Namespace, type Running } from './namespace.ts';
+
+/** One end of a veth pair. */
+export interface End {
+  in: Namespace;
+  device: string;
+  /** With its prefix: 10.1.0.2/24. */
+  addresses?: string[];
+}
+
+function root(command: string, args: string[], input = ''): void {
+  const ended = spawnSync(command, args, { encoding: 'utf8', input });
+  if (ended.status !== 0) {
+    throw new CommandError('lab', [command, ...args, input], { ...ended, status: ended.status ?? 1 });
+  }
+}
+
+export class Topology {
+  private readonly namespaces: Namespace[] = [];
+  private readonly running: Running[] = [];
+
+  /** Makes a namespace with its loopback up. Names are the kernel's: short, without slashes. */
+  namespace(name: string): Namespace {
+    root('ip', ['netns', 'add', name]);
+    const made = new Namespace(name, (running) => this.running.push(running));
+    this.namespaces.push(made);
+    made.ip('link set lo up');
+    return made;
+  }
+
+  /** Joins two namespaces by a veth pair, both ends up and with their addresses. */
+  link(a: End, b: End, options: { mtu?: number } = {}): void {
+    const mtu = options.mtu === undefined ? '' : `mtu ${options.mtu} `;
+    const peer = `peer name ${b.device} ${mtu}netns ${b.in.name}`;
+    root('ip', ['-batch', '-'], `link add ${a.device} ${mtu}netns ${a.in.name} type veth ${peer}\n`);
+    for (const end of [a, b]) {
+      // nodad: an IPv6 address is usable at once.
+      const addresses = (end.addresses ?? []).map(
+        (address) => `addr add ${address} dev ${end.device}${address.includes(':') ? ' nodad' : ''}`,
+      );
+      end.in.ip(...addresses, `link set ${end.device} up`);
+    }
+  }
+
+  /** A bridge in `in` with these devices of the same namespace as its ports. */
+  bridge(inside: Namespace, name: string, ports: string[], addresses: string[] = []): void {
+    inside.ip(
+      `link add ${name} type bridge`,
+      ...ports.map((port) => `link set ${port} master ${name}`),
+      ...addresses.map((address) => `addr add ${address} dev ${name}`),
+      `link set ${name} up`,
+    );
+  }
+
+  /** Ends everything, in the reverse order of its making. Safe to call twice. */
+  async destroy(): Promise<void> {
+    await Promise.all(this.running.splice(0).map((running) => running.stop()));
+    for (const made of this.namespaces.splice(0).reverse()) {
+      // Daemons that went into the background are children of nobody: what still runs in the namespace ends with it.
+      const pids = spawnSync('ip', ['netns', 'pids', made.name], { encoding: 'utf8' })
+        .stdout.split('\n')
+        .filter(Boolean);
+      for (const pid of pids) kill(Number(pid));
+      root('ip', ['netns', 'del', made.name]);
+    }
+  }
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It ended meanwhile.
+  }
+}
+
+/** Waits until `test` returns something else than undefined or false. Throws after `timeout` ms, naming `what`. */
+export async function until<T>(what: string, test: () => T | undefined | false, timeout = 10_000): Promise<T> {
+  const end = Date.now() + timeout;
+  for (;;) {
+    const value = test();
+    if (value !== undefined && value !== false) return value;
+    if (Date.now() > end) throw new Error(`waited ${timeout} ms in vain for ${what}`);
+    await new Promise((done) => setTimeout(done, 50));
+  }
+}
