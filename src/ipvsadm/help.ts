@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT
+/** --help and --version. */
+import { createRequire } from 'node:module';
+
+/** The version of ipvsadm whose command line this is. */
+const MODEL = 'ipvsadm 1.31';
+
+function packageVersion(): string {
+  const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
+  return version;
+}
+
+export function versionLine(program: string): string {
+  return `${program} v${packageVersion()} (speaks the command line of ${MODEL}, and FULLNAT)`;
+}
+
+const rows = (entries: readonly (readonly [string, string])[]): string =>
+  entries.map(([left, right]) => `  ${left.padEnd(34)}${right}\n`).join('');
+
+const COMMANDS = [
+  ['-A, --add-service', 'add a virtual service'],
+  ['-E, --edit-service', 'change a virtual service'],
+  ['-D, --delete-service', 'delete a virtual service and its real servers'],
+  ['-C, --clear', 'delete the whole table'],
+  ['-a, --add-server', 'add a real server'],
+  ['-e, --edit-server', 'change a real server'],
+  ['-d, --delete-server', 'delete a real server'],
+  ['-P, --add-laddr', 'add a local address (FULLNAT)'],
+  ['-Q, --del-laddr', 'delete a local address'],
+  ['-G, --get-laddr', 'list local addresses'],
+  ['-L, -l, --list', 'list the table, one service, connections, timeouts or daemons'],
+  ['-Z, --zero', 'set counters to zero, of one service or all'],
+  ['-S, --save', 'print the table as rules'],
+  ['-R, --restore', 'apply rules from standard input'],
+  ['    --set TCP TCPFIN UDP', 'set connection timeouts in seconds; 0 leaves one as it is'],
+  ['    --start-daemon master|backup', 'start connection synchronisation'],
+  ['    --stop-daemon master|backup', 'stop it'],
+  ['-h, --help', 'print this'],
+  ['-v, --version', 'print the version'],
+] as const;
+
+const OPTIONS = [
+  ['-t, --tcp-service HOST[:PORT]', 'a TCP service; [V6]:PORT for IPv6'],
+  ['-u, --udp-service HOST[:PORT]', 'a UDP service'],
+  ['    --sctp-service HOST[:PORT]', 'an SCTP service'],
+  ['-f, --fwmark-service MARK', 'all packets with this firewall mark'],
+  ['-6, --ipv6', 'after -f: the IPv6 ones'],
+  ['-s, --scheduler NAME', 'rr, wrr, lc, wlc (default), lblc, lblcr, dh, sh, sed, nq, fo, ovf, mh'],
+  ['-b, --sched-flags FLAGS', 'after -A and -E: sh-fallback, sh-port, mh-fallback, mh-port, flag-1 ...'],
+  ['-p, --persistent [SECONDS]', 'keep a client with its server; 360 seconds if not said'],
+  ['-M, --netmask MASK', 'clients that count as one; for IPv6 a prefix length'],
+  ['    --pe NAME', 'persistence engine'],
+  ['-o, --ops', 'schedule every UDP packet by itself'],
+  ['-r, --real-server HOST[:PORT]', "a real server; the service's port if not said"],
+  ['-g, --gatewaying', 'forward by direct routing (default)'],
+  ['-i, --ipip', 'forward by tunnelling'],
+  ['-m, --masquerading', 'forward by NAT'],
+  ['-b, --fullnat', 'after -a and -e: forward by FULLNAT; the service needs local addresses (-P)'],
+  ['-w, --weight N', 'capacity of a real server, 1 if not said'],
+  ['-x, --u-threshold N', 'most connections of a real server'],
+  ['-y, --l-threshold N', 'connections below which it gets new ones again'],
+  [
+    '    --tun-type ipip|gue|gre',
+    'encapsulation of -i; with --tun-port (gue), --tun-nocsum, --tun-csum, --tun-remcsum',
+  ],
+  ['-z, --laddr ADDRESS', 'a local address, for -P and -Q'],
+  ['    --drain', 'with -Q: no new connections now, gone with the last one'],
+  ['-n, --numeric', 'numbers instead of names'],
+  ['-c, --connection', 'with -L: connections'],
+  ['    --timeout, --daemon', 'with -L: timeouts, synchronisation daemons'],
+  ['    --stats, --rate', 'with -L: counters, counters a second'],
+  ['    --thresholds, --persistent-conn', 'with -L: connection limits, persistent connections'],
+  ['    --tun-info', 'with -L: tunnels'],
+  ['-X, --exact', 'with -L: counters in full'],
+  ['    --nosort', "with -L: in the kernel's order"],
+  ['    --mcast-interface NAME', 'interface of the synchronisation daemon'],
+  ['    --syncid N', 'its identity, 0 to 255'],
+  ['    --sync-maxlen N', 'most bytes of a message'],
+  ['    --mcast-group, --mcast-port, --mcast-ttl', 'where it sends'],
+] as const;
+
+export function helpText(program: string): string {
+  const service = 'SERVICE [-s SCHEDULER] [-p [SECONDS]] [-M MASK] [--pe NAME] [-o] [-b FLAGS]';
+  const server = 'SERVICE -r SERVER [-g|-i|-m|-b] [-w N] [-x N] [-y N]';
+  const forms = [
+    `-A|-E ${service}`,
+    '-D SERVICE',
+    '-C',
+    `-a|-e ${server}`,
+    '-d SERVICE -r SERVER',
+    '-P|-Q SERVICE -z ADDRESS [--drain]',
+    '-G [SERVICE]',
+    '-L [-n] [SERVICE | -c | --timeout | --daemon] [FORMAT]',
+    '-Z [SERVICE]',
+    '-S [-n]',
+    '-R',
+    '--set TCP TCPFIN UDP',
+    '--start-daemon|--stop-daemon master|backup [DAEMON OPTIONS]',
+    '-h | -v',
+  ];
+  return `${versionLine(program)}
+Usage:
+${forms.map((form) => `  ${program} ${form}\n`).join('')}
+Commands:
+${rows(COMMANDS)}
+Options:
+${rows(OPTIONS)}
+SERVICE is one of -t, -u, --sctp-service, -f. Without arguments the table is listed.
+Exit status: 0 fine, 1 a listing failed, 2 wrong usage, 5 the kernel lacks what was asked for, 255 refused.
+`;
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: MIT
+/** The layouts of a listing: titles, and how a service and a destination fill a row. */
+import {
+  type Destination,
+  IP_VS_SVC_F_ONEPACKET,
+  IP_VS_SVC_F_PERSISTENT,
+  IP_VS_SVC_F_SYNPROXY,
+  type Service,
+  type Stats,
+} from '../ipvs/index.ts';
+import type { Lookup } from './lookup.ts';
+import type { OptionName } from './options.ts';
+import { schedulerFlagsText } from './schedulers.ts';
+import { counterText, destinationLabel, forwardLabel, netmaskText, serviceLabel, tunnelLabel } from './texts.ts';
+
+export interface Format {
+  readonly exact: boolean;
+  /** Names instead of numbers where there are any. */
+  readonly names: Lookup | undefined;
+}
+
+export interface Layout {
+  readonly title: readonly [string, string];
+  readonly needsStats?: true;
+  service(service: Service, format: Format): string;
+  /** What follows the name. */
+  destination(dest: Destination, format: Format): string;
+}
+
+const LABEL = 33;
+const REMOTE = '  -> RemoteAddress:Port';
+const VIRTUAL = 'Prot LocalAddress:Port';
+
+const left = (value: string | number, width: number): string => String(value).padEnd(width);
+const columns = (width: number, values: readonly (string | number)[]): string =>
+  values.map((value) => left(value, width)).join(' ');
+const counters = (values: readonly (bigint | undefined)[], exact: boolean): string =>
+  values.map((value) => counterText(value ?? 0n, exact)).join('');
+
+function withFlags(service: Service, { names }: Format): string {
+  const { scheduler, flags, timeout, peName } = service;
+  const schedulerFlags = schedulerFlagsText(flags, scheduler);
+  let text = `${serviceLabel(service, names)} ${scheduler}`;
+  if (schedulerFlags) text += ` (${schedulerFlags})`;
+  if (flags & IP_VS_SVC_F_PERSISTENT) {
+    const mask = netmaskText(service);
+    text += ` persistent ${timeout}`;
+    if (mask) text += ` mask ${mask}`;
+    if (peName) text += ` pe ${peName}`;
+  }
+  if (flags & IP_VS_SVC_F_ONEPACKET) text += ' ops';
+  if (flags & IP_VS_SVC_F_SYNPROXY) text += ' synproxy';
+  return text;
+}
+
+const connections = ({ activeConnections, inactiveConnections }: Destination): string[] => [
+  left(activeConnections, 10),
+  left(inactiveConnections, 10),
+];
+
+const DEFAULT: Layout = {
+  title: [`${VIRTUAL} Scheduler Flags`, `${REMOTE}           Forward Weight ActiveConn InActConn`],
+  service: withFlags,
+  destination: (dest) => [left(forwardLabel(dest), 7), left(dest.weight, 6), ...connections(dest)].join(' '),
+};
+
+const TUNNELS: Layout = {
+  title: [DEFAULT.title[0], `${REMOTE}           Forward TunnelInfo    Weight ActiveConn InActConn`],
+  service: withFlags,
+  destination: (dest) =>
+    [left(forwardLabel(dest), 7), left(tunnelLabel(dest), 13), left(dest.weight, 6), ...connections(dest)].join(' '),
+};
+
+const numbers = (names: readonly string[]): readonly [string, string] => [
+  left(VIRTUAL, LABEL) + names.map((name) => ` ${name.padStart(8)}`).join(''),
+  REMOTE,
+];
+
+const amounts = (stats: Stats | undefined, { exact }: Format): string =>
+  counters([stats?.connections, stats?.inPackets, stats?.outPackets, stats?.inBytes, stats?.outBytes], exact);
+
+/** Rates of connections and packets are never cut off. */
+const rates = (stats: Stats | undefined, { exact }: Format): string =>
+  counters([stats?.connectionRate, stats?.inPacketRate, stats?.outPacketRate], true) +
+  counters([stats?.inByteRate, stats?.outByteRate], exact);
+
+const STATS: Layout = {
+  title: numbers(['Conns', 'InPkts', 'OutPkts', 'InBytes', 'OutBytes']),
+  needsStats: true,
+  service: (service, format) => left(serviceLabel(service, format.names), LABEL) + amounts(service.stats, format),
+  destination: (dest, format) => amounts(dest.stats, format),
+};
+
+const RATE: Layout = {
+  title: numbers(['CPS', 'InPPS', 'OutPPS', 'InBPS', 'OutBPS']),
+  needsStats: true,
+  service: (service, format) => left(serviceLabel(service, format.names), LABEL) + rates(service.stats, format),
+  destination: (dest, format) => rates(dest.stats, format),
+};
+
+const THRESHOLDS: Layout = {
+  title: [`${left(VIRTUAL, LABEL)} ${columns(10, ['Uthreshold', 'Lthreshold', 'ActiveConn', 'InActConn'])}`, REMOTE],
+  service: withFlags,
+  destination: (dest) => [left(dest.upperThreshold, 10), left(dest.lowerThreshold, 10), ...connections(dest)].join(' '),
+};
+
+const PERSISTENT: Layout = {
+  title: [
+    `${left(VIRTUAL, LABEL)} ${left('Weight', 9)} ${left('PersistConn', 11)} ${columns(10, ['ActiveConn', 'InActConn'])}`,
+    REMOTE,
+  ],
+  service: withFlags,
+  destination: (dest) => [left(dest.weight, 9), left(dest.persistentConnections, 11), ...connections(dest)].join(' '),
+};
+
+/** Where several are asked for, the first of these wins. */
+export function layoutFor(options: ReadonlySet<OptionName>): Layout {
+  if (options.has('stats')) return STATS;
+  if (options.has('rate')) return RATE;
+  if (options.has('thresholds')) return THRESHOLDS;
+  if (options.has('persistent-conn')) return PERSISTENT;
+  return options.has('tun-info') ? TUNNELS : DEFAULT;
+}
+
+export function destinationRow(service: Service, dest: Destination, layout: Layout, format: Format): string {
+  const name = left(destinationLabel(service, dest, format.names), 28);
+  return `  -> ${name}${layout.needsStats ? '' : ' '}${layout.destination(dest, format)}\n`;
+}

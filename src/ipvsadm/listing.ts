@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT
+/** -L: the table, or one service of it. */
+import {
+  compareDestinations,
+  compareServices,
+  type Destination,
+  type Ipvs,
+  type IpvsInfo,
+  type Service,
+} from '../ipvs/index.ts';
+import type { Invocation } from './invocation.ts';
+import { destinationRow, type Format, type Layout, layoutFor } from './layouts.ts';
+import type { Lookup } from './lookup.ts';
+import type { Output } from './output.ts';
+
+export interface ServiceWithDestinations {
+  service: Service;
+  destinations: Destination[];
+}
+
+export interface ReadTableOptions {
+  stats: boolean;
+  sort: boolean;
+}
+
+/** Destinations being read ahead of the one that is printed. */
+const READ_AHEAD = 32;
+
+/** Services in ipvsadm's order, or the kernel's, each with its destinations. */
+export async function* readTable(
+  ipvs: Ipvs,
+  { stats, sort }: ReadTableOptions,
+  services?: readonly Service[],
+): AsyncGenerator<ServiceWithDestinations> {
+  const all = services ? [...services] : await ipvs.services({ stats });
+  if (sort) all.sort(compareServices);
+  const ahead: Promise<Destination[]>[] = [];
+  for (const [index, service] of all.entries()) {
+    while (ahead.length < READ_AHEAD && index + ahead.length < all.length) {
+      const reading = ipvs.destinations(all[index + ahead.length] as Service, { stats });
+      // It is awaited in its turn; until then an error must not count as unhandled.
+      reading.catch(() => {});
+      ahead.push(reading);
+    }
+    const destinations = (await ahead.shift()) ?? [];
+    if (sort) destinations.sort(compareDestinations);
+    yield { service, destinations };
+  }
+}
+
+/** Fetches the names that a page of the table needs. */
+export async function fetchNames(page: readonly ServiceWithDestinations[], lookup: Lookup): Promise<void> {
+  await lookup.fetchNames(
+    page.flatMap(({ service, destinations }) => [...(service.fwmark ? [] : [service]), ...destinations]),
+  );
+}
+
+export function versionText({ version, tableSize }: IpvsInfo): string {
+  const number = `${(version >> 16) & 255}.${(version >> 8) & 255}.${version & 255}`;
+  return `IP Virtual Server version ${number} (size=${tableSize})`;
+}
+
+/** Prints the whole table, or the one service that the command line names. */
+export async function list(
+  { options, service: key }: Invocation,
+  ipvs: Ipvs,
+  info: IpvsInfo,
+  lookup: Lookup,
+  output: Output,
+): Promise<void> {
+  const layout = layoutFor(options);
+  const format = { exact: options.has('exact'), names: options.has('numeric') ? undefined : lookup };
+  const reading = { stats: layout.needsStats === true, sort: !options.has('nosort') };
+  const one = options.has('service-address') ? [await ipvs.service(key, reading)] : undefined;
+  const table = readTable(ipvs, reading, one);
+  const first = await table.next();
+  if (!one) output.out(`${versionText(info)}\n`);
+  output.out(`${layout.title[0]}\n${layout.title[1]}\n`);
+  for (let entry = first; !entry.done; entry = await table.next()) {
+    if (format.names) await fetchNames([entry.value], format.names);
+    printEntry(entry.value, layout, format, output);
+  }
+}
+
+function printEntry(
+  { service, destinations }: ServiceWithDestinations,
+  layout: Layout,
+  format: Format,
+  output: Output,
+): void {
+  output.out(`${layout.service(service, format)}\n`);
+  for (const dest of destinations) output.out(destinationRow(service, dest, layout, format));
+}

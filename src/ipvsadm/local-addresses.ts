@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+/** -G: the local addresses of services, always in numbers. */
+import { formatAddress } from '../base/addresses.ts';
+import { compareServices, type Ipvs, type LocalAddress, type Service } from '../ipvs/index.ts';
+import type { Invocation } from './invocation.ts';
+import { endpointText } from './lookup.ts';
+import type { Output } from './output.ts';
+
+const row = (endpoint: string, total: string, address: string, conflicts: string, connections: string): string =>
+  `${endpoint.padEnd(20)} ${total.padEnd(8)} ${address.padEnd(20)} ${conflicts.padEnd(10)} ${connections.padEnd(10)}\n`;
+
+export const LOCAL_ADDRESS_TITLE = row('VIP:VPORT', 'TOTAL', 'SNAT_IP', 'CONFLICTS', 'CONNS');
+
+export function localAddressesText(service: Service, addresses: readonly LocalAddress[]): string {
+  const { family, address, port, protocol, fwmark } = service;
+  const name = fwmark ? `FWM ${fwmark}` : endpointText(family, address, port, protocol, undefined);
+  const rows = addresses.map((entry) =>
+    row('', '', formatAddress(entry.family, entry.address), String(entry.conflicts), String(entry.connections)),
+  );
+  return `${name.padEnd(20)} ${String(addresses.length).padEnd(8)} \n${rows.join('')}`;
+}
+
+/** Prints those of one service or of all. Throws KernelLacksError on a stock kernel. */
+export async function listLocalAddresses(
+  { options, service: key }: Invocation,
+  ipvs: Ipvs,
+  output: Output,
+): Promise<void> {
+  await ipvs.requireFeature('FULLNAT');
+  const services = options.has('service-address') ? [await ipvs.service(key)] : await ipvs.services();
+  output.out(LOCAL_ADDRESS_TITLE);
+  for (const service of services.sort(compareServices))
+    output.out(localAddressesText(service, await ipvs.localAddresses(service)));
+}

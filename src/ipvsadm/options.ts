@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: MIT
+/** Every command and option: how it is written, and under which name the legality rules and messages know it. */
+import type { PoptOption } from './popt.ts';
+
+/** Commands, by the names that messages use. */
+export const COMMANDS = [
+  'add-service',
+  'edit-service',
+  'delete-service',
+  'flush',
+  'list',
+  'zero',
+  'add-server',
+  'edit-server',
+  'delete-server',
+  'set',
+  'restore',
+  'save',
+  'start-daemon',
+  'stop-daemon',
+  'add-laddr',
+  'del-laddr',
+  'get-laddr',
+] as const;
+export type CommandName = (typeof COMMANDS)[number];
+
+/** Options as messages name them, in the order in which the rules look at them. */
+export const OPTION_NAMES = [
+  'numeric',
+  'connection',
+  'service-address',
+  'scheduler',
+  'persistent',
+  'netmask',
+  'real-server',
+  'forwarding-method',
+  'weight',
+  'u-threshold',
+  'l-threshold',
+  'mcast-interface',
+  'timeout',
+  'daemon',
+  'stats',
+  'rate',
+  'thresholds',
+  'persistent-conn',
+  'nosort',
+  'syncid',
+  'exact',
+  'ops',
+  'pe',
+  'sched-flags',
+  'mcast-group',
+  'mcast-port',
+  'mcast-ttl',
+  'sync-maxlen',
+  'tun-info',
+  'tun-type',
+  'tun-port',
+  'tun-nocsum',
+  'tun-csum',
+  'tun-remcsum',
+  'laddr',
+  'drain',
+] as const;
+export type OptionName = (typeof OPTION_NAMES)[number];
+
+export interface AdmOption extends PoptOption {
+  readonly command?: CommandName | 'help' | 'version';
+  /** Absent where an option counts for no rule. */
+  readonly counts?: OptionName;
+}
+
+const command = (short: string, long: string, name: AdmOption['command'] & string): AdmOption => ({
+  long,
+  ...(short && { short }),
+  argument: name === 'start-daemon' || name === 'stop-daemon' ? 'required' : 'none',
+  command: name,
+});
+
+const flag = (short: string, long: string, counts?: OptionName): AdmOption => ({
+  long,
+  ...(short && { short }),
+  argument: 'none',
+  ...(counts && { counts }),
+});
+
+const valued = (short: string, long: string, counts: OptionName): AdmOption => ({
+  long,
+  ...(short && { short }),
+  argument: 'required',
+  counts,
+});
+
+/** After -a and -e, `-b` is a forwarding method; everywhere else it is --sched-flags. */
+const FULLNAT = flag('b', 'fullnat', 'forwarding-method');
+const SCHED_FLAGS = valued('b', 'sched-flags', 'sched-flags');
+
+const COMMON: readonly AdmOption[] = [
+  command('A', 'add-service', 'add-service'),
+  command('E', 'edit-service', 'edit-service'),
+  command('D', 'delete-service', 'delete-service'),
+  command('C', 'clear', 'flush'),
+  command('L', 'list', 'list'),
+  command('l', 'list', 'list'),
+  command('Z', 'zero', 'zero'),
+  command('a', 'add-server', 'add-server'),
+  command('e', 'edit-server', 'edit-server'),
+  command('d', 'delete-server', 'delete-server'),
+  command('', 'set', 'set'),
+  command('h', 'help', 'help'),
+  command('v', 'version', 'version'),
+  command('R', 'restore', 'restore'),
+  command('S', 'save', 'save'),
+  command('', 'start-daemon', 'start-daemon'),
+  command('', 'stop-daemon', 'stop-daemon'),
+  command('P', 'add-laddr', 'add-laddr'),
+  command('Q', 'del-laddr', 'del-laddr'),
+  command('G', 'get-laddr', 'get-laddr'),
+  valued('t', 'tcp-service', 'service-address'),
+  valued('u', 'udp-service', 'service-address'),
+  valued('', 'sctp-service', 'service-address'),
+  valued('f', 'fwmark-service', 'service-address'),
+  flag('6', 'ipv6'),
+  valued('s', 'scheduler', 'scheduler'),
+  { long: 'persistent', short: 'p', argument: 'optional', counts: 'persistent' },
+  valued('M', 'netmask', 'netmask'),
+  valued('', 'pe', 'pe'),
+  flag('o', 'ops', 'ops'),
+  valued('r', 'real-server', 'real-server'),
+  flag('g', 'gatewaying', 'forwarding-method'),
+  flag('i', 'ipip', 'forwarding-method'),
+  flag('m', 'masquerading', 'forwarding-method'),
+  valued('w', 'weight', 'weight'),
+  valued('x', 'u-threshold', 'u-threshold'),
+  valued('y', 'l-threshold', 'l-threshold'),
+  valued('', 'tun-type', 'tun-type'),
+  valued('', 'tun-port', 'tun-port'),
+  flag('', 'tun-nocsum', 'tun-nocsum'),
+  flag('', 'tun-csum', 'tun-csum'),
+  flag('', 'tun-remcsum', 'tun-remcsum'),
+  flag('n', 'numeric', 'numeric'),
+  flag('c', 'connection', 'connection'),
+  flag('', 'timeout', 'timeout'),
+  flag('', 'daemon', 'daemon'),
+  flag('', 'stats', 'stats'),
+  flag('', 'rate', 'rate'),
+  flag('', 'thresholds', 'thresholds'),
+  flag('', 'persistent-conn', 'persistent-conn'),
+  flag('', 'tun-info', 'tun-info'),
+  flag('', 'nosort', 'nosort'),
+  flag('', 'sort'),
+  flag('X', 'exact', 'exact'),
+  valued('', 'mcast-interface', 'mcast-interface'),
+  valued('', 'syncid', 'syncid'),
+  valued('', 'sync-maxlen', 'sync-maxlen'),
+  valued('', 'mcast-group', 'mcast-group'),
+  valued('', 'mcast-port', 'mcast-port'),
+  valued('', 'mcast-ttl', 'mcast-ttl'),
+  valued('z', 'laddr', 'laddr'),
+  flag('', 'drain', 'drain'),
+];
+
+const WITH_SCHED_FLAGS: readonly AdmOption[] = [...COMMON, SCHED_FLAGS];
+const WITH_FULLNAT: readonly AdmOption[] = [...COMMON, FULLNAT, { ...SCHED_FLAGS, short: '' }];
+
+/** The options that a command line may go on with; undefined: before its command is known. */
+export function optionsFor(name: AdmOption['command']): readonly AdmOption[] {
+  return name === 'add-server' || name === 'edit-server' ? WITH_FULLNAT : WITH_SCHED_FLAGS;
+}

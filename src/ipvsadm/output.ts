@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+/** Standard output and error, written whole and in order, from a buffer that stays small. */
+import { writeSync } from 'node:fs';
+
+const FLUSH_AT = 64 << 10;
+
+export interface Output {
+  out(text: string): void;
+  err(text: string): void;
+  /** To be called before the process ends. */
+  flush(): void;
+}
+
+export class StandardOutput implements Output {
+  #pending = '';
+
+  out(text: string): void {
+    this.#pending += text;
+    if (this.#pending.length >= FLUSH_AT) this.flush();
+  }
+
+  err(text: string): void {
+    this.flush();
+    writeAll(2, text);
+  }
+
+  flush(): void {
+    const text = this.#pending;
+    this.#pending = '';
+    if (text !== '') writeAll(1, text);
+  }
+}
+
+/** A pipe may be non-blocking, because a neighbour in the pipeline made it so: EAGAIN means wait. */
+function writeAll(fd: number, text: string): void {
+  const bytes = Buffer.from(text);
+  for (let at = 0; at < bytes.length; ) {
+    try {
+      at += writeSync(fd, bytes, at);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'EAGAIN') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+      // The reader has gone, as under `| head`: nothing is left to do.
+      else if (code === 'EPIPE') return;
+      else throw error;
+    }
+  }
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+/**
+ * -R: rules from a stream. They take effect in the order of the lines, as if each were a run of its own: a refused one
+ * prints its message and the next follows, a wrongly written one ends it with the lines before it applied. Requests are
+ * only not waited for one by one: they go to the kernel in windows, and the answers are reported as they come, in order.
+ */
+import { KernelLacksError } from '../base/errors.ts';
+import type { Feature } from '../ipvs/index.ts';
+import { changeOf, featureOf } from './commands.ts';
+import { change, type Outcome, parseLine, report, show } from './execute.ts';
+import type { Invocation } from './invocation.ts';
+import { Fatal, Rejected, tryHelp } from './outcome.ts';
+import type { Session } from './session.ts';
+
+/** Answers awaited before more lines are read; several windows of the netlink client. */
+const AHEAD = 1024;
+/** Names that a rule may start with. */
+const PROGRAMS = new Set(['ipvsadm', 'lvsadm']);
+
+class Restore {
+  status = 0;
+  readonly #session: Session;
+  readonly #pending: (Outcome | Promise<Outcome>)[] = [];
+  readonly #proven = new Set<Feature>();
+
+  constructor(session: Session) {
+    this.#session = session;
+  }
+
+  async line(text: string): Promise<void> {
+    const words = text.split(/[ \t\r\f\v]+/).filter((word) => word !== '');
+    if (PROGRAMS.has(words[0] ?? '')) words.shift();
+    if (words.length === 0) return;
+    try {
+      const parsed = parseLine(words, this.#session);
+      await this.#act(parsed instanceof Promise ? await parsed : parsed);
+    } catch (error) {
+      if (error instanceof Rejected) this.#pending.push({ status: error.status, complaint: error.message });
+      else throw error;
+    }
+    if (this.#pending.length >= AHEAD) await this.settle(AHEAD / 2);
+  }
+
+  async #act(line: Invocation): Promise<void> {
+    // A restore within a restore would read its own input.
+    if (line.command === 'restore') throw tryHelp(this.#session.program);
+    const feature = featureOf(line);
+    if (feature && !this.#proven.has(feature)) await this.#prove(feature);
+    if (changeOf(line)) {
+      this.#pending.push(change(line, await this.#session.connect()));
+      return;
+    }
+    // What it prints must show the lines before it.
+    await this.settle(0);
+    this.#pending.push(await show(line, this.#session));
+  }
+
+  /** A kernel that lacks what the rules are about ends the restore, before anything later is sent. */
+  async #prove(feature: Feature): Promise<void> {
+    await this.settle(0);
+    const { ipvs } = await this.#session.connect();
+    await ipvs.requireFeature(feature).catch((error: unknown) => {
+      if (error instanceof KernelLacksError) throw new Fatal(error.exitCode, error.message);
+      throw error;
+    });
+    this.#proven.add(feature);
+  }
+
+  /** Waits until at most `left` answers are outstanding, reporting the others. */
+  async settle(left: number): Promise<void> {
+    const ready = this.#pending.splice(0, Math.max(0, this.#pending.length - left));
+    for (const pending of ready) {
+      const outcome = await pending;
+      report(outcome, this.#session);
+      this.status = outcome.status;
+    }
+  }
+}
+
+/** Applies every line; the status is that of the last one. Throws Fatal. */
+export async function restore(input: AsyncIterable<Buffer | string>, session: Session): Promise<number> {
+  const work = new Restore(session);
+  let rest = '';
+  try {
+    for await (const chunk of input) {
+      const lines = (rest + chunk.toString()).split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) await work.line(line);
+      // A writer that waits for us to act before it goes on must not wait for ever.
+      await work.settle(AHEAD / 2);
+    }
+    await work.line(rest);
+  } finally {
+    await work.settle(0);
+  }
+  return work.status;
+}

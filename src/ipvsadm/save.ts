@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+/** -S: the table as rules that -R takes back. */
+import { formatAddress } from '../base/addresses.ts';
+import {
+  type Destination,
+  IP_VS_SVC_F_ONEPACKET,
+  IP_VS_SVC_F_PERSISTENT,
+  type Ipvs,
+  type LocalAddress,
+  type Service,
+} from '../ipvs/index.ts';
+import { fetchNames, readTable } from './listing.ts';
+import { endpointText, type Lookup } from './lookup.ts';
+import type { Output } from './output.ts';
+import { schedulerFlagsText } from './schedulers.ts';
+import { forwardOption, netmaskText, serviceSelector, tunnelOptions } from './texts.ts';
+
+export function serviceRule(service: Service, names: Lookup | undefined): string {
+  const { scheduler, flags, timeout, peName } = service;
+  let text = `-A ${serviceSelector(service, names)} -s ${scheduler}`;
+  if (flags & IP_VS_SVC_F_PERSISTENT) {
+    const mask = netmaskText(service);
+    text += ` -p ${timeout}`;
+    if (mask) text += ` -M ${mask}`;
+    if (peName) text += ` --pe ${peName}`;
+  }
+  if (flags & IP_VS_SVC_F_ONEPACKET) text += ' -o';
+  const schedulerFlags = schedulerFlagsText(flags, scheduler);
+  return `${text}${schedulerFlags && ` -b ${schedulerFlags}`}\n`;
+}
+
+export function destinationRule(service: Service, dest: Destination, names: Lookup | undefined): string {
+  const server = endpointText(dest.family, dest.address, dest.port, service.protocol, names);
+  const rule = `-a ${serviceSelector(service, names)} -r ${server} ${forwardOption(dest)} -w ${dest.weight}`;
+  return `${rule}${tunnelOptions(dest)}\n`;
+}
+
+export function localAddressRule(service: Service, address: LocalAddress, names: Lookup | undefined): string {
+  return `-P ${serviceSelector(service, names)} -z ${formatAddress(address.family, address.address)}\n`;
+}
+
+/**
+ * Prints every rule. Local addresses stand before the first real server that needs them; one that drains is on its
+ * way out and is left out.
+ */
+export async function save(ipvs: Ipvs, names: Lookup | undefined, output: Output): Promise<void> {
+  for await (const entry of readTable(ipvs, { stats: false, sort: true })) {
+    const { service, destinations } = entry;
+    if (names) await fetchNames([entry], names);
+    output.out(serviceRule(service, names));
+    if (service.numLocalAddresses)
+      for (const address of await ipvs.localAddresses(service))
+        if (!address.draining) output.out(localAddressRule(service, address, names));
+    for (const dest of destinations) output.out(destinationRule(service, dest, names));
+  }
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+/** Values as ipvsadm reads them: numbers, addresses, services. */
+import { AF_INET, AF_INET6, type Family, parseIpv6 } from '../base/addresses.ts';
+import type { Lookup } from './lookup.ts';
+
+/** strtol(text, 0) over the whole text: decimal, 0x hexadecimal, 0 octal; undefined when out of bounds or no number. */
+export function parseNumber(text: string, min: number, max: number): number | undefined {
+  const match = /^[ \t\n\v\f\r]*([+-]?)(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)$/.exec(text);
+  if (!match) return undefined;
+  const digits = match[2] ?? '';
+  const magnitude = /^0[0-7]/.test(digits) ? Number.parseInt(digits, 8) : Number(digits);
+  const value = match[1] === '-' ? -magnitude : magnitude;
+  return value >= min && value <= max ? value : undefined;
+}
+
+/** inet_aton(3): one to four parts, each decimal, octal or hexadecimal, the last one filling what is left. */
+export function parseInetAton(text: string): Uint8Array | undefined {
+  const parts = text.split('.');
+  if (parts.length > 4) return undefined;
+  const bytes = new Uint8Array(4);
+  for (const [index, part] of parts.entries()) {
+    const value = /^(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)$/.test(part) ? parseNumber(part, 0, 0xffffffff) : undefined;
+    if (value === undefined) return undefined;
+    const room = index === parts.length - 1 ? 4 - index : 1;
+    if (value >= 2 ** (8 * room)) return undefined;
+    for (let i = 0; i < room; i++) bytes[index + i] = Math.floor(value / 2 ** (8 * (room - 1 - i))) & 255;
+  }
+  return bytes;
+}
+
+export interface Endpoint {
+  family: Family;
+  address: Uint8Array;
+  /** Undefined when the text has none. */
+  port: number | undefined;
+}
+
+/**
+ * `host`, `host:port`, `[v6]:port` or a bare IPv6 address; undefined for anything else. A number alone is no host,
+ * and brackets want a port.
+ */
+export function parseEndpoint(text: string, protocol: number, lookup: Lookup): Endpoint | undefined {
+  if (/^\d*$/.test(text)) return undefined;
+  let host = text;
+  let port: string | undefined;
+  if (text.startsWith('[')) {
+    const close = text.indexOf(']');
+    if (close < 0 || text.charAt(close + 1) !== ':') return undefined;
+    host = text.slice(1, close);
+    port = text.slice(close + 2);
+  }
+  const ipv6 = parseIpv6(host);
+  if (ipv6) return withPort({ family: AF_INET6, address: ipv6, port: undefined }, port, protocol, lookup);
+  // As in the original: what stands in brackets and is no IPv6 address loses its port.
+  const colon = host.lastIndexOf(':');
+  port = colon < 0 ? undefined : host.slice(colon + 1);
+  host = colon < 0 ? host : host.slice(0, colon);
+  const address = parseInetAton(host) ?? lookup.host(host);
+  return address && withPort({ family: AF_INET, address, port: undefined }, port, protocol, lookup);
+}
+
+function withPort(
+  endpoint: Endpoint,
+  port: string | undefined,
+  protocol: number,
+  lookup: Lookup,
+): Endpoint | undefined {
+  if (port === undefined) return endpoint;
+  const number = parseNumber(port, 0, 65535) ?? lookup.servicePort(port, protocol);
+  return number === undefined ? undefined : { ...endpoint, port: number };
+}
+
+/** A mask in dotted form as the number it stands for. */
+export function parseNetmask(text: string, lookup: Lookup): number | undefined {
+  const bytes = parseInetAton(text) ?? lookup.host(text);
+  return bytes && Buffer.from(bytes).readUInt32BE(0);
+}
