@@ -6,10 +6,11 @@ import { LabError, say } from './errors.ts';
 
 /**
  * Waits until no other lab of this user runs, then holds the place until `release()` or until this process dies, however
- * it dies: the lock is flock's, held by a child that lives as long as the pipe to it. Undefined when `signal` fires first.
+ * it dies: the lock is flock's, held by a child that lives as long as the pipe to it. Undefined when `signal` fires first. LVSD_LAB_LOCK
+ * names another lock file, for those who want two VMs at once and trust their machine with it.
  */
 export function takeTurn(signal: AbortSignal): Promise<{ release: () => void } | undefined> {
-  const file = join(tmpdir(), `lvsd-lab-${process.getuid?.() ?? 0}.lock`);
+  const file = process.env.LVSD_LAB_LOCK ?? join(tmpdir(), `lvsd-lab-${process.getuid?.() ?? 0}.lock`);
   const child = spawn('flock', [file, 'sh', '-c', 'echo mine; exec cat >/dev/null'], {
     stdio: ['pipe', 'pipe', 'inherit'],
     // Its own process group: Ctrl-C must not free the place before the VM is gone.

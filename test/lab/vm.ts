@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // One run of one VM: starts QEMU, carries the command's output over, and tells how it ended.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -94,7 +94,7 @@ function awaitPort(dir: string, name: string, onSocket: (socket: Socket) => void
 /** Runs the machine until its command has ended, it dies, its time is over or `signal` fires. */
 export async function runMachine(machine: Machine, signal: AbortSignal): Promise<Ending> {
   sweep();
-  const dir = mkdtempSync(join(tmpdir(), 'lvsd-lab-'));
+  const dir = mkdtempSync(join(tmpdir(), `lvsd-lab-${process.pid}-`));
   const servers: Server[] = [];
   let share: Share | undefined;
   try {
@@ -108,10 +108,12 @@ export async function runMachine(machine: Machine, signal: AbortSignal): Promise
   }
 }
 
-/** Removes what a lab that was killed outright has left. Only one lab runs at a time, so it is nobody's. */
+/** Removes what a lab that was killed outright has left: folders carry the process id of their lab. */
 function sweep(): void {
-  for (const name of readdirSync(tmpdir()).filter((entry) => /^lvsd-lab-[A-Za-z0-9]{6}$/.test(entry))) {
-    rmSync(join(tmpdir(), name), { recursive: true, force: true });
+  for (const name of readdirSync(tmpdir())) {
+    const pid = /^lvsd-lab-([0-9]+)-[A-Za-z0-9]{6}$/.exec(name)?.[1];
+    if (pid !== undefined && !existsSync(`/proc/${pid}`))
+      rmSync(join(tmpdir(), name), { recursive: true, force: true });
   }
 }
 

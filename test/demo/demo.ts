@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+// npm run demo: runs inside the lab's guest. Tells the story of a load balancer step by step, and checks what it tells.
+import { type LvsTopology, lvsTopology, startNginx } from '../lab/topology.ts';
+import { plainNat } from './plain-nat.ts';
+import { Story } from './story.ts';
+
+const drawing = `
+  client            router            BALANCER            inside router        real servers
+  10.1.0.2 ──────── 10.1.0.1
+                    10.2.0.1 ──────── 10.2.0.2
+                                      10.99.0.10 (the service)
+                                      10.31.3.2 ───────── 10.31.3.1
+                                                          10.31.4.1 ────────── rs1 10.31.4.2
+                                                          10.31.5.1 ────────── rs2 10.31.5.2`;
+
+function introduce(story: Story, lvs: LvsTopology): void {
+  story.step(
+    'The network',
+    `A client wants http://10.99.0.10/. That address belongs to a load balancer, which is to spread the requests over two
+real servers in two different subnets. Everything below is real: six network namespaces in one virtual machine with
+Debian's own kernel, and Debian's own nginx on the real servers.
+${drawing}`,
+  );
+  const route = story.show(lvs.rs1, 'ip route');
+  const get = story.show(lvs.rs1, 'ip route get 10.1.0.2');
+  story.claim('the real servers know the way to the balancer', route.stdout.includes('10.31.3.0/24 via 10.31.4.1'));
+  story.claim('they know no way to the client', get.status !== 0 && /unreachable/i.test(get.stderr), get.stdout);
+}
+
+const story = new Story();
+const lvs = lvsTopology();
+try {
+  const servers = { rs1: startNginx(lvs.rs1), rs2: startNginx(lvs.rs2) };
+  introduce(story, lvs);
+  await plainNat(story, lvs, servers);
+} finally {
+  await lvs.destroy();
+}
+process.exitCode = story.end();

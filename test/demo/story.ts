@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+// The demo's voice: steps, commands shown as they are run, and claims that are checked.
+import type { Namespace, Result } from '../lab/topology.ts';
+
+const colour = process.env.NO_COLOR === undefined && process.env.DEMO_COLOR === '1';
+const paint = (code: number, text: string) => (colour ? `\u001b[${code}m${text}\u001b[0m` : text);
+const print = (text = '') => process.stdout.write(`${text}\n`);
+const indent = (text: string, by: string) => text.replace(/\n+$/, '').replace(/^/gm, by);
+
+export class Story {
+  private steps = 0;
+  private held = 0;
+  private readonly broken: string[] = [];
+
+  /** Starts a numbered step and says what it is about. */
+  step(title: string, text = ''): void {
+    this.steps += 1;
+    print(`\n${paint(1, `${this.steps}. ${title}`)}`);
+    if (text) print(`\n${indent(text.trim(), '   ')}`);
+    print();
+  }
+
+  say(text: string): void {
+    print(indent(text.trim(), '   '));
+    print();
+  }
+
+  /** Runs a command in a namespace and shows it as if typed there, with what it said (or only `lines` of it). */
+  show(where: Namespace, command: string, keep: (line: string) => boolean = () => true): Result {
+    print(`   ${paint(36, `${where.name}$ ${command}`)}`);
+    const result = where.run(command, { accept: 'any' });
+    const said = `${result.stdout}${result.stderr}`.split('\n').filter(keep).join('\n').trim();
+    if (said) print(indent(said, '   '));
+    return result;
+  }
+
+  /** A statement of the demo and whether it came out true; `detail` is shown when it did not. */
+  claim(text: string, holds: boolean, detail = ''): void {
+    if (holds) {
+      this.held += 1;
+      print(`   ${paint(32, '✓')} ${text}`);
+      return;
+    }
+    this.broken.push(text);
+    print(`   ${paint(31, '✗')} ${text}`);
+    if (detail) print(indent(detail, '       '));
+  }
+
+  /** Closes the story; returns the exit code. */
+  end(): number {
+    print();
+    if (this.broken.length === 0) {
+      print(`All ${this.held} claims of this demo were checked and hold.`);
+      return 0;
+    }
+    print(`${this.broken.length} of ${this.held + this.broken.length} claims did not hold:`);
+    for (const text of this.broken) print(`  ✗ ${text}`);
+    return 1;
+  }
+}
