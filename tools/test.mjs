@@ -4,14 +4,14 @@
 //
 // Four tiers: lint and types; unit and property tests; tests of the lab itself (they boot VMs); system tests, which run
 // inside a VM. System tests that ask for the same VM share one boot. The closing line sums all of them.
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { build } from './lib/build.mjs';
 import { bundleForGuest } from './lib/guest-bundle.mjs';
 import { nodeTest, readCounts } from './lib/node-test.mjs';
 import { runLive } from './lib/run.mjs';
-import { main, say, top } from './lib/say.mjs';
+import { main, say, short, top } from './lib/say.mjs';
 import { setup } from './lib/setup.mjs';
 import { labGroups, testFiles } from './lib/test-files.mjs';
 
@@ -60,10 +60,30 @@ async function inLab(options, files, env) {
     const line = [command, ...args].map((word) => `"${word}"`).join(' ');
     const lab = [join(top, 'tools', 'lab.mjs'), '--timeout', '3300', ...options, '--', 'sh', '-c', `exec ${line}`];
     const code = await runLive(process.execPath, lab, { env: { ...process.env, ...env, LAB_OUT: dir } });
-    return outcome(`lab ${options.join(' ')}`, code, readCounts(join(dir, 'counts.json')));
+    const counts = outcome(`lab ${options.join(' ')}`, code, readCounts(join(dir, 'counts.json')));
+    return { ...counts, figures: readFigures(join(dir, 'results')) };
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }
+}
+
+/** What tests left for the record: the content of each results/NAME.json under its name. */
+function readFigures(dir) {
+  if (!existsSync(dir)) return {};
+  const files = readdirSync(dir).filter((name) => name.endsWith('.json'));
+  return Object.fromEntries(
+    files.map((name) => [basename(name, '.json'), JSON.parse(readFileSync(join(dir, name), 'utf8'))]),
+  );
+}
+
+/** Writes test/results/AREA.json: what a full run of an area counted and measured. */
+function writeResults(area, { passed, failed, skipped }, tiers, seconds) {
+  const figures = Object.assign({}, ...tiers.map((tier) => tier.figures ?? {}));
+  const date = new Date().toISOString().slice(0, 10);
+  const path = join(top, 'test/results', `${area}.json`);
+  mkdirSync(join(top, 'test/results'), { recursive: true });
+  writeFileSync(path, `${JSON.stringify({ area, date, seconds, passed, failed, skipped, figures }, null, 2)}\n`);
+  say(`results in ${short(path)}`);
 }
 
 await main(async (args) => {
@@ -95,7 +115,9 @@ await main(async (args) => {
   const [passed, failed, skipped] = [sum('passed'), sum('failed'), sum('skipped')];
   for (const { file, name } of all.flatMap((tier) => tier.failures)) say(`failed: ${file ? `${file}: ` : ''}${name}`);
   if (passed + failed === 0) say('no test matches');
-  say(`took ${Math.round((Date.now() - started) / 1000)} s`);
+  const seconds = Math.round((Date.now() - started) / 1000);
+  say(`took ${seconds} s`);
+  if (full) writeResults(words.join('-') || 'all', { passed, failed, skipped }, all, seconds);
   process.stdout.write(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}\n`);
   return failed > 0 || passed === 0 ? 1 : 0;
 });
