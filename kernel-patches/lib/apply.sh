@@ -98,7 +98,8 @@ apply_series() {
       die "the series in $here/$line is damaged: its own base does not take it"
     }
     plain_git -C "$repo" worktree remove --force "$first"
-    mode=(-3)
+    rm -f "$first.log"
+    mode=(-3) merged=1
   else
     say "linux-source $made_for is neither here nor in Debian's archive: no three-way merge, every hunk must find its context unchanged"
   fi

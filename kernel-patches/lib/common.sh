@@ -25,6 +25,9 @@ misuse() {
 
 hash_of() { sha256sum | cut -c1-16; }
 
+# What is unpacked appears by rename; half of it must not stay behind.
+trap 'rm -rf "$cache/fresh-$$"' EXIT
+
 # One writer at a time for what $1 names; the lock ends with the process.
 lock() {
   mkdir -p "$cache"

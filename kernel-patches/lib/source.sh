@@ -3,13 +3,18 @@
 # Nothing is installed: packages are unpacked in the cache.
 # shellcheck shell=bash
 
-# fetch_deb PACKAGE VERSION FOLDER: downloads one package file into FOLDER.
+# versions_of PACKAGE...: lines "VERSION PACKAGE" of what the archive offers, oldest first.
+versions_of() { apt-cache madison "$@" | awk -F' *\\| *' '{ gsub(/ /, "", $1); print $2, $1 }' | sort -uV; }
+
+offered() { versions_of "$1" | grep -qxF "$2 $1"; }
+
+# fetch_deb PACKAGE VERSION FOLDER: downloads one package file into FOLDER; 1 if the archive does not have it.
 fetch_deb() {
   mkdir -p "$3"
-  if ! apt-cache show "$1=$2" >/dev/null 2>&1; then
+  if ! offered "$1" "$2"; then
     [[ $(id -u) != 0 || -n ${apt_updated-} ]] || { say 'apt-get update'; quietly apt-get -q update || true; }
     apt_updated=1
-    apt-cache show "$1=$2" >/dev/null 2>&1 || return 1
+    offered "$1" "$2" || return 1
   fi
   say "downloading $1 $2"
   (cd "$3" && quietly apt-get -q -o APT::Sandbox::User=root download "$1=$2")
@@ -21,7 +26,7 @@ offered_headers() {
   arch=$(dpkg --print-architecture)
   names=$(apt-cache search --names-only "^linux-headers-${1//./\\.}\.[0-9].*-cloud-$arch\$" | cut -d' ' -f1)
   # shellcheck disable=SC2086 # one word a package
-  [[ -z $names ]] || apt-cache madison $names | awk -F' *\\| *' '{ gsub(/ /, "", $1); print $2, $1 }' | sort -uV
+  [[ -z $names ]] || versions_of $names
 }
 
 # choose_kver LINE: the kernel to build for when none was named: the one of the series' base version while Debian has
@@ -63,7 +68,7 @@ find_headers() {
     headers=$(readlink -f "$build")
     headers_version=$(dpkg-query -W -f '${Version}' "$package" 2>/dev/null || true)
   else
-    headers_version=$(apt-cache madison "$package" | awk -F' *\\| *' 'NR == 1 { print $2 }')
+    headers_version=$(versions_of "$package" | tail -n 1 | cut -d' ' -f1)
     dir=$(find "$cache" -maxdepth 1 -name "headers-${kver}_*" 2>/dev/null | sort -V | tail -n 1)
     if [[ -n $dir ]]; then
       headers_version=${dir##*_}
@@ -82,12 +87,15 @@ find_headers() {
 
 # The package names absolute paths in one place, the Makefile; everything else in it is relative.
 unpack_headers() {
-  local package=$1 version=$2 dir=$3 tmp="$3.$$" deb name depends
+  local package=$1 version=$2 dir=$3 tmp="$cache/fresh-$$" deb name wanted depends
   mkdir -p "$tmp"
   depends=$(apt-cache show "$package=$version" | awk -F': ' '$1 == "Depends" { print $2; exit }' | tr ',|' '\n\n' |
     awk '$1 ~ /^linux-(headers-.*-common|kbuild-)/ { print $1 }')
   for name in "$package" $depends; do
-    fetch_deb "$name" "$version" "$tmp/debs" || die "cannot download $name $version"
+    wanted=$version
+    # The archive keeps one linux-kbuild of a line; its programs serve every release of the line.
+    [[ $name != linux-kbuild-* ]] || offered "$name" "$wanted" || wanted=$(versions_of "$name" | tail -n 1 | cut -d' ' -f1)
+    fetch_deb "$name" "$wanted" "$tmp/debs" || die "Debian's archive has no $name $wanted"
   done
   for deb in "$tmp"/debs/*.deb; do dpkg-deb -x "$deb" "$tmp"; done
   rm -rf "$tmp/debs"
@@ -100,7 +108,7 @@ find_source() {
   local line=$1 version=$2 package="linux-source-$1" tarball=
   source_dir="$cache/source-${line}_$version"
   [[ ! -f $source_dir/Makefile ]] || return 0
-  local tmp="$source_dir.$$"
+  local tmp="$cache/fresh-$$"
   mkdir -p "$tmp"
   if [[ $(dpkg-query -W -f '${Version}' "$package" 2>/dev/null) == "$version" && -f /usr/src/$package.tar.xz ]]; then
     tarball="/usr/src/$package.tar.xz"
