@@ -75,7 +75,7 @@ export async function setupNpm() {
   // npm itself may have installed just this (npm ci by hand): then only the stamp is missing.
   if (!existsSync(hidden) || !sameVersions(JSON.parse(lock), JSON.parse(readFileSync(hidden, 'utf8')))) {
     say('installing npm packages');
-    if ((await runLive('npm', ['ci', '--no-fund', '--no-audit'], { stdio: ['ignore', 2, 2] })) !== 0) {
+    if ((await runLive('npm', ['ci', '--loglevel=error'], { stdio: ['ignore', 2, 2] })) !== 0) {
       throw new Complaint('npm ci failed');
     }
   }
