@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // npm run demo: runs inside the lab's guest. Tells the story of a load balancer step by step, and checks what it tells.
 import { type LvsTopology, lvsTopology, startNginx } from '../lab/topology.ts';
+import { fullnat } from './fullnat.ts';
 import { plainNat } from './plain-nat.ts';
 import { Story } from './story.ts';
 
@@ -18,7 +19,7 @@ function introduce(story: Story, lvs: LvsTopology): void {
     'The network',
     `A client wants http://10.99.0.10/. That address belongs to a load balancer, which is to spread the requests over two
 real servers in two different subnets. Everything below is real: six network namespaces in one virtual machine with
-Debian's own kernel, and Debian's own nginx on the real servers.
+Debian's own kernel, this project's ip_vs modules in it, and Debian's own nginx on the real servers.
 ${drawing}`,
   );
   const route = story.show(lvs.rs1, 'ip route');
@@ -32,7 +33,8 @@ const lvs = lvsTopology();
 try {
   const servers = { rs1: startNginx(lvs.rs1), rs2: startNginx(lvs.rs2) };
   introduce(story, lvs);
-  await plainNat(story, lvs, servers);
+  plainNat(story, lvs, servers);
+  await fullnat(story, lvs, servers);
 } finally {
   await lvs.destroy();
 }

@@ -34,6 +34,15 @@ export class Story {
     return result;
   }
 
+  /** Runs commands that change something and must succeed; one that fails is a claim that does not hold. */
+  program(where: Namespace, commands: string[]): void {
+    for (const command of commands) {
+      const { status, stdout, stderr } = this.show(where, command);
+      if (status !== 0) this.claim(`\`${command}\` succeeds`, false, `it ended with ${status}: ${stdout}${stderr}`);
+    }
+    print();
+  }
+
   /** A statement of the demo and whether it came out true; `detail` is shown when it did not. */
   claim(text: string, holds: boolean, detail = ''): void {
     if (holds) {
