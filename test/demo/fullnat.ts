@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // FULLNAT in the same network: it works, and with the toa module the real servers know the client.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type LvsTopology, until } from '../lab/topology.ts';
+import { type LvsTopology, type Nginx, until } from '../lab/topology.ts';
 import { request, type Servers } from './plain-nat.ts';
 import type { Story } from './story.ts';
 
@@ -58,7 +58,7 @@ function withoutToa(story: Story, lvs: LvsTopology, servers: Servers): void {
 
 /** The access logs so far, as nginx wrote them: address, port, status, bytes, request. */
 function show(story: Story, servers: Servers): void {
-  for (const [name, server] of Object.entries(servers)) {
+  for (const [name, server] of Object.entries<Nginx>({ ...servers })) {
     story.say(
       `${name}'s access log:\n${server
         .log()
