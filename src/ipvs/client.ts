@@ -13,6 +13,7 @@ import {
   readLocalAddress,
   readService,
   serviceAttributes,
+  serviceKeyAttributes,
   union,
 } from './codec.ts';
 import {
@@ -116,7 +117,8 @@ export class Ipvs {
     const [service] = await this.#netlink.request(
       IPVS_GENL_NAME,
       IPVS_CMD_GET_SERVICE,
-      write({ service: serviceAttributes(key) }),
+      // ipvsadm sends all of a service here too, and no mask.
+      write({ service: { ...serviceAttributes(key), netmask: 0 } }),
       ({ attributes }) => readService(decodeTable(table, attributes) as ReplyAttributes),
     );
     if (!service) throw new LvsdError('ERR_LVSD_NO_ANSWER', 'the kernel acknowledged GET_SERVICE without answering it');
@@ -129,7 +131,7 @@ export class Ipvs {
     return this.#netlink.dump(
       IPVS_GENL_NAME,
       IPVS_CMD_GET_DEST,
-      write({ service: serviceAttributes(key) }),
+      write({ service: serviceKeyAttributes(key) }),
       ({ attributes }) => readDestination(decodeTable(table, attributes) as ReplyAttributes, key.family),
     );
   }
@@ -139,7 +141,7 @@ export class Ipvs {
     return this.#netlink.dump(
       IPVS_GENL_NAME,
       IPVS_CMD_GET_LADDR,
-      write({ service: serviceAttributes(key) }),
+      write({ service: serviceKeyAttributes(key) }),
       ({ attributes }) => readLocalAddress(decodeTable(COMMAND, attributes) as ReplyAttributes, key.family),
     );
   }

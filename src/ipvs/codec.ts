@@ -32,10 +32,8 @@ const HOST_MASK = 0xffffffff;
  */
 export function serviceAttributes(service: ServiceKey | ServiceConfig, mask = EVERY_FLAG): ServiceAttributes {
   const config: Partial<ServiceConfig> = service;
-  const { family, fwmark } = service;
-  const key: ServiceAttributes = fwmark
-    ? { family, fwmark }
-    : { family, protocol: service.protocol, address: union(service.address), port: service.port };
+  const { family } = service;
+  const key = serviceKeyAttributes(service);
   key.scheduler = config.scheduler ?? '';
   if (config.peName) key.peName = config.peName;
   key.flags = words(config.flags ?? 0, mask);
@@ -44,6 +42,11 @@ export function serviceAttributes(service: ServiceKey | ServiceConfig, mask = EV
   if (config.portMin !== undefined) key.portMin = config.portMin;
   if (config.portMax !== undefined) key.portMax = config.portMax;
   return key;
+}
+
+/** What names a service, and no more. */
+export function serviceKeyAttributes({ family, protocol, address, port, fwmark }: ServiceKey): ServiceAttributes {
+  return fwmark ? { family, fwmark } : { family, protocol, address: union(address), port };
 }
 
 export function destinationAttributes(dest: DestinationKey | DestinationConfig): DestAttributes {
@@ -69,9 +72,9 @@ export function daemonAttributes(daemon: SyncDaemon): DaemonAttributes {
     interface: daemon.interface,
     syncId: daemon.syncId,
     maxLength: daemon.maxLength,
-    ...group,
     port: daemon.port,
     ttl: daemon.ttl,
+    ...group,
   };
   const given = Object.entries(attributes).filter(([, value]) => value !== undefined);
   return Object.fromEntries(given) as DaemonAttributes;

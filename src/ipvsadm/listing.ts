@@ -1,17 +1,11 @@
 // SPDX-License-Identifier: MIT
 /** -L: the table, or one service of it. */
-import {
-  compareDestinations,
-  compareServices,
-  type Destination,
-  type Ipvs,
-  type IpvsInfo,
-  type Service,
-} from '../ipvs/index.ts';
+import type { Destination, Ipvs, IpvsInfo, Service } from '../ipvs/index.ts';
 import type { Invocation } from './invocation.ts';
 import { destinationRow, type Format, type Layout, layoutFor } from './layouts.ts';
 import type { Lookup } from './lookup.ts';
 import type { Output } from './output.ts';
+import { sortDestinations, sortServices } from './sort.ts';
 
 export interface ServiceWithDestinations {
   service: Service;
@@ -33,7 +27,7 @@ export async function* readTable(
   services?: readonly Service[],
 ): AsyncGenerator<ServiceWithDestinations> {
   const all = services ? [...services] : await ipvs.services({ stats });
-  if (sort) all.sort(compareServices);
+  if (sort) sortServices(all);
   const ahead: Promise<Destination[]>[] = [];
   for (const [index, service] of all.entries()) {
     while (ahead.length < READ_AHEAD && index + ahead.length < all.length) {
@@ -43,7 +37,7 @@ export async function* readTable(
       ahead.push(reading);
     }
     const destinations = (await ahead.shift()) ?? [];
-    if (sort) destinations.sort(compareDestinations);
+    if (sort) sortDestinations(destinations);
     yield { service, destinations };
   }
 }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 /** -G: the local addresses of services, always in numbers. */
 import { formatAddress } from '../base/addresses.ts';
-import { compareServices, type Ipvs, type LocalAddress, type Service } from '../ipvs/index.ts';
+import type { Ipvs, LocalAddress, Service } from '../ipvs/index.ts';
 import type { Invocation } from './invocation.ts';
 import { endpointText } from './lookup.ts';
 import type { Output } from './output.ts';
+import { sortServices } from './sort.ts';
 
 const row = (endpoint: string, total: string, address: string, conflicts: string, connections: string): string =>
   `${endpoint.padEnd(20)} ${total.padEnd(8)} ${address.padEnd(20)} ${conflicts.padEnd(10)} ${connections.padEnd(10)}\n`;
@@ -29,6 +30,6 @@ export async function listLocalAddresses(
   await ipvs.requireFeature('FULLNAT');
   const services = options.has('service-address') ? [await ipvs.service(key)] : await ipvs.services();
   output.out(LOCAL_ADDRESS_TITLE);
-  for (const service of services.sort(compareServices))
+  for (const service of sortServices(services))
     output.out(localAddressesText(service, await ipvs.localAddresses(service)));
 }

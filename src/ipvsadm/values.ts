@@ -3,14 +3,17 @@
 import { AF_INET, AF_INET6, type Family, parseIpv6 } from '../base/addresses.ts';
 import type { Lookup } from './lookup.ts';
 
-/** strtol(text, 0) over the whole text: decimal, 0x hexadecimal, 0 octal; undefined when out of bounds or no number. */
+/** strtol(text, 10) over the whole text; undefined when out of bounds or no number. */
 export function parseNumber(text: string, min: number, max: number): number | undefined {
-  const match = /^[ \t\n\v\f\r]*([+-]?)(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)$/.exec(text);
-  if (!match) return undefined;
-  const digits = match[2] ?? '';
-  const magnitude = /^0[0-7]/.test(digits) ? Number.parseInt(digits, 8) : Number(digits);
-  const value = match[1] === '-' ? -magnitude : magnitude;
+  if (!/^[ \t\n\v\f\r]*[+-]?\d+$/.test(text)) return undefined;
+  const value = Number(text);
   return value >= min && value <= max ? value : undefined;
+}
+
+/** One part of an address, in the notation of C. */
+function parsePart(text: string): number | undefined {
+  if (!/^(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9]\d*)$/.test(text)) return undefined;
+  return /^0\d/.test(text) ? Number.parseInt(text, 8) : Number(text);
 }
 
 /** inet_aton(3): one to four parts, each decimal, octal or hexadecimal, the last one filling what is left. */
@@ -19,7 +22,7 @@ export function parseInetAton(text: string): Uint8Array | undefined {
   if (parts.length > 4) return undefined;
   const bytes = new Uint8Array(4);
   for (const [index, part] of parts.entries()) {
-    const value = /^(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)$/.test(part) ? parseNumber(part, 0, 0xffffffff) : undefined;
+    const value = parsePart(part);
     if (value === undefined) return undefined;
     const room = index === parts.length - 1 ? 4 - index : 1;
     if (value >= 2 ** (8 * room)) return undefined;

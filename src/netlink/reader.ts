@@ -72,7 +72,7 @@ export class AttributeReader {
 
   /** A copy: the buffer is used again for the next messages. */
   bytes(): Uint8Array {
-    return Uint8Array.prototype.slice.call(this.#buffer, this.start, this.start + this.length);
+    return new Uint8Array(this.#buffer.subarray(this.start, this.start + this.length));
   }
 
   nested(): AttributeReader {

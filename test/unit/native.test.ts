@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: MIT
+// The addon: no misuse from JavaScript does more than throw, and nothing is left open.
+import assert from 'node:assert/strict';
+import { closeSync, readdirSync } from 'node:fs';
+import { test } from 'node:test';
+import { Worker } from 'node:worker_threads';
+import { native, READABLE } from '../../src/base/native.ts';
+
+const AF_UNIX = 1;
+const AF_NETLINK = 16;
+const SOCK_DGRAM = 2;
+const open = () => new (native().Socket)(AF_UNIX, SOCK_DGRAM, 0);
+const descriptors = () => readdirSync('/proc/self/fd').length;
+
+/** struct sockaddr_un with an abstract name. */
+const abstract = (name: string) => Buffer.concat([Buffer.from([AF_UNIX, 0, 0]), Buffer.from(name)]);
+const name = (of: string) => abstract(`lvsd-test-${process.pid}-${of}`);
+
+test('misuse is a TypeError', () => {
+  const { Socket, enterNetns } = native();
+  const socket = open();
+  const any = socket as unknown as Record<string, (...values: unknown[]) => unknown>;
+  const wrong: [string, unknown[]][] = [
+    ['bind', []],
+    ['bind', ['text']],
+    ['bind', [new Uint16Array(4)]],
+    ['connect', [{}]],
+    ['setsockopt', [1, 2]],
+    ['setsockopt', [1.5, 2, 3]],
+    ['setsockopt', [1, Number.NaN, 3]],
+    ['setsockopt', [1, 2, 'x']],
+    ['getsockopt', [1, 2, 0]],
+    ['getsockopt', [1, 2, 1e9]],
+    ['send', []],
+    ['send', [[]]],
+    ['send', [Buffer.alloc(1), 5]],
+    ['sendBatch', [5]],
+    ['sendBatch', [[1]]],
+    ['sendBatch', [[Buffer.alloc(1)], []]],
+    ['receive', [Buffer.alloc(8)]],
+    ['receive', [Buffer.alloc(8), new Int32Array(0)]],
+    ['receive', [Buffer.alloc(8), new Int32Array(3)]],
+    ['receive', [Buffer.alloc(8), new Int32Array(65 * 4)]],
+    ['receive', [Buffer.alloc(0), new Int32Array(4)]],
+    ['watch', [0, () => {}]],
+    ['watch', [4, () => {}]],
+    ['watch', [1]],
+    ['watch', [1, 'x']],
+  ];
+  for (const [method, values] of wrong)
+    assert.throws(() => any[method]?.apply(socket, values), TypeError, `${method}(${values.map(String)})`);
+  const members = Object.entries(Object.getOwnPropertyDescriptors(Socket.prototype));
+  for (const [method, { get, value }] of members.filter(([each]) => each !== 'constructor'))
+    for (const self of [{}, null, undefined, Object.create(Socket.prototype) as object])
+      assert.throws(() => Reflect.apply((get ?? value) as () => unknown, self, []), TypeError, method);
+  assert.throws(() => (Socket as unknown as () => void)(), TypeError);
+  assert.throws(() => new Socket('x' as unknown as number, 2, 0), TypeError);
+  assert.throws(() => new Socket(1, 2, 0, 5 as unknown as string), TypeError);
+  assert.throws(() => new Socket(1, 2, 0, ''), TypeError);
+  assert.throws(() => enterNetns('a\0b'), TypeError);
+  socket.close();
+});
+
+test('system errors carry code, errno and syscall', () => {
+  const { Socket, enterNetns } = native();
+  assert.throws(() => new Socket(9999, 2, 0), { code: 'EAFNOSUPPORT', errno: -97, syscall: 'socket' });
+  assert.throws(() => new Socket(1, 2, 0, '/no/such/netns'), { code: 'ENOENT', syscall: 'socket' });
+  assert.throws(() => enterNetns('/no/such/netns'), { code: 'ENOENT', syscall: 'open' });
+  const socket = open();
+  assert.throws(() => socket.connect(name('nobody')), { code: 'ECONNREFUSED', errno: -111, syscall: 'connect' });
+  socket.close();
+  socket.close();
+  assert.equal(socket.fd, -1);
+  assert.throws(() => socket.getsockname(), { code: 'EBADF' });
+  assert.throws(() => socket.watch(READABLE, () => {}), { code: 'EBADF' });
+});
+
+test('messages there and back, in batches, truncated ones marked', () => {
+  const [a, b] = [open(), open()];
+  b.bind(name('b'));
+  assert.deepEqual(b.getsockname(), name('b'));
+  assert.equal(a.send(Buffer.from('one'), name('b')), 3);
+  assert.equal(a.sendBatch([Buffer.from('two'), Buffer.from('thirteen')], [name('b'), name('b')]), 2);
+  const data = Buffer.alloc(4 * 5);
+  const info = new Int32Array(4 * 4);
+  assert.equal(b.receive(data, info), 3);
+  const texts = [0, 1, 2].map((i) => data.toString('latin1', 5 * i, 5 * i + (info[4 * i] ?? 0)));
+  assert.deepEqual(texts, ['one', 'two', 'thirt']);
+  assert.equal((info[9] ?? 0) & 0x20, 0x20, 'MSG_TRUNC');
+  assert.equal(b.receive(data, info), 0);
+  // A full queue: would block.
+  let sent = 0;
+  while (a.send(Buffer.from('x'), name('b')) > 0) sent++;
+  assert.ok(sent > 0);
+  a.close();
+  b.close();
+});
+
+test('readiness, until unwatched', async () => {
+  const [a, b] = [open(), open()];
+  b.bind(name('ready'));
+  const data = Buffer.alloc(64);
+  const info = new Int32Array(4);
+  let calls = 0;
+  await new Promise<void>((resolve) => {
+    b.watch(READABLE, (events) => {
+      assert.equal(events, READABLE);
+      b.receive(data, info);
+      if (++calls === 2) resolve();
+      else a.send(Buffer.from('again'), name('ready'));
+    });
+    a.send(Buffer.from('first'), name('ready'));
+  });
+  b.unwatch();
+  a.send(Buffer.from('third'), name('ready'));
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.equal(calls, 2);
+  a.close();
+  b.close();
+});
+
+test('a descriptor taken is the caller’s', () => {
+  const socket = open();
+  const fd = socket.takeFd();
+  assert.equal(socket.fd, -1);
+  assert.ok(readdirSync('/proc/self/fd').includes(String(fd)));
+  closeSync(fd);
+});
+
+const program = `
+  const { Socket } = require(${JSON.stringify(new URL('../../build/native/lvsd.node', import.meta.url).pathname)});
+  const sockets = [];
+  for (let i = 0; i < 20; i++) {
+    const socket = new Socket(${AF_NETLINK}, 3, 0);
+    socket.watch(1, () => {});
+    sockets.push(socket);
+  }
+  require('node:worker_threads').parentPort?.postMessage('open');
+`;
+
+test('a worker ended with sockets open leaves none behind', async () => {
+  const before = descriptors();
+  for (let round = 0; round < 10; round++) {
+    const worker = new Worker(program, { eval: true });
+    await new Promise((resolve) => worker.once('message', resolve));
+    await worker.terminate();
+  }
+  assert.ok(descriptors() <= before, `${descriptors()} descriptors, ${before} before`);
+});
+
+test('what JavaScript forgets is closed', async () => {
+  const { setFlagsFromString } = await import('node:v8');
+  const { runInNewContext } = await import('node:vm');
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const before = descriptors();
+  for (let i = 0; i < 50; i++) open();
+  assert.ok(descriptors() >= before + 50);
+  for (let i = 0; i < 20 && descriptors() > before; i++) {
+    collect();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  assert.equal(descriptors(), before);
+});
