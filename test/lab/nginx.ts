@@ -14,9 +14,13 @@ export interface Nginx {
 
 /**
  * Starts Debian's nginx, unmodified, in a namespace; it listens when this returns. `/` answers with the text `hello`
- * (default: the namespace's name and a newline); files of `root` are served below /.
+ * (default: the namespace's name and a newline); files of `root` are served below /. `server` are further directives of
+ * its server block.
  */
-export function startNginx(where: Namespace, options: { listen?: string[]; hello?: string } = {}): Nginx {
+export function startNginx(
+  where: Namespace,
+  options: { listen?: string[]; hello?: string; server?: string } = {},
+): Nginx {
   const dir = `/run/nginx-${where.name}`;
   const root = join(dir, 'www');
   const pid = join(dir, 'pid');
@@ -36,7 +40,7 @@ http {
   access_log ${access} lab;
   ${temporary.join(' ')}
   default_type text/plain; sendfile on; tcp_nopush on; keepalive_timeout 65s; keepalive_requests 100000;
-  server { ${listens} root ${root}; }
+  server { ${listens} root ${root}; ${options.server ?? ''} }
 }
 `,
   );

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: MIT
+// FULLNAT under traffic: every byte right in both directions, every client's address and port right at the real server,
+// nothing lost of TOA. One run at defaults, then ten rows of conditions (fullnat/rows.ts) that meet in pairs.
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { capture } from './fullnat/checksums.ts';
+import { extStats, nonZero, snmp, toaStats } from './fullnat/counters.ts';
+import { defaults, describeRow, missingPairs, type Row, rows } from './fullnat/rows.ts';
+import { compile, type Load, type Programs, type Report, Site } from './fullnat/site.ts';
+
+const full = process.env.LVSD_COUNTS === 'full';
+const MB = 1_000_000;
+
+interface Counts {
+  downloads: Load;
+  uploads: Load;
+  short: Load;
+}
+
+/** A short connection carries what fits into one segment. */
+const short = { length: 300 };
+const atDefaults: Counts = full
+  ? {
+      downloads: { count: 200, parallel: 200, length: 10 * MB, seconds: 600 },
+      uploads: { count: 200, parallel: 200, length: MB, seconds: 300 },
+      short: { count: 20_000, parallel: 200, seconds: 600, ...short },
+    }
+  : {
+      downloads: { count: 40, parallel: 40, length: MB },
+      uploads: { count: 20, parallel: 20, length: MB },
+      short: { count: 1000, parallel: 100, ...short },
+    };
+const inRows: Counts = full
+  ? {
+      downloads: { count: 40, parallel: 40, length: MB },
+      uploads: { count: 40, parallel: 40, length: MB },
+      short: { count: 500, parallel: 50, ...short },
+    }
+  : {
+      downloads: { count: 8, parallel: 8, length: MB / 2 },
+      uploads: { count: 8, parallel: 8, length: MB / 2 },
+      short: { count: 60, parallel: 20, ...short },
+    };
+
+let programs: Programs;
+const figures: Record<string, unknown>[] = [];
+
+before(() => {
+  const run = (command: string, ...args: string[]) => {
+    const { status, stderr } = spawnSync(command, args, { encoding: 'utf8' });
+    assert.equal(status, 0, `${command} ${args.join(' ')}: ${stderr}`);
+  };
+  run('modprobe', 'ip_vs');
+  if (existsSync('/sys/module/toa')) run('rmmod', 'toa');
+  run('modprobe', 'toa', 'trust=10.31.3.0/24');
+  programs = compile();
+});
+
+after(() => {
+  spawnSync('rmmod', ['toa']);
+  const out = process.env.LAB_OUT;
+  if (out === undefined) return;
+  mkdirSync(join(out, 'results'), { recursive: true });
+  writeFileSync(join(out, 'results', 'traffic.json'), JSON.stringify(figures));
+});
+
+test('the rows have every pair of values', () => {
+  assert.deepEqual(missingPairs(), []);
+});
+
+test(`at defaults: ${describe(atDefaults)}`, () => play(defaults, atDefaults));
+
+for (const [index, row] of rows.entries()) {
+  test(`row ${index + 1}: ${describeRow(row)}: ${describe(inRows)}`, () => play(row, inRows));
+}
+
+function describe({ downloads, uploads, short }: Counts): string {
+  const bulk = (load: Load) => `${load.count} x ${load.length / MB} MB`;
+  return `${bulk(downloads)} down, ${bulk(uploads)} up, ${short.count} short`;
+}
+
+async function play(row: Row, counts: Counts): Promise<void> {
+  const site = await Site.open(row, programs, Math.max(counts.downloads.length, counts.uploads.length));
+  const problems: string[] = [];
+  const figure: Record<string, unknown> = { conditions: describeRow(row) };
+  figures.push(figure);
+  let connections = 0;
+  try {
+    const phases = [
+      ['short', 'get', counts.short],
+      ['downloads', 'get', counts.downloads],
+      ['uploads', 'put', counts.uploads],
+    ] as const;
+    for (const [name, direction, load] of phases) {
+      const report = await site.flows(direction, load);
+      problems.push(...judgeReport(name, report, load));
+      connections += report.connections;
+      figure[name] = { count: report.ok, bytes: report.bytes, seconds: report.seconds };
+    }
+    if (row.offload === 'off') {
+      const { verdict, count } = await judgeChecksums(site, problems);
+      connections += count;
+      figure.checksums = verdict;
+    }
+    problems.push(...judgeCounters(site, connections, figure));
+    problems.push(...judgeConntrack(site, connections, figure));
+  } finally {
+    await site.close();
+  }
+  if (site.odd !== undefined) {
+    figure.oddSegments = site.odd.changed;
+    if (site.odd.changed < connections) problems.push(`only ${site.odd.changed} segments had their options moved`);
+  }
+  console.log(JSON.stringify(figure));
+  assert.deepEqual(problems, []);
+}
+
+function judgeReport(name: string, report: Report, load: Load): string[] {
+  const { ok, failed, wrongBytes, wrongPeer, examples } = report;
+  if (ok === load.count && failed + wrongBytes + wrongPeer === 0) return [];
+  const sums = `${ok} of ${load.count} right, ${failed} failed, ${wrongBytes} wrong bytes, ${wrongPeer} wrong address`;
+  return [`${name}: ${sums}`, ...examples.map((example) => `${name}: ${example}`)];
+}
+
+/** The balancer's outer and inner leg, while little traffic of each kind passes. */
+async function judgeChecksums(site: Site, problems: string[]) {
+  const legs = {
+    client: await capture(site.lvs.router, 'lb0'),
+    server: await capture(site.lvs.inside, 'lb0'),
+  };
+  const bulk = { count: 6, parallel: 6, length: 200_000 };
+  let count = 0;
+  for (const [direction, load] of [
+    ['get', bulk],
+    ['put', bulk],
+    ['get', { count: 20, parallel: 10, ...short }],
+  ] as const) {
+    problems.push(...judgeReport(`captured ${direction}`, await site.flows(direction, load), load));
+    count += load.count;
+  }
+  const verdict: Record<string, unknown> = {};
+  for (const [leg, end] of Object.entries(legs)) {
+    const { segments, bad } = await end();
+    verdict[leg] = { segments, bad: bad.length };
+    if (segments < 1000) problems.push(`${leg} leg: only ${segments} segments captured`);
+    problems.push(...bad.slice(0, 5).map((line) => `${leg} leg: checksum not good: ${line}`));
+  }
+  return { verdict, count };
+}
+
+function judgeCounters(site: Site, connections: number, figure: Record<string, unknown>): string[] {
+  const { client, balancer, rs1, rs2 } = site.lvs;
+  const problems: string[] = [];
+  const expect = (what: string, value: number | undefined, right: (value: number) => boolean) => {
+    if (value === undefined || !right(value)) problems.push(`${what} is ${value}`);
+  };
+  const ext = extStats(balancer);
+  for (const name of ['fullnat_toa_lost', 'fullnat_malformed', 'fullnat_exhausted', 'fullnat_laddr_nonlocal']) {
+    expect(name, ext[name], (value) => value === 0);
+  }
+  expect('fullnat_add_toa_ok', ext.fullnat_add_toa_ok, (value) => value >= connections);
+  const toa = [toaStats(rs1), toaStats(rs2)];
+  const both = (name: string) => toa.reduce((sum, stats) => sum + (stats[name] ?? Number.NaN), 0);
+  for (const name of ['probe_missed', 'syn_recv_sock_no_toa', 'syn_recv_sock_untrusted', 'toa_malformed']) {
+    expect(`${name} of toa`, both(name), (value) => value === 0);
+  }
+  expect('syn_recv_sock_toa', both('syn_recv_sock_toa'), (value) => value >= connections);
+  const retransmitted: Record<string, number> = {};
+  for (const where of [client, rs1, rs2]) {
+    const tcp = snmp(where, 'Tcp');
+    expect(`${where.name}: InCsumErrors`, tcp.InCsumErrors, (value) => value === 0);
+    expect(`${where.name}: InErrs`, tcp.InErrs, (value) => value === 0);
+    expect(`${where.name}: InHdrErrors`, snmp(where, 'Ip').InHdrErrors, (value) => value === 0);
+    retransmitted[where.name] = tcp.RetransSegs ?? Number.NaN;
+  }
+  Object.assign(figure, { balancer: nonZero(ext), retransmitted });
+  return problems;
+}
+
+function judgeConntrack(site: Site, connections: number, figure: Record<string, unknown>): string[] {
+  if (site.row.conntrack === 'absent') return [];
+  const { balancer } = site.lvs;
+  const tracked = Number(balancer.run(['conntrack', '-C']).stdout);
+  const dropped = [...balancer.run(['nft', 'list', 'ruleset']).stdout.matchAll(/packets (\d+)/g)].map(([, n]) =>
+    Number(n),
+  );
+  figure.conntrack = { tracked, dropped };
+  if (site.row.conntrack === '0') return tracked > 10 ? [`${tracked} connections are tracked in spite of notrack`] : [];
+  // Those of the last minutes are still in TIME_WAIT or CLOSE.
+  return tracked < Math.min(connections, 50) ? [`only ${tracked} connections are tracked`] : [];
+}

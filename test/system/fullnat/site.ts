@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: MIT
+// The shared network with FULLNAT programmed into its balancer, under the conditions of one row.
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type LvsTopology, lvsTopology, type Namespace, type Nginx, startNginx } from '../../lab/topology.ts';
+import { invalidDrop } from './conntrack.ts';
+import { OddOptions } from './odd-options.ts';
+import type { Row } from './rows.ts';
+
+/** What flows.c says about a set of connections. */
+export interface Report {
+  connections: number;
+  ok: number;
+  failed: number;
+  wrongBytes: number;
+  wrongPeer: number;
+  bytes: number;
+  seconds: number;
+  examples: string[];
+}
+
+export interface Load {
+  count: number;
+  parallel: number;
+  /** Bytes that each connection carries. */
+  length: number;
+  /** Then what is not finished has failed; by default 120. */
+  seconds?: number;
+}
+
+export interface Programs {
+  flows: string;
+  oddOptions: string;
+}
+
+/** Compiles the C programs next to this file. */
+export function compile(): Programs {
+  const dir = mkdtempSync(join(tmpdir(), 'fullnat-'));
+  const one = (name: string) => {
+    const out = join(dir, name);
+    execFileSync('cc', ['-O1', '-Wall', '-Wextra', '-Werror', '-o', out, join(import.meta.dirname, `${name}.c`)]);
+    return out;
+  };
+  return { flows: one('flows'), oddOptions: one('odd-options') };
+}
+
+/** What each connection's offset needs behind its length, see flows.c. */
+const spread = 65536;
+
+/** Bytes without a pattern, so that a piece at a wrong place shows: the same ones each time. */
+export function randomFile(path: string, length: number): Buffer {
+  const piece = (index: number) => createHash('sha512').update(`body ${index}`).digest();
+  // A megabyte's period is no multiple of any segment's length.
+  const block = Buffer.concat(Array.from({ length: 16_001 }, (_, index) => piece(index)));
+  const bytes = Buffer.alloc(length + spread, block);
+  writeFileSync(path, bytes);
+  return bytes;
+}
+
+/** Two addresses: what they meet on their way differs, see Site.lowerMtu(). */
+const clients = ['10.1.0.2', '10.1.0.3'];
+
+export class Site {
+  readonly lvs: LvsTopology;
+  readonly row: Row;
+  /** The router's device towards the client. */
+  readonly clientLeg: string;
+  readonly nginx: Nginx[];
+  readonly odd: OddOptions | undefined;
+  private readonly programs: Programs;
+  private readonly body: { path: string; bytes: Buffer };
+
+  private constructor(lvs: LvsTopology, row: Row, programs: Programs, length: number, odd: OddOptions | undefined) {
+    this.lvs = lvs;
+    this.row = row;
+    this.programs = programs;
+    this.odd = odd;
+    this.clientLeg = odd === undefined ? 'client0' : odd.device;
+    const server = `add_header X-Peer "$remote_addr:$remote_port" always; client_max_body_size 0;
+      location /up { dav_methods PUT; create_full_put_path on; }`;
+    this.nginx = [lvs.rs1, lvs.rs2].map((rs) => startNginx(rs, { server }));
+    const [first, second] = this.nginx.map(({ root }) => join(root, 'body')) as [string, string];
+    this.body = { path: first, bytes: randomFile(first, length) };
+    writeFileSync(second, this.body.bytes);
+  }
+
+  /** `length` is that of the longest load. */
+  static async open(row: Row, programs: Programs, length: number): Promise<Site> {
+    const lvs = lvsTopology({ laddrs: 2, forward: false });
+    lvs.client.ip(`addr add ${clients[1]}/24 dev eth0`);
+    const odd = row.options === 'odd' ? await OddOptions.start(lvs, programs.oddOptions, clients) : undefined;
+    const site = new Site(lvs, row, programs, length, odd);
+    site.setEnds();
+    site.setOffloads();
+    site.lowerMtu();
+    if (row.conntrack !== 'absent') {
+      lvs.balancer.sysctl({ 'net.ipv4.vs.conntrack': row.conntrack });
+      lvs.balancer.run(['nft', '-f', '-'], { input: invalidDrop(lvs.vip, lvs.laddrs, row.conntrack === '0') });
+    }
+    const service = `-t ${lvs.vip}:80`;
+    const lines = [
+      `-A ${service} -s rr`,
+      ...lvs.laddrs.map((laddr) => `-P ${service} -z ${laddr}`),
+      ...[lvs.rs1Address, lvs.rs2Address].map((rs) => `-a ${service} -r ${rs}:80 -b`),
+    ];
+    lvs.balancer.run(['lvsadm', '-R'], { input: `${lines.join('\n')}\n` });
+    site.impair();
+    return site;
+  }
+
+  private setEnds(): void {
+    this.lvs.client.sysctl({
+      'net.ipv4.tcp_timestamps': this.row.timestamps === 'on' ? 1 : 0,
+      'net.ipv4.tcp_sack': this.row.sack === 'on' ? 1 : 0,
+      'net.ipv4.ip_local_port_range': '1024 65535',
+    });
+  }
+
+  private setOffloads(): void {
+    const { client, router, balancer, inside, rs1, rs2 } = this.lvs;
+    const devices: [Namespace, string][] = [
+      ...([client, rs1, rs2].map((each) => [each, 'eth0']) as [Namespace, string][]),
+      ...([
+        [balancer, 'out0'],
+        [balancer, 'in0'],
+        [router, 'client0'],
+        [router, 'lb0'],
+      ] as [Namespace, string][]),
+      ...(['lb0', 'rs1', 'rs2'].map((device) => [inside, device]) as [Namespace, string][]),
+    ];
+    if (this.row.offload === 'gro') {
+      for (const [where, device] of devices) {
+        if (where === balancer) where.offloads(device, { gro: true });
+        else where.offloads(device, { tso: false, gso: false });
+      }
+    }
+    if (this.row.offload === 'off') {
+      for (const [where, device] of devices) where.offloads(device, { tx: false, tso: false, gso: false, gro: false });
+    }
+  }
+
+  /**
+   * Each leg has a place of 1400 bytes twice: at a router, which reports it through the balancer, and at the balancer,
+   * which reports it itself. Which of them a connection meets depends on its client address or its real server.
+   */
+  private lowerMtu(): void {
+    const { router, balancer, inside, vip } = this.lvs;
+    if (this.row.mtu === 'client') {
+      router.ip(
+        `route replace ${clients[0]}/32 dev ${this.clientLeg} mtu 1400`,
+        `route replace ${vip}/32 via 10.2.0.2 mtu 1400`,
+      );
+      balancer.ip(`route add ${clients[1]}/32 via 10.2.0.1 mtu 1400`);
+    }
+    if (this.row.mtu === 'server') {
+      inside.ip('route replace 10.31.4.0/24 dev rs1 mtu 1400', 'route replace 10.31.3.0/24 dev lb0 mtu 1400');
+      balancer.ip('route add 10.31.5.0/24 via 10.31.3.1 mtu 1400');
+    }
+  }
+
+  private impair(): void {
+    const words = 'delay 4ms reorder 25% 50% loss 1% limit 20000';
+    const { router, inside } = this.lvs;
+    if (this.row.loss === 'client') for (const device of [this.clientLeg, 'lb0']) router.netem(device, words);
+    if (this.row.loss === 'server') for (const device of ['lb0', 'rs1', 'rs2']) inside.netem(device, words);
+  }
+
+  /** Connections that read from (`get`) or write to (`put`) the real servers; written files are judged and removed. */
+  async flows(direction: 'get' | 'put', load: Load): Promise<Report> {
+    // What earlier connections have learnt about the path is forgotten, so that these find out by themselves.
+    for (const end of [this.lvs.client, this.lvs.rs1, this.lvs.rs2]) end.ip('route flush cache');
+    const seconds = load.seconds ?? 120;
+    const { stdout } = await this.lvs.client.exec(
+      [
+        ...[
+          this.programs.flows,
+          direction,
+          clients.join(','),
+          this.lvs.vip,
+          '80',
+          direction === 'get' ? '/body' : '/up',
+        ],
+        ...[this.body.path, load.count, load.parallel, load.length, seconds].map(String),
+      ],
+      { timeout: (seconds + 30) * 1000 },
+    );
+    const report = JSON.parse(stdout) as Report;
+    if (direction === 'put') this.judgeWritten(report, load.length);
+    return report;
+  }
+
+  private judgeWritten(report: Report, length: number): void {
+    let files = 0;
+    for (const { root } of this.nginx) {
+      const dir = join(root, 'up');
+      for (const name of readdirSync(dir)) {
+        const offset = (Number(name) * 4099) % 65521;
+        files += 1;
+        if (readFileSync(join(dir, name)).equals(this.body.bytes.subarray(offset, offset + length))) continue;
+        report.wrongBytes += 1;
+        report.examples.push(`connection ${name}: the file at the real server differs`);
+      }
+      rmSync(dir, { recursive: true });
+    }
+    if (files < report.ok) report.examples.push(`${report.ok} writes acknowledged, ${files} files written`);
+    report.failed += Math.max(0, report.ok - files);
+  }
+
+  async close(): Promise<void> {
+    await this.odd?.stop();
+    await this.lvs.destroy();
+  }
+}

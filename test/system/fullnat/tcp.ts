@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: MIT
+// Kernel sockets in any namespace, in this one process: servers, and clients that say how long a handshake took.
+import { createServer, type Server, Socket } from 'node:net';
+import { parseIpv4 } from '../../../src/base/addresses.ts';
+import { type NativeSocket, native, WRITABLE } from '../../../src/base/native.ts';
+import type { Namespace } from '../../lab/topology.ts';
+import { netnsPath } from './wire.ts';
+
+const AF_INET = 2;
+const SOCK_STREAM = 1;
+const IPPROTO_TCP = 6;
+const SOL_SOCKET = 1;
+const SO_REUSEADDR = 2;
+const SO_ERROR = 4;
+const IPPROTO_IP = 0;
+const IP_BIND_ADDRESS_NO_PORT = 24;
+const EINPROGRESS = 'EINPROGRESS';
+const codes: Record<number, string> = { 104: 'ECONNRESET', 110: 'ETIMEDOUT', 111: 'ECONNREFUSED', 113: 'EHOSTUNREACH' };
+
+function endpoint(address: string, port: number): Buffer {
+  const bytes = Buffer.alloc(16);
+  bytes.writeUInt16LE(AF_INET, 0);
+  bytes.writeUInt16BE(port, 2);
+  bytes.set(parseIpv4(address) ?? [], 4);
+  return bytes;
+}
+
+export interface DialOptions {
+  /** Local address and port. */
+  from?: string;
+  fromPort?: number;
+  /** ms; then the error is ETIMEDOUT. */
+  timeout?: number;
+}
+
+/** A handshake that failed: `code` is the errno's name, `ms` how long it took. */
+export class DialError extends Error {
+  readonly code: string;
+  readonly ms: number;
+
+  constructor(code: string, ms: number) {
+    super(`${code} after ${Math.round(ms)} ms`);
+    this.code = code;
+    this.ms = ms;
+  }
+}
+
+export interface Dialed {
+  socket: Socket;
+  /** How long the handshake took. */
+  ms: number;
+}
+
+function connectNow(socket: NativeSocket, to: Buffer): void {
+  try {
+    socket.connect(to);
+  } catch (error) {
+    if ((error as { code?: string }).code !== EINPROGRESS) throw error;
+  }
+}
+
+/** Connects from a namespace. The socket has an error listener: look at `errored` and `close`. */
+export function dial(where: Namespace, to: string, port: number, options: DialOptions = {}): Promise<Dialed> {
+  const socket = new (native().Socket)(AF_INET, SOCK_STREAM, IPPROTO_TCP, netnsPath(where));
+  socket.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1);
+  if (options.from !== undefined || options.fromPort !== undefined) {
+    if (options.fromPort === undefined) socket.setsockopt(IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
+    socket.bind(endpoint(options.from ?? '0.0.0.0', options.fromPort ?? 0));
+  }
+  return new Promise((done, fail) => {
+    const started = performance.now();
+    connectNow(socket, endpoint(to, port));
+    const end = (code: string) => {
+      clearTimeout(timer);
+      socket.close();
+      fail(new DialError(code, performance.now() - started));
+    };
+    const timer = setTimeout(() => end('ETIMEDOUT'), options.timeout ?? 20_000);
+    socket.watch(WRITABLE, () => {
+      const ms = performance.now() - started;
+      let errno = 0;
+      try {
+        errno = socket.getsockopt(SOL_SOCKET, SO_ERROR, 4).readInt32LE();
+      } catch (error) {
+        end((error as { code?: string }).code ?? 'unknown');
+        return;
+      }
+      if (errno !== 0) {
+        end(codes[errno] ?? `errno ${errno}`);
+        return;
+      }
+      clearTimeout(timer);
+      socket.unwatch();
+      const connected = new Socket({ fd: socket.takeFd(), readable: true, writable: true, allowHalfOpen: false });
+      connected.on('error', () => {});
+      done({ socket: connected, ms });
+    });
+  });
+}
+
+/** Listens in a namespace; every connection's socket has an error listener. `sockets` are those still open. */
+export async function listen(
+  where: Namespace,
+  port: number,
+  onConnection: (socket: Socket) => void,
+  address = '0.0.0.0',
+): Promise<Server & { sockets: Set<Socket> }> {
+  const socket = new (native().Socket)(AF_INET, SOCK_STREAM, IPPROTO_TCP, netnsPath(where));
+  socket.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1);
+  socket.bind(endpoint(address, port));
+  const sockets = new Set<Socket>();
+  const server = createServer({ allowHalfOpen: false }, (connection) => {
+    sockets.add(connection);
+    connection.on('error', () => {});
+    connection.once('close', () => sockets.delete(connection));
+    onConnection(connection);
+  });
+  await new Promise<void>((done, fail) => {
+    server.once('error', fail);
+    server.listen({ fd: socket.takeFd(), backlog: 4096 }, done);
+  });
+  return Object.assign(server, { sockets });
+}
+
+/** Everything that comes until the other end closes. */
+export function readAll(socket: Socket): Promise<string> {
+  return new Promise((done, fail) => {
+    let text = '';
+    socket.setEncoding('latin1').on('data', (data: string) => {
+      text += data;
+    });
+    socket.once('end', () => done(text));
+    socket.once('error', fail);
+  });
+}
+
+export function closed(socket: Socket): Promise<void> {
+  return socket.closed ? Promise.resolve() : new Promise((done) => socket.once('close', () => done()));
+}

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: MIT
+// Packets in and out of a namespace: captures of a device, a sender of whole IP packets, and a client that is nothing
+// but packets.
+import { writeFileSync } from 'node:fs';
+import { parseIpv4 } from '../../../src/base/addresses.ts';
+import { type NativeSocket, native, READABLE } from '../../../src/base/native.ts';
+import type { Namespace } from '../../lab/topology.ts';
+import { ACK, type Icmp, parse, type Segment, type SegmentFields, SYN, tcpPacket } from './packets.ts';
+
+const AF_INET = 2;
+const AF_PACKET = 17;
+const SOCK_DGRAM = 2;
+const SOCK_RAW = 3;
+const IPPROTO_RAW = 255;
+const ETH_P_ALL_BE = 0x0300;
+const PACKET_OUTGOING = 4;
+const SOL_SOCKET = 1;
+const SO_RCVBUFFORCE = 33;
+/** Segments of 64 KB pass between namespaces uncut. */
+const SLOT = 66_000;
+const SLOTS = 32;
+const LL_ADDRESS = 20;
+
+export const netnsPath = (where: Namespace) => `/run/netns/${where.name}`;
+
+/** A packet with when it was read (ms) and which way it went. */
+export type Seen = (Segment | Icmp) & { at: number; outgoing: boolean };
+
+/** Everything IPv4 that a device of a namespace sends and receives, from its making to close(). */
+export class Capture {
+  readonly packets: Seen[] = [];
+  readonly #socket: NativeSocket;
+  readonly #data = Buffer.alloc(SLOT * SLOTS);
+  readonly #info = new Int32Array(4 * SLOTS);
+  readonly #addresses = Buffer.alloc(LL_ADDRESS * SLOTS);
+
+  constructor(where: Namespace, device: string) {
+    const [link] = JSON.parse(where.run(['ip', '-j', 'link', 'show', device]).stdout) as { ifindex: number }[];
+    this.#socket = new (native().Socket)(AF_PACKET, SOCK_DGRAM, 0, netnsPath(where));
+    this.#socket.setsockopt(SOL_SOCKET, SO_RCVBUFFORCE, 16 << 20);
+    const address = Buffer.alloc(LL_ADDRESS);
+    address.writeUInt16LE(AF_PACKET, 0);
+    address.writeUInt16LE(ETH_P_ALL_BE, 2);
+    address.writeInt32LE(link?.ifindex ?? 0, 4);
+    this.#socket.bind(address);
+    this.#socket.watch(READABLE, () => this.drain());
+  }
+
+  /** Reads what is there by now. */
+  drain(): void {
+    for (;;) {
+      const count = this.#socket.receive(this.#data, this.#info, this.#addresses);
+      const at = performance.now();
+      for (let i = 0; i < count; i++) {
+        const length = this.#info[4 * i] ?? 0;
+        const packet = parse(Buffer.from(this.#data.subarray(i * SLOT, i * SLOT + length)));
+        const outgoing = this.#addresses[i * LL_ADDRESS + 10] === PACKET_OUTGOING;
+        if (packet) this.packets.push(Object.assign(packet, { at, outgoing }));
+      }
+      if (count < SLOTS) return;
+    }
+  }
+
+  get segments(): (Segment & Seen)[] {
+    this.drain();
+    return this.packets.filter((packet): packet is Segment & Seen => packet.kind === 'tcp');
+  }
+
+  get icmp(): (Icmp & Seen)[] {
+    this.drain();
+    return this.packets.filter((packet): packet is Icmp & Seen => packet.kind === 'icmp');
+  }
+
+  clear(): void {
+    this.drain();
+    this.packets.length = 0;
+  }
+
+  /** Writes the packets as a capture file of raw IP, for other dissectors. */
+  save(path: string): void {
+    this.drain();
+    const header = Buffer.alloc(24);
+    header.writeUInt32LE(0xa1b2c3d4, 0);
+    header.writeUInt16LE(2, 4);
+    header.writeUInt16LE(4, 6);
+    header.writeUInt32LE(SLOT, 16);
+    header.writeUInt32LE(101, 20);
+    const records = this.packets.map(({ bytes }) => {
+      const record = Buffer.alloc(16);
+      record.writeUInt32LE(bytes.length, 8);
+      record.writeUInt32LE(bytes.length, 12);
+      return Buffer.concat([record, bytes]);
+    });
+    writeFileSync(path, Buffer.concat([header, ...records]));
+  }
+
+  close(): void {
+    this.#socket.close();
+  }
+}
+
+function ipv4Address(text: string): Buffer {
+  const address = Buffer.alloc(16);
+  address.writeUInt16LE(AF_INET, 0);
+  address.set(parseIpv4(text) ?? [], 4);
+  return address;
+}
+
+/** Sends whole IP packets, whatever their source, by the namespace's routes. */
+export class Injector {
+  readonly #socket: NativeSocket;
+
+  constructor(where: Namespace) {
+    this.#socket = new (native().Socket)(AF_INET, SOCK_RAW, IPPROTO_RAW, netnsPath(where));
+  }
+
+  send(packet: Buffer): void {
+    const to = packet.subarray(16, 20).join('.');
+    if (this.#socket.send(packet, ipv4Address(to)) !== packet.length) throw new Error('the packet was not sent');
+  }
+
+  close(): void {
+    this.#socket.close();
+  }
+}
+
+/** Waits for something that only packets show; throws after `timeout` ms. */
+export async function eventually<T>(what: string, find: () => T | undefined | false, timeout = 5000): Promise<T> {
+  const end = performance.now() + timeout;
+  for (;;) {
+    const found = find();
+    if (found !== undefined && found !== false) return found;
+    if (performance.now() > end) throw new Error(`not within ${timeout} ms: ${what}`);
+    await new Promise((done) => setTimeout(done, 5));
+  }
+}
+
+export const sleep = (ms: number) => new Promise<void>((done) => setTimeout(done, ms));
+
+/**
+ * One TCP connection of a client that is made of packets: its host's own stack never sees what it is sent. The address
+ * is added to `device`; a rule drops what is addressed to it behind the place where captures look.
+ */
+export class RawHost {
+  readonly capture: Capture;
+  readonly #injector: Injector;
+  readonly address: string;
+
+  constructor(where: Namespace, device: string, address: string) {
+    this.address = address;
+    where.ip(`addr add ${address}/32 dev ${device}`);
+    where.run(['nft', '-f', '-'], {
+      input: `table ip raw_host { chain in { type filter hook prerouting priority -400; ip daddr ${address} drop\n } }\n`,
+    });
+    this.capture = new Capture(where, device);
+    this.#injector = new Injector(where);
+  }
+
+  send(packet: Buffer): void {
+    this.#injector.send(packet);
+  }
+
+  flow(to: string, port: number, from: number): RawFlow {
+    return new RawFlow(this, to, port, from);
+  }
+
+  close(): void {
+    this.capture.close();
+    this.#injector.close();
+  }
+}
+
+/** One flow of a RawHost, with the numbers that it has to remember. */
+export class RawFlow {
+  readonly host: RawHost;
+  readonly to: string;
+  readonly port: number;
+  readonly from: number;
+  /** Next number to send, next number expected. */
+  seq = Math.floor(Math.random() * 2 ** 32);
+  ack = 0;
+  window = 64240;
+
+  constructor(host: RawHost, to: string, port: number, from: number) {
+    this.host = host;
+    this.to = to;
+    this.port = port;
+    this.from = from;
+  }
+
+  get name(): string {
+    return `${this.host.address}:${this.from}`;
+  }
+
+  /** Sends a segment at the present numbers and moves on by what it takes. Returns the packet. */
+  send(flags: number, extra: Partial<SegmentFields> = {}): Buffer {
+    const packet = tcpPacket({
+      ...{ source: this.host.address, destination: this.to, sourcePort: this.from, destinationPort: this.port },
+      ...{ seq: this.seq, ack: flags & ACK ? this.ack : 0, flags, window: this.window },
+      ...extra,
+    });
+    this.host.send(packet);
+    this.seq = (this.seq + (extra.payload?.length ?? 0) + (flags & SYN ? 1 : 0) + (flags & 1 ? 1 : 0)) >>> 0;
+    return packet;
+  }
+
+  /** Segments that came for this flow. */
+  received(): (Segment & Seen)[] {
+    return this.host.capture.segments.filter(
+      (segment) =>
+        !segment.outgoing &&
+        segment.source === this.to &&
+        segment.sourcePort === this.port &&
+        segment.destinationPort === this.from,
+    );
+  }
+
+  /** Waits for a segment that satisfies `test` and takes its numbers as acknowledged. */
+  async expect(what: string, test: (segment: Segment) => boolean, timeout?: number): Promise<Segment & Seen> {
+    const segment = await eventually(what, () => this.received().find(test), timeout);
+    this.ack =
+      (segment.seq + segment.payload.length + (segment.flags & SYN ? 1 : 0) + (segment.flags & 1 ? 1 : 0)) >>> 0;
+    return segment;
+  }
+
+  /** SYN, SYN-ACK, ACK, with the options given. */
+  async handshake(syn: Uint8Array = new Uint8Array(), third: Uint8Array = new Uint8Array()): Promise<Segment & Seen> {
+    this.send(SYN, { options: syn });
+    const answer = await this.expect('SYN-ACK', (segment) => (segment.flags & (SYN | ACK)) === (SYN | ACK));
+    this.send(ACK, { options: third });
+    return answer;
+  }
+}
