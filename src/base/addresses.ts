@@ -65,7 +65,8 @@ export function formatAddress(family: Family, bytes: Uint8Array): string {
   return family === AF_INET ? formatIpv4(bytes) : formatIpv6(bytes);
 }
 
-function formatIpv4(bytes: Uint8Array): string {
+/** As formatAddress, of 4 bytes. */
+export function formatIpv4(bytes: Uint8Array): string {
   return `${bytes[0]}.${bytes[1]}.${bytes[2]}.${bytes[3]}`;
 }
 
