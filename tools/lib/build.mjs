@@ -23,15 +23,19 @@ function stale(output, inputs) {
   return !existsSync(output) || statSync(output).mtimeMs < newest(inputs);
 }
 
+/** What other programs may import (package.json's exports), as a bundle of its own. */
+const library = { source: join(top, 'src/netlink/index.ts'), output: join(top, 'dist/netlink/index.cjs') };
+
 /** Entry points and the bundle that each becomes. */
 function bundles() {
-  return ['bin', 'proc'].flatMap((dir) => {
+  const programs = ['bin', 'proc'].flatMap((dir) => {
     const from = join(top, 'src', dir);
     if (!existsSync(from)) return [];
     return readdirSync(from)
       .filter((name) => name.endsWith('.ts'))
       .map((name) => ({ source: join(from, name), output: join(top, 'dist', dir, `${basename(name, '.ts')}.cjs`) }));
   });
+  return [...programs, library];
 }
 
 async function buildBundles(force) {
