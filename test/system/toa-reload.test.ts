@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: MIT
+// lab: --smp 1
+//
 // Loading and unloading the toa module while 200 connections at a time come and go, and what that leaves behind. A
 // splat of the guest's kernel makes the lab's run fail by itself.
+//
+// One CPU, because loading and unloading rewrite the entries of functions that other CPUs are just running, and QEMU 7.2
+// can lose such a write while it translates that very code for another CPU: the guest's CPU then meets the breakpoint of
+// the rewriting for ever. Within one CPU soft interrupts and preemption still come in between everywhere.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -30,10 +36,15 @@ after(async () => {
   await rig.stop();
 });
 
-/** Keeps `parallel` connections in the making until `more` says no; every answer goes to `judge`. */
-async function load(more: () => boolean, judge: (answer: Answer) => void): Promise<void> {
+/** Keeps `parallel` connections until `more` says no, each for `hold` ms; every answer goes to `judge`. */
+async function load(more: () => boolean, hold: number, judge: (answer: Answer) => void): Promise<void> {
   const worker = async (index: number) => {
-    while (more()) judge(await ask(mode.good, port, `10.7.${index % 7}.${(index % 250) + 1}`));
+    while (more()) {
+      const caller = new Caller(mode.good, port, `10.7.${index % 7}.${(index % 250) + 1}`);
+      judge(await caller.greeting());
+      if (hold > 0) await new Promise((resolve) => setTimeout(resolve, hold * (0.5 + Math.random())));
+      await caller.close();
+    }
   };
   await Promise.all(Array.from({ length: parallel }, (_, index) => worker(index)));
 }
@@ -50,6 +61,7 @@ test(`${connections} connections, ${parallel} at a time: each is seen as itself,
   let wrong = 0;
   await load(
     () => left-- > 0,
+    0,
     ({ client, accept, getpeername }) => {
       if (accept !== client || getpeername !== client) wrong += 1;
     },
@@ -73,7 +85,8 @@ test(`${reloads} times unloaded and loaded under load`, async () => {
     const known = (seen: string) => seen === answer.client || /^10\.9\.0\.254:\d+$/.test(seen);
     if (!known(answer.accept) || !known(answer.getpeername)) strange.push(answer);
   };
-  const traffic = load(() => running, judge);
+  // Held for a while, or an emulated CPU would do nothing else.
+  const traffic = load(() => running, 3000, judge);
   const held = Array.from({ length: 50 }, (_, i) => new Caller(mode.good, port, `10.7.200.${i + 1}`));
   for (const caller of held) await caller.greeting();
   let before = 0;
@@ -81,8 +94,8 @@ test(`${reloads} times unloaded and loaded under load`, async () => {
     for (let i = 0; i < reloads; i += 1) {
       // The first rounds fill caches of the kernel; from then on nothing may grow.
       if (i === 5) before = kernelMemory();
-      await later('rmmod', ['toa']);
-      await later('modprobe', ['toa', trust]);
+      await later('nice', ['-n', '-20', 'rmmod', 'toa']);
+      await later('nice', ['-n', '-20', 'modprobe', 'toa', trust]);
     }
   } finally {
     running = false;

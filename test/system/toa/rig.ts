@@ -97,9 +97,9 @@ export class Caller {
     this.#lines = this.#reader[Symbol.asyncIterator]();
   }
 
-  /** The next line; throws when the connection ends first, or nothing comes for 30 s. */
+  /** The next line; throws when the connection ends first, or nothing comes for 2 minutes. */
   async line(): Promise<string> {
-    this.socket.setTimeout(30_000, () => this.socket.destroy());
+    this.socket.setTimeout(120_000, () => this.socket.destroy());
     const next = await this.#lines.next();
     if (next.done) throw new Error('the connection ended without an answer');
     return next.value;
@@ -138,7 +138,7 @@ export async function ask(how: number, port: number, localAddress = '10.7.0.1', 
 }
 
 /** Polls until `ready` is true; throws after `seconds`. */
-export async function until(ready: () => boolean, what: string, seconds = 20): Promise<void> {
+export async function until(ready: () => boolean, what: string, seconds = 60): Promise<void> {
   const end = Date.now() + seconds * 1000;
   while (!ready()) {
     if (Date.now() > end) throw new Error(`not within ${seconds} s: ${what}`);
