@@ -176,7 +176,7 @@ export class Ipvs {
     return this.#command(IPVS_CMD_NEW_LADDR, attributes, 'FULLNAT');
   }
 
-  /** `drain`: it takes no new connection and leaves with its last one, instead of now. */
+  /** `drain`: it stays for the connections that it has and takes no new one; adding it again ends that. */
   deleteLocalAddress(key: ServiceKey, address: Uint8Array, options: { drain?: boolean } = {}): Promise<void> {
     const flags = options.drain ? { flags: IP_VS_LADDR_F_DRAIN } : {};
     const attributes = { service: serviceAttributes(key), localAddress: { address: union(address), ...flags } };

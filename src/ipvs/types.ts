@@ -84,7 +84,7 @@ export interface LocalAddress {
   portsTotal: number;
   /** Times no port was free. */
   exhausted: bigint;
-  /** No longer chosen; leaves with its last connection. */
+  /** No longer chosen for new connections; stays until it is deleted, or added again. */
   draining: boolean;
 }
 

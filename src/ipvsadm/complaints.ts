@@ -54,7 +54,9 @@ const STRERROR: Texts = {
 export function complaint(command: CommandName, error: unknown, ours: boolean): string {
   if (!(error instanceof NetlinkError)) return error instanceof Error ? error.message : String(error);
   const { errnoName: name, extendedAck } = error;
-  const text = BY_COMMAND[command]?.[name] ?? GENERAL[name] ?? STRERROR[name] ?? error.message;
+  const known = BY_COMMAND[command]?.[name];
+  if (known) return known;
+  const text = GENERAL[name] ?? STRERROR[name] ?? error.message;
   // An errno alone leaves one guessing; where nobody compares with ipvsadm, pass on what the kernel minds.
   return ours && extendedAck.message ? `${text}: ${extendedAck.message}` : text;
 }

@@ -64,7 +64,7 @@ const OPTIONS = [
     'encapsulation of -i; with --tun-port (gue), --tun-nocsum, --tun-csum, --tun-remcsum',
   ],
   ['-z, --laddr ADDRESS', 'a local address, for -P and -Q'],
-  ['    --drain', 'with -Q: no new connections now, gone with the last one'],
+  ['    --drain', 'with -Q: take no new connection, stay for the others; -P ends that'],
   ['-n, --numeric', 'numbers instead of names'],
   ['-c, --connection', 'with -L: connections'],
   ['    --timeout, --daemon', 'with -L: timeouts, synchronisation daemons'],

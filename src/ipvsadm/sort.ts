@@ -9,12 +9,24 @@ import type { DestinationKey, ServiceKey } from '../ipvs/index.ts';
 /** A difference as an int holds it. */
 const wrapped = (a: number, b: number): number => (a - b) | 0;
 
-function compareAddresses(family: Family, a: Uint8Array, b: Uint8Array): number {
-  // union nf_inet_addr is zero after an IPv4 address.
-  if (family === AF_INET6) return Buffer.compare(padded(a), padded(b));
-  return wrapped(Buffer.from(a).readUInt32BE(0), Buffer.from(b).readUInt32BE(0));
+/** An item with its address prepared: as a number, and for IPv6 as 16 bytes. */
+interface Prepared<T> {
+  readonly item: T;
+  readonly number: number;
+  readonly bytes: Uint8Array;
 }
 
+function prepare<T extends DestinationKey>(item: T): Prepared<T> {
+  const { address } = item;
+  const [a = 0, b = 0, c = 0, d = 0] = address;
+  return { item, number: ((a << 24) | (b << 16) | (c << 8) | d) >>> 0, bytes: address };
+}
+
+function compareAddresses(family: Family, a: Prepared<unknown>, b: Prepared<unknown>): number {
+  return family === AF_INET6 ? Buffer.compare(padded(a.bytes), padded(b.bytes)) : wrapped(a.number, b.number);
+}
+
+/** union nf_inet_addr is zero after an IPv4 address. */
 function padded(address: Uint8Array): Uint8Array {
   if (address.length === 16) return address;
   const bytes = new Uint8Array(16);
@@ -22,18 +34,18 @@ function padded(address: Uint8Array): Uint8Array {
   return bytes;
 }
 
-function compareServices(a: ServiceKey, b: ServiceKey): number {
+function compareServices(a: Prepared<ServiceKey>, b: Prepared<ServiceKey>): number {
   return (
-    wrapped(a.fwmark, b.fwmark) ||
-    a.family - b.family ||
-    a.protocol - b.protocol ||
-    compareAddresses(a.family, a.address, b.address) ||
-    a.port - b.port
+    wrapped(a.item.fwmark, b.item.fwmark) ||
+    a.item.family - b.item.family ||
+    a.item.protocol - b.item.protocol ||
+    compareAddresses(a.item.family, a, b) ||
+    a.item.port - b.item.port
   );
 }
 
-function compareDestinations(a: DestinationKey, b: DestinationKey): number {
-  return compareAddresses(a.family, a.address, b.address) || a.port - b.port;
+function compareDestinations(a: Prepared<DestinationKey>, b: Prepared<DestinationKey>): number {
+  return compareAddresses(a.item.family, a, b) || a.item.port - b.item.port;
 }
 
 /** Sorts in place: halves first, then merged, the left one first where they are equal. */
@@ -56,12 +68,19 @@ function mergeSort<T>(items: T[], compare: (a: T, b: T) => number, from = 0, to 
   }
 }
 
-export function sortServices<T extends ServiceKey>(services: T[]): T[] {
-  mergeSort(services, compareServices);
-  return services;
+function sortBy<T extends DestinationKey>(items: T[], compare: (a: Prepared<T>, b: Prepared<T>) => number): T[] {
+  const prepared = items.map(prepare);
+  mergeSort(prepared, compare);
+  for (const [index, { item }] of prepared.entries()) items[index] = item;
+  return items;
 }
 
+/** Sorts in place. */
+export function sortServices<T extends ServiceKey>(services: T[]): T[] {
+  return sortBy(services, compareServices);
+}
+
+/** Sorts in place. */
 export function sortDestinations<T extends DestinationKey>(destinations: T[]): T[] {
-  mergeSort(destinations, compareDestinations);
-  return destinations;
+  return sortBy(destinations, compareDestinations);
 }

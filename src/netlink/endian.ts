@@ -12,9 +12,15 @@ export interface HostOrder {
   writeU64(buffer: Buffer, value: bigint, at: number): void;
 }
 
+/** Byte by byte: Buffer's own methods check what the readers have checked before, and dumps are long. */
 const little: HostOrder = {
-  readU16: (buffer, at) => buffer.readUInt16LE(at),
-  readU32: (buffer, at) => buffer.readUInt32LE(at),
+  readU16: (buffer, at) => (buffer[at] as number) | ((buffer[at + 1] as number) << 8),
+  readU32: (buffer, at) =>
+    ((buffer[at] as number) |
+      ((buffer[at + 1] as number) << 8) |
+      ((buffer[at + 2] as number) << 16) |
+      ((buffer[at + 3] as number) << 24)) >>>
+    0,
   readI32: (buffer, at) => buffer.readInt32LE(at),
   readU64: (buffer, at) => buffer.readBigUInt64LE(at),
   writeU16: (buffer, value, at) => buffer.writeUInt16LE(value, at),
