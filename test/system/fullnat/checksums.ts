@@ -15,8 +15,23 @@ export interface Verdict {
 /** Captures TCP at a device from now on; the result ends the capture and judges it. */
 export async function capture(where: Namespace, device: string): Promise<() => Promise<Verdict>> {
   const file = join(mkdtempSync(join(tmpdir(), 'capture-')), 'pcap');
-  const tcpdump = where.spawn(['tcpdump', '-i', device, '-p', '-s', '0', '-B', '32768', '-w', file, 'tcp']);
-  await until('tcpdump', () => tcpdump.stderr().includes('listening on'));
+  // -Z: the user that it would change to may not exist here.
+  const tcpdump = where.spawn([
+    'tcpdump',
+    '-Z',
+    'root',
+    '-i',
+    device,
+    '-p',
+    '-s',
+    '0',
+    '-B',
+    '32768',
+    '-w',
+    file,
+    'tcp',
+  ]);
+  await until('tcpdump', () => tcpdump.stderr().includes('listening on'), 60_000);
   return async () => {
     // What is still in tcpdump's ring is written within its time-out of a second.
     await new Promise((done) => setTimeout(done, 1500));

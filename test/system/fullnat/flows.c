@@ -2,9 +2,9 @@
 /*
  * Many HTTP connections at a time, each judged byte by byte; the server must say in X-Peer whom it takes the client for.
  *
- *   flows get|put ADDR[,ADDR...] VIP PORT PATH FILE COUNT PARALLEL LENGTH SECONDS
+ *   flows get|put ADDR[,ADDR...] VIP[,VIP...] PORT PATH FILE COUNT PARALLEL LENGTH SECONDS
  *
- * Connection i comes from ADDR i (in turn). It reads LENGTH bytes of PATH from an offset of its own (a range request),
+ * Connection i goes from ADDR i to VIP i (each in turn). It reads LENGTH bytes of PATH from an offset of its own (a range request),
  * or writes such bytes of FILE to PATH/i; FILE is what the server has under PATH, at least LENGTH + 65536 bytes.
  * Even connections let the server close, odd ones close first. Prints one JSON object; exit status 0 even if
  * connections failed, as the caller judges the figures.
@@ -39,9 +39,9 @@ struct flow {
 };
 
 static struct {
-	int put, count, parallel, sources, started, live;
-	struct in_addr source[64];
-	struct sockaddr_in vip;
+	int put, count, parallel, sources, vips, started, live;
+	struct in_addr source[64], vip[64];
+	in_port_t port;
 	const char *path, *file;
 	size_t length;
 } job;
@@ -110,7 +110,7 @@ static void watch(struct flow *flow, int op, uint32_t events)
 
 static void start(struct flow *flow)
 {
-	struct sockaddr_in from = { .sin_family = AF_INET };
+	struct sockaddr_in from = { .sin_family = AF_INET }, to = { .sin_family = AF_INET, .sin_port = job.port };
 	int on = 1;
 	const char *end = job.started & 1 ? "keep-alive" : "close";
 
@@ -121,6 +121,7 @@ static void start(struct flow *flow)
 	if (flow->fd < 0)
 		die("socket");
 	from.sin_addr = job.source[flow->id % job.sources];
+	to.sin_addr = job.vip[flow->id % job.vips];
 	setsockopt(flow->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
 	if (bind(flow->fd, (struct sockaddr *)&from, sizeof(from)))
 		die("bind");
@@ -133,7 +134,7 @@ static void start(struct flow *flow)
 			 "GET %s HTTP/1.1\r\nHost: t\r\nConnection: %s\r\nRange: bytes=%zu-%zu\r\n\r\n", job.path, end,
 			 offset(flow), offset(flow) + job.length - 1);
 	flow->requestLen = strlen(flow->request);
-	if (connect(flow->fd, (struct sockaddr *)&job.vip, sizeof(job.vip)) && errno != EINPROGRESS) {
+	if (connect(flow->fd, (struct sockaddr *)&to, sizeof(to)) && errno != EINPROGRESS) {
 		FAIL(flow, failed, "connect: %s", strerror(errno));
 		return;
 	}
@@ -313,20 +314,26 @@ static void loop(double deadline)
 	}
 }
 
+static int readAddresses(char *list, struct in_addr *out)
+{
+	char *one;
+	int count = 0;
+
+	for (one = strtok(list, ","); one && count < 64; one = strtok(NULL, ","))
+		if (!inet_aton(one, &out[count++]))
+			die(one);
+	return count;
+}
+
 static void readJob(char **argv)
 {
-	char *list = strdup(argv[2]), *one;
 	struct stat st;
 	int fd;
 
 	job.put = !strcmp(argv[1], "put");
-	for (one = strtok(list, ","); one && job.sources < 64; one = strtok(NULL, ","))
-		if (!inet_aton(one, &job.source[job.sources++]))
-			die(one);
-	job.vip.sin_family = AF_INET;
-	job.vip.sin_port = htons(atoi(argv[4]));
-	if (!inet_aton(argv[3], &job.vip.sin_addr))
-		die(argv[3]);
+	job.sources = readAddresses(argv[2], job.source);
+	job.vips = readAddresses(argv[3], job.vip);
+	job.port = htons(atoi(argv[4]));
 	job.path = argv[5];
 	job.count = atoi(argv[7]);
 	job.parallel = atoi(argv[8]);
@@ -345,7 +352,7 @@ int main(int argc, char **argv)
 	int i;
 
 	if (argc != 11) {
-		fprintf(stderr, "usage: flows get|put ADDR[,ADDR...] VIP PORT PATH FILE COUNT PARALLEL LENGTH SECONDS\n");
+		fprintf(stderr, "usage: flows get|put ADDR[,ADDR...] VIP[,VIP...] PORT PATH FILE COUNT PARALLEL LENGTH SECONDS\n");
 		return 2;
 	}
 	readJob(argv);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The shared network with FULLNAT programmed into its balancer, under the conditions of one row.
 import { execFileSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -50,18 +49,44 @@ export function compile(): Programs {
 /** What each connection's offset needs behind its length, see flows.c. */
 const spread = 65536;
 
-/** Bytes without a pattern, so that a piece at a wrong place shows: the same ones each time. */
+/** Bytes without a pattern, the same ones each time, so that a piece at a wrong place shows. */
 export function randomFile(path: string, length: number): Buffer {
-  const piece = (index: number) => createHash('sha512').update(`body ${index}`).digest();
-  // A megabyte's period is no multiple of any segment's length.
-  const block = Buffer.concat(Array.from({ length: 16_001 }, (_, index) => piece(index)));
-  const bytes = Buffer.alloc(length + spread, block);
+  const words = new Uint32Array(Math.ceil((length + spread) / 4));
+  // xorshift: an emulated CPU makes a megabyte of it in milliseconds.
+  let state = 2463534242;
+  for (let index = 0; index < words.length; index += 1) {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    words[index] = state;
+  }
+  const bytes = Buffer.from(words.buffer);
   writeFileSync(path, bytes);
   return bytes;
 }
 
-/** Two addresses: what they meet on their way differs, see Site.lowerMtu(). */
-const clients = ['10.1.0.2', '10.1.0.3'];
+const clients: [string, string] = ['10.1.0.2', '10.1.0.3'];
+
+const secondVip = '10.99.0.11';
+
+interface Service {
+  vip: string;
+  laddrs: string[];
+  servers: string[];
+}
+
+/**
+ * One service with both real servers; but two that share nothing where the MTU is lowered, as ends remember what a path
+ * takes by address: each of the two paths then has to find out by itself.
+ */
+function planServices(lvs: LvsTopology, row: Row): Service[] {
+  const [laddr1 = '', laddr2 = ''] = lvs.laddrs;
+  if (row.mtu === '1500') return [{ vip: lvs.vip, laddrs: lvs.laddrs, servers: [lvs.rs1Address, lvs.rs2Address] }];
+  return [
+    { vip: lvs.vip, laddrs: [laddr1], servers: [lvs.rs1Address] },
+    { vip: secondVip, laddrs: [laddr2], servers: [lvs.rs2Address] },
+  ];
+}
 
 export class Site {
   readonly lvs: LvsTopology;
@@ -70,6 +95,7 @@ export class Site {
   readonly clientLeg: string;
   readonly nginx: Nginx[];
   readonly odd: OddOptions | undefined;
+  private readonly services: Service[];
   private readonly programs: Programs;
   private readonly body: { path: string; bytes: Buffer };
 
@@ -78,6 +104,7 @@ export class Site {
     this.row = row;
     this.programs = programs;
     this.odd = odd;
+    this.services = planServices(lvs, row);
     this.clientLeg = odd === undefined ? 'client0' : odd.device;
     const server = `add_header X-Peer "$remote_addr:$remote_port" always; client_max_body_size 0;
       location /up { dav_methods PUT; create_full_put_path on; }`;
@@ -91,6 +118,8 @@ export class Site {
   static async open(row: Row, programs: Programs, length: number): Promise<Site> {
     const lvs = lvsTopology({ laddrs: 2, forward: false });
     lvs.client.ip(`addr add ${clients[1]}/24 dev eth0`);
+    lvs.balancer.ip(`addr add ${secondVip}/32 dev lo`);
+    lvs.router.ip(`route add ${secondVip}/32 via 10.2.0.2`);
     const odd = row.options === 'odd' ? await OddOptions.start(lvs, programs.oddOptions, clients) : undefined;
     const site = new Site(lvs, row, programs, length, odd);
     site.setEnds();
@@ -98,17 +127,20 @@ export class Site {
     site.lowerMtu();
     if (row.conntrack !== 'absent') {
       lvs.balancer.sysctl({ 'net.ipv4.vs.conntrack': row.conntrack });
-      lvs.balancer.run(['nft', '-f', '-'], { input: invalidDrop(lvs.vip, lvs.laddrs, row.conntrack === '0') });
+      lvs.balancer.run(['nft', '-f', '-'], { input: invalidDrop(site.vips, lvs.laddrs, row.conntrack === '0') });
     }
-    const service = `-t ${lvs.vip}:80`;
-    const lines = [
-      `-A ${service} -s rr`,
-      ...lvs.laddrs.map((laddr) => `-P ${service} -z ${laddr}`),
-      ...[lvs.rs1Address, lvs.rs2Address].map((rs) => `-a ${service} -r ${rs}:80 -b`),
-    ];
+    const lines = site.services.flatMap(({ vip, laddrs, servers }) => [
+      `-A -t ${vip}:80 -s rr`,
+      ...laddrs.map((laddr) => `-P -t ${vip}:80 -z ${laddr}`),
+      ...servers.map((rs) => `-a -t ${vip}:80 -r ${rs}:80 -b`),
+    ]);
     lvs.balancer.run(['lvsadm', '-R'], { input: `${lines.join('\n')}\n` });
     site.impair();
     return site;
+  }
+
+  private get vips(): string[] {
+    return this.services.map(({ vip }) => vip);
   }
 
   private setEnds(): void {
@@ -121,30 +153,24 @@ export class Site {
 
   private setOffloads(): void {
     const { client, router, balancer, inside, rs1, rs2 } = this.lvs;
-    const devices: [Namespace, string][] = [
-      ...([client, rs1, rs2].map((each) => [each, 'eth0']) as [Namespace, string][]),
-      ...([
-        [balancer, 'out0'],
-        [balancer, 'in0'],
-        [router, 'client0'],
-        [router, 'lb0'],
-      ] as [Namespace, string][]),
-      ...(['lb0', 'rs1', 'rs2'].map((device) => [inside, device]) as [Namespace, string][]),
+    const devices: [Namespace, string[]][] = [
+      ...[client, rs1, rs2].map((each): [Namespace, string[]] => [each, ['eth0']]),
+      [router, ['client0', 'lb0']],
+      [inside, ['lb0', 'rs1', 'rs2']],
+      [balancer, ['out0', 'in0']],
     ];
-    if (this.row.offload === 'gro') {
-      for (const [where, device] of devices) {
-        if (where === balancer) where.offloads(device, { gro: true });
-        else where.offloads(device, { tso: false, gso: false });
-      }
-    }
-    if (this.row.offload === 'off') {
-      for (const [where, device] of devices) where.offloads(device, { tx: false, tso: false, gso: false, gro: false });
+    for (const [where, names] of devices) {
+      let words: string;
+      if (this.row.offload === 'gso') continue;
+      else if (this.row.offload === 'off') words = 'tx off tso off gso off gro off';
+      else words = where === balancer ? 'gro on' : 'tso off gso off';
+      where.run(names.map((name) => `ethtool -K ${name} ${words}`).join(' && '));
     }
   }
 
   /**
-   * Each leg has a place of 1400 bytes twice: at a router, which reports it through the balancer, and at the balancer,
-   * which reports it itself. Which of them a connection meets depends on its client address or its real server.
+   * Each leg has a place of 1400 bytes twice: for the first service at a router, which reports it through the balancer,
+   * for the second one at the balancer, which reports it itself.
    */
   private lowerMtu(): void {
     const { router, balancer, inside, vip } = this.lvs;
@@ -171,7 +197,9 @@ export class Site {
   /** Connections that read from (`get`) or write to (`put`) the real servers; written files are judged and removed. */
   async flows(direction: 'get' | 'put', load: Load): Promise<Report> {
     // What earlier connections have learnt about the path is forgotten, so that these find out by themselves.
-    for (const end of [this.lvs.client, this.lvs.rs1, this.lvs.rs2]) end.ip('route flush cache');
+    if (this.row.mtu !== '1500') {
+      for (const end of [this.lvs.client, this.lvs.rs1, this.lvs.rs2]) end.ip('route flush cache');
+    }
     const seconds = load.seconds ?? 120;
     const { stdout } = await this.lvs.client.exec(
       [
