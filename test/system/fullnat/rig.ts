@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // A FULLNAT service on the lab's network, its counters, and the client of its kernel.
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { parseIpv4 } from '../../../src/base/addresses.ts';
+import { native } from '../../../src/base/native.ts';
 import {
   type DestinationConfig,
   IP_VS_CONN_F_FULLNAT,
@@ -44,9 +45,35 @@ export function kernelLog(): string[] {
   return run('dmesg').split('\n').filter(Boolean);
 }
 
+/** Runs `act`, which must not wait for anything, in a namespace: a process costs a second on an emulated CPU. */
+export function within<T>(where: Namespace, act: () => T): T {
+  native().enterNetns(netnsPath(where));
+  try {
+    return act();
+  } finally {
+    native().enterNetns('/proc/1/ns/net');
+  }
+}
+
+/** The file of a sysctl below net.ipv4.vs, by its name there. */
+const vsSysctl = (name: string) => `/proc/sys/net/ipv4/vs/${name}`;
+
+export const getVs = (where: Namespace, name: string) =>
+  Number(within(where, () => readFileSync(vsSysctl(name), 'utf8')));
+
+/** Sets sysctls below net.ipv4.vs. Throws with the errno's `code` when the kernel refuses a value. */
+export function setVs(where: Namespace, settings: Record<string, number>): void {
+  within(where, () => {
+    for (const [name, value] of Object.entries(settings)) writeFileSync(vsSysctl(name), String(value));
+  });
+}
+
 /** Rows of /proc/net/ip_vs_ext_stats in a namespace, each summed over the CPUs. */
 export function extStats(where: Namespace): Record<string, number> {
-  const rows = where.run(['cat', '/proc/net/ip_vs_ext_stats']).stdout.split('\n').slice(1).filter(Boolean);
+  const rows = within(where, () => readFileSync('/proc/net/ip_vs_ext_stats', 'utf8'))
+    .split('\n')
+    .slice(1)
+    .filter(Boolean);
   return Object.fromEntries(
     rows.map((row) => {
       const [name = '', values = ''] = row.split(':');
@@ -97,9 +124,8 @@ export async function fullnatRig(options: RigOptions = {}): Promise<Rig> {
     return Object.fromEntries(grown.filter(([, by]) => by !== 0));
   };
   const connections = () =>
-    lvs.balancer
-      .run(['cat', '/proc/net/ip_vs_conn'])
-      .stdout.split('\n')
+    within(lvs.balancer, () => readFileSync('/proc/net/ip_vs_conn', 'utf8'))
+      .split('\n')
       .slice(1)
       .filter(Boolean)
       .map((row) => {

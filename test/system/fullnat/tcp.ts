@@ -2,7 +2,7 @@
 // Kernel sockets in any namespace, in this one process: servers, and clients that say how long a handshake took.
 import { createServer, type Server, Socket } from 'node:net';
 import { parseIpv4 } from '../../../src/base/addresses.ts';
-import { type NativeSocket, native, WRITABLE } from '../../../src/base/native.ts';
+import { isSystemError, type NativeSocket, native, WRITABLE } from '../../../src/base/native.ts';
 import type { Namespace } from '../../lab/topology.ts';
 import { netnsPath } from './wire.ts';
 
@@ -14,7 +14,7 @@ const SO_REUSEADDR = 2;
 const SO_ERROR = 4;
 const IPPROTO_IP = 0;
 const IP_BIND_ADDRESS_NO_PORT = 24;
-const EINPROGRESS = 'EINPROGRESS';
+const EINPROGRESS = 115;
 const codes: Record<number, string> = { 104: 'ECONNRESET', 110: 'ETIMEDOUT', 111: 'ECONNREFUSED', 113: 'EHOSTUNREACH' };
 
 function endpoint(address: string, port: number): Buffer {
@@ -23,6 +23,22 @@ function endpoint(address: string, port: number): Buffer {
   bytes.writeUInt16BE(port, 2);
   bytes.set(parseIpv4(address) ?? [], 4);
   return bytes;
+}
+
+/** What keeps the process alive until closeAll(). */
+const alive = { servers: new Set<Server>(), sockets: new Set<Socket>() };
+
+function keep(socket: Socket): void {
+  socket.on('error', () => {});
+  alive.sockets.add(socket);
+  socket.once('close', () => alive.sockets.delete(socket));
+}
+
+/** Ends every server and connection of this process. */
+export function closeAll(): void {
+  for (const server of alive.servers) server.close();
+  for (const socket of alive.sockets) socket.destroy();
+  alive.servers.clear();
 }
 
 export interface DialOptions {
@@ -55,7 +71,7 @@ function connectNow(socket: NativeSocket, to: Buffer): void {
   try {
     socket.connect(to);
   } catch (error) {
-    if ((error as { code?: string }).code !== EINPROGRESS) throw error;
+    if (!isSystemError(error) || error.errno !== -EINPROGRESS) throw error;
   }
 }
 
@@ -82,7 +98,7 @@ export function dial(where: Namespace, to: string, port: number, options: DialOp
       try {
         errno = socket.getsockopt(SOL_SOCKET, SO_ERROR, 4).readInt32LE();
       } catch (error) {
-        end((error as { code?: string }).code ?? 'unknown');
+        end(isSystemError(error) ? (codes[-error.errno] ?? error.code) : String(error));
         return;
       }
       if (errno !== 0) {
@@ -92,7 +108,7 @@ export function dial(where: Namespace, to: string, port: number, options: DialOp
       clearTimeout(timer);
       socket.unwatch();
       const connected = new Socket({ fd: socket.takeFd(), readable: true, writable: true, allowHalfOpen: false });
-      connected.on('error', () => {});
+      keep(connected);
       done({ socket: connected, ms });
     });
   });
@@ -111,7 +127,7 @@ export async function listen(
   const sockets = new Set<Socket>();
   const server = createServer({ allowHalfOpen: false }, (connection) => {
     sockets.add(connection);
-    connection.on('error', () => {});
+    keep(connection);
     connection.once('close', () => sockets.delete(connection));
     onConnection(connection);
   });
@@ -119,6 +135,7 @@ export async function listen(
     server.once('error', fail);
     server.listen({ fd: socket.takeFd(), backlog: 4096 }, done);
   });
+  alive.servers.add(server);
   return Object.assign(server, { sockets });
 }
 

@@ -149,9 +149,8 @@ export class RawHost {
   constructor(where: Namespace, device: string, address: string) {
     this.address = address;
     where.ip(`addr add ${address}/32 dev ${device}`);
-    where.run(['nft', '-f', '-'], {
-      input: `table ip raw_host { chain in { type filter hook prerouting priority -400; ip daddr ${address} drop\n } }\n`,
-    });
+    const rule = `type filter hook prerouting priority -400\nip daddr ${address} drop`;
+    where.run(['nft', '-f', '-'], { input: `table ip raw_host {\nchain in {\n${rule}\n}\n}\n` });
     this.capture = new Capture(where, device);
     this.#injector = new Injector(where);
   }
