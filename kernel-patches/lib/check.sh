@@ -12,6 +12,14 @@ install_missing() {
   quietly apt-get -q install -y --no-install-recommends "${missing[@]}" || die "cannot install ${missing[*]}"
 }
 
+# What was found fine once is not looked at again. done_before KEY; remember KEY.
+done_before() { [[ -f $cache/checked/$1 ]]; }
+
+remember() {
+  mkdir -p "$cache/checked"
+  touch "$cache/checked/$1"
+}
+
 # commits TREE BASE: one id a patch, first to last.
 commits() { plain_git -C "$1" rev-list --reverse "$2..HEAD"; }
 
@@ -26,20 +34,20 @@ build_each() {
   for commit in $(commits "$tree" "$base"); do
     number=$((number + 1))
     key=$( (echo "$kver $headers_version"; cat "$here"/lib/compile.sh; plain_git -C "$tree" rev-parse "$commit^{tree}") | hash_of)
-    if [[ -f $cache/each/$key ]]; then
+    if done_before "$key"; then
       say "$number builds (seen before): $(title "$tree" "$commit")"
       continue
     fi
     find "$stage_from" -mindepth 1 -delete
     plain_git -C "$tree" archive "$commit" | tar -x -C "$stage_from"
     stage "$stage_from" "$work"
-    compile "$work" each "$log" || { show_errors "$log"; die "does not build: $(title "$tree" "$commit")"; }
+    # Without debug information, which costs time and knows no warnings.
+    compile "$work" each "$log" KCFLAGS=-g0 || { show_errors "$log"; die "does not build: $(title "$tree" "$commit")"; }
     if grep -q 'warning:' "$log"; then
       show_errors "$log"
       die "builds with warnings: $(title "$tree" "$commit")"
     fi
-    mkdir -p "$cache/each"
-    touch "$cache/each/$key"
+    remember "$key"
     say "$number builds: $(title "$tree" "$commit")"
   done
   rm -rf "$stage_from"
@@ -65,12 +73,17 @@ analyse() {
   local work=$1 from=$2 log="$1.log"
   stage "$from" "$work"
   find "$work" -name '*.o' -delete
-  compile "$work" check "$log" C=2 W=1 CHECK=sparse || { show_errors "$log"; die 'does not build under W=1'; }
+  compile "$work" check "$log" C=2 W=1 CHECK=sparse KCFLAGS=-g0 || { show_errors "$log"; die 'does not build under W=1'; }
   grep -E '(warning|error):' "$log" | sed -E "s|$work/||g; s/:[0-9]+:([0-9]+:)?/:/; s|^\.?/?net/netfilter/||" | sort >"$work.warnings" || true
 }
 
 run_sparse() {
-  local tree=$1 base=$2 dir new
+  local tree=$1 base=$2 dir new key
+  key=$( (echo "$kver $headers_version"; cat "$here"/lib/c{heck,ompile}.sh; plain_git -C "$tree" rev-parse "$base^{tree}" 'HEAD^{tree}') | hash_of)
+  if done_before "$key"; then
+    say 'sparse and W=1: no new warning (seen before)'
+    return
+  fi
   install_missing sparse
   lock "work-$kver-check"
   dir=$(mktemp -d)
@@ -87,5 +100,6 @@ run_sparse() {
     printf '%s\n' "$new" >&2
     die "sparse or W=1: $(wc -l <<<"$new") new warnings"
   fi
+  remember "$key"
   say 'sparse and W=1: no new warning'
 }
