@@ -100,6 +100,7 @@ async function play(row: Row, counts: Counts): Promise<void> {
     ] as const;
     for (const [name, direction, load] of phases) {
       const report = await site.flows(direction, load);
+      console.log(JSON.stringify(report));
       problems.push(...judgeReport(name, report, load));
       connections += report.connections;
       figure[name] = { count: report.ok, bytes: report.bytes, seconds: report.seconds };

@@ -29,7 +29,7 @@ const names = Object.keys(conditions) as (keyof Conditions)[];
 export const defaults = Object.fromEntries(names.map((name) => [name, conditions[name][0]])) as Row;
 
 const table = `
-  gso  1500    client  absent  on   on   odd
+  gso  1500    client  absent  off  on   odd
   gro  client  none    absent  off  off  odd
   off  client  client  absent  on   off  kernel
   off  server  server  absent  off  on   odd

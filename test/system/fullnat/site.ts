@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The shared network with FULLNAT programmed into its balancer, under the conditions of one row.
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type LvsTopology, lvsTopology, type Namespace, type Nginx, startNginx } from '../../lab/topology.ts';
@@ -207,7 +207,7 @@ export class Site {
           this.programs.flows,
           direction,
           clients.join(','),
-          this.lvs.vip,
+          this.vips.join(','),
           '80',
           direction === 'get' ? '/body' : '/up',
         ],
@@ -224,6 +224,7 @@ export class Site {
     let files = 0;
     for (const { root } of this.nginx) {
       const dir = join(root, 'up');
+      if (!existsSync(dir)) continue;
       for (const name of readdirSync(dir)) {
         const offset = (Number(name) * 4099) % 65521;
         files += 1;
