@@ -27,8 +27,8 @@ title() { plain_git -C "$1" log -1 --format=%s "$2"; }
 
 # build_each TREE BASE: every commit builds without a warning; done in one folder, so that make does only what is new.
 build_each() {
-  local tree=$1 base=$2 work="$cache/work-$kver-each" commit key log stage_from number=0
-  lock "work-$kver-each"
+  local tree=$1 base=$2 work="$cache/work-${kver}_$headers_version-each" commit key log stage_from number=0
+  lock "work-${kver}_$headers_version-each"
   stage_from=$(mktemp -d)
   log="$work.log"
   for commit in $(commits "$tree" "$base"); do
@@ -85,17 +85,17 @@ run_sparse() {
     return
   fi
   install_missing sparse
-  lock "work-$kver-check"
+  lock "work-${kver}_$headers_version-check"
   dir=$(mktemp -d)
   plain_git -C "$tree" archive "$base" | tar -x -C "$dir"
   say 'sparse and W=1 on the kernel as it is'
-  analyse "$cache/work-$kver-check-base" "$dir"
+  analyse "$cache/work-${kver}_$headers_version-check-base" "$dir"
   find "$dir" -mindepth 1 -delete
   plain_git -C "$tree" archive HEAD | tar -x -C "$dir"
   say 'sparse and W=1 on the patched one'
-  analyse "$cache/work-$kver-check" "$dir"
+  analyse "$cache/work-${kver}_$headers_version-check" "$dir"
   rm -rf "$dir"
-  new=$(comm -13 "$cache/work-$kver-check-base.warnings" "$cache/work-$kver-check.warnings")
+  new=$(comm -13 "$cache/work-${kver}_$headers_version-check-base.warnings" "$cache/work-${kver}_$headers_version-check.warnings")
   if [[ -n $new ]]; then
     printf '%s\n' "$new" >&2
     die "sparse or W=1: $(wc -l <<<"$new") new warnings"

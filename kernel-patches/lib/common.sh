@@ -60,3 +60,12 @@ plain_git() {
   GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null GIT_COMMITTER_NAME='lvsd build' \
     GIT_COMMITTER_EMAIL='lvsd@lists.example.org' git -c core.autocrlf=false -c gc.auto=0 -c advice.detachedHead=false "$@"
 }
+
+# keep_newest NAME...: of what was built and applied before, the twelve last used of each kind stay in the cache.
+keep_newest() {
+  local name old
+  for name in "$@"; do
+    find "$cache" -maxdepth 1 -type d -name "$name-*" -printf '%T@ %p\n' | sort -rn | tail -n +13 | cut -d' ' -f2- |
+      while read -r old; do rm -rf "$old" "$old".*; done
+  done
+}

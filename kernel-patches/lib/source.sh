@@ -8,12 +8,19 @@ versions_of() { apt-cache madison "$@" | awk -F' *\\| *' '{ gsub(/ /, "", $1); p
 
 offered() { versions_of "$1" | grep -qxF "$2 $1"; }
 
+# Package lists may be missing (a fresh container) or old: fetched anew at most once a run, by root.
+refresh_lists() {
+  [[ $(id -u) == 0 && -z ${apt_updated-} ]] || return 0
+  apt_updated=1
+  say 'apt-get update'
+  quietly apt-get -q update || true
+}
+
 # fetch_deb PACKAGE VERSION FOLDER: downloads one package file into FOLDER; 1 if the archive does not have it.
 fetch_deb() {
   mkdir -p "$3"
   if ! offered "$1" "$2"; then
-    [[ $(id -u) != 0 || -n ${apt_updated-} ]] || { say 'apt-get update'; quietly apt-get -q update || true; }
-    apt_updated=1
+    refresh_lists
     offered "$1" "$2" || return 1
   fi
   say "downloading $1 $2"
@@ -43,9 +50,8 @@ choose_kver() {
     [[ -z $chosen ]] || { chosen=${chosen#headers-}; echo "${chosen%%_*}"; return; }
   fi
   offered=$(offered_headers "$line")
-  if [[ -z $offered && $(id -u) == 0 ]]; then
-    say 'apt-get update'
-    quietly apt-get -q update || true
+  if [[ -z $offered ]]; then
+    refresh_lists
     offered=$(offered_headers "$line")
   fi
   [[ -n $offered ]] || die "Debian's package lists name no kernel headers for $line: run apt-get update, or name a kernel with --kver"
@@ -73,6 +79,10 @@ find_headers() {
     if [[ -n $dir ]]; then
       headers_version=${dir##*_}
     else
+      if [[ -z $headers_version ]]; then
+        refresh_lists
+        headers_version=$(versions_of "$package" | tail -n 1 | cut -d' ' -f1)
+      fi
       [[ -n $headers_version ]] || die "no headers for kernel $kver: neither in /lib/modules/$kver/build nor as package $package in Debian's lists"
       dir="$cache/headers-${kver}_$headers_version"
       unpack_headers "$package" "$headers_version" "$dir"
