@@ -14,7 +14,6 @@ import {
   readService,
   serviceAttributes,
   serviceKeyAttributes,
-  union,
 } from './codec.ts';
 import {
   IP_VS_CONN_F_FULLNAT,
@@ -172,14 +171,14 @@ export class Ipvs {
   }
 
   addLocalAddress(key: ServiceKey, address: Uint8Array): Promise<void> {
-    const attributes = { service: serviceAttributes(key), localAddress: { address: union(address) } };
+    const attributes = { service: serviceAttributes(key), localAddress: { address } };
     return this.#command(IPVS_CMD_NEW_LADDR, attributes, 'FULLNAT');
   }
 
   /** `drain`: it stays for the connections that it has and takes no new one; adding it again ends that. */
   deleteLocalAddress(key: ServiceKey, address: Uint8Array, options: { drain?: boolean } = {}): Promise<void> {
     const flags = options.drain ? { flags: IP_VS_LADDR_F_DRAIN } : {};
-    const attributes = { service: serviceAttributes(key), localAddress: { address: union(address), ...flags } };
+    const attributes = { service: serviceAttributes(key), localAddress: { address, ...flags } };
     return this.#command(IPVS_CMD_DEL_LADDR, attributes, options.drain ? 'LADDR_DRAIN' : 'FULLNAT');
   }
 
@@ -262,13 +261,18 @@ export class Ipvs {
    * Commands reach the kernel in the order of the calls. While the features are being asked for, those that need none
    * wait as well, or they would overtake.
    */
-  async #command(command: number, attributes: CommandAttributes, feature?: Feature): Promise<void> {
+  #command(command: number, attributes: CommandAttributes, feature?: Feature): Promise<void> {
+    if (feature || this.#asking) return this.#commandAfterAsking(command, attributes, feature);
+    return this.#netlink.command(IPVS_GENL_NAME, command, write(attributes));
+  }
+
+  async #commandAfterAsking(command: number, attributes: CommandAttributes, feature?: Feature): Promise<void> {
     if (feature && !this.#known) await this.#ask();
     else if (this.#asking) await this.#asking;
     if (feature && !this.#known) throw this.#refusal;
     if (feature && !this.#known?.has(feature)) throw lacking(feature);
     try {
-      await this.#netlink.request(IPVS_GENL_NAME, command, write(attributes));
+      await this.#netlink.command(IPVS_GENL_NAME, command, write(attributes));
     } catch (error) {
       if (feature && error instanceof NetlinkError && error.errno === EOPNOTSUPP && !error.extendedAck.message)
         throw lacking(feature);

@@ -46,14 +46,14 @@ export function serviceAttributes(service: ServiceKey | ServiceConfig, mask = EV
 
 /** What names a service, and no more. */
 export function serviceKeyAttributes({ family, protocol, address, port, fwmark }: ServiceKey): ServiceAttributes {
-  return fwmark ? { family, fwmark } : { family, protocol, address: union(address), port };
+  return fwmark ? { family, fwmark } : { family, protocol, address, port };
 }
 
 export function destinationAttributes(dest: DestinationKey | DestinationConfig): DestAttributes {
   const config: Partial<DestinationConfig> = dest;
   return {
     family: dest.family,
-    address: union(dest.address),
+    address: dest.address,
     port: dest.port,
     method: (config.method ?? 0) & IP_VS_CONN_F_FWD_MASK,
     weight: config.weight ?? 0,
@@ -173,14 +173,6 @@ function featureBit(bits: Uint8Array, bit: number): boolean {
 
 function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
-/** union nf_inet_addr: 16 bytes, an IPv4 address in the first 4. */
-export function union(address: Uint8Array): Uint8Array {
-  if (address.length === 16) return address;
-  const bytes = new Uint8Array(16);
-  bytes.set(address.subarray(0, 4));
-  return bytes;
 }
 
 /** struct ip_vs_flags. */

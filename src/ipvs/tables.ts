@@ -20,7 +20,7 @@ const STATS64 = {
 export const SERVICE = {
   family: [1, 'u16'],
   protocol: [2, 'u16'],
-  address: [3, 'bytes'],
+  address: [3, 'inet'],
   port: [4, 'be16'],
   fwmark: [5, 'u32'],
   scheduler: [6, 'string'],
@@ -39,7 +39,7 @@ export const SERVICE_WITH_STATS = { ...SERVICE, stats: [12, STATS64] } as const 
 /** IPVS_DEST_ATTR_* without statistics. */
 export const DEST = {
   family: [11, 'u16'],
-  address: [1, 'bytes'],
+  address: [1, 'inet'],
   port: [2, 'be16'],
   method: [3, 'u32'],
   weight: [4, 'u32'],
@@ -69,7 +69,7 @@ const DAEMON = {
 
 /** IPVS_LADDR_ATTR_*. */
 const LADDR = {
-  address: [1, 'bytes'],
+  address: [1, 'inet'],
   conflicts: [2, 'u64'],
   connections: [3, 'u32'],
   family: [32, 'u16'],

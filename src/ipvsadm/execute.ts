@@ -31,14 +31,13 @@ export function parseLine(words: readonly string[], session: Session): Invocatio
   }
 }
 
-/** Sends a change. Never rejects. */
-export async function change(line: Invocation, { ipvs }: Connected): Promise<Outcome> {
-  try {
-    await changeOf(line)?.(ipvs, line);
-    return DONE;
-  } catch (error) {
-    return refusal(line, error, REFUSED);
-  }
+/** Sends a change. Rejects only for a fault of our own. */
+export function change(line: Invocation, { ipvs }: Connected): Promise<Outcome> {
+  const sent = changeOf(line)?.(ipvs, line) ?? Promise.resolve();
+  return sent.then(
+    () => DONE,
+    (error: unknown) => refusal(line, error, REFUSED),
+  );
 }
 
 export function refusal(line: Invocation, error: unknown, status: number): Outcome {

@@ -32,11 +32,7 @@ const NAME_MAX = 15;
 const DEFAULT_PERSISTENCE = 360;
 const TIMEOUT_MAX = 31 * 24 * 3600;
 
-interface Parsing extends Invocation {
-  schedulerFlags: string | undefined;
-}
-
-type Apply = (line: Parsing, argument: string, lookup: Lookup) => void;
+type Apply = (line: Invocation, argument: string, lookup: Lookup) => void;
 
 /** What each option does, by its long name. Options that only have to be there are not listed. */
 const APPLY: Readonly<Record<string, Apply>> = {
@@ -158,7 +154,7 @@ export function parse(words: readonly string[], lookup: Lookup, program: string)
   if (first?.kind !== 'option' || !first.option.command) throw tryHelp(program);
   const command = first.option.command;
   popt.options = optionsFor(command);
-  const line: Parsing = { ...newInvocation(command), schedulerFlags: undefined };
+  const line = newInvocation(command);
   if (command === 'help' || command === 'version') return line;
   if (command === 'start-daemon' || command === 'stop-daemon') line.daemon.state = daemonState(command, first.argument);
 
@@ -185,7 +181,7 @@ function addOnce(options: Set<OptionName>, name: OptionName): void {
   options.add(name);
 }
 
-function setService({ service }: Parsing, protocol: number, argument: string, lookup: Lookup): void {
+function setService({ service }: Invocation, protocol: number, argument: string, lookup: Lookup): void {
   service.protocol = protocol;
   const endpoint = parseEndpoint(argument, protocol, lookup);
   if (!endpoint) throw usage('illegal virtual server address[:port] specified');
@@ -201,7 +197,7 @@ function daemonState(command: 'start-daemon' | 'stop-daemon', argument: string |
   throw usage(`illegal ${command === 'start-daemon' ? 'start-daemon parameter' : 'start_daemon'} specified`);
 }
 
-function readTimeouts(line: Parsing, popt: Popt<AdmOption>): void {
+function readTimeouts(line: Invocation, popt: Popt<AdmOption>): void {
   const [tcp, tcpFin, udp] = [popt.leftover(), popt.leftover(), popt.leftover()];
   if (tcp === undefined || tcpFin === undefined || udp === undefined)
     throw usage('--set option requires 3 timeout values');
@@ -209,7 +205,7 @@ function readTimeouts(line: Parsing, popt: Popt<AdmOption>): void {
 }
 
 /** What concerns more than one option. */
-function checkAcross({ command, options, service, destination, daemon, localAddress }: Parsing): void {
+function checkAcross({ command, options, service, destination, daemon, localAddress }: Invocation): void {
   switch (command) {
     case 'add-service':
     case 'edit-service':

@@ -20,10 +20,14 @@ export interface Invocation {
   daemon: SyncDaemon;
   timeouts: Timeouts;
   localAddress: Uint8Array | undefined;
+  /** Read last, for their names depend on the scheduler. */
+  schedulerFlags: string | undefined;
 }
 
 export const DEFAULT_SCHEDULER = 'wlc';
 export const DEFAULT_MCAST_INTERFACE = 'eth0';
+
+const NOWHERE = new Uint8Array(4);
 
 /** What a command line starts from. */
 export function newInvocation(command: Invocation['command']): Invocation {
@@ -33,7 +37,7 @@ export function newInvocation(command: Invocation['command']): Invocation {
     service: {
       family: AF_INET,
       protocol: 0,
-      address: new Uint8Array(4),
+      address: NOWHERE,
       port: 0,
       fwmark: 0,
       scheduler: '',
@@ -44,7 +48,7 @@ export function newInvocation(command: Invocation['command']): Invocation {
     },
     destination: {
       family: AF_INET,
-      address: new Uint8Array(4),
+      address: NOWHERE,
       port: 0,
       method: IP_VS_CONN_F_DROUTE,
       weight: 1,
@@ -57,5 +61,6 @@ export function newInvocation(command: Invocation['command']): Invocation {
     daemon: { state: 0, interface: '', syncId: 0 },
     timeouts: { tcp: 0, tcpFin: 0, udp: 0 },
     localAddress: undefined,
+    schedulerFlags: undefined,
   };
 }

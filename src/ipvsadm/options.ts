@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** Every command and option: how it is written, and under which name the legality rules and messages know it. */
-import type { PoptOption } from './popt.ts';
+import { type PoptOption, PoptTable } from './popt.ts';
 
 /** Commands, by the names that messages use. */
 export const COMMANDS = [
@@ -161,10 +161,10 @@ const COMMON: readonly AdmOption[] = [
   flag('', 'drain', 'drain'),
 ];
 
-const WITH_SCHED_FLAGS: readonly AdmOption[] = [...COMMON, SCHED_FLAGS];
-const WITH_FULLNAT: readonly AdmOption[] = [...COMMON, FULLNAT, { ...SCHED_FLAGS, short: '' }];
+const WITH_SCHED_FLAGS = new PoptTable<AdmOption>([...COMMON, SCHED_FLAGS]);
+const WITH_FULLNAT = new PoptTable<AdmOption>([...COMMON, FULLNAT, { ...SCHED_FLAGS, short: '' }]);
 
 /** The options that a command line may go on with; undefined: before its command is known. */
-export function optionsFor(name: AdmOption['command']): readonly AdmOption[] {
+export function optionsFor(name: AdmOption['command']): PoptTable<AdmOption> {
   return name === 'add-server' || name === 'edit-server' ? WITH_FULLNAT : WITH_SCHED_FLAGS;
 }

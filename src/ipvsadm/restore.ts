@@ -27,23 +27,48 @@ class Restore {
     this.#session = session;
   }
 
-  async line(text: string): Promise<void> {
-    const words = text.split(/[ \t\r\f\v]+/).filter((word) => word !== '');
+  /**
+   * Takes one line. Only what must be waited for gives a promise: a pause after each line would let the netlink client
+   * send each request by itself.
+   */
+  line(text: string): Promise<void> | undefined {
+    const words = wordsOf(text);
     if (PROGRAMS.has(words[0] ?? '')) words.shift();
-    if (words.length === 0) return;
+    if (words.length === 0) return undefined;
     try {
       const parsed = parseLine(words, this.#session);
-      await this.#act(parsed instanceof Promise ? await parsed : parsed);
+      const acting = parsed instanceof Promise ? this.#actLater(parsed) : this.#act(parsed);
+      return acting ?? (this.#pending.length >= AHEAD ? this.settle(AHEAD / 2) : undefined);
     } catch (error) {
-      if (error instanceof Rejected) this.#pending.push({ status: error.status, complaint: error.message });
-      else throw error;
+      this.#reject(error);
+      return undefined;
     }
-    if (this.#pending.length >= AHEAD) await this.settle(AHEAD / 2);
   }
 
-  async #act(line: Invocation): Promise<void> {
+  async #actLater(parsing: Promise<Invocation>): Promise<void> {
+    try {
+      await this.#act(await parsing);
+    } catch (error) {
+      this.#reject(error);
+    }
+  }
+
+  #reject(error: unknown): void {
+    if (!(error instanceof Rejected)) throw error;
+    this.#pending.push({ status: error.status, complaint: error.message });
+  }
+
+  #act(line: Invocation): Promise<void> | undefined {
     // A restore within a restore would read its own input.
     if (line.command === 'restore') throw tryHelp(this.#session.program);
+    const { connected } = this.#session;
+    const feature = featureOf(line);
+    if (!changeOf(line) || !connected || (feature && !this.#proven.has(feature))) return this.#actAlone(line);
+    this.#pending.push(change(line, connected));
+    return undefined;
+  }
+
+  async #actAlone(line: Invocation): Promise<void> {
     const feature = featureOf(line);
     if (feature && !this.#proven.has(feature)) await this.#prove(feature);
     if (changeOf(line)) {
@@ -77,6 +102,12 @@ class Restore {
   }
 }
 
+/** Words between white space; most lines have single blanks only. */
+function wordsOf(text: string): string[] {
+  const words = text.split(' ');
+  return words.includes('') || /[\t\r\f\v]/.test(text) ? text.split(/\s+/).filter((word) => word !== '') : words;
+}
+
 /** Applies every line; the status is that of the last one. Throws Fatal. */
 export async function restore(input: AsyncIterable<Buffer | string>, session: Session): Promise<number> {
   const work = new Restore(session);
@@ -85,7 +116,10 @@ export async function restore(input: AsyncIterable<Buffer | string>, session: Se
     for await (const chunk of input) {
       const lines = (rest + chunk.toString()).split('\n');
       rest = lines.pop() ?? '';
-      for (const line of lines) await work.line(line);
+      for (const line of lines) {
+        const waiting = work.line(line);
+        if (waiting) await waiting;
+      }
       // A writer that waits for us to act before it goes on must not wait for ever.
       await work.settle(AHEAD / 2);
     }

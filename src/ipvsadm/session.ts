@@ -25,6 +25,11 @@ export class Session {
     this.output = output;
   }
 
+  /** What connect() found, once it has. */
+  get connected(): Connected | undefined {
+    return this.#connected;
+  }
+
   /** Opens the table, loading the module if need be. Throws Fatal. */
   async connect(): Promise<Connected> {
     this.#connected ??= await open();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** Values as ipvsadm reads them: numbers, addresses, services. */
-import { AF_INET, AF_INET6, type Family, parseIpv6 } from '../base/addresses.ts';
+import { AF_INET, AF_INET6, type Family, parseIpv4, parseIpv6 } from '../base/addresses.ts';
 import type { Lookup } from './lookup.ts';
 
 /** strtol(text, 10) over the whole text; undefined when out of bounds or no number. */
@@ -18,6 +18,8 @@ function parsePart(text: string): number | undefined {
 
 /** inet_aton(3): one to four parts, each decimal, octal or hexadecimal, the last one filling what is left. */
 export function parseInetAton(text: string): Uint8Array | undefined {
+  const plain = parseIpv4(text);
+  if (plain) return plain;
   const parts = text.split('.');
   if (parts.length > 4) return undefined;
   const bytes = new Uint8Array(4);

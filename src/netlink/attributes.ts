@@ -3,8 +3,11 @@
 import type { AttributeReader } from './reader.ts';
 import type { MessageWriter } from './writer.ts';
 
-/** How an attribute's payload is read. `be` is network order, the other numbers are the host's. */
-export type Scalar = 'u8' | 'u16' | 'u32' | 'u64' | 'be16' | 'be32' | 'string' | 'bytes';
+/**
+ * How an attribute's payload is read. `be` is network order, the other numbers are the host's; `inet` is an address of 4
+ * or 16 bytes that always takes 16 on the wire (union nf_inet_addr).
+ */
+export type Scalar = 'u8' | 'u16' | 'u32' | 'u64' | 'be16' | 'be32' | 'string' | 'bytes' | 'inet';
 
 /** Name -> [attribute number, kind]; a table as the kind is a nest. */
 export interface Table {
@@ -15,7 +18,7 @@ type Value<K> = K extends 'u64'
   ? bigint
   : K extends 'string'
     ? string
-    : K extends 'bytes'
+    : K extends 'bytes' | 'inet'
       ? Uint8Array
       : K extends Table
         ? Decoded<K>
@@ -75,6 +78,9 @@ function writeValue(writer: MessageWriter, kind: Scalar, id: number, value: unkn
       break;
     case 'bytes':
       writer.bytes(id, value as Uint8Array);
+      break;
+    case 'inet':
+      writer.inet(id, value as Uint8Array);
       break;
     case 'u64':
       writer.u64(id, value as bigint);

@@ -130,7 +130,7 @@ export class CommandChannel {
         break;
       }
       pending.message.copy(this.#batch, length);
-      this.#batch.fill(0, length + pending.message.length, length + padded);
+      if (padded > pending.message.length) this.#batch.fill(0, length + pending.message.length, length + padded);
       length += padded;
     }
     if (this.#head === this.#queue.length) {

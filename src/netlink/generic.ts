@@ -50,6 +50,7 @@ const CTRL_VERSION = 2;
 export class GenericNetlink {
   readonly #client: NetlinkClient;
   readonly #families = new Map<string, Promise<GenericFamily>>();
+  readonly #resolved = new Map<string, GenericFamily>();
 
   constructor(options: NetlinkClientOptions = {}) {
     this.#client = new NetlinkClient(NETLINK_GENERIC, options);
@@ -61,7 +62,10 @@ export class GenericNetlink {
     if (!found) {
       found = this.#resolve(name);
       this.#families.set(name, found);
-      found.catch(() => this.#families.delete(name));
+      found.then(
+        (family) => this.#resolved.set(name, family),
+        () => this.#families.delete(name),
+      );
     }
     return found;
   }
@@ -82,6 +86,17 @@ export class GenericNetlink {
       });
       return items;
     });
+  }
+
+  /** Sends a command that is answered by its ack alone; made for thousands of them. */
+  command(name: string, command: number, write: WriteAttributes): Promise<void> {
+    const family = this.#resolved.get(name);
+    if (!family) return this.request(name, command, write).then(() => {});
+    return this.#client
+      .request(family.id, header(family, command, write))
+      .catch((error: unknown) =>
+        this.#again(name, family, error, (fresh) => this.#client.request(fresh.id, header(fresh, command, write))),
+      );
   }
 
   /** Reads a whole table. */
@@ -119,12 +134,21 @@ export class GenericNetlink {
     try {
       return await act(family);
     } catch (error) {
-      if (!(error instanceof NetlinkError) || error.errno !== ENOENT) throw error;
-      this.#families.delete(name);
-      const fresh = await this.family(name);
-      if (fresh.id === family.id) throw error;
-      return act(fresh);
+      return this.#again(name, family, error, act);
     }
+  }
+
+  async #again<T>(
+    name: string,
+    family: GenericFamily,
+    error: unknown,
+    act: (family: GenericFamily) => Promise<T>,
+  ): Promise<T> {
+    if (!(error instanceof NetlinkError) || error.errno !== ENOENT) throw error;
+    this.#families.delete(name);
+    const fresh = await this.family(name);
+    if (fresh.id === family.id) throw error;
+    return act(fresh);
   }
 
   async #resolve(name: string): Promise<GenericFamily> {

@@ -78,6 +78,11 @@ export class AttributeReader {
     return copy;
   }
 
+  /** All of the union; the caller knows the family. */
+  inet(): Uint8Array {
+    return this.bytes();
+  }
+
   nested(): AttributeReader {
     return new AttributeReader(this.#buffer, this.start, this.start + this.length);
   }

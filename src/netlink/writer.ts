@@ -4,6 +4,7 @@ import { GENL_HDRLEN, NLA_F_NESTED, NLA_HDRLEN, NLMSG_HDRLEN } from './constants
 import { host } from './endian.ts';
 
 const INITIAL_SIZE = 1024;
+const INET_SIZE = 16;
 
 export class MessageWriter {
   #buffer = Buffer.alloc(INITIAL_SIZE);
@@ -79,6 +80,13 @@ export class MessageWriter {
   bytes(type: number, value: Uint8Array): this {
     const at = this.#attribute(type, value.length);
     this.#buffer.set(value, at);
+    return this;
+  }
+
+  /** An address of 4 or 16 bytes, filled up with zeros to 16. */
+  inet(type: number, value: Uint8Array): this {
+    const at = this.#attribute(type, INET_SIZE);
+    for (let i = 0; i < INET_SIZE; i++) this.#buffer[at + i] = i < value.length ? (value[i] as number) : 0;
     return this;
   }
 
