@@ -5,10 +5,12 @@
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cache="${LVSD_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/lvsd}/kernel"
 
-# The parts of a kernel source that the series may touch. Everything else that is unpacked is only read.
+# The parts of a kernel source that the series may touch. Everything else that is unpacked is only read. The selftests
+# lie in one of the two places, depending on the kernel line.
 # shellcheck disable=SC2034 # used by the files that source this one
 parts=(net/netfilter/ipvs net/netfilter/xt_ipvs.c include/net/ip_vs.h include/uapi/linux/ip_vs.h
-  Documentation/networking/ipvs-sysctl.rst tools/testing/selftests/netfilter)
+  Documentation/networking/ipvs-sysctl.rst Documentation/networking/ipvs-fullnat.rst
+  tools/testing/selftests/netfilter tools/testing/selftests/net/netfilter)
 
 say() { printf 'kernel: %s\n' "$*" >&2; }
 
