@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** The kernel's IPVS table, over generic netlink. Needs CAP_NET_ADMIN, to read as well. */
-import { KernelLacksError, LvsdError, NetlinkError } from '../base/errors.ts';
+import { KernelLacksError, LvsdError, NetlinkError, UsageError } from '../base/errors.ts';
 import { decodeTable, encodeTable } from '../netlink/attributes.ts';
 import type { NetlinkClientOptions } from '../netlink/client.ts';
 import { type GenericMessage, GenericNetlink } from '../netlink/generic.ts';
@@ -36,9 +36,11 @@ import {
   IPVS_CMD_NEW_SERVICE,
   IPVS_CMD_SET_CONFIG,
   IPVS_CMD_SET_DEST,
+  IPVS_CMD_SET_SECRET,
   IPVS_CMD_SET_SERVICE,
   IPVS_CMD_ZERO,
   IPVS_GENL_NAME,
+  IPVS_SECRET_LENGTH,
 } from './constants.ts';
 import { serviceKeyText } from './keys.ts';
 import { COMMAND, COMMAND_WITH_STATS, type CommandAttributes, INFO, type ReplyAttributes } from './tables.ts';
@@ -224,6 +226,16 @@ export class Ipvs {
     return this.#command(IPVS_CMD_FLUSH, {});
   }
 
+  /**
+   * What FULLNAT's sequence numbers and timestamps are derived from, 16 bytes; cannot be read back. With the same one
+   * they go on growing after a reload, a reboot, or on another balancer.
+   */
+  async setSecret(secret: Uint8Array): Promise<void> {
+    if (secret.length !== IPVS_SECRET_LENGTH)
+      throw new UsageError(`a secret has ${IPVS_SECRET_LENGTH} bytes, not ${secret.length}`);
+    await this.#command(IPVS_CMD_SET_SECRET, { secret }, 'SECRET');
+  }
+
   close(): void {
     this.#netlink.close();
   }
@@ -306,6 +318,7 @@ const NAMES: Readonly<Record<Feature, string>> = {
   TOA: 'TOA',
   LADDR_DRAIN: 'draining of local addresses',
   SYNPROXY: 'SYN proxy',
+  SECRET: 'secret of sequence numbers',
 };
 
 function lacking(feature: Feature): KernelLacksError {

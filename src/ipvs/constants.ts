@@ -25,6 +25,10 @@ export const IPVS_CMD_FLUSH = 17;
 export const IPVS_CMD_NEW_LADDR = 18;
 export const IPVS_CMD_DEL_LADDR = 19;
 export const IPVS_CMD_GET_LADDR = 20;
+export const IPVS_CMD_SET_SECRET = 36;
+
+/** Bytes of IPVS_CMD_ATTR_SECRET: no more, no fewer. */
+export const IPVS_SECRET_LENGTH = 16;
 
 export const IP_VS_SVC_F_PERSISTENT = 0x0001;
 export const IP_VS_SVC_F_HASHED = 0x0002;

@@ -97,6 +97,7 @@ export const COMMAND = {
   tcpFinTimeout: [5, 'u32'],
   udpTimeout: [6, 'u32'],
   localAddress: [7, LADDR],
+  secret: [35, 'bytes'],
 } as const satisfies Table;
 
 export const COMMAND_WITH_STATS = {

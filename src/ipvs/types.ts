@@ -118,5 +118,5 @@ export interface IpvsInfo {
 }
 
 /** Bits of IPVS_INFO_ATTR_FEATURES, by place. */
-export const FEATURES = ['FULLNAT', 'TOA', 'LADDR_DRAIN', 'SYNPROXY'] as const;
+export const FEATURES = ['FULLNAT', 'TOA', 'LADDR_DRAIN', 'SYNPROXY', 'SECRET'] as const;
 export type Feature = (typeof FEATURES)[number];

@@ -3,6 +3,7 @@
 import { type Feature, IP_VS_CONN_F_FULLNAT, type Ipvs } from '../ipvs/index.ts';
 import type { Invocation } from './invocation.ts';
 import type { CommandName } from './options.ts';
+import { readSecret } from './secret.ts';
 
 type Act = (ipvs: Ipvs, line: Invocation) => Promise<void>;
 
@@ -25,6 +26,11 @@ const CHANGES: Readonly<Partial<Record<CommandName, Act>>> = {
   'del-laddr': (ipvs, line) =>
     ipvs.deleteLocalAddress(line.service, localAddress(line), { drain: line.options.has('drain') }),
   set: (ipvs, { timeouts }) => ipvs.setTimeouts(timeouts),
+  // The feature first: a kernel that lacks it says so whatever the file is like.
+  secret: async (ipvs, { secretFile = '' }) => {
+    await ipvs.requireFeature('SECRET');
+    await ipvs.setSecret(readSecret(secretFile));
+  },
   'start-daemon': (ipvs, { daemon }) => ipvs.startDaemon(daemon),
   'stop-daemon': (ipvs, { daemon }) => ipvs.stopDaemon(daemon),
 };
@@ -45,6 +51,8 @@ export function featureOf({ command, options, destination }: Invocation): Featur
     case 'add-laddr':
     case 'get-laddr':
       return 'FULLNAT';
+    case 'secret':
+      return 'SECRET';
     default:
       return undefined;
   }

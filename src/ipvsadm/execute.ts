@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** Carries one command line out and says with which status the program ends. */
-import { KernelLacksError, LvsdError } from '../base/errors.ts';
+import { KernelLacksError, LvsdError, UsageError } from '../base/errors.ts';
 import { changeOf, featureOf } from './commands.ts';
 import { complaint } from './complaints.ts';
 import { daemonsText, timeoutsText } from './daemons.ts';
@@ -43,6 +43,7 @@ export function change(line: Invocation, { ipvs }: Connected): Promise<Outcome> 
 export function refusal(line: Invocation, error: unknown, status: number): Outcome {
   if (error instanceof KernelLacksError) return { status: error.exitCode, complaint: error.message };
   if (!(error instanceof LvsdError)) throw error;
+  if (error instanceof UsageError) return { status: error.exitCode, complaint: error.message };
   if (line.command === 'help' || line.command === 'version') throw error;
   // These two fail in silence.
   if (line.options.has('timeout') || line.options.has('daemon')) return { status, complaint: undefined };

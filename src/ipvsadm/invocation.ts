@@ -20,6 +20,8 @@ export interface Invocation {
   daemon: SyncDaemon;
   timeouts: Timeouts;
   localAddress: Uint8Array | undefined;
+  /** Where --secret finds it; '-' is standard input. */
+  secretFile: string | undefined;
   /** Read last, for their names depend on the scheduler. */
   schedulerFlags: string | undefined;
 }
@@ -61,6 +63,7 @@ export function newInvocation(command: Invocation['command']): Invocation {
     daemon: { state: 0, interface: '', syncId: 0 },
     timeouts: { tcp: 0, tcpFin: 0, udp: 0 },
     localAddress: undefined,
+    secretFile: undefined,
     schedulerFlags: undefined,
   };
 }

@@ -52,6 +52,7 @@ const RULES: Readonly<Record<CommandName, Rule>> = {
   'add-laddr': { required: ['service-address', 'laddr'] },
   'del-laddr': { required: ['service-address', 'laddr'], optional: ['drain'] },
   'get-laddr': { optional: ['service-address'] },
+  secret: {},
 };
 
 /** Throws the first breach, in the order of OPTION_NAMES. */

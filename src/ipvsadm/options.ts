@@ -21,6 +21,7 @@ export const COMMANDS = [
   'add-laddr',
   'del-laddr',
   'get-laddr',
+  'secret',
 ] as const;
 export type CommandName = (typeof COMMANDS)[number];
 
@@ -71,10 +72,13 @@ export interface AdmOption extends PoptOption {
   readonly counts?: OptionName;
 }
 
+/** Commands that are followed by a word of their own. */
+const WITH_ARGUMENT: ReadonlySet<string> = new Set(['start-daemon', 'stop-daemon', 'secret']);
+
 const command = (short: string, long: string, name: AdmOption['command'] & string): AdmOption => ({
   long,
   ...(short && { short }),
-  argument: name === 'start-daemon' || name === 'stop-daemon' ? 'required' : 'none',
+  argument: WITH_ARGUMENT.has(name) ? 'required' : 'none',
   command: name,
 });
 
@@ -117,6 +121,7 @@ const COMMON: readonly AdmOption[] = [
   command('P', 'add-laddr', 'add-laddr'),
   command('Q', 'del-laddr', 'del-laddr'),
   command('G', 'get-laddr', 'get-laddr'),
+  command('', 'secret', 'secret'),
   valued('t', 'tcp-service', 'service-address'),
   valued('u', 'udp-service', 'service-address'),
   valued('', 'sctp-service', 'service-address'),

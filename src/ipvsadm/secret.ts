@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+/** The file of --secret. */
+import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
+import { UsageError } from '../base/errors.ts';
+import { IPVS_SECRET_LENGTH } from '../ipvs/index.ts';
+
+const READABLE_BY_OTHERS = 0o044;
+const HEX = new RegExp(`^[0-9a-fA-F]{${2 * IPVS_SECRET_LENGTH}}\\n?$`);
+
+/** 16 raw bytes, or 32 hexadecimal digits with or without a newline -> 16 bytes; undefined for anything else. */
+export function parseSecret(content: Buffer): Uint8Array | undefined {
+  if (content.length === IPVS_SECRET_LENGTH) return content;
+  const text = content.toString('latin1');
+  return HEX.test(text) ? Buffer.from(text.trimEnd(), 'hex') : undefined;
+}
+
+/** Reads a secret; '-' is standard input. Throws UsageError, also for a file that others than its owner can read. */
+export function readSecret(path: string): Uint8Array {
+  const name = path === '-' ? 'standard input' : path;
+  const secret = parseSecret(path === '-' ? readFileSync(0) : readPrivate(path));
+  if (!secret) throw new UsageError(`${name}: a secret is 16 bytes or 32 hexadecimal digits`);
+  return secret;
+}
+
+function readPrivate(path: string): Buffer {
+  let fd: number | undefined;
+  try {
+    fd = openSync(path, 'r');
+    // Of the open file: by name it could be another one by now.
+    if (fstatSync(fd).mode & READABLE_BY_OTHERS)
+      throw new UsageError(`${path}: a secret must not be readable by group or others (chmod 600)`);
+    return readFileSync(fd);
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
+    throw new UsageError(`${path}: cannot read it (${(error as NodeJS.ErrnoException).code})`);
+  } finally {
+    if (fd !== undefined) closeSync(fd);
+  }
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+import assert from 'node:assert/strict';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { UsageError } from '../../../src/base/errors.ts';
+import { parse } from '../../../src/ipvsadm/grammar.ts';
+import { Lookup } from '../../../src/ipvsadm/lookup.ts';
+import { parseSecret, readSecret } from '../../../src/ipvsadm/secret.ts';
+
+const digits = '000102030405060708090a0b0c0d0E0F';
+const bytes = Buffer.from(digits, 'hex');
+
+test('16 raw bytes or 32 digits are a secret, nothing else is', () => {
+  for (const content of [bytes, Buffer.from(digits), Buffer.from(`${digits}\n`)])
+    assert.deepEqual(Buffer.from(parseSecret(content) ?? []), bytes);
+  for (const text of ['', digits.slice(1), `${digits}0`, `${digits}\n\n`, `g${digits.slice(1)}`, 'a'.repeat(17)])
+    assert.equal(parseSecret(Buffer.from(text)), undefined, JSON.stringify(text));
+});
+
+test('a file that others can read is refused, and one that is not there', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'lvsd-secret-'));
+  try {
+    const path = join(dir, 'secret');
+    writeFileSync(path, bytes, { mode: 0o600 });
+    assert.deepEqual(Buffer.from(readSecret(path)), bytes);
+    for (const mode of [0o640, 0o604]) {
+      chmodSync(path, mode);
+      assert.throws(() => readSecret(path), { message: /must not be readable by group or others/, exitCode: 2 });
+    }
+    chmodSync(path, 0o600);
+    writeFileSync(path, 'short');
+    assert.throws(() => readSecret(path), { message: `${path}: a secret is 16 bytes or 32 hexadecimal digits` });
+    assert.throws(() => readSecret(join(dir, 'none')), UsageError);
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+});
+
+test('--secret takes a file and no options', () => {
+  const read = (line: string) => parse(line.split(' '), new Lookup(), 'lvsadm');
+  assert.equal(read('--secret /etc/s').secretFile, '/etc/s');
+  assert.equal(read('--secret -').secretFile, '-');
+  assert.throws(() => read('--secret /etc/s -n'), { message: "Illegal 'numeric' option with the 'secret' command" });
+});
