@@ -37,10 +37,11 @@ changed_files() {
 
 # import_source REPO VERSION DIR: the patched parts of DIR as a commit, tagged base/VERSION; the same id every time.
 import_source() {
-  local repo=$1 tag="base/${2//\~/_}" index tree commit
+  local repo=$1 tag="base/${2//\~/_}" index tree commit part there=()
   plain_git -C "$repo" rev-parse -q --verify "$tag" >/dev/null && return
   index=$(mktemp -u)
-  (cd "$3" && GIT_DIR="$repo/.git" GIT_WORK_TREE=. GIT_INDEX_FILE="$index" plain_git add -f "${parts[@]}")
+  for part in "${parts[@]}"; do [[ ! -e $3/$part ]] || there+=("$part"); done
+  (cd "$3" && GIT_DIR="$repo/.git" GIT_WORK_TREE=. GIT_INDEX_FILE="$index" plain_git add -f "${there[@]}")
   tree=$(GIT_INDEX_FILE="$index" plain_git -C "$repo" write-tree)
   rm -f "$index"
   commit=$(GIT_AUTHOR_NAME='lvsd build' GIT_AUTHOR_EMAIL=lvsd@lists.example.org GIT_AUTHOR_DATE='1700000000 +0000' \
