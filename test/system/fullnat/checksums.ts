@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Captures of whole segments, whose checksums tshark's dissectors judge.
+// Captures of whole segments, whose checksums tshark's dissectors judge. One tshark judges them all: on an emulated CPU
+// its start takes longer than reading thousands of segments.
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Namespace, until } from '../../lab/topology.ts';
@@ -12,36 +13,63 @@ export interface Verdict {
   bad: string[];
 }
 
-/** Captures TCP at a device from now on; the result ends the capture and judges it. */
-export async function capture(where: Namespace, device: string): Promise<() => Promise<Verdict>> {
-  const file = join(mkdtempSync(join(tmpdir(), 'capture-')), 'pcap');
-  // -Z: the user that it would change to may not exist here.
-  const tcpdump = where.spawn([
-    'tcpdump',
-    '-Z',
-    'root',
-    '-i',
-    device,
-    '-p',
-    '-s',
-    '0',
-    '-B',
-    '32768',
-    '-w',
-    file,
-    'tcp',
-  ]);
-  await until('tcpdump', () => tcpdump.stderr().includes('listening on'), 60_000);
-  return async () => {
-    // What is still in tcpdump's ring is written within its time-out of a second.
-    await new Promise((done) => setTimeout(done, 1500));
-    await tcpdump.stop('SIGINT');
-    if (!/^0 packets dropped by kernel/m.test(tcpdump.stderr())) throw new Error(`${device}: ${tcpdump.stderr()}`);
-    return judge(file);
-  };
+/** Bytes of a pcap file's header, and of each packet's. */
+const fileHeader = 24;
+const packetHeader = 16;
+
+export class Captures {
+  private readonly dir = mkdtempSync(join(tmpdir(), 'capture-'));
+  private readonly files = new Map<string, string>();
+
+  /** Captures TCP at a device from now on; the function that it returns ends that. */
+  async start(label: string, where: Namespace, device: string): Promise<() => Promise<void>> {
+    const file = join(this.dir, `${this.files.size}.pcap`);
+    this.files.set(label, file);
+    // -Z: the user that it would change to may not exist here.
+    const words = ['-Z', 'root', '-i', device, '-p', '-s', '0', '-B', '32768', '-w', file, 'tcp'];
+    const tcpdump = where.spawn(['tcpdump', ...words]);
+    await until('tcpdump', () => tcpdump.stderr().includes('listening on'), 60_000);
+    return async () => {
+      // What is still in tcpdump's ring is written within its time-out of a second.
+      await new Promise((done) => setTimeout(done, 1500));
+      await tcpdump.stop('SIGINT');
+      if (!/^0 packets dropped by kernel/m.test(tcpdump.stderr())) throw new Error(`${device}: ${tcpdump.stderr()}`);
+    };
+  }
+
+  /** Judges all captures so far, by their labels. */
+  judge(): Map<string, Verdict> {
+    const verdicts = new Map<string, Verdict>();
+    const contents = [...this.files].map(([label, file]) => ({ label, bytes: readFileSync(file) }));
+    const owners = contents.flatMap(({ label, bytes }) => {
+      verdicts.set(label, { segments: 0, bad: [] });
+      return Array<string>(countPackets(bytes)).fill(label);
+    });
+    const all = join(this.dir, 'all.pcap');
+    writeFileSync(
+      all,
+      Buffer.concat(contents.map(({ bytes }, index) => (index === 0 ? bytes : bytes.subarray(fileHeader)))),
+    );
+    const lines = dissect(all);
+    if (lines.length !== owners.length) throw new Error(`${owners.length} packets, tshark saw ${lines.length}`);
+    for (const [index, line] of lines.entries()) {
+      const verdict = verdicts.get(owners[index] ?? '');
+      if (verdict === undefined) continue;
+      verdict.segments += 1;
+      // 1 is `Good` in tshark's table of checksum states; an unverified one is not good enough.
+      if (!line.startsWith('1\t1\t')) verdict.bad.push(line);
+    }
+    return verdicts;
+  }
 }
 
-function judge(file: string): Verdict {
+function countPackets(pcap: Buffer): number {
+  let count = 0;
+  for (let at = fileHeader; at < pcap.length; at += packetHeader + pcap.readUInt32LE(at + 8)) count += 1;
+  return count;
+}
+
+function dissect(file: string): string[] {
   const words = ['-n', '-r', file, '-o', 'tcp.check_checksum:TRUE', '-o', 'ip.check_checksum:TRUE'];
   const fields = ['ip.checksum.status', 'tcp.checksum.status', 'frame.number', '_ws.col.Info'];
   const { status, stdout, stderr } = spawnSync(
@@ -50,7 +78,5 @@ function judge(file: string): Verdict {
     { encoding: 'utf8', maxBuffer: 256 << 20 },
   );
   if (status !== 0) throw new Error(`tshark: ${stderr}`);
-  const lines = stdout.split('\n').filter(Boolean);
-  // 1 is `Good` in tshark's table of checksum states; an unverified one is not good enough.
-  return { segments: lines.length, bad: lines.filter((line) => !line.startsWith('1\t1\t')) };
+  return stdout.split('\n').filter(Boolean);
 }

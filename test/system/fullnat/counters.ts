@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Reading the kernel's counters of one namespace.
+import { readFileSync } from 'node:fs';
 import type { Namespace } from '../../lab/topology.ts';
 
 /** A file with a column for each CPU (`ip_vs_ext_stats`, `toa_stats`): each line's sum. */
@@ -27,6 +28,14 @@ export function snmp(where: Namespace, protocol: string): Record<string, number>
     .filter((line) => line.startsWith(`${protocol}:`))
     .map((line) => line.split(' ').slice(1));
   return Object.fromEntries(keys.map((key, index) => [key, Number(values[index])]));
+}
+
+/** Packets that a CPU has dropped since boot because its queue of received ones was full, on all CPUs. */
+export function queueDrops(): number {
+  return readFileSync('/proc/net/softnet_stat', 'utf8')
+    .trim()
+    .split('\n')
+    .reduce((sum, line) => sum + Number.parseInt(line.split(' ')[1] ?? '', 16), 0);
 }
 
 /** Those of some counters that are not zero. */

@@ -106,7 +106,8 @@ export class Site {
     this.odd = odd;
     this.services = planServices(lvs, row);
     this.clientLeg = odd === undefined ? 'client0' : odd.device;
-    const server = `add_header X-Peer "$remote_addr:$remote_port" always; client_max_body_size 0;
+    // With 200 at a time one may have to wait longer than nginx usually does.
+    const server = `send_timeout 600s; client_body_timeout 600s; add_header X-Peer "$remote_addr:$remote_port" always; client_max_body_size 0;
       location /up { dav_methods PUT; create_full_put_path on; }`;
     this.nginx = [lvs.rs1, lvs.rs2].map((rs) => startNginx(rs, { server }));
     const [first, second] = this.nginx.map(({ root }) => join(root, 'body')) as [string, string];
