@@ -91,16 +91,19 @@ export class Caller {
 
   constructor(how: number, port: number, localAddress: string) {
     this.socket = connect({ host: `10.8.0.${how}`, port, localAddress });
-    // Without a listener an error would end the process; the reader sees the closing and line() throws.
-    this.socket.on('error', () => {});
     this.#reader = createInterface({ input: this.socket });
     this.#lines = this.#reader[Symbol.asyncIterator]();
+    // An error would end the process; as it is the reader ends and line() throws, which readline does not see to itself.
+    this.socket.on('error', () => {});
+    this.socket.once('close', () => this.#reader.close());
+    this.socket.on('timeout', () => this.socket.destroy());
   }
 
   /** The next line; throws when the connection ends first, or nothing comes for 2 minutes. */
   async line(): Promise<string> {
-    this.socket.setTimeout(120_000, () => this.socket.destroy());
+    this.socket.setTimeout(120_000);
     const next = await this.#lines.next();
+    this.socket.setTimeout(0);
     if (next.done) throw new Error('the connection ended without an answer');
     return next.value;
   }
