@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: MIT
+/** The doctor's words for people. */
+import type { Check } from './types.ts';
+
+/** A line a check, its remedy below it, a closing line. */
+export function reportText(checks: readonly Check[]): string {
+  const width = Math.max(...checks.map(({ check }) => check.length));
+  const indent = ' '.repeat(width + 11);
+  const lines = checks.flatMap(({ check, verdict, text, remedy = [] }) => [
+    `${verdict.padEnd(7)}  ${check.padEnd(width)}  ${text}`,
+    ...remedy.map((line) => `${indent}${line}`),
+  ]);
+  const count = (wanted: Check['verdict']) => checks.filter(({ verdict }) => verdict === wanted).length;
+  return `${lines.join('\n')}\n${count('ok')} ok, ${count('note')} to note, ${count('problem')} problems\n`;
+}
