@@ -15,7 +15,7 @@ import { promisify } from 'node:util';
 import { type Answer, ask, Caller, loaded, mode, Rig, run, stats, until } from './toa/rig.ts';
 
 const full = process.env.LVSD_COUNTS === 'full';
-const reloads = full ? 200 : 50;
+const reloads = full ? 200 : 20;
 const parallel = 200;
 const connections = full ? 20_000 : 1_000;
 const port = 7001;
