@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A client and a real server of raw frames, on the two sides of a balancer, for the instruction counts.
+ *
+ *	segments OUTNS OUTDEV OUTMAC CLIENT DEST:PORT INNS INDEV INMAC PACKETS LENGTH ROUNDS
+ *
+ * Opens one TCP connection from CLIENT to DEST:PORT: SYN, SYN-ACK and so on are written as frames to the devices that
+ * face the balancer (OUTMAC and INMAC are its addresses there), and read back on the other side, so it works through
+ * whatever the balancer does to addresses and numbers. Data goes both ways once, and is compared.
+ * Then, for each line read from stdin, it sends PACKETS segments of that connection with LENGTH bytes of data each, one
+ * after the other, ROUNDS times in the direction that the line names (`in` from the client, `out` from the real
+ * server), and writes a line for each round: DIRECTION NANOSECONDS. The clock is CLOCK_MONOTONIC_RAW.
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_packet.h>
+#include <net/ethernet.h>
+#include <net/if.h>
+#include <netinet/ip.h>
+#include <netinet/tcp.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { MAX_DATA = 1400, WARM_UP = 200 };
+
+struct frame {
+	struct ether_header eth;
+	struct iphdr ip;
+	struct tcphdr tcp;
+	uint8_t rest[64 + MAX_DATA]; /* options and data */
+} __attribute__((packed));
+
+/* One side: a device that faces the balancer, and the connection as that side sees it. */
+struct side {
+	const char *ns, *device;
+	uint8_t mac[6];
+	int fd;
+	uint32_t saddr, daddr; /* network byte order, as are the ports */
+	uint16_t sport, dport;
+	uint32_t seq, ack, tsval, tsecr;
+};
+
+static void fail(const char *what)
+{
+	fprintf(stderr, "segments: %s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+static void complain(const char *what)
+{
+	fprintf(stderr, "segments: %s\n", what);
+	exit(1);
+}
+
+static void enter(const char *name)
+{
+	char path[128];
+	int fd;
+
+	snprintf(path, sizeof(path), "/run/netns/%s", name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || setns(fd, CLONE_NEWNET)) fail(path);
+	close(fd);
+}
+
+/* A socket for frames of the device: for all of them, as only such a one is asked before what drops them at ingress. One
+ * that only sends is handed nothing, which would cost instructions. */
+static void open_side(struct side *s, bool receive)
+{
+	struct sockaddr_ll at = { .sll_family = AF_PACKET, .sll_protocol = receive ? htons(ETH_P_ALL) : 0 };
+	struct timeval patience = { .tv_sec = 10 };
+
+	enter(s->ns);
+	at.sll_ifindex = (int)if_nametoindex(s->device);
+	s->fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+	if (s->fd < 0 || at.sll_ifindex == 0 || bind(s->fd, (void *)&at, sizeof(at))) fail(s->device);
+	setsockopt(s->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+}
+
+static uint32_t sum(const void *data, size_t length, uint32_t from)
+{
+	const uint8_t *bytes = data;
+
+	for (size_t i = 0; i < length; i++) from += i % 2 ? bytes[i] : (uint32_t)bytes[i] << 8;
+	return from;
+}
+
+static uint16_t fold(uint32_t value)
+{
+	while (value >> 16) value = (value & 0xffff) + (value >> 16);
+	return htons((uint16_t)~value);
+}
+
+static uint8_t *put32(uint8_t *p, uint32_t value)
+{
+	value = htonl(value);
+	memcpy(p, &value, 4);
+	return p + 4;
+}
+
+/* Builds the side's next segment; returns the frame's length. Like Linux: MSS, SACK and timestamps with SYN, else
+ * timestamps. Data is the bytes 0, 1, 2, ... */
+static size_t build(const struct side *s, struct frame *f, bool syn, bool ack, size_t length)
+{
+	uint8_t *p = f->rest;
+	size_t tcplen;
+
+	memset(f, 0, sizeof(*f));
+	memcpy(f->eth.ether_dhost, s->mac, 6);
+	memcpy(f->eth.ether_shost, "\x02\0\0\0\0\1", 6);
+	f->eth.ether_type = htons(ETHERTYPE_IP);
+	if (syn) {
+		p = put32(p, 2u << 24 | 4 << 16 | 1460);
+		p = put32(p, 4u << 24 | 2 << 16 | 8 << 8 | 10);
+	} else {
+		p = put32(p, 1u << 24 | 1 << 16 | 8 << 8 | 10);
+	}
+	p = put32(p, s->tsval);
+	p = put32(p, s->tsecr);
+	f->tcp.doff = (unsigned)(sizeof(f->tcp) + (size_t)(p - f->rest)) / 4 & 15;
+	for (size_t i = 0; i < length; i++) *p++ = (uint8_t)i;
+	tcplen = sizeof(f->tcp) + (size_t)(p - f->rest);
+
+	f->tcp.source = s->sport;
+	f->tcp.dest = s->dport;
+	f->tcp.seq = htonl(s->seq);
+	f->tcp.ack_seq = htonl(ack ? s->ack : 0);
+	f->tcp.syn = syn;
+	f->tcp.ack = ack;
+	f->tcp.psh = length > 0;
+	f->tcp.window = htons(64000);
+
+	f->ip.version = 4;
+	f->ip.ihl = 5;
+	f->ip.ttl = 64;
+	f->ip.protocol = IPPROTO_TCP;
+	f->ip.frag_off = htons(0x4000);
+	f->ip.tot_len = htons((uint16_t)(sizeof(f->ip) + tcplen));
+	f->ip.saddr = s->saddr;
+	f->ip.daddr = s->daddr;
+	f->ip.check = fold(sum(&f->ip, sizeof(f->ip), 0));
+	f->tcp.check = fold(sum(&f->tcp, tcplen, sum(&f->ip.saddr, 8, IPPROTO_TCP + (uint32_t)tcplen)));
+	return sizeof(f->eth) + sizeof(f->ip) + tcplen;
+}
+
+static void send_frame(const struct side *s, const struct frame *f, size_t length)
+{
+	if (send(s->fd, f, length, 0) != (ssize_t)length) fail("send");
+}
+
+/* Waits for the segment that the other side sent, and learns from it what this side must answer. */
+static void receive(struct side *s, bool syn, size_t length)
+{
+	struct frame f;
+
+	for (;;) {
+		struct sockaddr_ll from;
+		socklen_t fromlen = sizeof(from);
+		ssize_t got = recvfrom(s->fd, &f, sizeof(f), 0, (void *)&from, &fromlen);
+		size_t hdrlen, data;
+
+		if (got < 0) fail("no segment came through");
+		if (from.sll_pkttype == PACKET_OUTGOING || (size_t)got < sizeof(f) - sizeof(f.rest)) continue;
+		if (f.eth.ether_type != htons(ETHERTYPE_IP) || f.ip.protocol != IPPROTO_TCP || f.tcp.syn != syn) continue;
+		hdrlen = f.tcp.doff * 4u;
+		data = ntohs(f.ip.tot_len) - sizeof(f.ip) - hdrlen;
+		if (f.tcp.rst) complain("the connection was reset");
+		if (data != length) continue;
+		for (size_t i = 0; i < data; i++) {
+			if (f.rest[hdrlen - sizeof(f.tcp) + i] != (uint8_t)i) complain("data came through altered");
+		}
+		if (fold(sum(&f.tcp, hdrlen + data, sum(&f.ip.saddr, 8, IPPROTO_TCP + (uint32_t)(hdrlen + data)))) != 0)
+			complain("a segment came through with a wrong checksum");
+		s->saddr = f.ip.daddr;
+		s->daddr = f.ip.saddr;
+		s->sport = f.tcp.dest;
+		s->dport = f.tcp.source;
+		s->ack = ntohl(f.tcp.seq) + (uint32_t)data + (syn ? 1 : 0);
+		for (const uint8_t *p = f.rest; p + 6 <= f.rest + hdrlen - sizeof(f.tcp);) {
+			if (p[0] == 8) memcpy(&s->tsecr, p + 2, 4), s->tsecr = ntohl(s->tsecr);
+			if (p[0] == 0) break;
+			p += p[0] == 1 || p[1] < 2 ? 1 : p[1];
+		}
+		return;
+	}
+}
+
+/* One segment from side to side. */
+static void pass(struct side *from, struct side *to, bool syn, bool ack, size_t length)
+{
+	struct frame f;
+	size_t framelen = build(from, &f, syn, ack, length);
+
+	send_frame(from, &f, framelen);
+	receive(to, syn, length);
+	from->seq += (uint32_t)length + (syn ? 1 : 0);
+}
+
+static void handshake(struct side *client, struct side *server)
+{
+	pass(client, server, true, false, 0);
+	pass(server, client, true, true, 0);
+	pass(client, server, false, true, 0);
+	/* Both have shown that it stands, and know each other's numbers. */
+	pass(client, server, false, true, 100);
+	pass(server, client, false, true, 100);
+	pass(client, server, false, true, 0);
+}
+
+static uint64_t now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC_RAW, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static void rounds(const char *name, const struct side *s, long packets, size_t length, long count)
+{
+	struct frame f;
+	size_t framelen = build(s, &f, false, true, length);
+
+	for (long i = 0; i < WARM_UP; i++) send_frame(s, &f, framelen);
+	while (count-- > 0) {
+		uint64_t start = now(), end;
+
+		for (long i = 0; i < packets; i++) send_frame(s, &f, framelen);
+		end = now();
+		printf("%s %llu\n", name, (unsigned long long)(end - start));
+	}
+	fflush(stdout);
+}
+
+static void parse_mac(const char *text, uint8_t *mac)
+{
+	if (sscanf(text, "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx", mac, mac + 1, mac + 2, mac + 3, mac + 4, mac + 5) != 6)
+		complain("a hardware address has six bytes");
+}
+
+int main(int argc, char **argv)
+{
+	struct side client = { .sport = htons(40000), .seq = 1000000, .tsval = 5000 };
+	struct side server = { .seq = 2000000, .tsval = 7000 };
+	long packets, count;
+	char line[16], *colon;
+	size_t length;
+
+	if (argc != 12 || !(colon = strchr(argv[5], ':'))) complain("wrong arguments");
+	client.ns = argv[1];
+	client.device = argv[2];
+	parse_mac(argv[3], client.mac);
+	client.saddr = inet_addr(argv[4]);
+	*colon = '\0';
+	client.daddr = inet_addr(argv[5]);
+	client.dport = htons((uint16_t)atoi(colon + 1));
+	server.ns = argv[6];
+	server.device = argv[7];
+	parse_mac(argv[8], server.mac);
+	packets = atol(argv[9]);
+	length = (size_t)atol(argv[10]);
+	count = atol(argv[11]);
+	if (packets <= 0 || length > MAX_DATA || count <= 0) complain("wrong numbers");
+
+	open_side(&client, true);
+	open_side(&server, true);
+	handshake(&client, &server);
+	close(client.fd);
+	close(server.fd);
+	open_side(&client, false);
+	open_side(&server, false);
+	puts("ready");
+	fflush(stdout);
+	while (fgets(line, sizeof(line), stdin)) {
+		line[strcspn(line, "\n")] = '\0';
+		rounds(line, strcmp(line, "out") == 0 ? &server : &client, packets, length, count);
+	}
+	return 0;
+}
