@@ -42,7 +42,6 @@ afterEach(() => setVs(rig.balancer, defaults));
 
 after(async () => {
   closeAll();
-  raw.close();
   await rig.destroy();
 });
 
@@ -80,6 +79,33 @@ test('an open connection that times out is reset at both ends, and both accept i
   assert.equal(served.get(client)?.error, 'ECONNRESET');
   assert.deepEqual([counts.rst_in_established, counts.rst_out_established], [1, 1]);
   assert.equal(entry(client), undefined);
+});
+
+test('the reset is right, too, when the real server’s last segment was a keepalive probe, one number behind', async () => {
+  setVs(rig.balancer, { timeout_established: 4 });
+  const wire = new Capture(rig.rs1, 'eth0');
+  const { socket } = await dial(rig.client, rig.vip, port);
+  const client = `${socket.localAddress}:${socket.localPort}`;
+  let error: string | undefined;
+  socket.on('error', (problem: Error & { code?: string }) => {
+    error = problem.code;
+  });
+  socket.write('hello');
+  await new Promise((done) => socket.once('data', done));
+  const there = await eventually('the server’s socket', () => served.get(client));
+  const last = wire.segments.filter(({ outgoing, payload }) => outgoing && payload.length > 0).at(-1);
+  there.socket.setKeepAlive(true, 1000);
+  const probe = await eventually('a probe', () =>
+    wire.segments.find(
+      ({ outgoing, seq, payload }) => outgoing && payload.length === 0 && seq === (last?.seq ?? 0) + 4,
+    ),
+  );
+  assert.ok(probe);
+  there.socket.setKeepAlive(false);
+  wire.close();
+  await eventually('the reset at the real server', () => there.error, 15_000);
+  await eventually('the reset at the client', () => error, 2000);
+  assert.equal(error, 'ECONNRESET');
 });
 
 test('conn_expire_tcp_rst 0: nobody is told', async () => {

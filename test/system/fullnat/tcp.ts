@@ -4,7 +4,7 @@ import { createServer, type Server, Socket } from 'node:net';
 import { parseIpv4 } from '../../../src/base/addresses.ts';
 import { isSystemError, type NativeSocket, native, WRITABLE } from '../../../src/base/native.ts';
 import type { Namespace } from '../../lab/topology.ts';
-import { netnsPath } from './wire.ts';
+import { captures, netnsPath } from './wire.ts';
 
 const AF_INET = 2;
 const SOCK_STREAM = 1;
@@ -34,10 +34,11 @@ function keep(socket: Socket): void {
   socket.once('close', () => alive.sockets.delete(socket));
 }
 
-/** Ends every server and connection of this process. */
+/** Ends every server, connection and capture of this process. */
 export function closeAll(): void {
   for (const server of alive.servers) server.close();
   for (const socket of alive.sockets) socket.destroy();
+  for (const capture of captures) capture.close();
   alive.servers.clear();
 }
 

@@ -26,6 +26,9 @@ export const netnsPath = (where: Namespace) => `/run/netns/${where.name}`;
 /** A packet with when it was read (ms) and which way it went. */
 export type Seen = (Segment | Icmp) & { at: number; outgoing: boolean };
 
+/** Captures that are open: they keep the process alive. */
+export const captures = new Set<Capture>();
+
 /** Everything IPv4 that a device of a namespace sends and receives, from its making to close(). */
 export class Capture {
   readonly packets: Seen[] = [];
@@ -44,6 +47,7 @@ export class Capture {
     address.writeInt32LE(link?.ifindex ?? 0, 4);
     this.#socket.bind(address);
     this.#socket.watch(READABLE, () => this.drain());
+    captures.add(this);
   }
 
   /** Reads what is there by now. */
@@ -76,27 +80,27 @@ export class Capture {
     this.packets.length = 0;
   }
 
-  /** Writes the packets as a capture file of raw IP, for other dissectors. */
-  save(path: string): void {
-    this.drain();
-    const header = Buffer.alloc(24);
-    header.writeUInt32LE(0xa1b2c3d4, 0);
-    header.writeUInt16LE(2, 4);
-    header.writeUInt16LE(4, 6);
-    header.writeUInt32LE(SLOT, 16);
-    header.writeUInt32LE(101, 20);
-    const records = this.packets.map(({ bytes }) => {
-      const record = Buffer.alloc(16);
-      record.writeUInt32LE(bytes.length, 8);
-      record.writeUInt32LE(bytes.length, 12);
-      return Buffer.concat([record, bytes]);
-    });
-    writeFileSync(path, Buffer.concat([header, ...records]));
-  }
-
   close(): void {
     this.#socket.close();
+    captures.delete(this);
   }
+}
+
+/** Writes packets as a capture file of raw IP, for other dissectors. */
+export function savePcap(path: string, packets: readonly Buffer[]): void {
+  const header = Buffer.alloc(24);
+  header.writeUInt32LE(0xa1b2c3d4, 0);
+  header.writeUInt16LE(2, 4);
+  header.writeUInt16LE(4, 6);
+  header.writeUInt32LE(SLOT, 16);
+  header.writeUInt32LE(101, 20);
+  const records = packets.map((bytes) => {
+    const record = Buffer.alloc(16);
+    record.writeUInt32LE(bytes.length, 8);
+    record.writeUInt32LE(bytes.length, 12);
+    return Buffer.concat([record, bytes]);
+  });
+  writeFileSync(path, Buffer.concat([header, ...records]));
 }
 
 function ipv4Address(text: string): Buffer {
