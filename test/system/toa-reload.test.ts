@@ -4,9 +4,10 @@
 // Loading and unloading the toa module while 200 connections at a time come and go, and what that leaves behind. A
 // splat of the guest's kernel makes the lab's run fail by itself.
 //
-// One CPU, because loading and unloading rewrite the entries of functions that other CPUs are just running, and QEMU 7.2
-// can lose such a write while it translates that very code for another CPU: the guest's CPU then meets the breakpoint of
-// the rewriting for ever. Within one CPU soft interrupts and preemption still come in between everywhere.
+// One CPU, because loading and unloading rewrite the entries of functions that other CPUs are just running, which QEMU's
+// multi-threaded emulation does not survive: a stock 6.1 kernel without our module crashed within seconds when two CPUs
+// called getsockname() and tracefs put a probe on inet_getname and took it off again, and did not with `thread=single`
+// (QEMU 7.2). Within one CPU soft interrupts and preemption still come in between everywhere.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
