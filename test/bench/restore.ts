@@ -45,11 +45,11 @@ function compare(what: string, services: number, dests: number, args: string[]) 
       }
       const { seconds: took, stdout } = timed(tool, args, args[0] === '-R' ? input : '');
       seconds[tool].push(took);
+      process.stderr.write(`bench: ${what}, round ${i + 1} of ${rounds}: ${tool} took ${took.toFixed(2)} s\n`);
       // The table is there, whole: as many lines as were given, and three of heading.
       const there = lineCount(args[0] === '-R' ? timed('ipvsadm', ['-Ln']).stdout : stdout);
       if (there !== lines + 3) throw new Error(`${what}, ${tool}: ${there} lines instead of ${lines + 3}`);
     }
-    process.stderr.write(`bench: ${what}: round ${i + 1} of ${rounds}\n`);
   }
   const ratios = seconds.ipvsadm.map((took, i) => took / (seconds.lvsadm[i] ?? Number.NaN));
   return {
