@@ -182,7 +182,10 @@ function judgeCounters(site: Site, connections: number, figure: Record<string, u
     expect(`${where.name}: InHdrErrors`, snmp(where, 'Ip').InHdrErrors, (value) => value === 0);
     retransmitted[where.name] = tcp.RetransSegs ?? Number.NaN;
   }
-  Object.assign(figure, { balancer: nonZero(ext), retransmitted });
+  // Where an end has no memory left for what arrives, it drops some: then many segments are sent again, with and without
+  // a balancer.
+  const { PruneCalled, TCPRcvQDrop } = snmp(client, 'TcpExt');
+  Object.assign(figure, { balancer: nonZero(ext), retransmitted, clientMemory: { PruneCalled, TCPRcvQDrop } });
   return problems;
 }
 
