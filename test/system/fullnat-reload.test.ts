@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import { after, before, test } from 'node:test';
-import { destConfig, extStats, fullnatRig, ip4, loaded, type Rig, run, setVs } from './fullnat/rig.ts';
+import { destConfig, extStats, fullnatRig, ip4, type Rig, run, setVs, unloadIpVs } from './fullnat/rig.ts';
 import { closeAll, type Dialed, dial, listen } from './fullnat/tcp.ts';
 
 const port = 80;
@@ -54,22 +54,7 @@ async function once({ socket }: Dialed): Promise<void> {
 
 async function forget(): Promise<void> {
   await rig.ipvs.flush();
-  // Connections leave with their service's last reference; the module waits for none of them.
-  for (let i = 0; loaded('ip_vs') && i < 20; i++) {
-    const inUse = run('lsmod')
-      .split('\n')
-      .map((line) => line.split(/\s+/))
-      .filter(([name = '']) => name.startsWith('ip_vs') || name === 'xt_ipvs')
-      .map(([name = '']) => name);
-    for (const name of inUse) {
-      try {
-        run('rmmod', name);
-      } catch {
-        // Another one goes first.
-      }
-    }
-  }
-  assert.equal(loaded('ip_vs'), false, 'the module cannot be removed');
+  unloadIpVs();
   run('modprobe', 'ip_vs');
   setVs(rig.balancer, ports);
   await rig.ipvs.addService(rig.key);

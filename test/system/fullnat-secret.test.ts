@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { UsageError } from '../../src/base/errors.ts';
-import { destConfig, fullnatRig, ip4, loaded, type Rig, run, setVs } from './fullnat/rig.ts';
+import { destConfig, fullnatRig, ip4, type Rig, run, setVs, unloadIpVs } from './fullnat/rig.ts';
 import { closeAll, closed, dial, listen } from './fullnat/tcp.ts';
 import { Capture, eventually } from './fullnat/wire.ts';
 
@@ -34,16 +34,7 @@ const setSecret = (secret: string) => rig.balancer.run(['lvsadm', '--secret', '-
 /** The modules removed and inserted, the service as before, but no secret. */
 async function reload(): Promise<void> {
   await rig.ipvs.flush();
-  for (let i = 0; loaded('ip_vs') && i < 20; i++) {
-    for (const name of ['ip_vs_rr', 'ip_vs']) {
-      try {
-        if (loaded(name)) run('rmmod', name);
-      } catch {
-        // Connections are still being freed, and hold it.
-      }
-    }
-  }
-  assert.equal(loaded('ip_vs'), false, 'the module cannot be removed');
+  unloadIpVs();
   run('modprobe', 'ip_vs');
   setVs(rig.balancer, { fullnat_lport_min: localPort, fullnat_lport_max: localPort });
   await rig.ipvs.addService(rig.key);

@@ -145,3 +145,22 @@ export async function fullnatRig(options: RigOptions = {}): Promise<Rig> {
 
 /** Whether a module is loaded. */
 export const loaded = (name: string) => new RegExp(`^${name} `, 'm').test(readFileSync('/proc/modules', 'utf8'));
+
+/** Removes IPVS and all that hangs on it, as other tests of this VM have left it; its services must be gone. */
+export function unloadIpVs(): void {
+  // Modules hold each other, and connections that are still being freed hold them all: a few rounds.
+  for (let round = 0; loaded('ip_vs') && round < 20; round++) {
+    const names = readFileSync('/proc/modules', 'utf8')
+      .split('\n')
+      .map((line) => line.split(' ')[0] ?? '')
+      .filter((name) => name.startsWith('ip_vs') || name === 'xt_ipvs');
+    for (const name of names) {
+      try {
+        run('rmmod', name);
+      } catch {
+        // Another one goes first.
+      }
+    }
+  }
+  if (loaded('ip_vs')) throw new Error('ip_vs cannot be removed');
+}
