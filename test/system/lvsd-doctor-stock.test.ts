@@ -5,12 +5,13 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { test } from 'node:test';
+import { unloadIpVs } from './fullnat/rig.ts';
 
 const run = (program: string, ...words: string[]) => spawnSync(program, words, { encoding: 'utf8' });
 
 test('ip_vs not loaded: a problem, and asking did not load it', () => {
-  run('rmmod', 'ip_vs_rr');
-  run('rmmod', 'ip_vs');
+  run('ipvsadm', '-C');
+  unloadIpVs();
   assert.equal(existsSync('/sys/module/ip_vs'), false);
   const { status, stdout } = run('lvsd', 'doctor');
   assert.equal(status, 1, stdout);
