@@ -40,7 +40,7 @@ export function destConfig(address: string, port: number, more: Partial<Destinat
   };
 }
 
-/** The kernel's own lines since `mark`, which is what kernelLog() returned before. */
+/** The lines that the kernel's ring holds, oldest first. */
 export function kernelLog(): string[] {
   return run('dmesg').split('\n').filter(Boolean);
 }
