@@ -56,11 +56,19 @@ export class Captures {
       const verdict = verdicts.get(owners[index] ?? '');
       if (verdict === undefined) continue;
       verdict.segments += 1;
-      // 1 is `Good` in tshark's table of checksum states; an unverified one is not good enough.
-      if (!line.startsWith('1\t1\t')) verdict.bad.push(line);
+      if (!isGood(line)) verdict.bad.push(line);
     }
     return verdicts;
   }
+}
+
+/**
+ * 1 is `Good` in tshark's table of checksum states; an unverified one is not good enough. One segment in 65,536 sums to
+ * zero, which Linux's skb_checksum_help() writes as 0xffff: the same number in one's complement, so every receiver takes
+ * it (RFC 1071), but tshark wants it to be 0.
+ */
+function isGood(line: string): boolean {
+  return line.startsWith('1\t1\t') || (line.startsWith('1\t') && line.includes('[TCP CHECKSUM 0xFFFF]'));
 }
 
 function countPackets(pcap: Buffer): number {
