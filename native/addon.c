@@ -2,13 +2,20 @@
 /* lvsd.node: what Node's own library cannot do, and nothing above it. */
 #include "lvsd.h"
 
-NAPI_MODULE_INIT()
+static void define_function(napi_env env, napi_value exports, const char *name, napi_callback call)
 {
 	napi_value function;
 
+	if (napi_create_function(env, name, NAPI_AUTO_LENGTH, call, NULL, &function) == napi_ok)
+		napi_set_named_property(env, exports, name, function);
+}
+
+NAPI_MODULE_INIT()
+{
 	if (!define_socket(env, exports))
 		return NULL;
-	if (napi_create_function(env, "enterNetns", NAPI_AUTO_LENGTH, enter_netns, NULL, &function) == napi_ok)
-		napi_set_named_property(env, exports, "enterNetns", function);
+	define_function(env, exports, "enterNetns", enter_netns);
+	define_function(env, exports, "peerCredentials", peer_credentials);
+	define_function(env, exports, "lockFile", lock_file);
 	return exports;
 }

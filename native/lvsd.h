@@ -37,6 +37,14 @@ napi_value make_int(napi_env env, int64_t value);
 int socket_in_netns(const char *path, int domain, int type, int protocol);
 napi_value enter_netns(napi_env env, napi_callback_info info);
 
+/* lock.c */
+napi_value lock_file(napi_env env, napi_callback_info info);
+
+/* listen.c */
+napi_value socket_listen(napi_env env, napi_callback_info info);
+napi_value socket_accept(napi_env env, napi_callback_info info);
+napi_value peer_credentials(napi_env env, napi_callback_info info);
+
 /* socket.c: the object behind `this`, open unless told otherwise; NULL with an exception pending. */
 struct lvsd_socket *this_socket(napi_env env, napi_callback_info info, size_t *argc, napi_value *argv,
 				napi_value *self);

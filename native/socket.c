@@ -242,6 +242,8 @@ napi_value define_socket(napi_env env, napi_value exports)
 		{ "fd", NULL, NULL, socket_fd, NULL, NULL, napi_default, NULL },
 		METHOD("bind", socket_bind),
 		METHOD("connect", socket_connect),
+		METHOD("listen", socket_listen),
+		METHOD("accept", socket_accept),
 		METHOD("getsockname", socket_getsockname),
 		METHOD("setsockopt", socket_setsockopt),
 		METHOD("getsockopt", socket_getsockopt),

@@ -15,6 +15,9 @@ export interface NativeSocket {
   readonly fd: number;
   bind(address: Uint8Array): void;
   connect(address: Uint8Array): void;
+  listen(backlog: number): void;
+  /** The descriptor of the next connection, the caller's; -1 when none waits. */
+  accept(): number;
   getsockname(): Buffer;
   /** A number is passed as an int. */
   setsockopt(level: number, name: number, value: number | Uint8Array): void;
@@ -44,6 +47,17 @@ export interface NativeAddon {
   Socket: new (domain: number, type: number, protocol: number, netns?: string | null) => NativeSocket;
   /** setns(2): moves the calling thread, so only for a process or worker that stays there. */
   enterNetns(path: string): void;
+  /** Who connected the Unix socket `fd` (SO_PEERCRED). */
+  peerCredentials(fd: number): PeerCredentials;
+  /** flock(2), exclusive, without waiting; held until `fd` is closed. False when someone else holds it. */
+  lockFile(fd: number): boolean;
+}
+
+export interface PeerCredentials {
+  /** 0 for a process that this one cannot see (another pid namespace). */
+  pid: number;
+  uid: number;
+  gid: number;
 }
 
 /** What a system call of the addon throws. */
