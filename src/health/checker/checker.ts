@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: MIT
+/** Probes targets by schedule and keeps their states: where timers, sockets and the pure parts meet. */
+import { formatDuration } from '../../base/durations.ts';
+import { next, type Result } from '../machine.ts';
+import { Pace } from '../schedule/pace.ts';
+import { type Lane, Schedule, type Slot } from '../schedule/schedule.ts';
+import { fraction } from '../schedule/spread.ts';
+import type { Target, TargetState, Transition } from '../types.ts';
+import { failure, inconclusive, type Prepare, type Probe, type Prober, type Verdict } from '../verdict.ts';
+import { Complaints } from './complaints.ts';
+import type { Load } from './messages.ts';
+
+/** Milliseconds between two looks at the schedule: what falls due in between starts together. */
+const TICK = 2;
+/** The longest that it sleeps. */
+const LONGEST_SLEEP = 1000;
+
+export interface CheckerOptions {
+  concurrency: number;
+  /** Most programs at once. */
+  programs: number;
+  prepare: Prepare;
+  /** `state` is the one it turned to. */
+  onTransition: (target: Target, transition: Transition, state: TargetState) => void;
+  /** What an operator should know, already limited in rate. */
+  onTrouble: (text: string) => void;
+}
+
+interface Entry {
+  target: Target;
+  state: TargetState;
+  prober: Prober | undefined;
+  /** Why there is no prober. */
+  defect: string;
+  slot: Slot<Entry> | undefined;
+  /** The probe under way. */
+  probe: Probe | undefined;
+  /** Grows with each probe: a late word of an old one is not heard. */
+  turn: number;
+  startedAt: number;
+}
+
+/** Milliseconds that only go forward. */
+const clock = (): number => performance.now();
+
+export class Checker {
+  readonly #options: CheckerOptions;
+  readonly #schedule: Schedule<Entry>;
+  readonly #entries = new Map<string, Entry>();
+  readonly #pace = new Pace(clock());
+  readonly #complaints: Complaints;
+  #timer: NodeJS.Timeout | undefined;
+  /** Real time for which the timer is set. */
+  #armed = Number.POSITIVE_INFINITY;
+  #stopped = false;
+  #probes = 0;
+  #lost = 0;
+
+  constructor(options: CheckerOptions) {
+    this.#options = options;
+    this.#schedule = new Schedule({ sockets: options.concurrency, programs: options.programs });
+    this.#complaints = new Complaints(options.onTrouble);
+  }
+
+  set concurrency(most: number) {
+    this.#schedule.limit('sockets', most);
+  }
+
+  /** Takes a target on; nothing happens to one that is there already. */
+  add(target: Target, state: TargetState): void {
+    if (this.#entries.has(target.id)) return;
+    const entry: Entry = {
+      target,
+      state,
+      prober: undefined,
+      defect: '',
+      slot: undefined,
+      probe: undefined,
+      turn: 0,
+      startedAt: 0,
+    };
+    try {
+      entry.prober = this.#options.prepare(target);
+    } catch (error) {
+      entry.defect = error instanceof Error ? error.message : String(error);
+    }
+    const { interval, timeout, type } = target.check;
+    const lane: Lane = type === 'exec' ? 'programs' : 'sockets';
+    const timing = { interval, timeout, lane, fraction: fraction(target.id) };
+    entry.slot = this.#schedule.add(entry, timing, this.#now());
+    this.#entries.set(target.id, entry);
+    this.#arm();
+  }
+
+  remove(id: string): void {
+    const entry = this.#entries.get(id);
+    if (!entry?.slot) return;
+    this.#entries.delete(id);
+    if (!this.#schedule.remove(entry.slot)) return;
+    // One that is ending already says so itself.
+    if (entry.probe) this.#end(entry);
+  }
+
+  state(id: string): TargetState | undefined {
+    return this.#entries.get(id)?.state;
+  }
+
+  /** How it fared since this was last asked. */
+  takeLoad(): Load {
+    const schedule = this.#schedule;
+    const load = {
+      probes: this.#probes,
+      running: schedule.running,
+      queued: schedule.queued,
+      longestWait: Math.round(schedule.longestWait),
+      lost: Math.round(this.#pace.lost - this.#lost),
+    };
+    this.#probes = 0;
+    this.#lost = this.#pace.lost;
+    schedule.longestWait = 0;
+    this.#complaints.flush(clock());
+    return load;
+  }
+
+  /** Ends every probe; none begins any more. */
+  stop(): void {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    for (const id of [...this.#entries.keys()]) this.remove(id);
+  }
+
+  #now(): number {
+    return this.#pace.now(clock());
+  }
+
+  #arm(): void {
+    if (this.#stopped) return;
+    const now = this.#now();
+    const wake = Math.min(this.#schedule.wake ?? Number.POSITIVE_INFINITY, now + LONGEST_SLEEP);
+    const at = clock() + Math.max(TICK, wake - now);
+    if (at >= this.#armed) return;
+    this.#armed = at;
+    this.#pace.sleepUntil(Math.max(now + TICK, wake));
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(
+      () => {
+        this.#armed = Number.POSITIVE_INFINITY;
+        this.#work();
+        this.#arm();
+      },
+      Math.ceil(at - clock()),
+    );
+  }
+
+  #work(): void {
+    const { expired, started } = this.#schedule.advance(this.#now());
+    for (const entry of expired) this.#expire(entry);
+    for (const entry of started) this.#start(entry);
+  }
+
+  #start(entry: Entry): void {
+    const turn = ++entry.turn;
+    entry.startedAt = clock();
+    if (!entry.prober) {
+      this.#finished(entry);
+      this.#take(entry, inconclusive(entry.defect));
+      return;
+    }
+    let over = false;
+    const probe = entry.prober.start((verdict) => {
+      if (over || entry.turn !== turn) return;
+      over = true;
+      entry.probe = undefined;
+      this.#finished(entry);
+      this.#take(entry, verdict);
+    });
+    if (!over) entry.probe = probe;
+  }
+
+  #expire(entry: Entry): void {
+    const { probe, target } = entry;
+    if (!probe) return;
+    const reason = `no ${probe.waitsFor} within ${formatDuration(target.check.timeout)}`;
+    this.#end(entry);
+    this.#take(entry, failure(reason));
+  }
+
+  /** Ends the probe under way, whose verdict nobody waits for any more. */
+  #end(entry: Entry): void {
+    const { probe } = entry;
+    entry.turn++;
+    entry.probe = undefined;
+    const ending = probe?.cancel();
+    if (ending) void ending.finally(() => this.#finished(entry));
+    else this.#finished(entry);
+  }
+
+  #finished(entry: Entry): void {
+    this.#probes++;
+    if (!entry.slot) return;
+    this.#schedule.finished(entry.slot, this.#now());
+    this.#arm();
+  }
+
+  #take(entry: Entry, { outcome, reason }: Verdict): void {
+    const { target } = entry;
+    if (this.#entries.get(target.id) !== entry) return;
+    if (outcome === 'inconclusive') {
+      this.#complaints.add(`cannot check, states stay as they are: ${reason}`, clock());
+      return;
+    }
+    const latency = Math.round((clock() - entry.startedAt) * 1000) / 1000;
+    const result: Result = { at: Date.now(), ok: outcome === 'success', reason, latency };
+    const before = entry.state;
+    entry.state = next(before, result, target.check);
+    if (entry.state.up === before.up) return;
+    this.#options.onTransition(target, { id: target.id, up: entry.state.up, reason, at: result.at }, entry.state);
+  }
+}

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: MIT
+/** Connecting a TCP socket that leaves nothing behind: it is closed by a reset, and nothing stays in TIME_WAIT. */
+import { endianness } from 'node:os';
+import { errnoName } from '../../base/errors.ts';
+import { isSystemError, type NativeSocket, native, WRITABLE } from '../../base/native.ts';
+import type { Target } from '../types.ts';
+import { inconclusive, type Verdict } from '../verdict.ts';
+import { errorVerdict, errorWords } from './errors.ts';
+import { socketAddress } from './sockaddr.ts';
+
+// asm-generic/socket.h, linux/in.h
+const SOCK_STREAM = 1;
+const IPPROTO_IP = 0;
+const IPPROTO_TCP = 6;
+const SOL_SOCKET = 1;
+const SO_ERROR = 4;
+const SO_LINGER = 13;
+const SO_MARK = 36;
+const IP_BIND_ADDRESS_NO_PORT = 24;
+const EINPROGRESS = 115;
+
+/** struct linger { l_onoff = 1, l_linger = 0 }: close() sends a RST. */
+const LINGER_NONE = new Uint8Array(new Int32Array([1, 0]).buffer);
+
+/** From here on a port may be one that the kernel gives to connecting sockets, whatever its range is set to. */
+const FIRST_UNPRIVILEGED_PORT = 1024;
+
+export interface Endpoint {
+  family: number;
+  address: Uint8Array;
+  bind: { family: number; bytes: Uint8Array } | undefined;
+  mark: number;
+  port: number;
+}
+
+/** What to connect to for a target. Throws when its address is no address. */
+export function endpoint({ address, port, check }: Target): Endpoint {
+  const remote = socketAddress(address, port);
+  if (!remote) throw new Error(`${address} is not an address`);
+  const bind = check.bind === undefined ? undefined : socketAddress(check.bind, 0);
+  if (check.bind !== undefined && bind?.family !== remote.family)
+    throw new Error(`${check.bind} is no source address for probes of ${address}`);
+  return { family: remote.family, address: remote.bytes, bind, mark: check.fwmark, port };
+}
+
+/** Whoever gets the socket closes it. Calls back once, perhaps before this returns; what is returned gives up. */
+export function dial(to: Endpoint, done: (socket: NativeSocket | Verdict) => void): () => void {
+  let socket: NativeSocket;
+  try {
+    socket = new (native().Socket)(to.family, SOCK_STREAM, IPPROTO_TCP);
+  } catch (error) {
+    done(inconclusive(errorWords(codeOf(error))));
+    return () => {};
+  }
+  const trouble = prepare(socket, to) ?? begin(socket, to);
+  if (trouble) {
+    socket.close();
+    done(trouble);
+    return () => {};
+  }
+  socket.watch(WRITABLE, () => {
+    const result = outcome(socket, to);
+    if (result === undefined) {
+      socket.unwatch();
+      done(socket);
+    } else {
+      socket.close();
+      done(result);
+    }
+  });
+  return () => socket.close();
+}
+
+/** What fails here fails on this machine. */
+function prepare(socket: NativeSocket, { bind, mark }: Endpoint): Verdict | undefined {
+  let step = 'the socket could not be set up';
+  try {
+    socket.setsockopt(SOL_SOCKET, SO_LINGER, LINGER_NONE);
+    if (mark) {
+      step = `the firewall mark ${mark} could not be set`;
+      socket.setsockopt(SOL_SOCKET, SO_MARK, mark | 0);
+    }
+    if (bind) {
+      step = 'the source address could not be bound';
+      // The port is chosen with the connection: one bound beforehand would be taken for every destination.
+      socket.setsockopt(IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
+      socket.bind(bind.bytes);
+    }
+    return undefined;
+  } catch (error) {
+    const code = codeOf(error);
+    if (bind && code === 'EADDRNOTAVAIL') return inconclusive(`${step}: this machine does not have it`);
+    return inconclusive(`${step}: ${errorWords(code)}`);
+  }
+}
+
+function begin(socket: NativeSocket, { address }: Endpoint): Verdict | undefined {
+  try {
+    socket.connect(address);
+  } catch (error) {
+    const code = codeOf(error);
+    if (code !== 'EINPROGRESS') return errorVerdict(code);
+  }
+  return undefined;
+}
+
+/** undefined: connected. */
+function outcome(socket: NativeSocket, { address, port }: Endpoint): Verdict | undefined {
+  try {
+    const error = readInt(socket.getsockopt(SOL_SOCKET, SO_ERROR, 4));
+    if (error) return errorVerdict(errnoName(error));
+    // A port of this machine that nobody listens on, and that the kernel gave this very socket: it met itself.
+    if (
+      port >= FIRST_UNPRIVILEGED_PORT &&
+      Buffer.compare(socket.getsockname().subarray(0, address.length), address) === 0
+    )
+      return errorVerdict('ECONNREFUSED');
+    return undefined;
+  } catch (error) {
+    return errorVerdict(codeOf(error));
+  }
+}
+
+const little = endianness() === 'LE';
+const readInt = (bytes: Buffer): number => (little ? bytes.readInt32LE() : bytes.readInt32BE());
+
+function codeOf(error: unknown): string {
+  // libuv has no name for what it never meets, EINPROGRESS for one.
+  if (isSystemError(error)) return error.errno === -EINPROGRESS ? 'EINPROGRESS' : errnoName(-error.errno);
+  throw error;
+}

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: MIT
+/**
+ * Health as the daemon sees it: targets in, transitions out. The probes are made by a process of its own, so that
+ * thousands of them a second cost the daemon nothing. States are kept here as well: a checker process that dies is
+ * started again where it was, and nothing flaps.
+ */
+import type { Log } from '../base/log.ts';
+import type { FromChecker, Load, ToChecker, WireTarget } from './checker/messages.ts';
+import { fromRow } from './checker/messages.ts';
+import { CheckerProcess } from './checker/process.ts';
+import { resumed, unknown } from './machine.ts';
+import type { Check, Target, TargetState, Transition } from './types.ts';
+
+/** Targets in one message, so that neither side is held up by a long one. */
+const TARGETS = 1000;
+/** Milliseconds after which a snapshot is what is known here. */
+const SNAPSHOT_TIMEOUT = 5000;
+
+export interface HealthMonitorOptions {
+  /** Most probes under way at once; programs of exec checks have a limit of their own. */
+  concurrency: number;
+  log: Log;
+}
+
+interface Known {
+  number: number;
+  target: Target;
+  state: TargetState;
+}
+
+interface Snapshot {
+  request: number;
+  answer: Promise<void>;
+  done: () => void;
+}
+
+export class HealthMonitor {
+  readonly #log: Log;
+  readonly #checker: CheckerProcess;
+  readonly #byId = new Map<string, Known>();
+  readonly #byNumber = new Map<number, Known>();
+  readonly #listeners = new Set<(transition: Transition) => void>();
+  #concurrency: number;
+  #numbers = 0;
+  #requests = 0;
+  #snapshot: Snapshot | undefined;
+  #load: Load = { probes: 0, running: 0, queued: 0, longestWait: 0, lost: 0 };
+
+  constructor({ concurrency, log }: HealthMonitorOptions) {
+    this.#log = log;
+    this.#concurrency = concurrency;
+    this.#checker = new CheckerProcess({
+      log,
+      onStart: () => this.#send([...this.#byId.values()], []),
+      onMessage: (message) => this.#hear(message),
+      onEnd: () => this.#snapshot?.done(),
+    });
+  }
+
+  /** Takes effect with the next `configure`. */
+  set concurrency(most: number) {
+    this.#concurrency = most;
+  }
+
+  /**
+   * Checks these from now on. Targets that were there before keep their state and their place in time; of new ones,
+   * those in `history` go on from there, and first probes are spread over the interval.
+   */
+  configure(targets: readonly Target[], history: ReadonlyMap<string, TargetState> = new Map()): void {
+    const now = Date.now();
+    const wanted = new Set(targets.map(({ id }) => id));
+    const removed: number[] = [];
+    for (const [id, { number }] of this.#byId) {
+      if (wanted.has(id)) continue;
+      this.#byId.delete(id);
+      this.#byNumber.delete(number);
+      removed.push(number);
+    }
+    const added: Known[] = [];
+    for (const target of targets) {
+      const there = this.#byId.get(target.id);
+      if (there) {
+        there.target = target;
+        continue;
+      }
+      const past = history.get(target.id);
+      const state = past ? resumed(past, now, target.check) : unknown(target.id, target.initiallyUp, now);
+      const known = { number: ++this.#numbers, target, state };
+      this.#byId.set(target.id, known);
+      this.#byNumber.set(known.number, known);
+      added.push(known);
+    }
+    if (this.#byId.size > 0) this.#checker.start();
+    this.#send(added, removed);
+  }
+
+  /** As known here: `up` and `since` are right, the rest is as of the last transition or snapshot. */
+  state(id: string): TargetState | undefined {
+    return this.#byId.get(id)?.state;
+  }
+
+  /** Fresh from the checker process; as known here when that does not answer. */
+  async states(): Promise<ReadonlyMap<string, TargetState>> {
+    if (this.#checker.running && this.#byId.size > 0) {
+      this.#snapshot ??= this.#ask();
+      await this.#snapshot.answer;
+    }
+    return new Map([...this.#byId].map(([id, { state }]) => [id, state]));
+  }
+
+  /** Calls back for each target that turned up or down; what is returned ends that. */
+  onTransition(callback: (transition: Transition) => void): () => void {
+    this.#listeners.add(callback);
+    return () => this.#listeners.delete(callback);
+  }
+
+  /** False when the checker process gives no sign of life, and starting it again did not help. For a watchdog. */
+  get alive(): boolean {
+    return this.#checker.alive;
+  }
+
+  /** How the checker process fared in the last second. */
+  get load(): Readonly<Load> {
+    return this.#load;
+  }
+
+  /** Ends the checker process and every probe with it. */
+  async stop(): Promise<void> {
+    await this.#checker.stop();
+  }
+
+  #send(added: readonly Known[], removed: number[]): void {
+    const messages = Math.max(1, Math.ceil(added.length / TARGETS));
+    for (let i = 0; i < messages; i++) {
+      const part = added.slice(i * TARGETS, (i + 1) * TARGETS);
+      // Written when its turn comes: by then some may have gone, or got a new state.
+      this.#checker.send(() => this.#targets(part, i === 0 ? removed : []));
+    }
+  }
+
+  #targets(part: readonly Known[], remove: number[]): ToChecker {
+    const checks: Check[] = [];
+    const places = new Map<Check, number>();
+    const add: WireTarget[] = [];
+    for (const known of part) {
+      const { number, target, state } = known;
+      if (this.#byNumber.get(number) !== known) continue;
+      let check = places.get(target.check);
+      if (check === undefined) {
+        check = checks.push(target.check) - 1;
+        places.set(target.check, check);
+      }
+      const { id, address, port, label } = target;
+      add.push({ number, id, address, port, check, label, state });
+    }
+    return { type: 'targets', concurrency: this.#concurrency, checks, add, remove };
+  }
+
+  #ask(): Snapshot {
+    const request = ++this.#requests;
+    let done = (): void => {};
+    const answer = new Promise<void>((resolve) => {
+      const timer = setTimeout(() => done(), SNAPSHOT_TIMEOUT);
+      done = () => {
+        clearTimeout(timer);
+        this.#snapshot = undefined;
+        resolve();
+      };
+    });
+    this.#checker.send(() => ({ type: 'snapshot', request }));
+    return { request, answer, done };
+  }
+
+  #hear(message: FromChecker): void {
+    switch (message.type) {
+      case 'transitions':
+        for (const { number, latency, ...transition } of message.list) this.#turn(number, transition, latency);
+        break;
+      case 'states':
+        for (const row of message.rows) {
+          const known = this.#byNumber.get(row[0]);
+          if (known) known.state = fromRow(known.target.id, row);
+        }
+        if (message.last && this.#snapshot?.request === message.request) this.#snapshot.done();
+        break;
+      case 'beat':
+        this.#load = message.load;
+        break;
+      case 'log':
+        this.#log[message.level](message.text);
+        break;
+    }
+  }
+
+  #turn(number: number, { up, reason, at }: Omit<Transition, 'id'>, latency: number): void {
+    const known = this.#byNumber.get(number);
+    if (!known) return;
+    const { target, state } = known;
+    const last = { at, ok: up, reason, latency };
+    known.state = { ...state, up, streak: 0, since: at, probed: true, last };
+    for (const listener of this.#listeners) listener({ id: target.id, up, reason, at });
+  }
+}
