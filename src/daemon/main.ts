@@ -1,48 +1,41 @@
 // SPDX-License-Identifier: MIT
-/** The program lvsd: words in, exit status out. */
-import { createRequire } from 'node:module';
-import { EXIT, LvsdError, UsageError } from '../base/errors.ts';
+/** The program lvsd: words in, exit status out. What a verb needs is loaded when it is called. */
+import { EXIT, LvsdError } from '../base/errors.ts';
 import { isSystemError } from '../base/native.ts';
-import { examine } from './doctor/checks.ts';
-import { gather } from './doctor/facts.ts';
-import { reportText } from './doctor/report.ts';
+import { HELP } from './verbs/help.ts';
+import { type Options, parseOptions } from './verbs/options.ts';
+import { version } from './version.ts';
 
-const HELP = `Usage:
-  lvsd doctor [--json]   look at this machine's IPVS, say what is there and what is wrong
-  lvsd -h | --help
-  lvsd -V | --version
-Exit status: 0 fine, 1 the doctor found a problem, 2 wrong usage, 4 not permitted.
-`;
-
-/** Runs one command line. Prints errors as one line, never a stack trace. */
+/** Runs one command line. Prints errors as one line each, never a stack trace. */
 export async function main(words: readonly string[]): Promise<number> {
   try {
-    return await run(words);
+    return await run(parseOptions(words));
   } catch (error) {
     if (!(error instanceof LvsdError) && !isSystemError(error)) throw error;
-    process.stderr.write(`lvsd: ${error.message}\n`);
+    // A wrong file has a line for each problem, which says where: nothing goes before it.
+    const prefix = error instanceof LvsdError && error.code === 'ERR_LVSD_CONFIG' ? '' : 'lvsd: ';
+    process.stderr.write(`${prefix}${error.message}\n`);
     return error instanceof LvsdError ? error.exitCode : EXIT.RUNTIME;
   }
 }
 
-async function run(words: readonly string[]): Promise<number> {
-  const [verb, ...rest] = words;
-  if (verb === 'doctor') return doctor(rest);
-  if (rest.length === 0 && (verb === '-h' || verb === '--help')) process.stdout.write(HELP);
-  else if (rest.length === 0 && (verb === '-V' || verb === '--version')) process.stdout.write(`lvsd ${version()}\n`);
-  else throw new UsageError(`${verb === undefined ? 'what to do?' : `unknown: ${words.join(' ')}`} (see lvsd --help)`);
-  return EXIT.OK;
-}
-
-async function doctor(words: readonly string[]): Promise<number> {
-  if (words.length > 1 || (words[0] ?? '--json') !== '--json')
-    throw new UsageError('doctor knows --json and nothing else');
-  const checks = examine(await gather());
-  const problem = checks.some(({ verdict }) => verdict === 'problem');
-  process.stdout.write(words[0] ? `${JSON.stringify({ problem, checks }, null, 2)}\n` : reportText(checks));
-  return problem ? EXIT.RUNTIME : EXIT.OK;
-}
-
-function version(): string {
-  return (createRequire(import.meta.url)('../../package.json') as { version: string }).version;
+async function run(options: Options): Promise<number> {
+  switch (options.verb) {
+    case 'help':
+      process.stdout.write(HELP);
+      return EXIT.OK;
+    case 'version':
+      process.stdout.write(`lvsd ${version()}\n`);
+      return EXIT.OK;
+    case 'doctor':
+      return (await import('./doctor/doctor.ts')).doctor(options);
+    case 'check':
+      return (await import('./verbs/check.ts')).check(options);
+    case 'plan':
+      return (await import('./verbs/plan.ts')).plan(options);
+    case 'apply':
+      return (await import('./verbs/plan.ts')).applyOnce(options);
+    case 'run':
+      return (await import('./run/run.ts')).run(options);
+  }
 }

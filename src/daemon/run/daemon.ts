@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: MIT
+/**
+ * The daemon's middle: a configuration and the news from the checks come in, wishes to the reconciler go out. Sockets,
+ * signals and files are elsewhere.
+ */
+
+import type { Config } from '../../config/types.ts';
+import type { HealthMonitor } from '../../health/monitor.ts';
+import type { TargetState, Transition } from '../../health/types.ts';
+import { serviceKeyText } from '../../ipvs/index.ts';
+import type { Desired, Ownership } from '../../plan/types.ts';
+import { desired } from '../service/desired.ts';
+import { targets } from '../service/initial.ts';
+import { type Entry, type Member, roster } from '../service/roster.ts';
+import { type Leaving, type Override, Situation } from '../service/situation.ts';
+import type { KnownTable } from './known.ts';
+import type { Memory } from './memory.ts';
+import { type CycleResult, Reconciler } from './reconciler.ts';
+import type { Reporter } from './reporter.ts';
+import { quorumText, transitionText } from './texts.ts';
+
+export interface Parts {
+  table: KnownTable;
+  changer: ConstructorParameters<typeof Reconciler>[1];
+  /** Undefined: nothing is checked (`run --once`). */
+  monitor: HealthMonitor | undefined;
+  reporter: Reporter;
+  /** Called when something changed that a restart must know of. */
+  save(): void;
+}
+
+const NONE: Desired = { services: [], addresses: [], timeouts: { tcp: 0, tcpFin: 0, udp: 0 } };
+
+export class Daemon {
+  readonly situation = new Situation();
+  readonly reconciler: Reconciler;
+  readonly #parts: Parts;
+  #config: Config;
+  /** What lvsd made, or the file has named: `serviceKeyText`s. */
+  readonly #remembered = new Set<string>();
+  #byTarget = new Map<string, { entry: Entry; member: Member }[]>();
+  #news: Transition[] = [];
+  #leavingAll = false;
+
+  constructor(config: Config, parts: Parts) {
+    this.#config = config;
+    this.#parts = parts;
+    this.reconciler = new Reconciler(
+      parts.table,
+      parts.changer,
+      { desired: () => this.#desired(), ownership: () => this.ownership, forget: (keys) => this.#forget(keys) },
+      parts.reporter,
+    );
+    parts.monitor?.onTransition((transition) => this.#hear(transition));
+  }
+
+  get config(): Config {
+    return this.#config;
+  }
+
+  get ownership(): Ownership {
+    return this.#config.manage === 'all' ? { all: true } : { all: false, services: this.#remembered };
+  }
+
+  get remembered(): ReadonlySet<string> {
+    return this.#remembered;
+  }
+
+  /** The first configuration, with what is known from before. */
+  async start(memory: Memory): Promise<CycleResult> {
+    for (const key of memory.services) this.#remembered.add(key);
+    await this.#parts.table.read();
+    const entries = roster(this.#config);
+    this.situation.configure(entries, Date.now());
+    this.situation.restore(memory);
+    return this.#configured(entries, memory.health);
+  }
+
+  /** Another configuration, already validated: the difference is carried out. */
+  reload(config: Config): Promise<CycleResult> {
+    this.#config = config;
+    const entries = roster(config);
+    this.situation.configure(entries, Date.now());
+    this.reconciler.backoff.reset();
+    return this.#configured(entries);
+  }
+
+  #configured(entries: readonly Entry[], history?: ReadonlyMap<string, TargetState>): Promise<CycleResult> {
+    const wanted = targets(entries, (key) => this.#parts.table.service(key));
+    const { monitor } = this.#parts;
+    monitor?.configure(wanted, history);
+    for (const target of wanted) {
+      const known = monitor ? monitor.state(target.id) : history?.get(target.id);
+      this.situation.setTarget(target.id, known?.up ?? target.initiallyUp);
+    }
+    this.situation.keepTargets(new Set(wanted.map(({ id }) => id)));
+    this.#byTarget = index(entries);
+    for (const { key } of entries) this.#remembered.add(key);
+    // Before the kernel has any of it: after a crash in between it must count as ours.
+    this.#parts.save();
+    this.#settleQuorums();
+    return this.reconciler.run();
+  }
+
+  /** What checks say comes in bursts (a rack dies): one look at the quorums and one cycle for all of it. */
+  #hear(transition: Transition): void {
+    this.#news.push(transition);
+    if (this.#news.length === 1) setImmediate(() => this.#digest());
+  }
+
+  #digest(): void {
+    for (const transition of this.#news.splice(0)) {
+      this.situation.setTarget(transition.id, transition.up);
+      for (const { entry, member } of this.#byTarget.get(transition.id) ?? [])
+        this.#parts.reporter.server(entry.spec.name, transitionText(entry, member, transition), transition.up);
+    }
+    this.#settleQuorums();
+    this.#parts.save();
+    this.reconciler.request();
+  }
+
+  #settleQuorums(): void {
+    for (const change of this.situation.settleQuorums())
+      this.#parts.reporter.quorum(change.entry.spec.name, quorumText(change), change.up);
+  }
+
+  /** Drains or takes back; resolves once the kernel has it. */
+  async override(overrides: readonly Override[], on: boolean): Promise<CycleResult> {
+    for (const override of overrides) {
+      if (!this.situation.setOverride(override, on)) continue;
+      const what = on ? 'drained by the operator' : 'no longer drained';
+      this.#parts.reporter.override(override.service, `real server ${override.server} ${what}`);
+    }
+    this.#parts.save();
+    this.#settleQuorums();
+    return this.reconciler.run();
+  }
+
+  /**
+   * Looks after what waits for connections to end: local addresses that drain, real servers that leave. To be called
+   * every second or so.
+   */
+  async tick(now: number): Promise<void> {
+    const { leaving } = this.situation;
+    if (leaving.length === 0 && this.reconciler.waiting.length === 0) return;
+    const keys = new Map(this.reconciler.waiting.map(({ service }) => [serviceKeyText(service), service]));
+    const entries = new Map(this.situation.roster.map((entry) => [entry.key, entry]));
+    for (const { entry } of leaving) {
+      const service = entries.get(entry)?.service;
+      if (service) keys.set(entry, service);
+    }
+    await this.#parts.table.refreshServices([...keys.values()]);
+    if (this.situation.release(now, (one) => this.#idle(one)) > 0) this.#parts.save();
+    this.reconciler.request();
+  }
+
+  #idle({ entry, destination }: Leaving): boolean {
+    const service = this.#parts.table.service(entry);
+    const there = service?.destinations.find(
+      (one) => one.port === destination.port && Buffer.compare(one.address, destination.address) === 0,
+    );
+    return service !== undefined && (there === undefined || there.activeConnections + there.inactiveConnections === 0);
+  }
+
+  /** Takes away everything that lvsd made (`on_stop: remove`). */
+  async removeAll(): Promise<CycleResult> {
+    this.#leavingAll = true;
+    return this.reconciler.run();
+  }
+
+  #desired(): Desired {
+    return this.#leavingAll ? NONE : desired(this.#config, this.situation);
+  }
+
+  #forget(keys: readonly string[]): void {
+    if (keys.length === 0) return;
+    const named = new Set(this.situation.roster.map(({ key }) => key));
+    for (const key of keys) if (this.#leavingAll || !named.has(key)) this.#remembered.delete(key);
+    this.#parts.save();
+  }
+}
+
+function index(entries: readonly Entry[]): Map<string, { entry: Entry; member: Member }[]> {
+  const found = new Map<string, { entry: Entry; member: Member }[]>();
+  for (const entry of entries) {
+    for (const member of entry.members) {
+      if (!member.target) continue;
+      const users = found.get(member.target.id);
+      if (users) users.push({ entry, member });
+      else found.set(member.target.id, [{ entry, member }]);
+    }
+  }
+  return found;
+}

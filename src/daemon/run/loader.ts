@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+/** Reads the file, at start and at each reload; one reload at a time, and a wrong file changes nothing. */
+import { resolve } from 'node:path';
+import { loadConfig } from '../../config/index.ts';
+import type { Config } from '../../config/types.ts';
+import type { CycleResult } from './reconciler.ts';
+import { lineOf } from './reconciler.ts';
+import type { Reporter } from './reporter.ts';
+
+export class Loader {
+  readonly file: string;
+  readonly #node: string | undefined;
+  #apply: ((config: Config) => Promise<CycleResult>) | undefined;
+  #reporter: Reporter | undefined;
+  #running: Promise<unknown> = Promise.resolve();
+  loadedAt = Date.now();
+  /** Why the file was not taken, at the last reload. */
+  error: string | undefined;
+
+  constructor(file: string, node: string | undefined) {
+    this.file = resolve(file);
+    this.#node = node;
+  }
+
+  /** Throws ConfigError. */
+  read(): Config {
+    return loadConfig(this.file, this.#node === undefined ? {} : { node: this.#node });
+  }
+
+  onReload(apply: (config: Config) => Promise<CycleResult>, reporter: Reporter): void {
+    this.#apply = apply;
+    this.#reporter = reporter;
+  }
+
+  /** Throws ConfigError with everything as it was. */
+  reload(): Promise<CycleResult> {
+    const next = this.#running.then(() => this.#reload());
+    this.#running = next.catch(() => {});
+    return next;
+  }
+
+  async #reload(): Promise<CycleResult> {
+    let config: Config;
+    try {
+      config = this.read();
+    } catch (error) {
+      this.error = lineOf(error);
+      this.#reporter?.reload(`${this.file} is not taken, everything stays as it was: ${this.error}`, false);
+      throw error;
+    }
+    this.error = undefined;
+    this.loadedAt = Date.now();
+    const result = (await this.#apply?.(config)) ?? { done: [], failed: [] };
+    const count = result.done.length;
+    this.#reporter?.reload(
+      `${this.file} read again: ${count} operation${count === 1 ? '' : 's'}, ${result.failed.length} failed`,
+      result.failed.length === 0,
+    );
+    return result;
+  }
+}

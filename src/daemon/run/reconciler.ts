@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: MIT
+/**
+ * Keeps the kernel as desired. One cycle at a time: what is desired now, against the table as known; the difference is
+ * carried out; what was touched is read again. Whatever asks for a cycle while one runs gets the next one.
+ */
+
+import { LvsdError } from '../../base/errors.ts';
+import { isSystemError } from '../../base/native.ts';
+import { serviceKeyText } from '../../ipvs/index.ts';
+import { apply, type Changer, describe, difference, drift } from '../../plan/index.ts';
+import type { Actual, Desired, Operation, OperationResult, Ownership, Plan } from '../../plan/types.ts';
+import { Backoff } from './backoff.ts';
+import type { KnownTable } from './known.ts';
+import type { Reporter } from './reporter.ts';
+
+export interface Wishes {
+  desired(): Desired;
+  ownership(): Ownership;
+  /** Services that are gone. */
+  forget(services: readonly string[]): void;
+}
+
+export interface CycleResult {
+  done: readonly Operation[];
+  failed: readonly { service: string | undefined; text: string; error: string }[];
+}
+
+/** What of the kernel's state is read before a cycle: nothing, if what is known of it is good enough. */
+export type Look = 'all' | 'addresses' | 'nothing';
+
+const NOTHING: CycleResult = { done: [], failed: [] };
+/** Cycles in a row: one should do, a second one finds nothing. More means that someone works against us. */
+const MOST_ROUNDS = 4;
+
+export class Reconciler {
+  readonly #table: KnownTable;
+  readonly #changer: Changer;
+  readonly #wishes: Wishes;
+  readonly #reporter: Reporter;
+  readonly backoff = new Backoff();
+  #running: Promise<CycleResult> | undefined;
+  #following: Promise<CycleResult> | undefined;
+  #look: Look = 'all';
+  #writes = 0;
+  #paused = false;
+  #retry: NodeJS.Timeout | undefined;
+  #stopped = false;
+  #waiting: Plan['waiting'] = [];
+
+  constructor(table: KnownTable, changer: Changer, wishes: Wishes, reporter: Reporter) {
+    this.#table = table;
+    this.#changer = changer;
+    this.#wishes = wishes;
+    this.#reporter = reporter;
+  }
+
+  get paused(): boolean {
+    return this.#paused;
+  }
+
+  /** Local addresses that drain. */
+  get waiting(): Plan['waiting'] {
+    return this.#waiting;
+  }
+
+  /** Operations sent so far. */
+  get writes(): number {
+    return this.#writes;
+  }
+
+  /** Whether a cycle is under way. */
+  get busy(): boolean {
+    return this.#running !== undefined;
+  }
+
+  pause(on: boolean): void {
+    this.#paused = on;
+    // Whoever paused us may have changed much.
+    if (!on) this.#lookAt('all');
+  }
+
+  /** Resolves when a cycle that began after this call has ended. `look`: what to read first; what differs is told. */
+  run(options: { look?: Look } = {}): Promise<CycleResult> {
+    if (options.look) this.#lookAt(options.look);
+    if (!this.#running) return this.#begin();
+    this.#following ??= this.#running.then(
+      () => this.#begin(),
+      () => this.#begin(),
+    );
+    return this.#following;
+  }
+
+  /** Asks for a cycle without waiting for it. */
+  request(options: { look?: Look } = {}): void {
+    this.run(options).catch((error: unknown) =>
+      this.#reporter.log('kernel', 'error', `cannot reconcile: ${lineOf(error)}`),
+    );
+  }
+
+  /** Resolves when no cycle is under way any more. */
+  async settle(): Promise<void> {
+    while (this.#running) await this.#running.catch(() => NOTHING);
+  }
+
+  stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#retry);
+    return this.settle();
+  }
+
+  #begin(): Promise<CycleResult> {
+    this.#following = undefined;
+    const cycle = this.#cycle().finally(() => {
+      if (this.#running === cycle) this.#running = undefined;
+      this.#armRetry();
+    });
+    this.#running = cycle;
+    return cycle;
+  }
+
+  async #cycle(): Promise<CycleResult> {
+    if (this.#paused || this.#stopped) return NOTHING;
+    const done: Operation[] = [];
+    const failed: CycleResult['failed'][number][] = [];
+    for (let round = 0; round < MOST_ROUNDS && !this.#stopped; round++) {
+      const actual = await this.#known();
+      const now = Date.now();
+      const plan = difference(this.#wishes.desired(), actual, this.#wishes.ownership());
+      this.#waiting = plan.waiting;
+      const operations = plan.operations.filter((operation) => !this.backoff.waits(nameOf(operation), now));
+      this.#settle(plan, now);
+      if (operations.length === 0) break;
+      const results = await this.#apply(operations);
+      for (const { operation, error } of results) {
+        if (error === undefined) done.push(operation);
+        else if (error !== 'skipped')
+          failed.push({
+            service: nameOf(operation) || undefined,
+            text: describe(operation).text,
+            error: lineOf(error),
+          });
+      }
+      this.#report(results);
+      this.#wishes.forget(
+        results.flatMap(({ operation: one, error }) =>
+          one.op === 'delete-service' && !error ? [serviceKeyText(one.service)] : [],
+        ),
+      );
+      if (results.every(({ error }) => error !== undefined)) break;
+    }
+    return { done, failed };
+  }
+
+  #lookAt(what: Look): void {
+    if (this.#look === 'nothing' || what === 'all') this.#look = what;
+  }
+
+  async #known(): Promise<Actual> {
+    const before = this.#table.actual;
+    const look = before ? this.#look : 'all';
+    if (before && look === 'nothing') return before;
+    this.#look = 'nothing';
+    try {
+      const now = look === 'all' ? await this.#table.read() : await this.#table.readAddresses();
+      if (before) for (const text of drift(before, now)) this.#reporter.drift(text);
+      return now;
+    } catch (error) {
+      this.#look = 'all';
+      throw error;
+    }
+  }
+
+  async #apply(operations: readonly Operation[]): Promise<readonly OperationResult[]> {
+    try {
+      this.#writes += operations.length;
+      const results = await apply(operations, this.#changer);
+      await this.#table.refresh(operations);
+      return results;
+    } catch (error) {
+      this.#table.forget();
+      this.#look = 'all';
+      throw error;
+    }
+  }
+
+  #report(results: readonly OperationResult[]): void {
+    const now = Date.now();
+    const refused = new Set<string>();
+    for (const { operation, error } of results) {
+      const { text } = describe(operation);
+      const service = nameOf(operation);
+      if (error === undefined) this.#reporter.log('kernel', 'info', text);
+      else if (error !== 'skipped' && !refused.has(service)) {
+        refused.add(service);
+        const { attempts, next } = this.backoff.failed(service, `${text}: ${lineOf(error)}`, now);
+        this.#reporter.kernelError(
+          service || undefined,
+          `${text}: ${lineOf(error)}; attempt ${attempts}, again in ${Math.round((next - now) / 1000)} s`,
+        );
+        // What was refused may be so because the table is not what we think.
+        this.#look = 'all';
+      }
+    }
+  }
+
+  /** A service without any difference left is well. */
+  #settle(plan: Plan, now: number): void {
+    if (this.backoff.failures.size === 0) return;
+    const differing = new Set(plan.operations.map(nameOf));
+    for (const service of [...this.backoff.failures.keys()]) {
+      if (differing.has(service) || this.backoff.waits(service, now)) continue;
+      this.backoff.succeeded(service);
+      this.#reporter.log('kernel', 'info', `${service || 'global settings'}: as it should be again`);
+    }
+  }
+
+  #armRetry(): void {
+    clearTimeout(this.#retry);
+    const next = this.backoff.next();
+    if (next === undefined || this.#stopped) return;
+    this.#retry = setTimeout(() => this.request({ look: 'all' }), Math.max(50, next - Date.now()));
+  }
+}
+
+function nameOf(operation: Operation): string {
+  if (operation.op === 'add-service' || operation.op === 'set-service') return operation.service.name;
+  if (operation.op === 'set-timeouts') return '';
+  return operation.name ?? '';
+}
+
+/** What went wrong, in one line. */
+export function lineOf(error: unknown): string {
+  if (error instanceof LvsdError || isSystemError(error)) return error.message;
+  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+}

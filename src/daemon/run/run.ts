@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: MIT
+/** `lvsd run`: everything put together, from the first look at the file to the last line of the log. */
+import { EXIT } from '../../base/errors.ts';
+import { EventLog } from '../../control/event-log.ts';
+import { ControlServer } from '../../control/server.ts';
+import { HealthMonitor } from '../../health/monitor.ts';
+import type { TargetState } from '../../health/types.ts';
+import { type Kernel, openKernel } from '../kernel.ts';
+import { Logs } from '../log.ts';
+import { ServiceManager } from '../notify.ts';
+import { readState } from '../state-file.ts';
+import type { Options } from '../verbs/options.ts';
+import { version } from '../version.ts';
+import { Daemon } from './daemon.ts';
+import { handlers } from './handlers.ts';
+import { KnownTable } from './known.ts';
+import { Loader } from './loader.ts';
+import { fromSaved, type Memory, NO_MEMORY } from './memory.ts';
+import { lineOf } from './reconciler.ts';
+import { Reporter } from './reporter.ts';
+import { Saver } from './saver.ts';
+import { KernelWatch } from './watch.ts';
+
+/** State older than this says nothing about real servers any more; milliseconds. */
+const STATE_AGE = 15 * 60_000;
+
+/** Resolves with the exit status when the daemon has ended. Throws ConfigError and what else keeps it from starting. */
+export async function run(options: Options): Promise<number> {
+  const startedAt = Date.now();
+  const loader = new Loader(options.file, options.node);
+  const config = loader.read();
+  const logs = new Logs(config.log);
+  const reporter = new Reporter((area) => logs.area(area), new EventLog());
+  const kernel = openKernel();
+  try {
+    // Says what is missing, and loads the module where it is not.
+    await kernel.ipvs.features();
+    return await serve({ options, loader, logs, reporter, kernel, startedAt });
+  } finally {
+    kernel.close();
+    await logs.close();
+  }
+}
+
+interface Start {
+  options: Options;
+  loader: Loader;
+  logs: Logs;
+  reporter: Reporter;
+  kernel: Kernel;
+  startedAt: number;
+}
+
+async function serve({ options, loader, logs, reporter, kernel, startedAt }: Start): Promise<number> {
+  const config = loader.read();
+  const memory = remembered(options.state, reporter);
+  const manager = new ServiceManager();
+  const monitor = options.once
+    ? undefined
+    : new HealthMonitor({ concurrency: config.checkConcurrency, log: logs.area('health') });
+  const saver = new Saver(options.state, reporter);
+  const table = new KnownTable(kernel.ipvs, kernel.addresses);
+  const daemon: Daemon = new Daemon(config, { table, changer: kernel, monitor, reporter, save: () => saver.request() });
+  saver.attach(daemon, () => monitor?.states() ?? Promise.resolve(new Map<string, TargetState>()), memory.health);
+
+  if (!monitor) {
+    const { failed } = await daemon.start(memory);
+    saver.close();
+    return failed.length > 0 ? EXIT.RUNTIME : EXIT.OK;
+  }
+
+  // First of all the socket: it shows that no other lvsd runs here.
+  const control = new ControlServer({
+    path: options.socket,
+    handlers: handlers({ daemon, kernel, monitor, loader, reporter, startedAt }),
+    events: reporter.events,
+    log: logs.area('control'),
+  });
+  try {
+    reporter.daemon(`lvsd ${version()} starts with ${loader.file}`);
+    const first = await daemon.start(memory);
+    const watch = new KernelWatch(kernel, daemon, reporter);
+    loader.onReload(async (next) => {
+      logs.configure(next.log);
+      monitor.concurrency = next.checkConcurrency;
+      const result = await daemon.reload(next);
+      watch.configure();
+      return result;
+    }, reporter);
+    const count = `${daemon.config.services.size} services, ${first.done.length} operations, ${first.failed.length} failed`;
+    reporter.daemon(`ready: ${count}`);
+    manager.ready(count);
+    manager.watchdog(() => monitor.alive);
+    const signal = await untilStopped(async () => {
+      manager.reloading();
+      await loader.reload().catch(() => {});
+      manager.ready(`${daemon.config.services.size} services`);
+    });
+    reporter.daemon(`${signal}: ending`);
+    manager.stopping();
+    watch.stop();
+    await daemon.reconciler.settle();
+    await saver.close();
+    if (daemon.config.onStop === 'remove') await removeAll(daemon, reporter);
+    await daemon.reconciler.stop();
+    return EXIT.OK;
+  } finally {
+    control.close();
+    manager.close();
+    await monitor.stop();
+  }
+}
+
+async function removeAll(daemon: Daemon, reporter: Reporter): Promise<void> {
+  try {
+    const { done, failed } = await daemon.removeAll();
+    reporter.daemon(`on_stop: remove: ${done.length} operations, ${failed.length} failed`);
+  } catch (error) {
+    reporter.log('kernel', 'error', `cannot remove what lvsd made: ${lineOf(error)}`);
+  }
+}
+
+function remembered(path: string, reporter: Reporter): Memory {
+  const { state, reason, age } = readState(path);
+  if (!state) {
+    if (reason !== undefined) reporter.log('daemon', 'warn', `${path} is not used: ${reason}`);
+    return NO_MEMORY;
+  }
+  const memory = fromSaved(state);
+  if (age < STATE_AGE) return memory;
+  // Whose the services are does not age; what checks said does.
+  reporter.log(
+    'daemon',
+    'info',
+    `${path} is ${Math.round(age / 60_000)} minutes old: what it says of real servers is not used`,
+  );
+  return { ...memory, health: new Map(), quorum: new Map(), leaving: [] };
+}
+
+/** Resolves with the signal that ends us; SIGHUP calls `reload`. */
+function untilStopped(reload: () => Promise<void>): Promise<string> {
+  return new Promise((resolve) => {
+    const onReload = () => void reload();
+    process.on('SIGHUP', onReload);
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+      process.once(signal, () => {
+        process.off('SIGHUP', onReload);
+        // Late ones must not kill us while we end.
+        process.on('SIGHUP', () => {});
+        resolve(signal);
+      });
+    }
+  });
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+/** What the kernel's table and the devices should have, given the file and the situation. Pure. */
+import { AF_INET } from '../../base/addresses.ts';
+import type { Config } from '../../config/types.ts';
+import type { DestinationConfig } from '../../ipvs/index.ts';
+import type { Desired, DesiredAddress, DesiredService } from '../../plan/types.ts';
+import type { Entry } from './roster.ts';
+import type { Leaving, Situation } from './situation.ts';
+
+export function desired(config: Config, situation: Situation): Desired {
+  const leaving = byEntry(situation.leaving);
+  return {
+    services: situation.roster.map((entry) => desiredService(entry, situation, leaving.get(entry.key) ?? [])),
+    addresses: [...virtualAddresses(situation), ...localAddresses(config)],
+    timeouts: { tcp: config.timeouts.tcp ?? 0, tcpFin: config.timeouts.tcpFin ?? 0, udp: config.timeouts.udp ?? 0 },
+  };
+}
+
+function byEntry(leaving: readonly Leaving[]): Map<string, Leaving[]> {
+  const groups = new Map<string, Leaving[]>();
+  for (const one of leaving) groups.set(one.entry, [...(groups.get(one.entry) ?? []), one]);
+  return groups;
+}
+
+function desiredService(entry: Entry, situation: Situation, leaving: readonly Leaving[]): DesiredService {
+  const pool = entry.spec.localAddresses;
+  return {
+    ...entry.service,
+    name: entry.spec.name,
+    destinations: [...destinations(entry, situation), ...leaving.map(({ destination }) => destination)],
+    localAddresses: pool
+      ? pool.addresses.filter(({ family }) => family === entry.virtual.family).map((one) => one.address)
+      : [],
+    establishedTimeout: entry.spec.establishedTimeout,
+  };
+}
+
+/** Without a sorry server a lost quorum changes nothing here: who is up goes on serving. */
+function destinations(entry: Entry, situation: Situation): DestinationConfig[] {
+  if (entry.sorry && !situation.quorumUp(entry)) return [entry.sorry];
+  const wanted: DestinationConfig[] = [];
+  for (const member of entry.members) {
+    const state = situation.memberState(entry, member);
+    if (state === 'up' || state === 'unchecked') wanted.push(member.destination);
+    else if (state === 'draining' || entry.spec.onFailure === 'inhibit')
+      wanted.push({ ...member.destination, weight: 0 });
+  }
+  return wanted;
+}
+
+/** A virtual address is there while one of its services has its quorum, or a sorry server. */
+function virtualAddresses(situation: Situation): DesiredAddress[] {
+  const found = new Map<string, DesiredAddress>();
+  for (const entry of situation.roster) {
+    const { device, name } = entry.spec;
+    if (device === undefined || (!situation.quorumUp(entry) && !entry.sorry)) continue;
+    const { family, address } = entry.virtual;
+    const key = `${device} ${Buffer.from(address).toString('hex')}`;
+    if (!found.has(key))
+      found.set(key, { device, family, address, prefix: hostPrefix(family), purpose: 'virtual', name });
+  }
+  return [...found.values()];
+}
+
+function localAddresses(config: Config): DesiredAddress[] {
+  return [...config.localAddresses.values()].flatMap(({ device, addresses, name }) =>
+    device === undefined
+      ? []
+      : addresses.map(({ family, address }) => ({
+          device,
+          family,
+          address,
+          prefix: hostPrefix(family),
+          purpose: 'local' as const,
+          name,
+        })),
+  );
+}
+
+const hostPrefix = (family: number) => (family === AF_INET ? 32 : 128);

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+/**
+ * What a target counts as before its first probe: a real server that is in the kernel's table is up, one that its
+ * existing service lacks is down, one of a new service is up (DESIGN §4). Pure.
+ */
+import type { Target } from '../../health/types.ts';
+import type { ActualService } from '../../plan/types.ts';
+import { destinationKeyText, type Entry, type Member, serverText } from './roster.ts';
+
+/** Every target of the roster, once. `table` finds a service of the kernel by `Entry.key`. */
+export function targets(roster: readonly Entry[], table: (key: string) => ActualService | undefined): Target[] {
+  const found = new Map<string, Target & { seen: boolean }>();
+  for (const entry of roster) {
+    const existing = table(entry.key);
+    const present = existing && new Map(existing.destinations.map((one) => [destinationKeyText(one), one.weight]));
+    for (const member of entry.members) {
+      if (!member.target) continue;
+      const { id, address, port, check } = member.target;
+      const inTable = present && serves(entry, member, present.get(member.key));
+      const before = found.get(id);
+      // Shared by several services: what one of their tables says counts more than that another one is new.
+      const says = inTable ?? before?.initiallyUp ?? true;
+      const initiallyUp =
+        check.start === 'auto' ? says || (before?.seen === true && before.initiallyUp) : check.start === 'up';
+      const label = before?.label ?? `${entry.spec.name} ${serverText(member)}`;
+      found.set(id, {
+        id,
+        address,
+        port,
+        check,
+        initiallyUp,
+        label,
+        seen: before?.seen === true || inTable !== undefined,
+      });
+    }
+  }
+  return [...found.values()].map(({ seen: _, ...target }) => target);
+}
+
+/** With weight 0 it is there because it is down, unless the file, or someone who drains it, says 0. */
+function serves(entry: Entry, member: Member, weight: number | undefined): boolean {
+  if (weight === undefined) return false;
+  return weight > 0 || member.destination.weight === 0 || entry.spec.onFailure !== 'inhibit';
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+/** A configuration spelled out: each of the kernel's services with its real servers, and what to probe for each. */
+import { createHash } from 'node:crypto';
+import { formatAddress } from '../../base/addresses.ts';
+import type { Config, RealServerSpec, ServiceSpec, Virtual } from '../../config/types.ts';
+import type { Check } from '../../health/types.ts';
+import { type DestinationConfig, type DestinationKey, type ServiceConfig, serviceKeyText } from '../../ipvs/index.ts';
+import { destinationConfig, serviceConfig, sorryConfig } from './translate.ts';
+
+/** A real server behind one virtual service. */
+export interface Member {
+  spec: RealServerSpec;
+  /** With its full weight. */
+  destination: DestinationConfig;
+  /** `destinationKeyText` of it. */
+  key: string;
+  /** undefined: not checked. */
+  target: { id: string; address: string; port: number; check: Check } | undefined;
+}
+
+/** One service of the kernel. */
+export interface Entry {
+  /** `serviceKeyText` of it. */
+  key: string;
+  spec: ServiceSpec;
+  virtual: Virtual;
+  service: ServiceConfig;
+  members: readonly Member[];
+  sorry: DestinationConfig | undefined;
+}
+
+export function roster(config: Config): Entry[] {
+  const entries: Entry[] = [];
+  for (const spec of config.services.values()) for (const virtual of spec.virtuals) entries.push(entry(spec, virtual));
+  return entries;
+}
+
+function entry(spec: ServiceSpec, virtual: Virtual): Entry {
+  const service = serviceConfig(spec, virtual);
+  return {
+    key: serviceKeyText(service),
+    spec,
+    virtual,
+    service,
+    members: spec.realServers.map((server) => member(server, virtual)),
+    sorry: spec.sorryServer && sorryConfig(spec.sorryServer, virtual),
+  };
+}
+
+function member(spec: RealServerSpec, virtual: Virtual): Member {
+  const destination = destinationConfig(spec, virtual);
+  return { spec, destination, key: destinationKeyText(destination), target: target(spec, destination) };
+}
+
+function target(spec: RealServerSpec, destination: DestinationConfig): Member['target'] {
+  const { check } = spec;
+  if (!check) return undefined;
+  const address = check.address ?? formatAddress(destination.family, destination.address);
+  const port = check.port || destination.port;
+  return { id: targetId(address, port, check), address, port, check };
+}
+
+/** Checks are shared objects of the configuration, so that each is written out once. */
+const texts = new WeakMap<Check, string>();
+
+/** Equal for what is probed in the same way; stable over restarts, as the state file needs it. */
+function targetId(address: string, port: number, check: Check): string {
+  let text = texts.get(check);
+  if (text === undefined) {
+    // Keys in a fixed order, whatever order the file has them in.
+    text = JSON.stringify(Object.entries(check).sort(([a], [b]) => (a < b ? -1 : 1)));
+    texts.set(check, text);
+  }
+  return createHash('sha1').update(`${address} ${port} ${text}`).digest('base64url').slice(0, 20);
+}
+
+/** Equal for equal destinations of one service. */
+export function destinationKeyText({ family, address, port }: DestinationKey): string {
+  return `${family}/${Buffer.from(address).toString('hex')}/${port}`;
+}
+
+/** "tcp 10.99.0.10:443", "fwmark 7": as people and the log know a virtual service. */
+export function virtualText({ protocol, family, address, port, fwmark }: Virtual): string {
+  if (fwmark) return `fwmark ${fwmark}`;
+  return `${protocol} ${endpointText(family, address, port)}`;
+}
+
+/** "10.0.0.1:80", "[2001:db8::1]:80". */
+export function endpointText(family: Virtual['family'], address: Uint8Array, port: number): string {
+  const text = formatAddress(family, address);
+  return `${text.includes(':') ? `[${text}]` : text}:${port}`;
+}
+
+/** "10.31.4.2:8443". */
+export function serverText({ destination }: Member): string {
+  return endpointText(destination.family, destination.address, destination.port);
+}

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: MIT
+/**
+ * What decides, beside the file, how the table should look: which targets are up, which quorums hold, what an operator
+ * has said, and which real servers are on their way out. No clock and no socket: instants come as arguments.
+ */
+import { nextQuorum } from '../../health/quorum.ts';
+import type { DestinationConfig } from '../../ipvs/index.ts';
+import { destinationKeyText, type Entry, type Member, serverText } from './roster.ts';
+
+/** An operator's word over the checks: this real server takes no new connection. */
+export interface Override {
+  service: string;
+  /** "10.31.4.2:8443". */
+  server: string;
+}
+
+/** A real server that the file no longer has and that keeps its connections for a while. */
+export interface Leaving {
+  /** `Entry.key`. */
+  entry: string;
+  destination: DestinationConfig;
+  /** Milliseconds since the epoch; it goes then, or with its last connection. */
+  until: number;
+}
+
+export interface QuorumChange {
+  entry: Entry;
+  up: boolean;
+  weight: number;
+}
+
+export type MemberState = 'up' | 'down' | 'unchecked' | 'draining';
+
+export class Situation {
+  #roster: readonly Entry[] = [];
+  readonly #up = new Map<string, boolean>();
+  readonly #quorum = new Map<string, boolean>();
+  #overrides = new Map<string, Override>();
+  #leaving: Leaving[] = [];
+
+  get roster(): readonly Entry[] {
+    return this.#roster;
+  }
+
+  /**
+   * Takes a new configuration. Real servers that are no longer in it leave over their service's `drain`; quorums of
+   * services that stay are kept, new ones hold if there is weight enough.
+   */
+  configure(roster: readonly Entry[], now: number): void {
+    const before = new Map(this.#roster.map((entry) => [entry.key, entry]));
+    const kept = new Set(roster.map(({ key }) => key));
+    this.#leaving = this.#leaving.filter((one) => kept.has(one.entry));
+    for (const entry of roster) {
+      const old = before.get(entry.key);
+      const there = new Set(entry.members.map(({ key }) => key));
+      this.#leaving = this.#leaving.filter((one) => one.entry !== entry.key || !there.has(memberKey(one)));
+      if (!old || entry.spec.drain === 0) continue;
+      for (const member of old.members) {
+        if (there.has(member.key) || this.#memberDown(old, member)) continue;
+        const destination = { ...member.destination, weight: 0 };
+        this.#leaving.push({ entry: entry.key, destination, until: now + entry.spec.drain });
+      }
+    }
+    this.#roster = roster;
+    for (const key of this.#quorum.keys()) if (!kept.has(key)) this.#quorum.delete(key);
+  }
+
+  /** What is known from before: the state file, at start. */
+  restore(known: {
+    quorum: ReadonlyMap<string, boolean>;
+    overrides: readonly Override[];
+    leaving: readonly Leaving[];
+  }): void {
+    const kept = new Set(this.#roster.map(({ key }) => key));
+    for (const [key, up] of known.quorum) if (kept.has(key)) this.#quorum.set(key, up);
+    for (const override of known.overrides) this.#overrides.set(overrideKey(override), override);
+    this.#leaving.push(...known.leaving.filter((one) => kept.has(one.entry)));
+  }
+
+  /** The same knowledge under another configuration, to see what that would do. */
+  preview(roster: readonly Entry[], now: number): Situation {
+    const copy = new Situation();
+    copy.#roster = this.#roster;
+    for (const [id, up] of this.#up) copy.#up.set(id, up);
+    for (const [key, up] of this.#quorum) copy.#quorum.set(key, up);
+    copy.#overrides = new Map(this.#overrides);
+    copy.#leaving = [...this.#leaving];
+    copy.configure(roster, now);
+    return copy;
+  }
+
+  setTarget(id: string, up: boolean): void {
+    this.#up.set(id, up);
+  }
+
+  /** Forgets targets that nobody wants any more. */
+  keepTargets(wanted: ReadonlySet<string>): void {
+    for (const id of this.#up.keys()) if (!wanted.has(id)) this.#up.delete(id);
+  }
+
+  /** Moves every quorum on to what weights and overrides now say; the changes. */
+  settleQuorums(): QuorumChange[] {
+    const changes: QuorumChange[] = [];
+    for (const entry of this.#roster) {
+      const weight = this.weight(entry);
+      const before = this.#quorum.get(entry.key);
+      const { quorum, hysteresis } = entry.spec;
+      const up = nextQuorum(before, weight, quorum, hysteresis);
+      if (up === before) continue;
+      this.#quorum.set(entry.key, up);
+      if (before !== undefined || !up) changes.push({ entry, up, weight });
+    }
+    return changes;
+  }
+
+  quorumUp(entry: Entry): boolean {
+    return this.#quorum.get(entry.key) ?? true;
+  }
+
+  /** Sum of the weights of real servers that are up and not drained. */
+  weight(entry: Entry): number {
+    let sum = 0;
+    for (const member of entry.members) {
+      const state = this.memberState(entry, member);
+      if (state === 'up' || state === 'unchecked') sum += member.destination.weight;
+    }
+    return sum;
+  }
+
+  memberState(entry: Entry, member: Member): MemberState {
+    if (this.#memberDown(entry, member)) return 'down';
+    if (this.override(entry, member)) return 'draining';
+    return member.target ? 'up' : 'unchecked';
+  }
+
+  override(entry: Entry, member: Member): boolean {
+    return (
+      this.#overrides.size > 0 &&
+      this.#overrides.has(overrideKey({ service: entry.spec.name, server: serverText(member) }))
+    );
+  }
+
+  get overrides(): Override[] {
+    return [...this.#overrides.values()];
+  }
+
+  /** Whether that changed anything. */
+  setOverride(override: Override, on: boolean): boolean {
+    const key = overrideKey(override);
+    if (on === this.#overrides.has(key)) return false;
+    if (on) this.#overrides.set(key, override);
+    else this.#overrides.delete(key);
+    return true;
+  }
+
+  /** Every real server that a person may mean by these words: a service's name, and a server's name or address:port. */
+  find(server: string, service?: string): Override[] {
+    const found = new Map<string, Override>();
+    for (const entry of this.#roster) {
+      if (service !== undefined && entry.spec.name !== service) continue;
+      for (const member of entry.members) {
+        const text = serverText(member);
+        if (text !== server && member.spec.name !== server) continue;
+        const override = { service: entry.spec.name, server: text };
+        found.set(overrideKey(override), override);
+      }
+    }
+    return [...found.values()];
+  }
+
+  get leaving(): readonly Leaving[] {
+    return this.#leaving;
+  }
+
+  /** Lets go of those whose time is over, or that `idle` says have no connection any more; how many. */
+  release(now: number, idle: (one: Leaving) => boolean): number {
+    const before = this.#leaving.length;
+    this.#leaving = this.#leaving.filter((one) => one.until > now && !idle(one));
+    return before - this.#leaving.length;
+  }
+
+  get quorums(): ReadonlyMap<string, boolean> {
+    return this.#quorum;
+  }
+
+  #memberDown(_entry: Entry, { target }: Member): boolean {
+    return target !== undefined && this.#up.get(target.id) === false;
+  }
+}
+
+const memberKey = ({ destination }: Leaving) => destinationKeyText(destination);
+const overrideKey = ({ service, server }: Override) => `${service}\0${server}`;

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT
+/** From the file's words to the kernel's numbers. */
+import { AF_INET } from '../../base/addresses.ts';
+import type { Forward, RealServerSpec, ServiceSpec, Sorry, Virtual } from '../../config/types.ts';
+import {
+  type DestinationConfig,
+  IP_VS_CONN_F_DROUTE,
+  IP_VS_CONN_F_FULLNAT,
+  IP_VS_CONN_F_MASQ,
+  IP_VS_CONN_F_TUNNEL,
+  IP_VS_CONN_F_TUNNEL_TYPE_GRE,
+  IP_VS_CONN_F_TUNNEL_TYPE_GUE,
+  IP_VS_CONN_F_TUNNEL_TYPE_IPIP,
+  IP_VS_SVC_F_ONEPACKET,
+  IP_VS_SVC_F_PERSISTENT,
+  IP_VS_SVC_F_SCHED1,
+  IP_VS_SVC_F_SCHED2,
+  IP_VS_SVC_F_SCHED3,
+  IP_VS_TUNNEL_ENCAP_FLAG_CSUM,
+  IP_VS_TUNNEL_ENCAP_FLAG_NOCSUM,
+  IP_VS_TUNNEL_ENCAP_FLAG_REMCSUM,
+  IPPROTO_TCP,
+  IPPROTO_UDP,
+  type ServiceConfig,
+} from '../../ipvs/index.ts';
+
+const SCHEDULER_FLAGS = {
+  'flag-1': IP_VS_SVC_F_SCHED1,
+  'flag-2': IP_VS_SVC_F_SCHED2,
+  'flag-3': IP_VS_SVC_F_SCHED3,
+} as const;
+
+const METHODS = {
+  masquerade: IP_VS_CONN_F_MASQ,
+  direct: IP_VS_CONN_F_DROUTE,
+  tunnel: IP_VS_CONN_F_TUNNEL,
+  fullnat: IP_VS_CONN_F_FULLNAT,
+} as const;
+
+const TUNNELS = {
+  ipip: IP_VS_CONN_F_TUNNEL_TYPE_IPIP,
+  gue: IP_VS_CONN_F_TUNNEL_TYPE_GUE,
+  gre: IP_VS_CONN_F_TUNNEL_TYPE_GRE,
+} as const;
+
+const CHECKSUMS = {
+  none: IP_VS_TUNNEL_ENCAP_FLAG_NOCSUM,
+  checksum: IP_VS_TUNNEL_ENCAP_FLAG_CSUM,
+  remote: IP_VS_TUNNEL_ENCAP_FLAG_REMCSUM,
+} as const;
+
+/** One of the spec's virtual services as the kernel takes it. */
+export function serviceConfig(spec: ServiceSpec, virtual: Virtual): ServiceConfig {
+  const { persistence } = spec;
+  let flags = 0;
+  for (const flag of spec.schedulerFlags) flags |= SCHEDULER_FLAGS[flag];
+  if (persistence) flags |= IP_VS_SVC_F_PERSISTENT;
+  if (spec.onePacket) flags |= IP_VS_SVC_F_ONEPACKET;
+  const whole = virtual.family === AF_INET ? 32 : 128;
+  const granularity = persistence?.granularity ?? whole;
+  return {
+    family: virtual.family,
+    protocol: virtual.protocol === 'tcp' ? IPPROTO_TCP : IPPROTO_UDP,
+    address: virtual.address,
+    port: virtual.port,
+    fwmark: virtual.fwmark,
+    scheduler: spec.scheduler,
+    flags,
+    timeout: persistence?.timeout ?? 0,
+    netmask: virtual.family === AF_INET ? prefixMask(granularity) : granularity,
+    peName: persistence?.engine ?? '',
+    portMin: spec.localAddresses?.ports?.min,
+    portMax: spec.localAddresses?.ports?.max,
+  };
+}
+
+/** A real server behind one virtual service, with its full weight. */
+export function destinationConfig(server: RealServerSpec, virtual: Virtual): DestinationConfig {
+  return {
+    ...destination(server, virtual),
+    weight: server.weight,
+    upperThreshold: server.upperThreshold,
+    lowerThreshold: server.lowerThreshold,
+  };
+}
+
+export function sorryConfig(sorry: Sorry, virtual: Virtual): DestinationConfig {
+  return { ...destination(sorry, virtual), weight: 1, upperThreshold: 0, lowerThreshold: 0 };
+}
+
+function destination(
+  server: Pick<RealServerSpec, 'family' | 'address' | 'port' | 'forward'>,
+  virtual: Virtual,
+): Omit<DestinationConfig, 'weight' | 'upperThreshold' | 'lowerThreshold'> {
+  return {
+    family: server.family,
+    address: server.address,
+    port: server.port || virtual.port,
+    method: METHODS[server.forward.method],
+    ...tunnel(server.forward),
+  };
+}
+
+function tunnel(forward: Forward): Pick<DestinationConfig, 'tunnelType' | 'tunnelPort' | 'tunnelFlags'> {
+  if (forward.method !== 'tunnel') return { tunnelType: 0, tunnelPort: 0, tunnelFlags: 0 };
+  return {
+    tunnelType: TUNNELS[forward.type],
+    tunnelPort: forward.port,
+    tunnelFlags: CHECKSUMS[forward.checksum],
+  };
+}
+
+/** 24 -> 0xffffff00. */
+function prefixMask(length: number): number {
+  return length === 0 ? 0 : (0xffffffff << (32 - length)) >>> 0;
+}

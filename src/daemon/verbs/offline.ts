@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+/** plan and apply without a daemon: the file against the kernel, every real server counting as up. */
+import type { Config } from '../../config/types.ts';
+import { serviceKeyText } from '../../ipvs/index.ts';
+import { difference, readActual } from '../../plan/index.ts';
+import type { Ownership, Plan } from '../../plan/types.ts';
+import type { Kernel } from '../kernel.ts';
+import { fromSaved, type Memory, NO_MEMORY, toSaved } from '../run/memory.ts';
+import { desired } from '../service/desired.ts';
+import { roster } from '../service/roster.ts';
+import { Situation } from '../service/situation.ts';
+import { readState, writeState } from '../state-file.ts';
+
+export class Offline {
+  readonly #config: Config;
+  readonly #kernel: Kernel;
+  readonly #state: string;
+  readonly #memory: Memory;
+  readonly #situation = new Situation();
+
+  constructor(config: Config, kernel: Kernel, state: string) {
+    this.#config = config;
+    this.#kernel = kernel;
+    this.#state = state;
+    const { state: saved } = readState(state);
+    this.#memory = saved ? fromSaved(saved) : NO_MEMORY;
+    this.#situation.configure(roster(config), Date.now());
+    // What an operator drained stays so; what checks said is history without a daemon.
+    this.#situation.restore({ quorum: new Map(), overrides: this.#memory.overrides, leaving: [] });
+    this.#situation.settleQuorums();
+  }
+
+  async plan(): Promise<Plan> {
+    const actual = await readActual(this.#kernel.ipvs, this.#kernel.addresses);
+    return difference(desired(this.#config, this.#situation), actual, this.#ownership());
+  }
+
+  /** Notes what the file names as lvsd's own; to be called before the kernel is changed. */
+  remember(): void {
+    const names = new Set([
+      ...this.#memory.services,
+      ...this.#situation.roster.map(({ service }) => serviceKeyText(service)),
+    ]);
+    writeState(this.#state, toSaved(this.#situation, names, this.#memory.health));
+  }
+
+  #ownership(): Ownership {
+    return this.#config.manage === 'all' ? { all: true } : { all: false, services: new Set(this.#memory.services) };
+  }
+}

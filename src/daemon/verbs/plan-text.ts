@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: MIT
+import type { PlanLine } from '../../control/messages.ts';
+
+const PLURALS = { '+': 'to add', '~': 'to change', '-': 'to remove' } as const;
+
+/** A plan for people: one line a difference, and their sum. */
+export function planText(lines: readonly PlanLine[]): string {
+  if (lines.length === 0) return 'no difference\n';
+  const count = (sign: PlanLine['sign']) => lines.filter((line) => line.sign === sign).length;
+  const sums = (['+', '~', '-'] as const).map((sign) => `${count(sign)} ${PLURALS[sign]}`);
+  return `${lines.map(({ sign, text }) => `${sign} ${text}\n`).join('')}${sums.join(', ')}\n`;
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { parseOptions } from '../../../src/daemon/verbs/options.ts';
+import { planText } from '../../../src/daemon/verbs/plan-text.ts';
+
+const parse = (line: string) => parseOptions(line.split(' ').filter(Boolean));
+
+test('a verb and its options, in any order; defaults', () => {
+  assert.deepEqual(parse('run'), {
+    ...{ verb: 'run', file: '/etc/lvsd/lvsd.yaml', socket: '/run/lvsd/control.sock', state: '/run/lvsd/state.json' },
+    ...{ node: undefined, json: false, once: false },
+  });
+  assert.equal(parse('--json plan -f x.yaml').file, 'x.yaml');
+  assert.equal(parse('plan --file=x.yaml --json').json, true);
+  assert.equal(parse('check --node lb1').node, 'lb1');
+});
+
+test("keepalived's way", () => {
+  assert.equal(parse('-t -f x').verb, 'check');
+  assert.equal(parse('-n').verb, 'run');
+  assert.equal(parse('-f x').verb, 'run');
+});
+
+const wrong: [line: string, text: RegExp][] = [
+  ['', /^what to do\? \(see lvsd --help\)$/],
+  ['start', /^unknown: start; there are run, check, plan, apply, doctor/],
+  ['run now', /^unknown: now/],
+  ['check --once', /^check does not take --once/],
+  ['doctor -f x', /^doctor does not take --file/],
+  ['run --jsn', /^unknown option '--jsn' \(see lvsd --help\)$/],
+  ['run -f', /^option '-f, --file <value>' argument missing/],
+];
+for (const [line, text] of wrong)
+  test(`wrong usage: lvsd ${line}`, () => {
+    assert.throws(() => parse(line), { code: 'ERR_LVSD_USAGE', exitCode: 2, message: text });
+  });
+
+test('a plan and its sum', () => {
+  assert.equal(planText([]), 'no difference\n');
+  const lines = [{ sign: '+', service: 'a', text: 'one' } as const, { sign: '~', service: 'a', text: 'two' } as const];
+  assert.equal(planText(lines), '+ one\n~ two\n1 to add, 1 to change, 0 to remove\n');
+});
