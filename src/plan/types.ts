@@ -64,33 +64,55 @@ export interface Actual {
   services: readonly ActualService[];
   addresses: readonly ActualAddress[];
   timeouts: Timeouts;
+  /** The kernel's count of changes when the reading began; patched kernel only. */
+  generation?: number | undefined;
 }
 
 /** What lvsd may take away: everything (`manage: all`), or what it remembers having made. */
 export type Ownership = { all: true } | { all: false; services: ReadonlySet<string> };
 
-/** One netlink request. `service` is the name for people; undefined for what belongs to none. */
+/** What an operation is about: one service of the kernel, and its name in the file; undefined: it is not in the file. */
+interface OfService {
+  service: ServiceKey;
+  name: string | undefined;
+}
+
+/** One request to the kernel. */
 export type Operation =
-  | { op: 'add-address' | 'delete-address'; address: DesiredAddress | ActualAddress; name: string | undefined }
+  | {
+      op: 'add-address';
+      address: DesiredAddress;
+      name: string | undefined;
+      /** A virtual address whose services all come with this plan (`serviceKeyText`): it needs one that serves. */
+      needs?: readonly string[] | undefined;
+    }
+  | { op: 'delete-address'; address: DesiredAddress | ActualAddress; name: string | undefined }
   | { op: 'add-service'; service: DesiredService }
   | { op: 'set-service'; service: DesiredService; was: ServiceConfig }
-  | { op: 'delete-service'; service: ServiceKey; name: string | undefined }
-  | { op: 'add-local-address'; service: ServiceKey; name: string | undefined; address: Uint8Array }
-  | {
-      op: 'drain-local-address' | 'delete-local-address';
-      service: ServiceKey;
-      name: string | undefined;
+  | ({ op: 'delete-service' } & OfService)
+  | ({
+      op: 'add-local-address';
       address: Uint8Array;
-    }
-  | { op: 'add-destination'; service: ServiceKey; name: string | undefined; destination: DestinationConfig }
-  | {
+      /** It was draining, and is used again. */
+      revived: boolean;
+      /** The service has no other yet: FULLNAT destinations need one of these. */
+      first: boolean;
+    } & OfService)
+  | ({ op: 'drain-local-address' | 'delete-local-address'; address: Uint8Array } & OfService)
+  | ({ op: 'add-destination'; destination: DestinationConfig } & OfService)
+  | ({
       op: 'set-destination';
-      service: ServiceKey;
-      name: string | undefined;
       destination: DestinationConfig;
       was: DestinationConfig;
-    }
-  | { op: 'delete-destination'; service: ServiceKey; name: string | undefined; destination: DestinationKey }
+      /** As of `delete-destination`, where the weight becomes 0. */
+      last: boolean;
+    } & OfService)
+  | ({
+      op: 'delete-destination';
+      destination: DestinationKey;
+      /** All that served before leaves: done only if one of those that replace it could be added. */
+      last: boolean;
+    } & OfService)
   | { op: 'set-timeouts'; timeouts: Timeouts; was: Timeouts };
 
 export interface Plan {
@@ -102,6 +124,9 @@ export interface Plan {
 
 export interface OperationResult {
   operation: Operation;
-  /** undefined: done. 'skipped': an operation of the same service that it needs failed before. */
+  /**
+   * undefined: done. 'skipped': not even tried, because an operation that it needs failed before, or because
+   * connections appeared that a local address has to wait for.
+   */
   error: Error | 'skipped' | undefined;
 }

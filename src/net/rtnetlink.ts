@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT
+/**
+ * Addresses and links between their types and rtnetlink's messages. Knows no sockets. The fixed structures and numbers
+ * are those of npm's `netlink`; its attribute tables end before IFA_PROTO and drop what they do not know, so the
+ * attributes are read and written by our own tables (docs/reconciliation.md).
+ */
+import rt from 'netlink/dist/rt/gen_structs.js';
+import { AF_INET, AF_INET6, type Family } from '../base/addresses.ts';
+import { MalformedError } from '../base/errors.ts';
+import type { Decoded, MessageView, MessageWriter, Table } from '../netlink/index.ts';
+import { decodeTable, encodeTable } from '../netlink/index.ts';
+
+export const { MessageType, MulticastGroups } = rt;
+
+/** What lvsd puts into IFA_PROTO of the addresses that it adds: how it knows them again. */
+export const IFAPROT_LVSD = 76;
+
+/** struct ifaddrmsg and struct ifinfomsg. */
+const ADDRESS_HEADER = rt.__LENGTH_Address;
+const LINK_HEADER = rt.__LENGTH_Link;
+const INFINITY = 0xffffffff;
+
+/** IFA_*. */
+const ADDRESS = {
+  address: [1, 'bytes'],
+  local: [2, 'bytes'],
+  cacheInfo: [6, 'bytes'],
+  flags: [8, 'u32'],
+  protocol: [11, 'u8'],
+} as const satisfies Table;
+
+/** IFLA_*, as far as anyone here asks. */
+const LINK = { name: [3, 'string'] } as const satisfies Table;
+
+/** What an address is for decides how the kernel is to treat it. */
+export type Purpose = 'virtual' | 'local';
+
+export interface NewAddress {
+  /** Index of the device. */
+  index: number;
+  /** The loopback device is one. */
+  loopback: boolean;
+  family: Family;
+  address: Uint8Array;
+  prefix: number;
+  purpose: Purpose;
+}
+
+export interface FoundAddress {
+  index: number;
+  family: Family;
+  address: Uint8Array;
+  prefix: number;
+  /** IPv4: it goes when the first address of its subnet goes. */
+  secondary: boolean;
+  /** It has lvsd's IFA_PROTO. */
+  ours: boolean;
+}
+
+export interface Link {
+  index: number;
+  name: string;
+  loopback: boolean;
+}
+
+/**
+ * RTM_NEWADDR. No address of ours is to be chosen as the balancer's own source: an IPv6 one is deprecated from the
+ * start (preferred for 0 seconds), an IPv4 one that is local has the scope of its link.
+ */
+export function writeNewAddress(writer: MessageWriter, wanted: NewAddress): void {
+  const ipv6 = wanted.family === AF_INET6;
+  writer.raw(header(wanted, scopeOf(wanted)));
+  const attributes: Decoded<typeof ADDRESS> = { local: wanted.address, address: wanted.address };
+  if (ipv6) {
+    attributes.cacheInfo = rt.formatAddressCacheInfo({ ifaPrefered: 0, ifaValid: INFINITY });
+    // Duplicates are not looked for: the address is to serve at once, and VRRP moves it between machines.
+    attributes.flags = rt.formatAddressFlags({ nodad: true, noprefixroute: true });
+  }
+  attributes.protocol = IFAPROT_LVSD;
+  encodeTable(ADDRESS, writer, attributes);
+}
+
+/** RTM_DELADDR. */
+export function writeOldAddress(writer: MessageWriter, gone: Omit<NewAddress, 'loopback' | 'purpose'>): void {
+  writer.raw(header(gone, 0));
+  encodeTable(ADDRESS, writer, { local: gone.address, address: gone.address });
+}
+
+/** RTM_GETADDR, of all devices or of one. */
+export function writeAddressDump(writer: MessageWriter, index = 0): void {
+  writer.raw(rt.formatAddress({ index }));
+}
+
+/** RTM_GETLINK. */
+export function writeLinkDump(writer: MessageWriter): void {
+  writer.raw(rt.formatLink({}));
+}
+
+/** The address of an RTM_NEWADDR; undefined for other families than IP. Throws MalformedError. */
+export function readAddress(view: MessageView): FoundAddress | undefined {
+  const attributes = decodeTable(ADDRESS, view.attributes(ADDRESS_HEADER));
+  const { family, prefixlen: prefix = 0, flags, index = 0 } = rt.parseAddress(headerOf(view, ADDRESS_HEADER));
+  if (family !== AF_INET && family !== AF_INET6) return undefined;
+  // On a link between two points IFA_ADDRESS is the other end's.
+  const address = attributes.local ?? attributes.address;
+  if (address?.length !== (family === AF_INET ? 4 : 16)) throw new MalformedError('an address without an address');
+  const secondary = family === AF_INET && flags?.secondary === true;
+  return { index, family, address, prefix, secondary, ours: attributes.protocol === IFAPROT_LVSD };
+}
+
+/** The link of an RTM_NEWLINK. Throws MalformedError. */
+export function readLink(view: MessageView): Link {
+  const { name = '' } = decodeTable(LINK, view.attributes(LINK_HEADER));
+  const { index = 0, flags } = rt.parseLink(headerOf(view, LINK_HEADER));
+  return { index, name, loopback: flags?.loopback === true };
+}
+
+function header({ family, prefix, index }: Omit<NewAddress, 'loopback' | 'purpose'>, scope: number): Uint8Array {
+  return rt.formatAddress({ family, prefixlen: prefix, scope, index });
+}
+
+function scopeOf({ family, loopback, purpose }: NewAddress): number {
+  if (family === AF_INET6 || purpose === 'virtual') return rt.RouteScope.UNIVERSE;
+  return loopback ? rt.RouteScope.HOST : rt.RouteScope.LINK;
+}
+
+/** The reader has checked that it is there. */
+function headerOf(view: MessageView, length: number): Buffer {
+  return view.buffer.subarray(view.start, view.start + length);
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+/** Addresses on devices: what comes and goes, and at which moment of the whole. */
+import { AF_INET6 } from '../base/addresses.ts';
+import { serviceKeyText } from '../ipvs/index.ts';
+import { addressKey, bytesKey } from './keys.ts';
+import type { Actual, ActualAddress, Desired, DesiredAddress, Operation } from './types.ts';
+
+export interface AddressSteps {
+  /** Virtual addresses that leave: first of all. */
+  withdrawn: Operation[];
+  /** Local addresses that come: before the services. */
+  local: Operation[];
+  /** Virtual addresses that come: after the services. */
+  virtual: Operation[];
+  /** Addresses that are elsewhere now: once they are there. */
+  moved: Operation[];
+  /** Local addresses that leave: last of all. */
+  unused: Operation[];
+}
+
+/** `steps`: all that is about to happen to services. */
+export function addressSteps(desired: Desired, actual: Actual, steps: readonly Operation[]): AddressSteps {
+  const wanted = new Map(desired.addresses.map((one) => [addressKey(one), one]));
+  const present = new Map<string, ActualAddress[]>();
+  for (const one of actual.addresses) {
+    const key = addressKey(one);
+    present.set(key, [...(present.get(key) ?? []), one]);
+  }
+  const result: AddressSteps = { withdrawn: [], local: [], virtual: [], moved: [], unused: [] };
+  const coming = wanted.size > 0 ? comingServices(actual, steps) : () => undefined;
+  for (const [key, address] of wanted) {
+    if (present.get(key)?.some((one) => !one.ours || one.prefix === address.prefix)) continue;
+    const add: Operation = { op: 'add-address', address, name: address.name };
+    if (address.purpose === 'local') result.local.push(add);
+    else result.virtual.push({ ...add, needs: coming(address) });
+  }
+  const elsewhere = new Map(desired.addresses.map((one) => [bytesKey(one.address), one]));
+  const pools = poolsOf(actual, steps);
+  for (const one of actual.addresses) {
+    const key = bytesKey(one.address);
+    const here = wanted.get(addressKey(one));
+    if (!one.ours || here?.prefix === one.prefix || (!here && pools.held.has(key))) continue;
+    const gone: Operation = { op: 'delete-address', address: one, name: here?.name };
+    if (here) beforeOrAfter(result, here, gone);
+    else if (elsewhere.has(key)) result.moved.push(gone);
+    else if (pools.leaving.has(key)) result.unused.push(gone);
+    else result.withdrawn.push(gone);
+  }
+  return result;
+}
+
+/** Another prefix: IPv4 may have both at once, IPv6 takes an address once on a device. */
+function beforeOrAfter(result: AddressSteps, wanted: DesiredAddress, gone: Operation): void {
+  if (wanted.family === AF_INET6) result.withdrawn.push(gone);
+  else result.moved.push(gone);
+}
+
+/** For a virtual address: the services on it, if each of them is only about to come. */
+function comingServices(
+  actual: Actual,
+  steps: readonly Operation[],
+): (address: DesiredAddress) => readonly string[] | undefined {
+  const served = new Set(actual.services.flatMap(({ service }) => (service.fwmark ? [] : [bytesKey(service.address)])));
+  const coming = new Map<string, string[]>();
+  for (const step of steps) {
+    if (step.op !== 'add-service' || step.service.fwmark) continue;
+    const key = bytesKey(step.service.address);
+    const services = coming.get(key);
+    if (services) services.push(serviceKeyText(step.service));
+    else coming.set(key, [serviceKeyText(step.service)]);
+  }
+  return ({ address }) => {
+    const key = bytesKey(address);
+    return served.has(key) ? undefined : coming.get(key);
+  };
+}
+
+/** Addresses that services still have afterwards, and those that leave their last one. */
+function poolsOf(actual: Actual, steps: readonly Operation[]): { held: Set<string>; leaving: Set<string> } {
+  const gone = new Set<string>();
+  for (const step of steps) {
+    if (step.op === 'delete-service') gone.add(serviceKeyText(step.service));
+    else if (step.op === 'delete-local-address') gone.add(`${serviceKeyText(step.service)} ${bytesKey(step.address)}`);
+  }
+  const held = new Set<string>();
+  const leaving = new Set<string>();
+  for (const { service, localAddresses } of actual.services) {
+    if (localAddresses.length === 0) continue;
+    const key = serviceKeyText(service);
+    for (const { address } of localAddresses) {
+      const bytes = bytesKey(address);
+      if (gone.has(key) || gone.has(`${key} ${bytes}`)) leaving.add(bytes);
+      else held.add(bytes);
+    }
+  }
+  return { held, leaving };
+}

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT
+/**
+ * Carries out the operations of a plan, or some of them in its order. Everything that does not depend on something else
+ * is asked for at once and leaves in large batches; what fails takes only what needs it along.
+ */
+import { serviceKeyText } from '../ipvs/index.ts';
+import { type Changer, carryOut } from './carry-out.ts';
+import { bytesKey } from './keys.ts';
+import { runLane, type Settle } from './lane.ts';
+import type { Operation, OperationResult } from './types.ts';
+
+type AddressOperation = Extract<Operation, { op: 'add-address' | 'delete-address' }>;
+type ServiceOperation = Exclude<Operation, AddressOperation | { op: 'set-timeouts' }>;
+
+/** One result an operation, in their order. Does not throw: what fails stands in the results. */
+export async function apply(operations: readonly Operation[], changer: Changer): Promise<OperationResult[]> {
+  const run = new Run(operations, changer);
+  await run.all();
+  return run.results;
+}
+
+class Run {
+  readonly results: OperationResult[];
+  readonly #operations: readonly Operation[];
+  readonly #changer: Changer;
+  /** Services that could be added, with something to serve (`serviceKeyText`). */
+  readonly #serving = new Set<string>();
+  /** Local addresses that a service still has, or that could not be put on their device. */
+  readonly #kept = new Set<string>();
+  readonly #missing = new Set<string>();
+
+  constructor(operations: readonly Operation[], changer: Changer) {
+    this.#operations = operations;
+    this.#changer = changer;
+    this.results = operations.map((operation) => ({ operation, error: 'skipped' }));
+  }
+
+  /** A row of operations on services, a row of operations on addresses, and so on: each waits for the one before. */
+  async all(): Promise<void> {
+    let start = 0;
+    while (start < this.#operations.length) {
+      const addresses = isAddress(this.#operations[start] as Operation);
+      let end = start + 1;
+      while (end < this.#operations.length && isAddress(this.#operations[end] as Operation) === addresses) end++;
+      await (addresses ? this.#addresses(start, end) : this.#services(start, end));
+      start = end;
+    }
+  }
+
+  async #addresses(start: number, end: number): Promise<void> {
+    await Promise.all(
+      range(start, end).map(async (index) => {
+        const operation = this.#operations[index] as AddressOperation;
+        if (this.#isHeldBack(operation)) return;
+        const error = await this.#settle(index);
+        if (error && operation.op === 'add-address' && operation.address.purpose === 'local')
+          this.#missing.add(bytesKey(operation.address.address));
+      }),
+    );
+  }
+
+  #isHeldBack(operation: AddressOperation): boolean {
+    if (operation.op === 'delete-address') return this.#kept.has(bytesKey(operation.address.address));
+    return operation.needs !== undefined && !operation.needs.some((key) => this.#serving.has(key));
+  }
+
+  async #services(start: number, end: number): Promise<void> {
+    const lanes = new Map<string, number[]>();
+    const settings: number[] = [];
+    for (const index of range(start, end)) {
+      const operation = this.#operations[index] as ServiceOperation | { op: 'set-timeouts' };
+      if (operation.op === 'set-timeouts') {
+        settings.push(index);
+        continue;
+      }
+      const key = serviceKeyText(operation.service);
+      const lane = lanes.get(key);
+      if (lane) lane.push(index);
+      else lanes.set(key, [index]);
+    }
+    await Promise.all([
+      ...settings.map((index) => this.#settle(index)),
+      ...[...lanes].map(([key, indices]) => this.#lane(key, indices)),
+    ]);
+  }
+
+  async #lane(key: string, indices: readonly number[]): Promise<void> {
+    const steps = indices.map((index) => ({ operation: this.#operations[index] as ServiceOperation, index }));
+    const outcome = await runLane(steps, this.#missing, this.#changer, (index) => this.#settle(index));
+    if (outcome.failed) {
+      // Their errors would say no more than that there is no such service.
+      for (const { operation, index } of steps)
+        if (operation.op !== 'add-service') this.results[index] = { operation, error: 'skipped' };
+    }
+    if (outcome.serves) this.#serving.add(key);
+    for (const address of outcome.kept) this.#kept.add(address);
+  }
+
+  /** Tries one operation and notes how it ended. */
+  readonly #settle: Settle = async (index) => {
+    const operation = this.#operations[index] as Operation;
+    let error: OperationResult['error'];
+    try {
+      await carryOut(operation, this.#changer);
+    } catch (failure) {
+      error = failure instanceof Error ? failure : new Error(String(failure));
+    }
+    this.results[index] = { operation, error };
+    return error;
+  };
+}
+
+function isAddress({ op }: Operation): boolean {
+  return op === 'add-address' || op === 'delete-address';
+}
+
+function range(start: number, end: number): number[] {
+  return Array.from({ length: end - start }, (_, index) => start + index);
+}

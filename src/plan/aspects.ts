@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT
+/**
+ * What of a service and of a destination can differ, each aspect once: as a value to compare, and in words. What has no
+ * effect is no difference: the netmask of a service without persistence, tunnel settings of what is no tunnel, flags
+ * that only the kernel sets. All else is compared as it is, since the kernel reads back what it was given.
+ */
+
+import { AF_INET6 } from '../base/addresses.ts';
+import { formatDuration } from '../base/durations.ts';
+import {
+  type DestinationConfig,
+  IP_VS_CONN_F_BYPASS,
+  IP_VS_CONN_F_DROUTE,
+  IP_VS_CONN_F_FULLNAT,
+  IP_VS_CONN_F_LOCALNODE,
+  IP_VS_CONN_F_MASQ,
+  IP_VS_CONN_F_TUNNEL,
+  IP_VS_CONN_F_TUNNEL_TYPE_GRE,
+  IP_VS_CONN_F_TUNNEL_TYPE_GUE,
+  IP_VS_CONN_F_TUNNEL_TYPE_IPIP,
+  IP_VS_SVC_F_ONEPACKET,
+  IP_VS_SVC_F_PERSISTENT,
+  IP_VS_SVC_F_SCHED1,
+  IP_VS_SVC_F_SCHED2,
+  IP_VS_SVC_F_SCHED3,
+  IP_VS_TUNNEL_ENCAP_FLAG_CSUM,
+  IP_VS_TUNNEL_ENCAP_FLAG_REMCSUM,
+  type ServiceConfig,
+} from '../ipvs/index.ts';
+import type { DesiredService } from './types.ts';
+
+export interface Aspect<T> {
+  name: string;
+  /** Equal for what is the same. */
+  value(of: T): number | string | boolean;
+  /** The value for people. */
+  text(of: T): string;
+}
+
+export interface Change {
+  aspect: string;
+  from: string;
+  to: string;
+}
+
+/** The flags that lvsd sets and compares. IP_VS_SVC_F_HASHED is the kernel's own, of others we know nothing. */
+export const SERVICE_FLAGS =
+  IP_VS_SVC_F_PERSISTENT | IP_VS_SVC_F_ONEPACKET | IP_VS_SVC_F_SCHED1 | IP_VS_SVC_F_SCHED2 | IP_VS_SVC_F_SCHED3;
+const SCHEDULER_FLAGS = IP_VS_SVC_F_SCHED1 | IP_VS_SVC_F_SCHED2 | IP_VS_SVC_F_SCHED3;
+
+type ServiceLike = ServiceConfig & Partial<Pick<DesiredService, 'establishedTimeout'>>;
+
+const onOff = (flag: number) => (flag ? 'on' : 'off');
+
+export const SERVICE_ASPECTS: readonly Aspect<ServiceLike>[] = [
+  { name: 'scheduler', value: ({ scheduler }) => scheduler, text: ({ scheduler }) => scheduler },
+  {
+    name: 'scheduler flags',
+    value: ({ flags }) => flags & SCHEDULER_FLAGS,
+    text: ({ flags }) => schedulerFlags(flags),
+  },
+  {
+    name: 'one-packet',
+    value: ({ flags }) => flags & IP_VS_SVC_F_ONEPACKET,
+    text: ({ flags }) => onOff(flags & IP_VS_SVC_F_ONEPACKET),
+  },
+  { name: 'persistence', value: persistence, text: persistence },
+  { name: 'persistence engine', value: ({ peName }) => peName, text: ({ peName }) => peName || 'none' },
+  { name: 'local ports', value: localPorts, text: localPorts },
+  {
+    name: 'timeout of established connections',
+    value: ({ establishedTimeout }) => establishedTimeout ?? 0,
+    text: ({ establishedTimeout }) => (establishedTimeout ? seconds(establishedTimeout) : 'global'),
+  },
+];
+
+export const DESTINATION_ASPECTS: readonly Aspect<DestinationConfig>[] = [
+  { name: 'forward', value: forwardValue, text: forwardText },
+  { name: 'weight', value: ({ weight }) => weight, text: ({ weight }) => String(weight) },
+  {
+    name: 'upper threshold',
+    value: ({ upperThreshold }) => upperThreshold,
+    text: ({ upperThreshold }) => String(upperThreshold || 'none'),
+  },
+  {
+    name: 'lower threshold',
+    value: ({ lowerThreshold }) => lowerThreshold,
+    text: ({ lowerThreshold }) => String(lowerThreshold || 'none'),
+  },
+];
+
+export function same<T>(aspects: readonly Aspect<T>[], a: T, b: T): boolean {
+  for (const aspect of aspects) if (aspect.value(a) !== aspect.value(b)) return false;
+  return true;
+}
+
+export function changes<T>(aspects: readonly Aspect<T>[], from: T, to: T): Change[] {
+  return aspects
+    .filter(({ value }) => value(from) !== value(to))
+    .map(({ name, text }) => ({ aspect: name, from: text(from), to: text(to) }));
+}
+
+/** As it is written: what has no effect is left at its default. */
+export function plainDestination(wanted: DestinationConfig): DestinationConfig {
+  const { family, address, port, method, weight, upperThreshold, lowerThreshold } = wanted;
+  const tunnel = method === IP_VS_CONN_F_TUNNEL;
+  const tunnelType = tunnel ? wanted.tunnelType : 0;
+  return {
+    ...{ family, address, port, method, weight, upperThreshold, lowerThreshold, tunnelType },
+    tunnelPort: tunnel && tunnelType === IP_VS_CONN_F_TUNNEL_TYPE_GUE ? wanted.tunnelPort : 0,
+    tunnelFlags: tunnel && tunnelType !== IP_VS_CONN_F_TUNNEL_TYPE_IPIP ? wanted.tunnelFlags : 0,
+  };
+}
+
+/** 900 -> '15m', for settings that the kernel keeps in seconds. */
+export function seconds(count: number): string {
+  return formatDuration(1000 * count);
+}
+
+function schedulerFlags(flags: number): string {
+  const set = [IP_VS_SVC_F_SCHED1, IP_VS_SVC_F_SCHED2, IP_VS_SVC_F_SCHED3].flatMap((flag, index) =>
+    flags & flag ? [`flag-${index + 1}`] : [],
+  );
+  return set.join(',') || 'none';
+}
+
+function persistence({ family, flags, timeout, netmask }: ServiceConfig): string {
+  if (!(flags & IP_VS_SVC_F_PERSISTENT)) return 'none';
+  if (family === AF_INET6) return netmask === 128 ? seconds(timeout) : `${seconds(timeout)} per /${netmask}`;
+  if (netmask >>> 0 === 0xffffffff) return seconds(timeout);
+  return `${seconds(timeout)} per ${dotted(netmask)}`;
+}
+
+/** An IPv4 mask may have holes: somebody else's tool takes anything. */
+function dotted(mask: number): string {
+  return [24, 16, 8, 0].map((shift) => (mask >>> shift) & 255).join('.');
+}
+
+/** 0 to 0 is how the kernel is told that there is no range. */
+function localPorts({ portMin, portMax }: ServiceConfig): string {
+  return portMin || portMax ? `${portMin ?? 0}-${portMax ?? 0}` : 'any';
+}
+
+function forwardValue(of: DestinationConfig): number {
+  if (of.method !== IP_VS_CONN_F_TUNNEL) return of.method;
+  const { tunnelType, tunnelPort, tunnelFlags } = plainDestination(of);
+  return of.method + 8 * (tunnelType + 8 * (tunnelFlags + 0x10000 * tunnelPort));
+}
+
+const METHODS: Readonly<Record<number, string>> = {
+  [IP_VS_CONN_F_MASQ]: 'masquerade',
+  [IP_VS_CONN_F_LOCALNODE]: 'local',
+  [IP_VS_CONN_F_TUNNEL]: 'tunnel',
+  [IP_VS_CONN_F_DROUTE]: 'direct',
+  [IP_VS_CONN_F_BYPASS]: 'bypass',
+  [IP_VS_CONN_F_FULLNAT]: 'fullnat',
+};
+const TUNNELS: Readonly<Record<number, string>> = {
+  [IP_VS_CONN_F_TUNNEL_TYPE_IPIP]: 'ipip',
+  [IP_VS_CONN_F_TUNNEL_TYPE_GUE]: 'gue',
+  [IP_VS_CONN_F_TUNNEL_TYPE_GRE]: 'gre',
+};
+
+function forwardText(of: DestinationConfig): string {
+  if (of.method !== IP_VS_CONN_F_TUNNEL) return METHODS[of.method] ?? `method ${of.method}`;
+  const { tunnelType, tunnelPort, tunnelFlags } = plainDestination(of);
+  const words = ['tunnel', TUNNELS[tunnelType] ?? `type ${tunnelType}`];
+  if (tunnelPort) words.push(`port ${tunnelPort}`);
+  if (tunnelFlags & IP_VS_TUNNEL_ENCAP_FLAG_CSUM) words.push('checksum');
+  if (tunnelFlags & IP_VS_TUNNEL_ENCAP_FLAG_REMCSUM) words.push('remote checksum');
+  return words.join(' ');
+}

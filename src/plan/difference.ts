@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+/** The steps from what is to what should be: few, and in an order that breaks nothing on the way. Pure. */
+import { type ServiceKey, serviceKeyText, type Timeouts } from '../ipvs/index.ts';
+import { addressSteps } from './address-difference.ts';
+import { changedService, newService } from './service-difference.ts';
+import type { Actual, Desired, Operation, Ownership, Plan } from './types.ts';
+
+/**
+ * The order: an address that no service stands behind any more leaves first, so that no traffic comes for what is being
+ * taken apart; local addresses come before the services that use them, virtual ones after the services that they lead
+ * to; services that are no longer wanted follow, and at the end the addresses that nothing uses any more.
+ */
+export function difference(desired: Desired, actual: Actual, ownership: Ownership): Plan {
+  const present = new Map(actual.services.map((one) => [serviceKeyText(one.service), one]));
+  const wanted = new Set<string>();
+  const operations: Operation[] = [];
+  const waiting: Plan['waiting'][number][] = [];
+  for (const service of desired.services) {
+    const key = serviceKeyText(service);
+    if (wanted.has(key)) continue;
+    wanted.add(key);
+    const there = present.get(key);
+    if (!there) operations.push(...newService(service));
+    else {
+      const steps = changedService(service, there);
+      operations.push(...steps.operations);
+      waiting.push(...steps.waiting);
+    }
+  }
+  const gone = [...present].flatMap(([key, { service }]): Operation[] =>
+    wanted.has(key) || !(ownership.all || ownership.services.has(key))
+      ? []
+      : [{ op: 'delete-service', service: keyOf(service), name: undefined }],
+  );
+  const addresses = addressSteps(desired, actual, [...operations, ...gone]);
+  return {
+    operations: [
+      ...timeouts(desired.timeouts, actual.timeouts),
+      ...addresses.withdrawn,
+      ...addresses.local,
+      ...operations,
+      ...addresses.virtual,
+      ...addresses.moved,
+      ...gone,
+      ...addresses.unused,
+    ],
+    waiting,
+  };
+}
+
+/** What is already as wanted is left alone. */
+function timeouts(wanted: Timeouts, was: Timeouts): Operation[] {
+  const differing = (name: keyof Timeouts) => (wanted[name] === was[name] ? 0 : wanted[name]);
+  const { tcp, tcpFin, udp } = { tcp: differing('tcp'), tcpFin: differing('tcpFin'), udp: differing('udp') };
+  return tcp || tcpFin || udp ? [{ op: 'set-timeouts', timeouts: { tcp, tcpFin, udp }, was }] : [];
+}
+
+function keyOf({ family, protocol, address, port, fwmark }: ServiceKey): ServiceKey {
+  return { family, protocol, address, port, fwmark };
+}

@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: MIT
+/** Desired state, the difference to the kernel's, its order, its application. */
+export { apply } from './apply.ts';
+export type { Changer } from './carry-out.ts';
+export { type Description, describe, nameOf, type OperationJson, toJson } from './describe.ts';
+export { difference } from './difference.ts';
+export { type Concerns, drift } from './drift.ts';
+export { readActual, readService } from './read.ts';
+export { addressText, destinationText, endpointText, serviceText } from './texts.ts';
+export type * from './types.ts';

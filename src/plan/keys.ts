@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+/** What tells destinations and addresses apart, as texts for maps. Equal texts for equal things. */
+import type { Family } from '../base/addresses.ts';
+import type { DestinationKey } from '../ipvs/index.ts';
+
+const digits = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+
+/** The length tells the family. */
+export function bytesKey(address: Uint8Array): string {
+  // By hand: a table has them by the ten thousand, and a Buffer for each costs more than the text.
+  let text = '';
+  for (let i = 0; i < address.length; i++) text += digits[address[i] as number];
+  return text;
+}
+
+/** The kernel takes 10.0.0.1 and ::ffff:10.0.0.1 for two destinations. */
+export function destinationKeyText({ address, port }: DestinationKey): string {
+  return `${bytesKey(address)}/${port}`;
+}
+
+/** An address on its device. The same one may be there twice, with two prefixes. */
+export function addressKey({ device, address }: { device: string; family: Family; address: Uint8Array }): string {
+  return `${bytesKey(address)}@${device}`;
+}
+
+export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}

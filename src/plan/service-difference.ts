@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: MIT
+/**
+ * From one service as it is to the service as it should be. What serves is added before what served is taken away, so
+ * that a service never runs empty on the way, and local addresses are there before the first destination that uses them.
+ */
+
+import {
+  type Destination,
+  type DestinationConfig,
+  IP_VS_CONN_F_FULLNAT,
+  IP_VS_SVC_F_ONEPACKET,
+  type LocalAddress,
+  type ServiceKey,
+} from '../ipvs/index.ts';
+import { DESTINATION_ASPECTS, plainDestination, SERVICE_ASPECTS, same } from './aspects.ts';
+import { bytesKey, destinationKeyText, sameBytes } from './keys.ts';
+import type { ActualService, DesiredService, Operation, Plan } from './types.ts';
+
+export interface ServiceSteps {
+  operations: Operation[];
+  waiting: Plan['waiting'][number][];
+}
+
+interface Of {
+  service: ServiceKey;
+  name: string;
+}
+
+/** All that a service needs that is not there at all. */
+export function newService(desired: DesiredService): Operation[] {
+  const of = ofService(desired);
+  return [
+    { op: 'add-service', service: desired },
+    ...addedLocalAddresses(of, desired, []),
+    ...unique(desired.destinations).map((destination): Operation => addDestination(of, destination)),
+  ];
+}
+
+export function changedService(desired: DesiredService, actual: ActualService): ServiceSteps {
+  const of = ofService(desired);
+  const edit: Operation[] = same(SERVICE_ASPECTS, desired, actual.service)
+    ? []
+    : [{ op: 'set-service', service: desired, was: actual.service }];
+  const late = edit.length > 0 && mustFollowDestinations(desired, actual);
+  const { rising, falling } = destinations(of, desired.destinations, actual.destinations);
+  const { leaving, waiting } = leavingLocalAddresses(of, desired, actual.localAddresses);
+  const operations = [
+    ...(late ? [] : edit),
+    ...addedLocalAddresses(of, desired, actual.localAddresses),
+    ...rising,
+    ...falling,
+    ...(late ? edit : []),
+    ...leaving,
+  ];
+  return { operations, waiting };
+}
+
+/** The kernel refuses one-packet scheduling and persistence engines while a FULLNAT destination is there. */
+function mustFollowDestinations(desired: DesiredService, actual: ActualService): boolean {
+  const refused = (desired.flags & IP_VS_SVC_F_ONEPACKET) !== 0 || desired.peName !== '';
+  return refused && actual.destinations.some(({ method }) => method === IP_VS_CONN_F_FULLNAT);
+}
+
+/** Steps that give the service more to serve with, and those that take from it. */
+function destinations(
+  of: Of,
+  desired: readonly DestinationConfig[],
+  actual: readonly Destination[],
+): { rising: Operation[]; falling: Operation[] } {
+  if (sameInOrder(desired, actual)) return { rising: [], falling: [] };
+  const left = new Map(actual.map((one) => [destinationKeyText(one), one]));
+  const rising: Operation[] = [];
+  const lowered: { destination: DestinationConfig; was: Destination }[] = [];
+  let stays = false;
+  for (const destination of unique(desired)) {
+    const key = destinationKeyText(destination);
+    const was = left.get(key);
+    left.delete(key);
+    if (!was) rising.push(addDestination(of, destination));
+    else {
+      if (was.weight > 0 && destination.weight > 0) stays = true;
+      if (same(DESTINATION_ASPECTS, destination, was)) continue;
+      if (destination.weight < was.weight) lowered.push({ destination, was });
+      else rising.push({ op: 'set-destination', ...of, destination: plainDestination(destination), was, last: false });
+    }
+  }
+  const replaced = !stays && rising.length > 0;
+  const falling = [
+    ...lowered.map(
+      ({ destination, was }): Operation => ({
+        ...{ op: 'set-destination', ...of, destination: plainDestination(destination), was },
+        last: replaced && destination.weight === 0,
+      }),
+    ),
+    ...[...left.values()].map(
+      ({ family, address, port, weight }): Operation => ({
+        ...{ op: 'delete-destination', ...of, destination: { family, address, port } },
+        last: replaced && weight > 0,
+      }),
+    ),
+  ];
+  return { rising, falling };
+}
+
+/** Nearly every service is as it should be: told without a map. */
+function sameInOrder(desired: readonly DestinationConfig[], actual: readonly Destination[]): boolean {
+  if (desired.length !== actual.length) return false;
+  for (let i = 0; i < desired.length; i++) {
+    const a = desired[i] as DestinationConfig;
+    const b = actual[i] as Destination;
+    if (a.port !== b.port || !sameBytes(a.address, b.address) || !same(DESTINATION_ASPECTS, a, b)) return false;
+  }
+  return true;
+}
+
+function addDestination(of: Of, destination: DestinationConfig): Operation {
+  return { op: 'add-destination', ...of, destination: plainDestination(destination) };
+}
+
+function addedLocalAddresses(of: Of, desired: DesiredService, actual: readonly LocalAddress[]): Operation[] {
+  if (desired.localAddresses.length === 0) return [];
+  const present = new Map(actual.map((one) => [bytesKey(one.address), one]));
+  const first = !actual.some(({ draining }) => !draining);
+  const wanted = new Map(desired.localAddresses.map((address) => [bytesKey(address), address]));
+  return [...wanted].flatMap(([key, address]): Operation[] => {
+    const there = present.get(key);
+    if (there && !there.draining) return [];
+    return [{ op: 'add-local-address', ...of, address, revived: there !== undefined, first }];
+  });
+}
+
+/**
+ * One that leaves drains first, and goes with its last connection. One without connections gets both at once: whoever
+ * carries it out looks again in between.
+ */
+function leavingLocalAddresses(
+  of: Of,
+  desired: DesiredService,
+  actual: readonly LocalAddress[],
+): { leaving: Operation[]; waiting: Plan['waiting'][number][] } {
+  const wanted = new Set(desired.localAddresses.map(bytesKey));
+  const leaving = actual.filter(({ address }) => !wanted.has(bytesKey(address)));
+  return {
+    leaving: [
+      ...leaving
+        .filter(({ draining }) => !draining)
+        .map(({ address }): Operation => ({ op: 'drain-local-address', ...of, address })),
+      ...leaving
+        .filter(({ connections }) => connections === 0)
+        .map(({ address }): Operation => ({ op: 'delete-local-address', ...of, address })),
+    ],
+    waiting: leaving
+      .filter(({ connections }) => connections > 0)
+      .map(({ address, connections }) => ({ ...of, address, connections })),
+  };
+}
+
+/** The last one counts where somebody asks for the same destination twice. */
+function unique(wanted: readonly DestinationConfig[]): readonly DestinationConfig[] {
+  if (wanted.length < 2) return wanted;
+  return [...new Map(wanted.map((one) => [destinationKeyText(one), one])).values()];
+}
+
+function ofService(desired: DesiredService): Of {
+  const { family, protocol, address, port, fwmark } = desired;
+  return { service: { family, protocol, address, port, fwmark }, name: desired.name };
+}

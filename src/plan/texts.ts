@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT
+/** Services, real servers and addresses as people know them. */
+import { type Family, formatAddress } from '../base/addresses.ts';
+import { type DestinationKey, IPPROTO_SCTP, IPPROTO_TCP, IPPROTO_UDP, type ServiceKey } from '../ipvs/index.ts';
+
+const PROTOCOLS: Readonly<Record<number, string>> = {
+  [IPPROTO_TCP]: 'tcp',
+  [IPPROTO_UDP]: 'udp',
+  [IPPROTO_SCTP]: 'sctp',
+};
+
+/** "tcp 10.99.0.10:443", "fwmark 7", "fwmark 7 IPv6". */
+export function serviceText({ family, protocol, address, port, fwmark }: ServiceKey): string {
+  if (fwmark) return address.length === 16 ? `fwmark ${fwmark} IPv6` : `fwmark ${fwmark}`;
+  return `${PROTOCOLS[protocol] ?? `protocol ${protocol}`} ${endpointText(family, address, port)}`;
+}
+
+/** "real server 10.31.4.2:8443". */
+export function destinationText({ family, address, port }: DestinationKey): string {
+  return `real server ${endpointText(family, address, port)}`;
+}
+
+/** "10.0.0.1:80", "[2001:db8::1]:80". */
+export function endpointText(family: Family, address: Uint8Array, port: number): string {
+  const text = formatAddress(family, address);
+  return address.length === 16 ? `[${text}]:${port}` : `${text}:${port}`;
+}
+
+/** "10.99.0.10/32 on lo". */
+export function addressText(on: { device: string; family: Family; address: Uint8Array; prefix: number }): string {
+  return `${formatAddress(on.family, on.address)}/${on.prefix} on ${on.device}`;
+}
