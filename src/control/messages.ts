@@ -68,8 +68,10 @@ export interface DaemonEvent {
 
 /** Parameters and results of each method. */
 export interface Methods {
+  /** Which daemon this is; costs nothing. */
+  ping: { params: Record<string, never>; result: { version: string; pid: number; file: string } };
   status: { params: { service?: string }; result: DaemonStatus };
-  plan: { params: Record<string, never>; result: { lines: PlanLine[] } };
+  plan: { params: Record<string, never>; result: { file: string; lines: PlanLine[] } };
   reload: { params: Record<string, never>; result: { operations: number; failed: string[] } };
   drain: { params: { service?: string; server: string }; result: { servers: string[] } };
   undrain: { params: { service?: string; server: string }; result: { servers: string[] } };

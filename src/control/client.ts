@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT
+/** The other side of the control socket: what lvsctl, and `lvsd plan`, ask a running daemon with. */
+import { connect, type Socket } from 'node:net';
+import { EXIT, type ExitCode, LvsdError, MalformedError } from '../base/errors.ts';
+import { isSystemError } from '../base/native.ts';
+import { type RpcError, requestLine } from './json-rpc.ts';
+import { LineReader } from './lines.ts';
+import { type DaemonEvent, INVALID_PARAMS, LONGEST_LINE, LVSD_ERROR, type Method, type Methods } from './messages.ts';
+
+export const DEFAULT_SOCKET = '/run/lvsd/control.sock';
+/** Milliseconds to wait for an answer; a reload of a large file takes its time. */
+const TIMEOUT = 60_000;
+const RELOAD_TIMEOUT = 600_000;
+
+/** Nobody listens on the socket. */
+export class NoDaemonError extends LvsdError {
+  constructor(path: string) {
+    super('ERR_LVSD_NO_DAEMON', `no daemon answers on ${path}: is lvsd running?`);
+  }
+}
+
+/** The daemon refused; message and exit code are its own. */
+export class RefusedError extends LvsdError {
+  /** JSON-RPC's code. */
+  readonly rpcCode: number;
+
+  constructor({ code, message, data }: RpcError) {
+    super(data?.code ?? 'ERR_LVSD_REFUSED', message, exitCodeOf(code));
+    this.rpcCode = code;
+  }
+}
+
+function exitCodeOf(code: number): ExitCode {
+  if (code === INVALID_PARAMS) return EXIT.USAGE;
+  return Object.values(EXIT).find((exit) => exit !== EXIT.OK && LVSD_ERROR - exit === code) ?? EXIT.RUNTIME;
+}
+
+interface Waiting {
+  resolve(result: unknown): void;
+  reject(error: Error): void;
+  timer: NodeJS.Timeout;
+}
+
+export class ControlClient {
+  readonly #socket: Socket;
+  readonly #reader = new LineReader(LONGEST_LINE);
+  readonly #waiting = new Map<number, Waiting>();
+  readonly #events: DaemonEvent[] = [];
+  #wake: (() => void) | undefined;
+  #next = 1;
+  #failure: Error | undefined;
+
+  private constructor(socket: Socket) {
+    this.#socket = socket;
+    socket.on('data', (chunk: Buffer) => this.#received(chunk));
+    socket.on('error', (error) => this.#fail(error));
+    socket.on('close', () => this.#fail(new LvsdError('ERR_LVSD_DISCONNECTED', 'lvsd closed the connection')));
+  }
+
+  /** Throws `NoDaemonError`, or `LvsdError` with exit code 4 when the socket is not ours to open. */
+  static async open(path = DEFAULT_SOCKET): Promise<ControlClient> {
+    const socket = connect({ path });
+    try {
+      await new Promise<void>((resolve, reject) => {
+        socket.once('connect', resolve);
+        socket.once('error', reject);
+      });
+    } catch (error) {
+      throw explained(error, path);
+    }
+    socket.removeAllListeners('error');
+    return new ControlClient(socket);
+  }
+
+  /** Throws `RefusedError` for what the daemon refuses, `LvsdError` when no answer comes. */
+  call<M extends Method>(method: M, params: Methods[M]['params']): Promise<Methods[M]['result']> {
+    const id = this.#next++;
+    return new Promise((resolve, reject) => {
+      if (this.#failure) {
+        reject(this.#failure);
+        return;
+      }
+      const limit = method === 'reload' ? RELOAD_TIMEOUT : TIMEOUT;
+      const timer = setTimeout(() => {
+        this.#waiting.delete(id);
+        reject(new LvsdError('ERR_LVSD_TIMEOUT', `lvsd did not answer ${method} within ${limit / 1000}s`));
+      }, limit);
+      this.#waiting.set(id, { resolve: resolve as (result: unknown) => void, reject, timer });
+      this.#socket.write(requestLine(id, method, params));
+    });
+  }
+
+  /** Events after sequence `after`, and with `follow` those that come, until the connection ends. */
+  async *events({ after = 0, follow = false }: Methods['events']['params']): AsyncGenerator<DaemonEvent> {
+    const { events } = await this.call('events', { after, follow });
+    yield* events;
+    while (follow) {
+      for (let event = this.#events.shift(); event; event = this.#events.shift()) yield event;
+      if (this.#failure) throw this.#failure;
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+
+  #received(chunk: Buffer): void {
+    try {
+      for (const line of this.#reader.push(chunk)) this.#message(line);
+    } catch (error) {
+      this.#fail(error instanceof LvsdError ? error : new MalformedError('what answers there does not speak JSON-RPC'));
+    }
+  }
+
+  #message(line: string): void {
+    const message = JSON.parse(line) as {
+      id?: number | null;
+      method?: string;
+      params?: unknown;
+      result?: unknown;
+      error?: RpcError;
+    };
+    if (message.method === 'event') {
+      this.#events.push(message.params as DaemonEvent);
+      this.#wake?.();
+    } else if (typeof message.id === 'number') {
+      const waiting = this.#waiting.get(message.id);
+      this.#waiting.delete(message.id);
+      clearTimeout(waiting?.timer);
+      if (message.error) waiting?.reject(new RefusedError(message.error));
+      else waiting?.resolve(message.result);
+    } else if (message.error) {
+      // Not an answer to one request: the connection as a whole was refused.
+      this.#fail(new RefusedError(message.error));
+    }
+  }
+
+  #fail(error: Error): void {
+    this.#failure ??= isSystemError(error) ? new LvsdError('ERR_LVSD_DISCONNECTED', `lvsd: ${error.message}`) : error;
+    for (const { reject, timer } of this.#waiting.values()) {
+      clearTimeout(timer);
+      reject(this.#failure);
+    }
+    this.#waiting.clear();
+    this.#wake?.();
+    this.#socket.destroy();
+  }
+}
+
+function explained(error: unknown, path: string): unknown {
+  if (!isSystemError(error)) return error;
+  if (error.code === 'ENOENT' || error.code === 'ECONNREFUSED') return new NoDaemonError(path);
+  const denied = error.code === 'EACCES' || error.code === 'EPERM';
+  const text = denied ? `may not open ${path} (${error.code}): are you root?` : `cannot open ${path}: ${error.message}`;
+  return new LvsdError('ERR_LVSD_CONTROL_SOCKET', text, denied ? EXIT.NOT_PERMITTED : EXIT.RUNTIME);
+}

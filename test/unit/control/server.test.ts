@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: MIT
+// The control socket on real sockets: who may open it, what it answers to whatever is sent, what a bad client costs.
+import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, lstatSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { dirname, join } from 'node:path';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { LvsdError, UsageError } from '../../../src/base/errors.ts';
+import { LONGEST_REQUEST } from '../../../src/control/messages.ts';
+import { answers, fakeDaemon, freshPath, rawClient, STATUS } from './daemon.ts';
+
+const request = (method: string, params?: unknown, id: unknown = 1) =>
+  `${JSON.stringify({ jsonrpc: '2.0', id, method, params })}\n`;
+
+const PLAN = { file: '/etc/lvsd/lvsd.yaml', lines: [] };
+
+const wait = async (done: () => boolean) => {
+  for (let i = 0; i < 500 && !done(); i++) await sleep(10);
+  assert.ok(done());
+};
+
+test('the socket is its owner’s alone, whatever the umask, and goes with the server', () => {
+  const mask = process.umask(0);
+  try {
+    const { path, server } = fakeDaemon();
+    assert.equal(lstatSync(path).mode & 0o777, 0o600);
+    assert.equal(process.umask(0), 0, 'the umask is as before');
+    server.close();
+    assert.equal(existsSync(path), false);
+  } finally {
+    process.umask(mask);
+  }
+});
+
+test('requests are answered, each with its id, in order', async () => {
+  using daemon = fakeDaemon();
+  const text = request('status', {}, 'a') + request('pause', { on: true }, 2) + request('plan', undefined, null);
+  const { reloadError: _, ...status } = STATUS;
+  assert.deepEqual(await answers(daemon.path, text), [
+    { jsonrpc: '2.0', id: 'a', result: status },
+    { jsonrpc: '2.0', id: 2, result: { paused: true } },
+    { jsonrpc: '2.0', id: null, result: PLAN },
+  ]);
+  assert.deepEqual(daemon.calls, [
+    ['status', {}],
+    ['pause', { on: true }],
+    ['plan', {}],
+  ]);
+});
+
+test('a notification is carried out and not answered', async () => {
+  using daemon = fakeDaemon();
+  assert.deepEqual(await answers(daemon.path, '{"jsonrpc":"2.0","method":"drain","params":{"server":"web1"}}\n'), []);
+  assert.deepEqual(daemon.calls, [['drain', { server: 'web1' }]]);
+});
+
+test('a request cut anywhere, and many in one piece', async () => {
+  using daemon = fakeDaemon();
+  const socket = await rawClient(daemon.path);
+  for (const byte of request('pause', { on: false })) {
+    socket.write(byte);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await wait(() => daemon.calls.length === 1);
+  socket.destroy();
+  assert.equal((await answers(daemon.path, request('plan').repeat(500))).length, 500);
+});
+
+test('whatever is no request is refused in words, and the next one is still served', async () => {
+  using daemon = fakeDaemon();
+  const wrong: [text: string, code: number, message: RegExp, id?: unknown][] = [
+    ['', -32700, /no JSON/],
+    ['{', -32700, /no JSON/],
+    ['[]', -32600, /no batches/],
+    ['[{"jsonrpc":"2.0","id":1,"method":"plan"}]', -32600, /no batches/],
+    ['null', -32600, /an object/],
+    ['7', -32600, /an object/],
+    ['{"id":1,"method":"plan"}', -32600, /jsonrpc must be "2.0"/, 1],
+    ['{"jsonrpc":"2.0","id":{},"method":"plan"}', -32600, /id must be/],
+    ['{"jsonrpc":"2.0","id":1}', -32600, /method must be a string/, 1],
+    ['{"jsonrpc":"2.0","id":1,"method":"constructor"}', -32601, /there are ping, status, plan/, 1],
+    ['{"jsonrpc":"2.0","id":1,"method":"__proto__"}', -32601, /there are ping, status, plan/, 1],
+    ['{"jsonrpc":"2.0","id":1,"method":"plan","params":[1]}', -32602, /by name/, 1],
+    ['{"jsonrpc":"2.0","id":1,"method":"plan","params":null}', -32602, /by name/, 1],
+    ['{"jsonrpc":"2.0","id":1,"method":"plan","params":{"x":1}}', -32602, /no parameter, not "x"/, 1],
+    ['{"jsonrpc":"2.0","id":1,"method":"drain"}', -32602, /drain needs server: a string/, 1],
+    ['{"jsonrpc":"2.0","id":1,"method":"drain","params":{"server":7}}', -32602, /drain needs server: a string/, 1],
+    ['{"jsonrpc":"2.0","id":1,"method":"drain","params":{"server":"a","__proto__":1}}', -32602, /__proto__/, 1],
+    ['{"jsonrpc":"2.0","id":1,"method":"events","params":{"after":1.5}}', -32602, /after: an integer/, 1],
+    [`${'['.repeat(30_000)}`, -32700, /no JSON/],
+    [`${'['.repeat(30_000)}${']'.repeat(30_000)}`, -32600, /no batches/],
+  ];
+  const got = await answers(daemon.path, wrong.map(([text]) => `${text}\n`).join('') + request('plan', {}, 'last'));
+  assert.equal(got.length, wrong.length + 1);
+  for (const [i, [text, code, message, id = null]] of wrong.entries()) {
+    const { error, id: gotId } = got[i] as { error: { code: number; message: string }; id: unknown };
+    assert.equal(error.code, code, text.slice(0, 80));
+    assert.match(error.message, message);
+    assert.equal(gotId, id, text.slice(0, 80));
+  }
+  assert.deepEqual(got.at(-1), { jsonrpc: '2.0', id: 'last', result: PLAN });
+  assert.deepEqual(daemon.calls, [['plan', {}]]);
+});
+
+test('a line too long, or no UTF-8, ends the connection with a word why', async () => {
+  using daemon = fakeDaemon();
+  const messages = async (bytes: string | Buffer) =>
+    (await answers(daemon.path, bytes)).map((each) => (each as { error: { message: string } }).error.message);
+  const long = [`a line of more than ${LONGEST_REQUEST} bytes`];
+  assert.deepEqual(await messages('x'.repeat(LONGEST_REQUEST + 1)), long);
+  assert.deepEqual(await messages('x'.repeat(10 << 20)), long);
+  assert.deepEqual(await messages(Buffer.from([0x22, 0xff, 0x22, 10])), ['a line that is no UTF-8']);
+  const exact = request('drain', { server: 's' }).trimEnd();
+  const padded = `${exact}${' '.repeat(LONGEST_REQUEST - exact.length)}\n`;
+  assert.deepEqual(await answers(daemon.path, padded), [{ jsonrpc: '2.0', id: 1, result: { servers: ['shop web1'] } }]);
+});
+
+test('errors of the daemon arrive with their exit code; what it did not expect says so and is logged', async () => {
+  using daemon = fakeDaemon({
+    reload: () => {
+      throw new UsageError('lvsd.yaml:3:1: unknown key "servcies"');
+    },
+    drain: async () => {
+      throw new LvsdError('ERR_LVSD_NO_SERVER', 'no real server web9');
+    },
+    plan: () => {
+      throw new TypeError('x is not a function');
+    },
+  });
+  const text = request('reload') + request('drain', { server: 'web9' }) + request('plan');
+  assert.deepEqual(
+    (await answers(daemon.path, text)).map((each) => (each as { error: unknown }).error),
+    [
+      { code: -32002, message: 'lvsd.yaml:3:1: unknown key "servcies"', data: { code: 'ERR_LVSD_USAGE' } },
+      { code: -32001, message: 'no real server web9', data: { code: 'ERR_LVSD_NO_SERVER' } },
+      { code: -32603, message: 'lvsd failed: x is not a function' },
+    ],
+  );
+  assert.ok(daemon.log.lines.includes('error plan failed: x is not a function'));
+});
+
+test('who asks for a change is logged, who only looks is not', async () => {
+  using daemon = fakeDaemon();
+  await answers(daemon.path, request('status') + request('drain', { server: 'web1\n\x1b[2J' }) + request('reload'));
+  const asked = `asked for by uid ${process.getuid?.()}, pid ${process.pid}`;
+  const told = daemon.log.lines.filter((line) => !line.startsWith('debug'));
+  assert.deepEqual(told, [`info drain server web1\n\x1b[2J: ${asked}`, `info reload: ${asked}`]);
+  const { uid, gid, pid } = daemon.log.fields.at(-1) ?? {};
+  assert.deepEqual([uid, gid, pid], [process.getuid?.(), process.getgid?.(), process.pid]);
+});
+
+test('a second daemon is refused, also while the first does not answer', async () => {
+  using daemon = fakeDaemon();
+  assert.throws(() => fakeDaemon({}, { path: daemon.path }), { code: 'ERR_LVSD_RUNNING', message: /another lvsd/ });
+  assert.equal((await answers(daemon.path, request('plan'))).length, 1, 'the first serves on');
+  // Somebody without our lock.
+  const path = freshPath();
+  const stranger = createServer().listen(path);
+  await once(stranger, 'listening');
+  assert.throws(() => fakeDaemon({}, { path }), { code: 'ERR_LVSD_RUNNING' });
+  stranger.close();
+});
+
+const serve = (path: string) => `
+  import { EventLog } from ${JSON.stringify(new URL('../../../src/control/event-log.ts', import.meta.url).pathname)};
+  import { ControlServer } from ${JSON.stringify(new URL('../../../src/control/server.ts', import.meta.url).pathname)};
+  const log = { error: console.error, warn() {}, info() {}, debug() {} };
+  new ControlServer({ path: ${JSON.stringify(path)}, handlers: {}, events: new EventLog(), log });
+  console.log('serving');`;
+
+test('the socket of a daemon that was killed is replaced', async () => {
+  const path = freshPath();
+  const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', serve(path)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  await once(child.stdout, 'data');
+  child.kill('SIGSTOP');
+  assert.throws(() => fakeDaemon({}, { path }), { code: 'ERR_LVSD_RUNNING' });
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+  assert.ok(lstatSync(path).isSocket(), 'it left its socket');
+  using daemon = fakeDaemon({}, { path });
+  assert.equal((await answers(daemon.path, request('plan'))).length, 1);
+});
+
+test('of ten that start at once over a stale socket, one serves', async () => {
+  const path = freshPath();
+  const stale = `require('net').createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, 'SIGKILL'))`;
+  spawnSync(process.execPath, ['-e', stale]);
+  assert.ok(lstatSync(path).isSocket());
+  const children = Array.from({ length: 10 }, () =>
+    spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', serve(path)], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    }),
+  );
+  const said = await Promise.all(
+    children.map(async (child) => {
+      const [text] = (await Promise.race([once(child.stdout, 'data'), once(child, 'exit')])) as [unknown];
+      return String(text).trim();
+    }),
+  );
+  for (const child of children) child.kill('SIGKILL');
+  assert.equal(said.filter((text) => text === 'serving').length, 1, said.join());
+});
+
+test('what is no socket is not touched, nor is a link followed', () => {
+  const file = freshPath();
+  writeFileSync(file, 'precious');
+  assert.throws(() => fakeDaemon({}, { path: file }), { message: /is there and is no socket/ });
+  assert.equal(readFileSync(file, 'utf8'), 'precious');
+  const linked = freshPath();
+  symlinkSync(file, `${linked}.lock`);
+  assert.throws(() => fakeDaemon({}, { path: linked }), { code: 'ERR_LVSD_CONTROL_SOCKET' });
+  assert.throws(() => fakeDaemon({}, { path: join(dirname(file), 'x'.repeat(200)) }), { code: 'ERR_LVSD_SOCKET_PATH' });
+});
+
+test('more clients than allowed are turned away with a word, and let in again later', async () => {
+  using daemon = fakeDaemon({}, { clients: 2 });
+  const [first, second] = [await rawClient(daemon.path), await rawClient(daemon.path)];
+  const refused = await answers(daemon.path, '');
+  assert.match(JSON.stringify(refused), /serves 2 clients already/);
+  first.destroy();
+  second.destroy();
+  await wait(() => {
+    const socket = daemon.log.lines.filter((line) => line.includes('a client came')).length;
+    return socket === 2;
+  });
+  await sleep(20);
+  assert.equal((await answers(daemon.path, request('plan'))).length, 1);
+});
+
+test('a client that does not read its answer is cut off', async () => {
+  const large = { file: '', lines: [{ sign: '+' as const, service: undefined, text: 'x'.repeat(4 << 20) }] };
+  using daemon = fakeDaemon({ plan: () => large }, { patience: 100 });
+  const socket = await rawClient(daemon.path);
+  const ended = once(socket, 'end');
+  socket.pause();
+  socket.write(request('plan').repeat(100));
+  await wait(() => daemon.log.lines.some((line) => line.includes('does not read its answer: cut off')));
+  socket.resume();
+  await ended;
+  socket.destroy();
+});
+
+test('events: those kept, then those that come; who does not read them is cut off', async () => {
+  using daemon = fakeDaemon();
+  for (let i = 1; i <= 3; i++) daemon.events.add('server', `event ${i}`, 'shop');
+  const socket = await rawClient(daemon.path);
+  let text = '';
+  socket.on('data', (chunk) => {
+    text += String(chunk);
+  });
+  socket.write(request('events', { after: 1, follow: true }));
+  await wait(() => text.includes('event 3'));
+  daemon.events.add('drift', 'event 4');
+  await wait(() => text.includes('event 4'));
+  const lines = text
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { result?: { events: { sequence: number }[] }; params?: { sequence: number } });
+  assert.deepEqual(
+    lines.flatMap(({ result, params }) => result?.events ?? params ?? []).map(({ sequence }) => sequence),
+    [2, 3, 4],
+  );
+  socket.pause();
+  for (let i = 0; i < 200; i++) daemon.events.add('server', 'x'.repeat(20_000));
+  await wait(() => daemon.log.lines.some((line) => line.includes('does not read its events: cut off')));
+  socket.destroy();
+});
