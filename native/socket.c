@@ -129,6 +129,19 @@ static napi_value socket_connect(napi_env env, napi_callback_info info)
 	return named(env, info, "connect", connect);
 }
 
+/* tryConnect(address): 0, or the errno as a positive number, for who connects by the thousand. */
+static napi_value socket_try_connect(napi_env env, napi_callback_info info)
+{
+	size_t argc = 1;
+	napi_value argv[1];
+	struct bytes address;
+	struct lvsd_socket *socket = this_open_socket(env, info, &argc, argv, "connect");
+
+	if (!socket || !arg_bytes(env, argv[0], "address", &address))
+		return NULL;
+	return make_int(env, connect(socket->fd, (const struct sockaddr *)address.data, address.length) ? errno : 0);
+}
+
 static napi_value socket_getsockname(napi_env env, napi_callback_info info)
 {
 	size_t argc = 0;
@@ -242,6 +255,7 @@ napi_value define_socket(napi_env env, napi_value exports)
 		{ "fd", NULL, NULL, socket_fd, NULL, NULL, napi_default, NULL },
 		METHOD("bind", socket_bind),
 		METHOD("connect", socket_connect),
+		METHOD("tryConnect", socket_try_connect),
 		METHOD("listen", socket_listen),
 		METHOD("accept", socket_accept),
 		METHOD("getsockname", socket_getsockname),

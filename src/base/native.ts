@@ -15,6 +15,8 @@ export interface NativeSocket {
   readonly fd: number;
   bind(address: Uint8Array): void;
   connect(address: Uint8Array): void;
+  /** As `connect`, for who connects by the thousand: 0, or the errno (positive) where that throws, EINPROGRESS for one. */
+  tryConnect(address: Uint8Array): number;
   listen(backlog: number): void;
   /** The descriptor of the next connection, the caller's; -1 when none waits. */
   accept(): number;

@@ -95,13 +95,8 @@ function prepare(socket: NativeSocket, { bind, mark }: Endpoint): Verdict | unde
 }
 
 function begin(socket: NativeSocket, { address }: Endpoint): Verdict | undefined {
-  try {
-    socket.connect(address);
-  } catch (error) {
-    const code = codeOf(error);
-    if (code !== 'EINPROGRESS') return errorVerdict(code);
-  }
-  return undefined;
+  const error = socket.tryConnect(address);
+  return error === 0 || error === EINPROGRESS ? undefined : errorVerdict(errnoName(error));
 }
 
 /** undefined: connected. */
@@ -125,7 +120,6 @@ const little = endianness() === 'LE';
 const readInt = (bytes: Buffer): number => (little ? bytes.readInt32LE() : bytes.readInt32BE());
 
 function codeOf(error: unknown): string {
-  // libuv has no name for what it never meets, EINPROGRESS for one.
-  if (isSystemError(error)) return error.errno === -EINPROGRESS ? 'EINPROGRESS' : errnoName(-error.errno);
+  if (isSystemError(error)) return errnoName(-error.errno);
   throw error;
 }
