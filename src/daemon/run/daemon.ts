@@ -8,6 +8,7 @@ import type { Config } from '../../config/types.ts';
 import type { HealthMonitor } from '../../health/monitor.ts';
 import type { TargetState, Transition } from '../../health/types.ts';
 import { serviceKeyText } from '../../ipvs/index.ts';
+import type { Concerns } from '../../plan/index.ts';
 import type { Desired, Ownership } from '../../plan/types.ts';
 import { desired } from '../service/desired.ts';
 import { targets } from '../service/initial.ts';
@@ -25,8 +26,10 @@ export interface Parts {
   /** Undefined: nothing is checked (`run --once`). */
   monitor: HealthMonitor | undefined;
   reporter: Reporter;
-  /** Called when something changed that a restart must know of. */
-  save(): void;
+  /** Something changed that a restart should know of. */
+  saveSoon(): void;
+  /** Resolves when a restart would know. */
+  saveNow(): Promise<void>;
 }
 
 const NONE: Desired = { services: [], addresses: [], timeouts: { tcp: 0, tcpFin: 0, udp: 0 } };
@@ -48,7 +51,12 @@ export class Daemon {
     this.reconciler = new Reconciler(
       parts.table,
       parts.changer,
-      { desired: () => this.#desired(), ownership: () => this.ownership, forget: (keys) => this.#forget(keys) },
+      {
+        desired: () => this.#desired(),
+        ownership: () => this.ownership,
+        concerns: () => this.#concerns(),
+        forget: (keys) => this.#forget(keys),
+      },
       parts.reporter,
     );
     parts.monitor?.onTransition((transition) => this.#hear(transition));
@@ -85,7 +93,7 @@ export class Daemon {
     return this.#configured(entries);
   }
 
-  #configured(entries: readonly Entry[], history?: ReadonlyMap<string, TargetState>): Promise<CycleResult> {
+  async #configured(entries: readonly Entry[], history?: ReadonlyMap<string, TargetState>): Promise<CycleResult> {
     const wanted = targets(entries, (key) => this.#parts.table.service(key));
     const { monitor } = this.#parts;
     monitor?.configure(wanted, history);
@@ -96,9 +104,9 @@ export class Daemon {
     this.situation.keepTargets(new Set(wanted.map(({ id }) => id)));
     this.#byTarget = index(entries);
     for (const { key } of entries) this.#remembered.add(key);
-    // Before the kernel has any of it: after a crash in between it must count as ours.
-    this.#parts.save();
     this.#settleQuorums();
+    // Before the kernel has any of it: after a crash in between it must count as ours.
+    await this.#parts.saveNow();
     return this.reconciler.run();
   }
 
@@ -115,7 +123,7 @@ export class Daemon {
         this.#parts.reporter.server(entry.spec.name, transitionText(entry, member, transition), transition.up);
     }
     this.#settleQuorums();
-    this.#parts.save();
+    this.#parts.saveSoon();
     this.reconciler.request();
   }
 
@@ -131,7 +139,7 @@ export class Daemon {
       const what = on ? 'drained by the operator' : 'no longer drained';
       this.#parts.reporter.override(override.service, `real server ${override.server} ${what}`);
     }
-    this.#parts.save();
+    this.#parts.saveSoon();
     this.#settleQuorums();
     return this.reconciler.run();
   }
@@ -150,7 +158,7 @@ export class Daemon {
       if (service) keys.set(entry, service);
     }
     await this.#parts.table.refreshServices([...keys.values()]);
-    if (this.situation.release(now, (one) => this.#idle(one)) > 0) this.#parts.save();
+    if (this.situation.release(now, (one) => this.#idle(one)) > 0) this.#parts.saveSoon();
     this.reconciler.request();
   }
 
@@ -168,6 +176,11 @@ export class Daemon {
     return this.reconciler.run();
   }
 
+  /** Under `named` what others do with what is theirs is not ours to tell. */
+  #concerns(): Concerns {
+    return this.#config.manage === 'all' ? {} : { service: (key) => this.#remembered.has(key) };
+  }
+
   #desired(): Desired {
     return this.#leavingAll ? NONE : desired(this.#config, this.situation);
   }
@@ -176,7 +189,7 @@ export class Daemon {
     if (keys.length === 0) return;
     const named = new Set(this.situation.roster.map(({ key }) => key));
     for (const key of keys) if (this.#leavingAll || !named.has(key)) this.#remembered.delete(key);
-    this.#parts.save();
+    this.#parts.saveSoon();
   }
 }
 

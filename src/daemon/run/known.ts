@@ -29,9 +29,10 @@ export class KnownTable {
 
   /** Looks at everything. */
   async read(): Promise<Actual> {
-    const actual = await readActual(this.#ipvs, this.#addresses);
+    const actual = await readActual(this.#ipvs, this.#addresses, this.actual);
     this.#services = new Map(actual.services.map((one) => [serviceKeyText(one.service), one]));
-    this.#rest = { addresses: actual.addresses, timeouts: actual.timeouts };
+    const { addresses, timeouts, generation } = actual;
+    this.#rest = { addresses, timeouts, generation };
     return actual;
   }
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 /** What a restart remembers, between the daemon's terms and the plain data of the state file. */
-import { AF_INET, AF_INET6 } from '../../base/addresses.ts';
+import { AF_INET, AF_INET6, type Family } from '../../base/addresses.ts';
 import type { TargetState } from '../../health/types.ts';
-import type { DestinationConfig } from '../../ipvs/index.ts';
 import type { Leaving, Override, Situation } from '../service/situation.ts';
-import type { SavedState } from '../state-file.ts';
+import type { DaemonState, LeavingState } from '../state.ts';
 
 export interface Memory {
+  /** Services that are lvsd's, by `serviceKeyText`. */
   services: readonly string[];
   health: ReadonlyMap<string, TargetState>;
   overrides: readonly Override[];
@@ -16,36 +16,38 @@ export interface Memory {
 
 export const NO_MEMORY: Memory = { services: [], health: new Map(), overrides: [], quorum: new Map(), leaving: [] };
 
-export function toSaved(
+export function toState(
   situation: Situation,
-  remembered: ReadonlySet<string>,
+  services: ReadonlySet<string>,
   health: ReadonlyMap<string, TargetState>,
-): SavedState {
+): DaemonState {
   return {
-    services: [...remembered],
+    services: [...services],
     health: [...health.values()],
     overrides: situation.overrides,
     quorum: [...situation.quorums].map(([service, up]) => ({ service, up })),
-    leaving: situation.leaving.map(({ entry, destination, until }) => ({
-      service: entry,
-      until,
-      ...destination,
-      address: Buffer.from(destination.address).toString('hex'),
-    })),
+    leaving: situation.leaving.map(({ entry, destination, until }): LeavingState => {
+      const { address, port, method, tunnelType, tunnelPort, tunnelFlags } = destination;
+      const hex = Buffer.from(address).toString('hex');
+      return { service: entry, until, address: hex, port, method, tunnelType, tunnelPort, tunnelFlags };
+    }),
   };
 }
 
-export function fromSaved(saved: SavedState): Memory {
+export function fromState(state: DaemonState): Memory {
   return {
-    services: saved.services,
-    health: new Map(saved.health.map((state) => [state.id, state])),
-    overrides: saved.overrides,
-    quorum: new Map(saved.quorum.map(({ service, up }) => [service, up])),
-    leaving: saved.leaving.flatMap(({ service, until, address, ...rest }) => {
-      const bytes = Uint8Array.from(Buffer.from(address, 'hex'));
-      const family = bytes.length === 4 ? AF_INET : AF_INET6;
-      const destination: DestinationConfig = { ...rest, family, address: bytes };
-      return bytes.length === 4 || bytes.length === 16 ? [{ entry: service, destination, until }] : [];
-    }),
+    services: state.services,
+    health: new Map(state.health.map((one) => [one.id, one])),
+    overrides: state.overrides,
+    quorum: new Map(state.quorum.map(({ service, up }) => [service, up])),
+    leaving: state.leaving.flatMap(leavingOf),
   };
+}
+
+function leavingOf({ service, until, address: hex, ...rest }: LeavingState): Leaving[] {
+  const address = Uint8Array.from(Buffer.from(hex, 'hex'));
+  if (address.length !== 4 && address.length !== 16) return [];
+  const family: Family = address.length === 4 ? AF_INET : AF_INET6;
+  const destination = { ...rest, family, address, weight: 0, upperThreshold: 0, lowerThreshold: 0 };
+  return [{ entry: service, destination, until }];
 }

@@ -7,7 +7,7 @@
 import { LvsdError } from '../../base/errors.ts';
 import { isSystemError } from '../../base/native.ts';
 import { serviceKeyText } from '../../ipvs/index.ts';
-import { apply, type Changer, describe, difference, drift } from '../../plan/index.ts';
+import { apply, type Changer, type Concerns, describe, difference, drift, nameOf } from '../../plan/index.ts';
 import type { Actual, Desired, Operation, OperationResult, Ownership, Plan } from '../../plan/types.ts';
 import { Backoff } from './backoff.ts';
 import type { KnownTable } from './known.ts';
@@ -16,6 +16,8 @@ import type { Reporter } from './reporter.ts';
 export interface Wishes {
   desired(): Desired;
   ownership(): Ownership;
+  /** Whose changes are worth a word. */
+  concerns(): Concerns;
   /** Services that are gone. */
   forget(services: readonly string[]): void;
 }
@@ -127,7 +129,7 @@ export class Reconciler {
       const now = Date.now();
       const plan = difference(this.#wishes.desired(), actual, this.#wishes.ownership());
       this.#waiting = plan.waiting;
-      const operations = plan.operations.filter((operation) => !this.backoff.waits(nameOf(operation), now));
+      const operations = plan.operations.filter((operation) => !this.backoff.waits(serviceOf(operation), now));
       this.#settle(plan, now);
       if (operations.length === 0) break;
       const results = await this.#apply(operations);
@@ -135,7 +137,7 @@ export class Reconciler {
         if (error === undefined) done.push(operation);
         else if (error !== 'skipped')
           failed.push({
-            service: nameOf(operation) || undefined,
+            service: serviceOf(operation) || undefined,
             text: describe(operation).text,
             error: lineOf(error),
           });
@@ -162,7 +164,7 @@ export class Reconciler {
     this.#look = 'nothing';
     try {
       const now = look === 'all' ? await this.#table.read() : await this.#table.readAddresses();
-      if (before) for (const text of drift(before, now)) this.#reporter.drift(text);
+      if (before) for (const text of drift(before, now, this.#wishes.concerns())) this.#reporter.drift(text);
       return now;
     } catch (error) {
       this.#look = 'all';
@@ -188,7 +190,7 @@ export class Reconciler {
     const refused = new Set<string>();
     for (const { operation, error } of results) {
       const { text } = describe(operation);
-      const service = nameOf(operation);
+      const service = serviceOf(operation);
       if (error === undefined) this.#reporter.log('kernel', 'info', text);
       else if (error !== 'skipped' && !refused.has(service)) {
         refused.add(service);
@@ -206,7 +208,7 @@ export class Reconciler {
   /** A service without any difference left is well. */
   #settle(plan: Plan, now: number): void {
     if (this.backoff.failures.size === 0) return;
-    const differing = new Set(plan.operations.map(nameOf));
+    const differing = new Set(plan.operations.map(serviceOf));
     for (const service of [...this.backoff.failures.keys()]) {
       if (differing.has(service) || this.backoff.waits(service, now)) continue;
       this.backoff.succeeded(service);
@@ -222,11 +224,8 @@ export class Reconciler {
   }
 }
 
-function nameOf(operation: Operation): string {
-  if (operation.op === 'add-service' || operation.op === 'set-service') return operation.service.name;
-  if (operation.op === 'set-timeouts') return '';
-  return operation.name ?? '';
-}
+/** By which failures are counted; '' for what belongs to no service. */
+const serviceOf = (operation: Operation) => nameOf(operation) ?? '';
 
 /** What went wrong, in one line. */
 export function lineOf(error: unknown): string {

@@ -4,10 +4,9 @@ import { EXIT } from '../../base/errors.ts';
 import { EventLog } from '../../control/event-log.ts';
 import { ControlServer } from '../../control/server.ts';
 import { HealthMonitor } from '../../health/monitor.ts';
-import type { TargetState } from '../../health/types.ts';
 import { type Kernel, openKernel } from '../kernel.ts';
-import { Logs } from '../log.ts';
-import { ServiceManager } from '../notify.ts';
+import { DaemonLog } from '../log.ts';
+import { Notifier } from '../notify.ts';
 import { readState } from '../state-file.ts';
 import type { Options } from '../verbs/options.ts';
 import { version } from '../version.ts';
@@ -15,7 +14,7 @@ import { Daemon } from './daemon.ts';
 import { handlers } from './handlers.ts';
 import { KnownTable } from './known.ts';
 import { Loader } from './loader.ts';
-import { fromSaved, type Memory, NO_MEMORY } from './memory.ts';
+import { fromState, type Memory, NO_MEMORY } from './memory.ts';
 import { lineOf } from './reconciler.ts';
 import { Reporter } from './reporter.ts';
 import { Saver } from './saver.ts';
@@ -29,7 +28,7 @@ export async function run(options: Options): Promise<number> {
   const startedAt = Date.now();
   const loader = new Loader(options.file, options.node);
   const config = loader.read();
-  const logs = new Logs(config.log);
+  const logs = new DaemonLog(config.log);
   const reporter = new Reporter((area) => logs.area(area), new EventLog());
   const kernel = openKernel();
   try {
@@ -38,14 +37,14 @@ export async function run(options: Options): Promise<number> {
     return await serve({ options, loader, logs, reporter, kernel, startedAt });
   } finally {
     kernel.close();
-    await logs.close();
+    await logs.flush();
   }
 }
 
 interface Start {
   options: Options;
   loader: Loader;
-  logs: Logs;
+  logs: DaemonLog;
   reporter: Reporter;
   kernel: Kernel;
   startedAt: number;
@@ -53,19 +52,25 @@ interface Start {
 
 async function serve({ options, loader, logs, reporter, kernel, startedAt }: Start): Promise<number> {
   const config = loader.read();
-  const memory = remembered(options.state, reporter);
-  const manager = new ServiceManager();
+  const memory = await remembered(options.state, reporter);
+  const manager = new Notifier(logs.area('daemon'));
   const monitor = options.once
     ? undefined
     : new HealthMonitor({ concurrency: config.checkConcurrency, log: logs.area('health') });
-  const saver = new Saver(options.state, reporter);
   const table = new KnownTable(kernel.ipvs, kernel.addresses);
-  const daemon: Daemon = new Daemon(config, { table, changer: kernel, monitor, reporter, save: () => saver.request() });
-  saver.attach(daemon, () => monitor?.states() ?? Promise.resolve(new Map<string, TargetState>()), memory.health);
+  const saver = new Saver({
+    ...{ path: options.state, reporter, daemon: () => daemon, health: memory.health },
+    states: () => (monitor ? monitor.states() : Promise.resolve(memory.health)),
+  });
+  const daemon: Daemon = new Daemon(config, {
+    ...{ table, changer: kernel, monitor, reporter },
+    saveSoon: () => saver.request(),
+    saveNow: () => saver.now(),
+  });
 
   if (!monitor) {
     const { failed } = await daemon.start(memory);
-    saver.close();
+    await saver.close();
     return failed.length > 0 ? EXIT.RUNTIME : EXIT.OK;
   }
 
@@ -90,7 +95,7 @@ async function serve({ options, loader, logs, reporter, kernel, startedAt }: Sta
     const count = `${daemon.config.services.size} services, ${first.done.length} operations, ${first.failed.length} failed`;
     reporter.daemon(`ready: ${count}`);
     manager.ready(count);
-    manager.watchdog(() => monitor.alive);
+    manager.watch(() => (monitor.alive ? undefined : 'the checks stand still'));
     const signal = await untilStopped(async () => {
       manager.reloading();
       await loader.reload().catch(() => {});
@@ -120,21 +125,18 @@ async function removeAll(daemon: Daemon, reporter: Reporter): Promise<void> {
   }
 }
 
-function remembered(path: string, reporter: Reporter): Memory {
-  const { state, reason, age } = readState(path);
-  if (!state) {
-    if (reason !== undefined) reporter.log('daemon', 'warn', `${path} is not used: ${reason}`);
+async function remembered(path: string, reporter: Reporter): Promise<Memory> {
+  const read = await readState(path, { maxAge: Number.POSITIVE_INFINITY });
+  if (!read.state) {
+    if (!read.missing) reporter.log('daemon', 'warn', `${path} is not used: ${read.reason}`);
     return NO_MEMORY;
   }
-  const memory = fromSaved(state);
-  if (age < STATE_AGE) return memory;
-  // Whose the services are does not age; what checks said does.
-  reporter.log(
-    'daemon',
-    'info',
-    `${path} is ${Math.round(age / 60_000)} minutes old: what it says of real servers is not used`,
-  );
-  return { ...memory, health: new Map(), quorum: new Map(), leaving: [] };
+  const memory = fromState(read.state);
+  if (read.age < STATE_AGE) return memory;
+  // Whose the services are does not age, nor does the operator's word; what checks said does.
+  const minutes = Math.round(read.age / 60_000);
+  reporter.log('daemon', 'info', `${path} is ${minutes} minutes old: what it says of real servers is not used`);
+  return { ...memory, health: new Map(), quorum: new Map() };
 }
 
 /** Resolves with the signal that ends us; SIGHUP calls `reload`. */

@@ -1,81 +1,68 @@
 // SPDX-License-Identifier: MIT
-/** Keeps the state file up to date: at once when it is about whose things are, else after a moment, then every minute. */
+/** Keeps the state file up to date: at once and waited for when it is about whose things are, else soon after. */
 import type { TargetState } from '../../health/types.ts';
 import { writeState } from '../state-file.ts';
 import type { Daemon } from './daemon.ts';
-import { toSaved } from './memory.ts';
+import { toState } from './memory.ts';
 import { lineOf } from './reconciler.ts';
 import type { Reporter } from './reporter.ts';
 
+/** Milliseconds. */
 const SOON = 500;
 const PERIOD = 60_000;
 
+export interface SaverOptions {
+  path: string;
+  reporter: Reporter;
+  daemon: () => Daemon;
+  /** What checks say; asked for when it is to be written. */
+  states: () => Promise<ReadonlyMap<string, TargetState>>;
+  /** What is known until they do. */
+  health: ReadonlyMap<string, TargetState>;
+}
+
 export class Saver {
-  readonly #path: string;
-  readonly #reporter: Reporter;
-  #daemon: Daemon | undefined;
-  #states: () => Promise<ReadonlyMap<string, TargetState>> = () => Promise.resolve(new Map());
-  #health: ReadonlyMap<string, TargetState> = new Map();
-  #owned = '';
-  #timer: NodeJS.Timeout | undefined;
-  #period: NodeJS.Timeout | undefined;
+  readonly #options: SaverOptions;
+  #health: ReadonlyMap<string, TargetState>;
+  #soon: NodeJS.Timeout | undefined;
+  readonly #period: NodeJS.Timeout;
   #failing = false;
 
-  constructor(path: string, reporter: Reporter) {
-    this.#path = path;
-    this.#reporter = reporter;
+  constructor(options: SaverOptions) {
+    this.#options = options;
+    this.#health = options.health;
+    this.#period = setInterval(() => this.request(), PERIOD).unref();
   }
 
-  /** `health`: what is known until `states` says more. */
-  attach(
-    daemon: Daemon,
-    states: () => Promise<ReadonlyMap<string, TargetState>>,
-    health: ReadonlyMap<string, TargetState>,
-  ): void {
-    this.#daemon = daemon;
-    this.#states = states;
-    this.#health = health;
-    this.#period = setInterval(() => this.request(), PERIOD);
-    this.#period.unref();
-  }
-
-  /** What lvsd owns must be on disk before the kernel has it; what checks say may be half a second late. */
+  /** Soon: a burst of news makes one file. */
   request(): void {
-    const owned = [...(this.#daemon?.remembered ?? [])].sort().join();
-    if (owned !== this.#owned) {
-      this.#owned = owned;
-      this.#write();
-    }
-    this.#timer ??= setTimeout(() => {
-      this.#timer = undefined;
-      void this.#save();
+    this.#soon ??= setTimeout(() => {
+      this.#soon = undefined;
+      void this.#refresh();
     }, SOON);
+  }
+
+  /** Resolves when the file says what the daemon knows now. A file that cannot be written is told, and lived with. */
+  async now(): Promise<void> {
+    const { path, daemon, reporter } = this.#options;
+    const { situation, remembered } = daemon();
+    try {
+      await writeState(path, toState(situation, remembered, this.#health));
+      this.#failing = false;
+    } catch (error) {
+      if (!this.#failing) reporter.log('daemon', 'error', `cannot write ${path}: ${lineOf(error)}`);
+      this.#failing = true;
+    }
   }
 
   async close(): Promise<void> {
     clearInterval(this.#period);
-    clearTimeout(this.#timer);
-    await this.#save();
-    clearTimeout(this.#timer);
+    clearTimeout(this.#soon);
+    await this.#refresh();
   }
 
-  async #save(): Promise<void> {
-    try {
-      this.#health = await this.#states();
-    } catch (error) {
-      this.#reporter.log('daemon', 'warn', `the checks do not say how things are: ${lineOf(error)}`);
-    }
-    this.#write();
-  }
-
-  #write(): void {
-    if (!this.#daemon) return;
-    try {
-      writeState(this.#path, toSaved(this.#daemon.situation, this.#daemon.remembered, this.#health));
-      this.#failing = false;
-    } catch (error) {
-      if (!this.#failing) this.#reporter.log('daemon', 'error', `cannot write ${this.#path}: ${lineOf(error)}`);
-      this.#failing = true;
-    }
+  async #refresh(): Promise<void> {
+    this.#health = await this.#options.states();
+    await this.now();
   }
 }

@@ -3,8 +3,10 @@
 import { formatAddress } from '../../base/addresses.ts';
 import type { RealServerStatus, ServiceStatus } from '../../control/messages.ts';
 import type { TargetState } from '../../health/types.ts';
+import { destinationKeyText } from '../../plan/keys.ts';
+import { serviceText } from '../../plan/texts.ts';
 import type { ActualService } from '../../plan/types.ts';
-import { destinationKeyText, type Entry, type Member, virtualText } from '../service/roster.ts';
+import type { Entry, Member } from '../service/roster.ts';
 import type { Situation } from '../service/situation.ts';
 import type { Failure } from './backoff.ts';
 
@@ -66,7 +68,7 @@ function serviceStatus(entry: Entry, { situation, health, table, failures }: Sou
     });
   return {
     name: entry.spec.name,
-    virtuals: [virtualText(entry.virtual)],
+    virtuals: [serviceText(entry.service)],
     scheduler: entry.spec.scheduler,
     quorum: { needed: entry.spec.quorum, weight: situation.weight(entry), up },
     sorry: entry.sorry !== undefined && !up,

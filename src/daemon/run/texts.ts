@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 /** The sentences of the log and of events. */
 import type { Transition } from '../../health/types.ts';
-import { type Entry, type Member, serverText, virtualText } from '../service/roster.ts';
+import { serviceText } from '../../plan/texts.ts';
+import { type Entry, type Member, serverText } from '../service/roster.ts';
 import type { QuorumChange } from '../service/situation.ts';
 
 export function transitionText(entry: Entry, member: Member, { up, reason }: Transition): string {
   const name = member.spec.name === serverText(member) ? '' : ` (${member.spec.name})`;
-  return `${virtualText(entry.virtual)} real server ${serverText(member)}${name} is ${up ? 'up' : 'down'}: ${reason}`;
+  return `${serviceText(entry.service)} real server ${serverText(member)}${name} is ${up ? 'up' : 'down'}: ${reason}`;
 }
 
 export function quorumText({ entry, up, weight }: QuorumChange): string {
@@ -16,5 +17,5 @@ export function quorumText({ entry, up, weight }: QuorumChange): string {
     ? `has its quorum: weight ${weight}, at least ${bound}`
     : `has lost its quorum: weight ${weight}, below ${bound}`;
   const sorry = entry.sorry ? (up ? '; the sorry server leaves' : '; the sorry server takes over') : '';
-  return `${virtualText(entry.virtual)} ${says}${sorry}`;
+  return `${serviceText(entry.service)} ${says}${sorry}`;
 }

@@ -4,8 +4,9 @@
  * existing service lacks is down, one of a new service is up (DESIGN §4). Pure.
  */
 import type { Target } from '../../health/types.ts';
+import { destinationKeyText } from '../../plan/keys.ts';
 import type { ActualService } from '../../plan/types.ts';
-import { destinationKeyText, type Entry, type Member, serverText } from './roster.ts';
+import { type Entry, type Member, serverText } from './roster.ts';
 
 /** Every target of the roster, once. `table` finds a service of the kernel by `Entry.key`. */
 export function targets(roster: readonly Entry[], table: (key: string) => ActualService | undefined): Target[] {

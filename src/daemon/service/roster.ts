@@ -4,7 +4,9 @@ import { createHash } from 'node:crypto';
 import { formatAddress } from '../../base/addresses.ts';
 import type { Config, RealServerSpec, ServiceSpec, Virtual } from '../../config/types.ts';
 import type { Check } from '../../health/types.ts';
-import { type DestinationConfig, type DestinationKey, type ServiceConfig, serviceKeyText } from '../../ipvs/index.ts';
+import { type DestinationConfig, type ServiceConfig, serviceKeyText } from '../../ipvs/index.ts';
+import { destinationKeyText } from '../../plan/keys.ts';
+import { endpointText } from '../../plan/texts.ts';
 import { destinationConfig, serviceConfig, sorryConfig } from './translate.ts';
 
 /** A real server behind one virtual service. */
@@ -72,23 +74,6 @@ function targetId(address: string, port: number, check: Check): string {
     texts.set(check, text);
   }
   return createHash('sha1').update(`${address} ${port} ${text}`).digest('base64url').slice(0, 20);
-}
-
-/** Equal for equal destinations of one service. */
-export function destinationKeyText({ family, address, port }: DestinationKey): string {
-  return `${family}/${Buffer.from(address).toString('hex')}/${port}`;
-}
-
-/** "tcp 10.99.0.10:443", "fwmark 7": as people and the log know a virtual service. */
-export function virtualText({ protocol, family, address, port, fwmark }: Virtual): string {
-  if (fwmark) return `fwmark ${fwmark}`;
-  return `${protocol} ${endpointText(family, address, port)}`;
-}
-
-/** "10.0.0.1:80", "[2001:db8::1]:80". */
-export function endpointText(family: Virtual['family'], address: Uint8Array, port: number): string {
-  const text = formatAddress(family, address);
-  return `${text.includes(':') ? `[${text}]` : text}:${port}`;
 }
 
 /** "10.31.4.2:8443". */

@@ -5,7 +5,8 @@
  */
 import { nextQuorum } from '../../health/quorum.ts';
 import type { DestinationConfig } from '../../ipvs/index.ts';
-import { destinationKeyText, type Entry, type Member, serverText } from './roster.ts';
+import { destinationKeyText } from '../../plan/keys.ts';
+import { type Entry, type Member, serverText } from './roster.ts';
 
 /** An operator's word over the checks: this real server takes no new connection. */
 export interface Override {

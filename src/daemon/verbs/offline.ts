@@ -5,7 +5,7 @@ import { serviceKeyText } from '../../ipvs/index.ts';
 import { difference, readActual } from '../../plan/index.ts';
 import type { Ownership, Plan } from '../../plan/types.ts';
 import type { Kernel } from '../kernel.ts';
-import { fromSaved, type Memory, NO_MEMORY, toSaved } from '../run/memory.ts';
+import { fromState, type Memory, NO_MEMORY, toState } from '../run/memory.ts';
 import { desired } from '../service/desired.ts';
 import { roster } from '../service/roster.ts';
 import { Situation } from '../service/situation.ts';
@@ -18,12 +18,17 @@ export class Offline {
   readonly #memory: Memory;
   readonly #situation = new Situation();
 
-  constructor(config: Config, kernel: Kernel, state: string) {
+  /** `state`: path of the state file. */
+  static async open(config: Config, kernel: Kernel, state: string): Promise<Offline> {
+    const read = await readState(state, { maxAge: Number.POSITIVE_INFINITY });
+    return new Offline(config, kernel, state, read.state ? fromState(read.state) : NO_MEMORY);
+  }
+
+  private constructor(config: Config, kernel: Kernel, state: string, memory: Memory) {
     this.#config = config;
     this.#kernel = kernel;
     this.#state = state;
-    const { state: saved } = readState(state);
-    this.#memory = saved ? fromSaved(saved) : NO_MEMORY;
+    this.#memory = memory;
     this.#situation.configure(roster(config), Date.now());
     // What an operator drained stays so; what checks said is history without a daemon.
     this.#situation.restore({ quorum: new Map(), overrides: this.#memory.overrides, leaving: [] });
@@ -36,12 +41,12 @@ export class Offline {
   }
 
   /** Notes what the file names as lvsd's own; to be called before the kernel is changed. */
-  remember(): void {
+  async remember(): Promise<void> {
     const names = new Set([
       ...this.#memory.services,
       ...this.#situation.roster.map(({ service }) => serviceKeyText(service)),
     ]);
-    writeState(this.#state, toSaved(this.#situation, names, this.#memory.health));
+    await writeState(this.#state, toState(this.#situation, names, this.#memory.health));
   }
 
   #ownership(): Ownership {

@@ -18,7 +18,9 @@ export async function plan(options: Options): Promise<number> {
   const config = read(options);
   const lines =
     (await daemonsPlan(options)) ??
-    (await withKernel((kernel) => new Offline(config, kernel, options.state).plan())).operations.map(describe);
+    (await withKernel(async (kernel) => (await Offline.open(config, kernel, options.state)).plan())).operations.map(
+      describe,
+    );
   print(lines, options.json);
   return lines.length > 0 ? EXIT.PLAN_NOT_EMPTY : EXIT.OK;
 }
@@ -38,9 +40,9 @@ export async function applyOnce(options: Options): Promise<number> {
     }
   }
   return withKernel(async (kernel) => {
-    const offline = new Offline(config, kernel, options.state);
+    const offline = await Offline.open(config, kernel, options.state);
     const { operations } = await offline.plan();
-    offline.remember();
+    await offline.remember();
     const results = await apply(operations, kernel);
     const failed = results.flatMap(({ operation, error }) =>
       error === undefined || error === 'skipped' ? [] : [`${describe(operation).text}: ${lineOf(error)}`],
