@@ -106,7 +106,6 @@ export interface Sorry {
 }
 
 export interface RealServerSpec {
-  place: Place;
   /** What people call it: its `name`, or address:port. */
   name: string;
   family: Family;

@@ -4,6 +4,7 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, join } from 'node:path';
+import { buildConfigSchema, configOutputs } from './config-schema.mjs';
 import { runQuiet } from './run.mjs';
 import { say, short, top } from './say.mjs';
 
@@ -81,8 +82,20 @@ function buildAddon(force) {
   say(`built ${short(addon)}`);
 }
 
+/** The configuration's validator and JSON Schema, made of the schema files and of what those import. */
+async function buildSchema(force) {
+  const sources = filesUnder(join(top, 'src'), 'schema.ts');
+  const beside = ['src/base/schema-words.ts', 'src/config/limits.ts', 'src/config/types.ts'];
+  const tools = ['tools/lib/config-schema.mjs', 'package.json'];
+  const inputs = [...sources, ...[...beside, ...tools].map((name) => join(top, name))];
+  if (!force && !configOutputs.some((output) => stale(output, inputs))) return;
+  await buildConfigSchema();
+  for (const output of configOutputs) say(`built ${short(output)}`);
+}
+
 /** Builds what is out of date, or everything with `force`. */
 export async function build({ force = false } = {}) {
   buildAddon(force);
+  await buildSchema(force);
   await buildBundles(force);
 }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
-import type { CommonCheck } from '../common/schema.ts';
+import { Type } from '@sinclair/typebox';
+import { choice } from '../../base/schema-words.ts';
+import { type CommonCheck, commonCheckKeys } from '../common/schema.ts';
 
 /** One request on a fresh connection. */
 export interface HttpCheck extends CommonCheck {
@@ -25,3 +27,137 @@ export interface TlsCheck {
   /** Path of a PEM file with the authorities to trust; undefined: the system's. */
   ca: string | undefined;
 }
+
+const HEADER_TEXT = '^[\\t -~\\u0080-\\u00ff]*$';
+const HOST_WORDS = 'a host name or address, with or without :port';
+
+const statusCode = Type.Union([
+  Type.Integer({ minimum: 100, maximum: 599, title: 'a status code (100 to 599)' }),
+  Type.String({ pattern: '^[1-5][0-9]{2}-[1-5][0-9]{2}$', title: 'a range such as 200-299' }),
+]);
+
+/** Keys of http checks; https has them too. */
+export const httpCheckKeys = {
+  ...commonCheckKeys,
+  method: choice(['GET', 'HEAD', 'OPTIONS', 'POST'], {
+    description: 'Request method. POST is sent with an empty body.',
+    default: 'GET',
+    examples: ['HEAD'],
+  }),
+  path: Type.String({
+    title: 'a path that starts with / and has no blanks',
+    pattern: '^/[!-~]*$',
+    maxLength: 2000,
+    description: 'What is asked for, with the query if there is one.',
+    default: '/',
+    examples: ['/healthz?full=1'],
+  }),
+  host: Type.String({
+    title: HOST_WORDS,
+    pattern: '^[A-Za-z0-9._:\\[\\]-]+$',
+    maxLength: 255,
+    description:
+      'Host header, and with https the server name. Without this key: the address that is probed, with its port where that is not the usual one.',
+    examples: ['shop.example'],
+  }),
+  headers: Type.Record(
+    Type.String({ pattern: "^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$" }),
+    Type.String({
+      title: 'a header’s value: one line of text',
+      pattern: HEADER_TEXT,
+      maxLength: 4000,
+      examples: ['Bearer x'],
+    }),
+    {
+      additionalProperties: false,
+      maxProperties: 50,
+      description: 'More header lines of the request. A value that looks like a number needs quotes.',
+      default: {},
+      examples: [{ 'X-Probe': 'lvsd' }],
+    },
+  ),
+  status: Type.Union(
+    [statusCode, Type.Array(statusCode, { minItems: 1, maxItems: 100, title: 'a list of status codes and ranges' })],
+    {
+      description: 'Accepted status codes: one, a range, or a list of both.',
+      default: ['200-299'],
+      examples: [[200, 204, '300-399']],
+    },
+  ),
+  body: Type.Union(
+    [
+      Type.Object(
+        {
+          contains: Type.String({
+            minLength: 1,
+            maxLength: 4000,
+            description: 'The body has this text.',
+            examples: ['"status":"ok"'],
+          }),
+        },
+        { additionalProperties: false },
+      ),
+      Type.Object(
+        {
+          matches: Type.String({
+            minLength: 1,
+            maxLength: 1000,
+            description: 'The body matches this regular expression (JavaScript’s, without flags).',
+            examples: ['^ok\\s'],
+          }),
+        },
+        { additionalProperties: false },
+      ),
+    ],
+    {
+      title: 'a map with `contains: TEXT` or `matches: REGEX`',
+      description: 'What the first 256 KiB of the body must have. Without this key the body is not looked at.',
+      examples: [{ contains: 'ready' }],
+    },
+  ),
+};
+
+/** The key that https has beyond http's. */
+export const tlsKeys = {
+  tls: Type.Object(
+    {
+      server_name: Type.Optional(
+        Type.String({
+          title: 'a host name',
+          pattern: '^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?$',
+          maxLength: 253,
+          description: 'Server name (SNI), also the name that the certificate must bear. Without this key: `host`.',
+          examples: ['shop.example'],
+        }),
+      ),
+      verify: Type.Optional(
+        Type.Boolean({
+          description: '`false`: any certificate will do, an expired or a foreign one too.',
+          default: true,
+          examples: [false],
+        }),
+      ),
+      ca: Type.Optional(
+        Type.String({
+          title: 'an absolute path of a PEM file',
+          pattern: '^/',
+          description: 'File with the authorities to trust, instead of the system’s.',
+          examples: ['/etc/lvsd/ca.pem'],
+        }),
+      ),
+    },
+    { additionalProperties: false, description: 'How the certificate is looked at.', examples: [{ verify: false }] },
+  ),
+};
+
+const optional = Type.Partial(Type.Object(httpCheckKeys)).properties;
+
+export const httpCheckSchema = Type.Object(
+  { type: Type.Literal('http'), ...optional },
+  { additionalProperties: false, title: 'an http check', description: 'One HTTP/1.1 request on a fresh connection.' },
+);
+
+export const httpsCheckSchema = Type.Object(
+  { type: Type.Literal('https'), ...optional, ...Type.Partial(Type.Object(tlsKeys)).properties },
+  { additionalProperties: false, title: 'an https check', description: 'As `http`, over TLS 1.2 or newer.' },
+);

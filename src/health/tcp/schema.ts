@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: MIT
-import type { CommonCheck } from '../common/schema.ts';
+import { Type } from '@sinclair/typebox';
+import { type CommonCheck, commonCheckKeys } from '../common/schema.ts';
 
 /** A connection is made, and that is all. */
 export interface TcpCheck extends CommonCheck {
   type: 'tcp';
 }
+
+export const tcpCheckSchema = Type.Object(
+  { type: Type.Literal('tcp'), ...Type.Partial(Type.Object(commonCheckKeys)).properties },
+  { additionalProperties: false, title: 'a tcp check', description: 'A connection is made, and closed at once.' },
+);

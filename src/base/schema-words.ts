@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+/**
+ * Words that the schemas of the configuration share. Build time only: what runs imports types from schemas, never values.
+ * `title` says in words what is allowed, as error messages print it.
+ */
+import { type SchemaOptions, type TInteger, type TString, type TUnsafe, Type } from '@sinclair/typebox';
+
+type Words = SchemaOptions & { description: string };
+
+export const DURATION = '^[0-9]{1,9}([.][0-9]{1,3})?(ms|s|m|h|d)$';
+export const DURATION_WORDS = 'a duration with its unit, such as 500ms, 2s, 15m, 1h or 1d';
+
+export function duration(words: Words): TString {
+  return Type.String({ title: DURATION_WORDS, pattern: DURATION, ...words });
+}
+
+export function choice<const T extends readonly string[]>(values: T, words: Words): TUnsafe<T[number]> {
+  return Type.Unsafe<T[number]>({ type: 'string', enum: values, ...words });
+}
+
+export function count(minimum: number, maximum: number, words: Words): TInteger {
+  return Type.Integer({ minimum, maximum, ...words });
+}
+
+export function port(words: Words): TInteger {
+  return count(1, 65535, words);
+}
+
+export function address(words: Words): TString {
+  return Type.String({ title: 'an IPv4 or IPv6 address', ...words });
+}

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT
+/** Files -> one value, with `nodes` laid over it; and the way back from a value to its file, line and column. */
+import { describe } from './describe.ts';
+import type { Source } from './files.ts';
+import type { Problem } from './problems.ts';
+import { closestKey } from './suggest.ts';
+import type { Place } from './types.ts';
+import { isMap } from './yaml/compose.ts';
+import type { Path, Spot } from './yaml/positions.ts';
+
+/** Maps by name, which every file may add to. */
+const SHARED = ['local_addresses', 'services', 'nodes'] as const;
+type Shared = (typeof SHARED)[number];
+
+const MAIN_ONLY = ['manage', 'on_stop', 'defaults', 'timeouts', 'log', 'checks', 'resync'];
+
+const isShared = (key: unknown): key is Shared => SHARED.some((name) => name === key);
+
+export class Combined {
+  /** What the files say together. */
+  readonly value: Record<string, unknown>;
+  readonly problems: Problem[] = [];
+  readonly #main: Source;
+  readonly #owners = new Map<Shared, Map<string, Source>>();
+
+  /** At least one source, the main one first. */
+  constructor(main: Source, others: readonly Source[]) {
+    this.#main = main;
+    this.value = { ...main.value };
+    for (const other of others) this.#include(other);
+  }
+
+  /** The place of the value at `path`, or of its key; of as much of it as there is. `node`: whose overlay is in effect. */
+  place(path: Path, at: 'key' | 'value', node: string | undefined): Place {
+    const base = this.#spot(path);
+    const over = node === undefined ? undefined : this.#spot(['nodes', node, ...path]);
+    const depth = over ? over.depth - 2 : 0;
+    // A map that both have is the base's; any other value is the overlay's.
+    const overlaid = over && depth > 0 && (depth > base.depth || (depth === base.depth && !isMap(over.value)));
+    const { source, spot, whole } = overlaid ? over : base;
+    const { line, column } = source.positions.lineColumn(at === 'key' && whole ? spot.key : spot.value);
+    return { file: source.file, line, column };
+  }
+
+  #spot(path: Path): { source: Source; spot: Spot; depth: number; whole: boolean; value: unknown } {
+    const [first, second] = path;
+    const owner = isShared(first) && typeof second === 'string' ? this.#owners.get(first)?.get(second) : undefined;
+    const source = owner ?? this.#main;
+    const depth = source.positions.depth(path);
+    const spot = source.positions.find(path.slice(0, depth)) ?? { key: 0, value: 0 };
+    return { source, spot, depth, whole: depth === path.length, value: valueAt(source.value, path.slice(0, depth)) };
+  }
+
+  #include(source: Source): void {
+    for (const [key, value] of Object.entries(source.value)) {
+      const tell = (path: Path, text: string) => {
+        const spot = source.positions.find(path) ?? { key: 0, value: 0 };
+        this.problems.push({ place: { file: source.file, ...source.positions.lineColumn(spot.key) }, text });
+      };
+      if (isShared(key)) this.#share(key, value, source, tell);
+      else if (MAIN_ONLY.includes(key))
+        tell([key], `found ${key} in an included file; allowed: in the main file, ${this.#main.file}`);
+      else if (key === 'version' ? value !== 1 : key !== 'include') {
+        const known = ['include', ...SHARED];
+        const near = closestKey(key, known);
+        const hint = near === undefined ? '' : ` (did you mean ${near}?)`;
+        const what = key === 'version' ? `version ${describe(value)}` : `the unknown key ${describe(key)}`;
+        tell([key], `found ${what}; allowed: ${key === 'version' ? '1' : `${known.join(', ')}${hint}`}`);
+      }
+    }
+  }
+
+  #share(key: Shared, value: unknown, source: Source, tell: (path: Path, text: string) => void): void {
+    if (!isMap(value)) {
+      tell([key], `${key}: found ${describe(value)}; allowed: a map by name`);
+      return;
+    }
+    const owners = this.#owners.get(key) ?? new Map<string, Source>();
+    this.#owners.set(key, owners);
+    const before = this.value[key];
+    // A copy, once: the main file's own map stays as it is.
+    const all = owners.size === 0 ? { ...(isMap(before) ? before : {}) } : (before as Record<string, unknown>);
+    for (const [name, item] of Object.entries(value)) {
+      if (Object.hasOwn(all, name)) {
+        const { file, line, column } = this.place([key, name], 'key', undefined);
+        tell(
+          [key, name],
+          `${key}: found the name ${describe(name)}, which is at ${file}:${line}:${column} already; allowed: once`,
+        );
+        continue;
+      }
+      all[name] = item;
+      owners.set(name, source);
+    }
+    this.value[key] = all;
+  }
+}
+
+function valueAt(value: unknown, path: Path): unknown {
+  let at = value;
+  for (const step of path) at = (at as Record<string | number, unknown> | undefined)?.[step];
+  return at;
+}
+
+/** Maps are merged key by key; everything else, lists too, is replaced. Neither argument is changed. */
+export function overlay(base: unknown, over: unknown): unknown {
+  if (!isMap(base) || !isMap(over)) return over;
+  const merged = { ...base };
+  for (const [key, value] of Object.entries(over))
+    merged[key] = Object.hasOwn(base, key) ? overlay(base[key], value) : value;
+  return merged;
+}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+/** Values in words, and the slips of notation that YAML invites. */
+import { parseAddress } from '../base/addresses.ts';
+import { isMap } from './yaml/compose.ts';
+
+const LONGEST = 60;
+
+/** 443 -> '443', 'shop' -> '"shop"', null -> 'nothing', a map -> 'a map with address and port'. Bounded, one line. */
+export function describe(value: unknown): string {
+  if (value === null || value === undefined) return 'nothing';
+  if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list';
+  if (isMap(value)) {
+    const keys = Object.keys(value);
+    if (keys.length === 0) return 'an empty map';
+    return `a map with ${listOf(keys.slice(0, 3).map(shorten), 'and')}${keys.length > 3 ? ', ...' : ''}`;
+  }
+  return typeof value === 'string' ? JSON.stringify(shorten(value)) : String(value);
+}
+
+export function isScalarText(value: unknown): boolean {
+  return typeof value === 'string' || typeof value === 'number';
+}
+
+/** ['a', 'b', 'c'] -> 'a, b or c'. */
+export function listOf(words: readonly string[], last: 'or' | 'and'): string {
+  const head = words.slice(0, -1).join(', ');
+  return head === '' ? (words[0] ?? '') : `${head} ${last} ${words.at(-1)}`;
+}
+
+/** 'services.shop.real_servers[2].port'; names with other letters in quotes. */
+export function pathText(path: readonly (string | number)[]): string {
+  let text = '';
+  for (const step of path) {
+    if (typeof step === 'number') text += `[${step}]`;
+    else {
+      const name = /^[\w-]+$/.test(step) ? step : JSON.stringify(shorten(step));
+      text += text === '' ? name : `.${name}`;
+    }
+  }
+  return text;
+}
+
+/**
+ * What `value` was probably meant to be: '; write "2s"'. `allowed` says in words what belongs there, `wanted` which
+ * types of JSON Schema.
+ */
+export function mistake(value: unknown, allowed: string, wanted: readonly string[]): string {
+  if (typeof value === 'number' && !wanted.includes('integer')) {
+    if (allowed.startsWith('a duration')) return `; write ${value}s for seconds`;
+    return wanted.includes('string') ? `; a text that looks like a number needs quotes` : '';
+  }
+  if (typeof value === 'string') {
+    if (wanted.includes('boolean') && /^(yes|on|y)$/i.test(value)) return '; YAML 1.2 has only true for it';
+    if (wanted.includes('boolean') && /^(no|off|n)$/i.test(value)) return '; YAML 1.2 has only false for it';
+    if (wanted.includes('integer') && /^-?[0-9]+$/.test(value)) return '; a number is written without quotes';
+    if (allowed.startsWith('a duration') && /^[0-9]+$/.test(value)) return `; write ${value}s for seconds`;
+    if (wanted[0] === 'array') return `; write [${shorten(value)}]`;
+  }
+  if (typeof value === 'boolean' && wanted.includes('string')) return `; a text that is ${value} needs quotes`;
+  if (isMap(value)) {
+    const [key, ...more] = Object.keys(value);
+    if (key !== undefined && more.length === 0 && value[key] === null && parseAddress(`${key}:`))
+      return `; an address that ends with a colon needs quotes: "${key}:"`;
+  }
+  return '';
+}
+
+function shorten(text: string): string {
+  const whole = [...text.slice(0, 2 * LONGEST)];
+  return whole.length <= LONGEST ? text : `${whole.slice(0, LONGEST).join('')}...`;
+}

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: MIT
+/**
+ * Why a value does not fit the schema, in an operator's words. ajv gives the verdict, and fast; this walks schema and
+ * value side by side and says what was found and what is allowed, because what ajv says of alternatives helps nobody.
+ */
+import { describe, isScalarText, listOf, mistake } from './describe.ts';
+import { closest, closestKey } from './suggest.ts';
+import type { JsonSchema } from './validator.ts';
+import { isMap } from './yaml/compose.ts';
+import type { Path } from './yaml/positions.ts';
+
+export interface Misfit {
+  path: Path;
+  text: string;
+  /** Where to point: at the key, or at its value. */
+  at: 'key' | 'value';
+}
+
+export function explain(schema: JsonSchema, value: unknown): Misfit[] {
+  return new Explainer(schema).check(schema, value, []);
+}
+
+class Explainer {
+  readonly #root: JsonSchema;
+
+  constructor(root: JsonSchema) {
+    this.#root = root;
+  }
+
+  check(given: JsonSchema, value: unknown, path: Path): Misfit[] {
+    const schema = this.#resolve(given);
+    if (schema.anyOf) return this.#alternatives(schema, schema.anyOf, value, path);
+    if (!hasType(schema, value)) return [misfit(path, found(value, this.allowed(schema), this.#wanted(schema)))];
+    if (isMap(value)) return this.#map(schema, value, path);
+    if (Array.isArray(value)) return this.#list(schema, value, path);
+    const wrong = this.#scalar(schema, value);
+    return wrong === undefined ? [] : [misfit(path, wrong)];
+  }
+
+  /** What may stand there, in words. */
+  allowed(given: JsonSchema): string {
+    const schema = this.#resolve(given);
+    if (schema.title !== undefined) return schema.title;
+    if (schema.const !== undefined) return String(schema.const);
+    if (schema.enum) return listOf(schema.enum, 'or');
+    if (schema.anyOf) return listOf([...new Set(schema.anyOf.map((one) => this.allowed(one)))], 'or');
+    if (schema.type === 'integer') return range(schema);
+    if (schema.type === 'boolean') return 'true or false';
+    if (schema.type === 'string') return 'text';
+    if (schema.type === 'array') return 'a list';
+    const keys = Object.keys(schema.properties ?? {});
+    return keys.length === 0 ? 'a map' : `a map with ${listOf(keys, 'or')}`;
+  }
+
+  #resolve(schema: JsonSchema): JsonSchema {
+    const name = schema.$ref?.replace('#/definitions/', '');
+    return name === undefined ? schema : (this.#root.definitions?.[name] ?? {});
+  }
+
+  /** The types of scalars that may stand there: what a slip of notation is judged by. */
+  #wanted(given: JsonSchema): string[] {
+    const schema = this.#resolve(given);
+    if (schema.anyOf) return schema.anyOf.flatMap((one) => this.#wanted(one));
+    return [schema.type ?? (typeof schema.const === 'number' ? 'integer' : typeof schema.const)];
+  }
+
+  #alternatives(schema: JsonSchema, all: readonly JsonSchema[], value: unknown, path: Path): Misfit[] {
+    const branches = all.map((one) => this.#resolve(one)).filter((one) => hasType(one, value));
+    const [only] = branches;
+    const allowed = () => this.allowed(schema);
+    if (!only) return [misfit(path, found(value, allowed(), this.#wanted(schema)))];
+    const results = branches.map((one) => this.check(one, value, path));
+    if (results.some((result) => result.length === 0)) return [];
+    if (branches.length === 1 && !isScalarText(value)) return results[0] ?? [];
+    if (isMap(value)) return this.#alternativeMaps(schema, branches, value, path);
+    // Of texts and numbers the whole choice is what one wants to read.
+    const words = branches.flatMap((one) => one.enum ?? (typeof one.const === 'string' ? [one.const] : []));
+    const near = typeof value === 'string' ? closest(value, words) : undefined;
+    return [misfit(path, found(value, allowed(), this.#wanted(schema)) + didYouMean(near))];
+  }
+
+  /** Maps of several kinds are told apart by a key with a fixed value, such as `type`. */
+  #alternativeMaps(
+    schema: JsonSchema,
+    branches: readonly JsonSchema[],
+    value: Record<string, unknown>,
+    path: Path,
+  ): Misfit[] {
+    const key = Object.keys(value).find((name) => branches.some((one) => fixed(one.properties?.[name])));
+    if (key !== undefined) {
+      const values = branches.flatMap((one) => fixed(one.properties?.[key]) ?? []);
+      const branch = branches.find((one) => fixed(one.properties?.[key])?.includes(String(value[key])));
+      if (branch) return this.check(branch, value, path);
+      const near = typeof value[key] === 'string' ? closest(value[key], values) : undefined;
+      return [misfit([...path, key], found(value[key], listOf(values, 'or'), ['string']) + didYouMean(near))];
+    }
+    const open = branches.find((one) => !Object.values(one.properties ?? {}).some((child) => fixed(child)));
+    const named = branches.find((one) => Object.keys(one.properties ?? {}).some((name) => name in value));
+    if (open && named) return this.check(named === open || !this.#isKind(named) ? named : open, value, path);
+    return [misfit(path, found(value, this.allowed(schema), []))];
+  }
+
+  #isKind(schema: JsonSchema): boolean {
+    return Object.values(schema.properties ?? {}).some((child) => fixed(child) !== undefined);
+  }
+
+  #map(schema: JsonSchema, value: Record<string, unknown>, path: Path): Misfit[] {
+    const misfits: Misfit[] = [];
+    const { properties = {}, required = [] } = schema;
+    const [[pattern, named] = []] = Object.entries(schema.patternProperties ?? {});
+    const test = pattern === undefined ? undefined : new RegExp(pattern, 'u');
+    for (const [key, child] of Object.entries(value)) {
+      const property = Object.hasOwn(properties, key) ? properties[key] : undefined;
+      if (property) misfits.push(...this.check(property, child, [...path, key]));
+      else if (test?.test(key) && named) misfits.push(...this.check(named, child, [...path, key]));
+      else misfits.push({ path: [...path, key], at: 'key', text: this.#unknownKey(schema, key) });
+    }
+    for (const key of required) {
+      if (Object.hasOwn(value, key)) continue;
+      const property = properties[key];
+      const text = `${key} is missing; allowed: ${property ? this.allowed(property) : 'a value'}`;
+      misfits.push({ path, at: 'value', text });
+    }
+    if (schema.maxProperties !== undefined && Object.keys(value).length > schema.maxProperties)
+      misfits.push(misfit(path, `found ${Object.keys(value).length} keys; allowed: at most ${schema.maxProperties}`));
+    return misfits;
+  }
+
+  #unknownKey(schema: JsonSchema, key: string): string {
+    if (schema['x-later']?.includes(key)) return `found ${key}, which this version of lvsd does not have yet`;
+    if (schema['x-name'] !== undefined) return `found the name ${describe(key)}; allowed: ${schema['x-name']}`;
+    const known = Object.keys(schema.properties ?? {});
+    if (known.length === 0) return `found the name ${describe(key)}; allowed: another`;
+    return `found the unknown key ${describe(key)}; allowed: ${known.join(', ')}${didYouMean(closestKey(key, known))}`;
+  }
+
+  #list(schema: JsonSchema, value: readonly unknown[], path: Path): Misfit[] {
+    const { items, minItems = 0, maxItems = Number.POSITIVE_INFINITY } = schema;
+    if (value.length < minItems)
+      return [misfit(path, `found an empty list; allowed: ${schema.title ?? `at least ${minItems} items`}`)];
+    if (value.length > maxItems)
+      return [misfit(path, `found a list of ${value.length}; allowed: at most ${maxItems} items`)];
+    return items ? value.flatMap((item, index) => this.check(items, item, [...path, index])) : [];
+  }
+
+  #scalar(schema: JsonSchema, value: unknown): string | undefined {
+    const wrong = () => found(value, this.allowed(schema), this.#wanted(schema));
+    if (schema.const !== undefined && value !== schema.const) return wrong();
+    if (typeof value === 'number') {
+      const { minimum = Number.NEGATIVE_INFINITY, maximum = Number.POSITIVE_INFINITY } = schema;
+      return value < minimum || value > maximum ? wrong() : undefined;
+    }
+    if (typeof value !== 'string') return undefined;
+    if (schema.enum && !schema.enum.includes(value)) return wrong() + didYouMean(closest(value, schema.enum));
+    const length = [...value].length;
+    if (length < (schema.minLength ?? 0)) return `found an empty text; allowed: ${this.allowed(schema)}`;
+    if (schema.maxLength !== undefined && length > schema.maxLength)
+      return `found ${length} characters; allowed: ${this.allowed(schema)} of at most ${schema.maxLength}`;
+    return schema.pattern !== undefined && !new RegExp(schema.pattern, 'u').test(value) ? wrong() : undefined;
+  }
+}
+
+function hasType(schema: JsonSchema, value: unknown): boolean {
+  if (schema.type === undefined) return schema.const === undefined || typeof schema.const === typeof value;
+  if (schema.type === 'object') return isMap(value);
+  if (schema.type === 'array') return Array.isArray(value);
+  if (schema.type === 'integer') return Number.isInteger(value);
+  return typeof value === schema.type;
+}
+
+/** The values of a key that tells kinds of maps apart. */
+function fixed(schema: JsonSchema | undefined): readonly string[] | undefined {
+  if (schema?.const !== undefined) return [String(schema.const)];
+  return schema?.description === 'The method alone.' ? schema.enum : undefined;
+}
+
+function range({ minimum, maximum }: JsonSchema): string {
+  if (minimum !== undefined && maximum !== undefined) return `a whole number from ${minimum} to ${maximum}`;
+  return 'a whole number';
+}
+
+function misfit(path: Path, text: string): Misfit {
+  return { path, text, at: 'value' };
+}
+
+function didYouMean(word: string | undefined): string {
+  return word === undefined ? '' : ` (did you mean ${word}?)`;
+}
+
+function found(value: unknown, allowed: string, wanted: readonly string[]): string {
+  return `found ${describe(value)}; allowed: ${allowed}${mistake(value, allowed, wanted)}`;
+}

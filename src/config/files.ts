@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: MIT
+/** The files that make a configuration: the main one, and what `include` names. */
+import { readdirSync } from 'node:fs';
+import { dirname, isAbsolute, join } from 'node:path';
+import { parseEvents } from 'js-yaml';
+import { describe } from './describe.ts';
+import { LIMITS } from './limits.ts';
+import type { Problem } from './problems.ts';
+import { readText } from './text.ts';
+import { compose, isMap } from './yaml/compose.ts';
+import { Positions, type Spot } from './yaml/positions.ts';
+import { syntaxFlaws } from './yaml/syntax.ts';
+
+/** A file that could be read, and what is in it. */
+export interface Source {
+  /** As it is called in messages: relative where the main file was named so. */
+  file: string;
+  value: Record<string, unknown>;
+  positions: Positions;
+}
+
+export interface Files {
+  /** The main file first. */
+  sources: Source[];
+  /** Every file that was looked at, in order, as it is called in messages. */
+  names: string[];
+  problems: Problem[];
+  /** False where a file is missing from `sources`, or something in one. */
+  complete: boolean;
+}
+
+/** Reads a configuration's files; never throws for what is in them. */
+export function readFiles(path: string): Files {
+  return new Reader().run(path);
+}
+
+interface Wanted {
+  file: string;
+  /** Where its `include` is; undefined for the main file. */
+  from: { source: Source; spot: Spot } | undefined;
+  /** Identities of the files that led here. */
+  trail: readonly string[];
+}
+
+class Reader {
+  readonly #files: Files = { sources: [], names: [], problems: [], complete: true };
+  readonly #seen = new Map<string, string>();
+  #room: number = LIMITS.bytes;
+
+  run(path: string): Files {
+    const wanted: Wanted[] = [{ file: path, from: undefined, trail: [] }];
+    for (let next = wanted.shift(); next; next = wanted.shift()) {
+      if (this.#files.names.length >= LIMITS.files) {
+        this.#tell(next, `found more than ${LIMITS.files} files; allowed: that many`);
+        break;
+      }
+      // What a file includes comes right after it.
+      wanted.unshift(...this.#read(next));
+    }
+    return this.#files;
+  }
+
+  #tell({ file, from }: Wanted, text: string): void {
+    this.#files.complete = false;
+    if (!from) this.#files.problems.push({ text: `${file}: ${text}` });
+    else this.#at(from.source, from.spot.value, text);
+  }
+
+  #at({ file, positions }: Source, offset: number, text: string): void {
+    this.#files.problems.push({ place: { file, ...positions.lineColumn(offset) }, text });
+  }
+
+  /** Reads one file and returns what it includes. */
+  #read(wanted: Wanted): Wanted[] {
+    const { file, from, trail } = wanted;
+    const found = readText(file, this.#room);
+    if (typeof found === 'string') {
+      this.#tell(wanted, from ? `include: ${describe(file)} ${found}` : found);
+      return [];
+    }
+    const before = this.#seen.get(found.identity);
+    if (before !== undefined) {
+      const cycle = trail.includes(found.identity);
+      this.#tell(
+        wanted,
+        `include: found ${describe(file)}, ${cycle ? 'which leads back here' : `which is included already, as ${before}`}; allowed: each file once`,
+      );
+      return [];
+    }
+    this.#seen.set(found.identity, file);
+    this.#files.names.push(file);
+    this.#room -= found.bytes;
+    const source = this.#parse(file, found.text);
+    if (!source) {
+      this.#files.complete = false;
+      return [];
+    }
+    this.#files.sources.push(source);
+    return this.#includes(source, [...trail, found.identity]);
+  }
+
+  #parse(file: string, text: string): Source | undefined {
+    const flawed = (positions: Positions, flaws: { offset: number; text: string }[]) => {
+      for (const flaw of flaws)
+        this.#files.problems.push({ place: { file, ...positions.lineColumn(flaw.offset) }, text: flaw.text });
+      if (flaws.length > 0) this.#files.complete = false;
+    };
+    let events: ReturnType<typeof parseEvents>;
+    try {
+      events = parseEvents(text, { maxDepth: LIMITS.depth });
+    } catch (error) {
+      flawed(new Positions(text, []), syntaxFlaws(text, error));
+      return undefined;
+    }
+    const positions = new Positions(text, events);
+    const { value, flaws } = compose(text, events);
+    flawed(positions, flaws);
+    const empty = text.trim() === '' ? 'an empty file' : 'nothing but comments';
+    const what = value === undefined || value === null ? empty : describe(value);
+    if (!isMap(value))
+      flawed(positions, [{ offset: 0, text: `found ${what}; allowed: a map with version and services` }]);
+    return isMap(value) ? { file, value, positions } : undefined;
+  }
+
+  #includes(source: Source, trail: readonly string[]): Wanted[] {
+    const { value, positions, file } = source;
+    if (!Array.isArray(value.include)) return [];
+    return value.include.flatMap((pattern, index) => {
+      const spot = positions.find(['include', index]) ?? { key: 0, value: 0 };
+      if (typeof pattern !== 'string' || pattern === '') return [];
+      const wrong = (text: string) => {
+        this.#files.complete = false;
+        this.#at(source, spot.value, `include[${index}]: ${text}`);
+        return [];
+      };
+      if (pattern.includes('\0')) return wrong('found a zero byte; allowed: a path');
+      if (pattern.includes('**')) return wrong(`found ${describe(pattern)}; allowed: * within one name, not **`);
+      const matches = expand(pattern, dirname(file));
+      if (typeof matches === 'string') return wrong(`found ${describe(pattern)}: ${matches}`);
+      if (matches.length === 0)
+        return wrong(`found ${describe(pattern)}, which matches no file; allowed: what matches one at least`);
+      return matches.map((match) => ({ file: match, from: { source, spot }, trail }));
+    });
+  }
+}
+
+/** A path with *, ? and [abc] -> the paths that match, sorted; a string is what is wrong. */
+function expand(pattern: string, folder: string): string[] | string {
+  const steps = pattern.split('/').filter((step) => step !== '');
+  let found = [isAbsolute(pattern) ? '/' : folder];
+  for (const step of steps) {
+    if (!/[*?[]/.test(step)) {
+      found = found.map((base) => join(base, step));
+      continue;
+    }
+    const test = globTest(step);
+    if (!test) return 'the [ has no ]; allowed: [abc]';
+    found = found.flatMap((base) =>
+      list(base)
+        .filter((name) => test.test(name))
+        .sort()
+        .map((name) => join(base, name)),
+    );
+    if (found.length > LIMITS.files) return `more than ${LIMITS.files} files; allowed: that many`;
+  }
+  return found;
+}
+
+function list(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    // A folder that is not there, or is none, matches nothing; and that is told.
+    return [];
+  }
+}
+
+function globTest(step: string): RegExp | undefined {
+  let source = step.startsWith('.') ? '' : '(?!\\.)';
+  for (let at = 0; at < step.length; at++) {
+    const letter = step.charAt(at);
+    if (letter === '*') source += '[^/]*';
+    else if (letter === '?') source += '[^/]';
+    else if (letter === '[') {
+      const end = step.indexOf(']', at + 2);
+      if (end < 0) return undefined;
+      const inside = step.slice(at + 1, end).replace(/[\\\]^]/g, '\\$&');
+      source += `[${inside.startsWith('!') ? `^${inside.slice(1)}` : inside}]`;
+      at = end;
+    } else source += letter.replace(/[\\^$.|+(){}\]]/, '\\$&');
+  }
+  try {
+    return new RegExp(`^${source}$`, 's');
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,4 @@
+// SPDX-License-Identifier: MIT
+export { type LoadOptions, loadConfig } from './load.ts';
+export { ConfigError, type Problem, problemLine } from './problems.ts';
+export * from './types.ts';

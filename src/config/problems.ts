@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+/** What is wrong with a configuration: all of it at once, each with its place. */
+import { EXIT, LvsdError } from '../base/errors.ts';
+import { LIMITS } from './limits.ts';
+import type { Place } from './types.ts';
+
+export interface Problem {
+  /** undefined where there is no place: the file cannot be read. */
+  place?: Place;
+  text: string;
+}
+
+/** A configuration that cannot be used. `message` has a line for each problem. */
+export class ConfigError extends LvsdError {
+  readonly problems: readonly Problem[];
+
+  /** Of `problems` in any order; `files`: their order among files. */
+  constructor(problems: readonly Problem[], files: readonly string[] = []) {
+    const sorted = sortProblems(problems, files);
+    const lines = sorted.slice(0, LIMITS.problems).map(problemLine);
+    if (sorted.length > LIMITS.problems) lines.push(`... and ${sorted.length - LIMITS.problems} problems more`);
+    super('ERR_LVSD_CONFIG', lines.join('\n'), EXIT.USAGE);
+    this.problems = sorted;
+  }
+}
+
+/** 'lvsd.yaml:3:5: services.shop.port: found ...; allowed: ...' */
+export function problemLine({ place, text }: Problem): string {
+  return place ? `${place.file}:${place.line}:${place.column}: ${text}` : text;
+}
+
+function sortProblems(problems: readonly Problem[], files: readonly string[]): Problem[] {
+  const order = new Map(files.map((file, index) => [file, index]));
+  const rank = ({ place }: Problem) => (place ? (order.get(place.file) ?? files.length) : -1);
+  const sorted = [...problems].sort(
+    (a, b) =>
+      rank(a) - rank(b) ||
+      (a.place?.line ?? 0) - (b.place?.line ?? 0) ||
+      (a.place?.column ?? 0) - (b.place?.column ?? 0),
+  );
+  const seen = new Set<string>();
+  return sorted.filter((problem) => {
+    const line = problemLine(problem);
+    return !seen.has(line) && seen.add(line);
+  });
+}

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: MIT
+/** One service, made sense of. */
+import { AF_INET } from '../../base/addresses.ts';
+import { listOf } from '../describe.ts';
+import { DEFAULTS } from '../limits.ts';
+import type { RawService } from '../schema.ts';
+import { closest } from '../suggest.ts';
+import type { Forward, LocalAddressPool, Place, RealServerSpec, ServiceSpec, Virtual } from '../types.ts';
+import type { Written } from './checks.ts';
+import { resolveForward } from './forward.ts';
+import type { Scene } from './scene.ts';
+import { resolveServers, resolveSorry } from './servers.ts';
+import { durationOf, secondsOf } from './values.ts';
+
+/** Seconds; what the kernel takes at every HZ (INT_MAX / 1000). */
+const LONGEST_TIMEOUT = 24 * 86_400;
+const LONGEST_PERSISTENCE = 31 * 86_400;
+/** Milliseconds. */
+const LONGEST_DRAIN = 7 * 86_400_000;
+const FTP = 21;
+
+export function resolveService(
+  name: string,
+  raw: RawService,
+  virtuals: readonly Virtual[],
+  place: Place,
+  scene: Scene,
+): ServiceSpec {
+  const { context, defaults } = scene;
+  const path = ['services', name];
+  const family = virtuals[0]?.family ?? AF_INET;
+  const check: Written | undefined =
+    raw.check === undefined
+      ? scene.defaultCheck
+      : { raw: raw.check, path: [...path, 'check'], below: scene.defaultCheck };
+  const written = raw.forward ?? defaults.forward ?? DEFAULTS.forward;
+  const forward = resolveForward(written, (key, text) => {
+    // Problems of the default are told where the default is.
+    if (raw.forward !== undefined) context.report([...path, 'forward', key], text);
+  });
+  const weight = defaults.weight ?? DEFAULTS.weight;
+  const around = { path, virtuals, family, forward, check, weight };
+  const realServers = resolveServers(raw.real_servers, around, scene);
+  const sorryServer =
+    raw.sorry_server === undefined ? undefined : resolveSorry(raw.sorry_server, around, realServers, scene);
+  const methods = [
+    forward,
+    ...realServers.map((server) => server.forward),
+    ...(sorryServer ? [sorryServer.forward] : []),
+  ];
+  const used = realServers.length > 0 || sorryServer ? methods.slice(1) : methods;
+  const spec: ServiceSpec = {
+    name,
+    place,
+    virtuals,
+    device: raw.fwmark === undefined ? (raw.device ?? defaults.device) : undefined,
+    ...scheduling(name, raw, scene),
+    onePacket: raw.one_packet ?? false,
+    persistence: persistenceOf(name, raw, virtuals, scene),
+    localAddresses: poolOf(name, raw, used, scene),
+    establishedTimeout: establishedOf(name, raw, scene),
+    ...quorumOf(name, raw, realServers, scene),
+    sorryServer,
+    onFailure: raw.on_failure ?? defaults.on_failure ?? DEFAULTS.onFailure,
+    drain: drainOf(name, raw, scene),
+    realServers,
+  };
+  if (context.maimed('services', name) || context.maimed('defaults')) return spec;
+  checkOnePacket(spec, raw, scene);
+  if (virtuals.some(({ port, fwmark }) => port === 0 && fwmark === 0) && !spec.persistence)
+    context.report([...path, 'port'], 'found 0 (all ports) without persistence; allowed: with it');
+  if (used.some(({ method }) => method === 'fullnat')) checkFullnat(spec, raw, scene);
+  return spec;
+}
+
+const FLAGS = {
+  'flag-1': { flag: 'flag-1', scheduler: undefined },
+  'flag-2': { flag: 'flag-2', scheduler: undefined },
+  'flag-3': { flag: 'flag-3', scheduler: undefined },
+  'sh-fallback': { flag: 'flag-1', scheduler: 'sh' },
+  'sh-port': { flag: 'flag-2', scheduler: 'sh' },
+  'mh-fallback': { flag: 'flag-1', scheduler: 'mh' },
+  'mh-port': { flag: 'flag-2', scheduler: 'mh' },
+} as const;
+
+function scheduling(name: string, raw: RawService, { context, defaults }: Scene) {
+  const scheduler = raw.scheduler ?? defaults.scheduler ?? DEFAULTS.scheduler;
+  const flags = new Set<ServiceSpec['schedulerFlags'][number]>();
+  for (const [index, word] of (raw.scheduler_flags ?? []).entries()) {
+    const { flag, scheduler: only } = FLAGS[word];
+    const path = ['services', name, 'scheduler_flags', index];
+    if (only !== undefined && only !== scheduler && !context.maimed('services', name))
+      context.report(path, `found ${word} with the scheduler ${scheduler}; allowed: with ${only} only`);
+    else if (flags.has(flag)) context.report(path, `found ${word}, whose flag is in the list already; allowed: once`);
+    flags.add(flag);
+  }
+  return { scheduler, schedulerFlags: [...flags].sort() };
+}
+
+function persistenceOf(name: string, raw: RawService, virtuals: readonly Virtual[], { context }: Scene) {
+  if (!raw.persistence) return undefined;
+  const path = ['services', name, 'persistence'];
+  const { timeout: text, granularity, engine = '' } = raw.persistence;
+  let timeout: number = DEFAULTS.persistenceTimeout / 1000;
+  if (text !== undefined) {
+    const seconds = secondsOf(text, 1, LONGEST_PERSISTENCE);
+    if (typeof seconds === 'string') context.report([...path, 'timeout'], seconds);
+    else timeout = seconds;
+  }
+  const bits = virtuals[0]?.family === AF_INET ? 32 : 128;
+  if (granularity !== undefined && granularity > bits && virtuals.length > 0)
+    context.report([...path, 'granularity'], `found ${granularity} in an IPv4 service; allowed: 1 to 32`);
+  if (engine !== '' && virtuals.some(({ protocol, fwmark }) => protocol !== 'udp' || fwmark !== 0))
+    context.report([...path, 'engine'], `found ${engine} in a service that is not udp alone; allowed: protocol udp`);
+  return { timeout, granularity: granularity ?? bits, engine };
+}
+
+function poolOf(name: string, raw: RawService, used: readonly Forward[], scene: Scene): LocalAddressPool | undefined {
+  const { context, defaults, pools } = scene;
+  const path = ['services', name];
+  const fullnat = used.some(({ method }) => method === 'fullnat');
+  const wanted = raw.local_addresses ?? (fullnat ? defaults.local_addresses : undefined);
+  const whole = !context.maimed('services', name) && !context.maimed('defaults');
+  if (wanted === undefined) {
+    const place = raw.forward === undefined ? path : [...path, 'forward'];
+    if (fullnat && whole)
+      context.report(place, 'found fullnat without local_addresses; allowed: with the name of a pool of them');
+    return undefined;
+  }
+  if (!fullnat && whole)
+    context.report(
+      [...path, 'local_addresses'],
+      'found local_addresses with no real server forwarded by fullnat; allowed: with fullnat only',
+    );
+  const pool = pools.get(wanted);
+  // An unknown name in the defaults is told there.
+  if (!pool && raw.local_addresses !== undefined)
+    context.report([...path, 'local_addresses'], unknownPool(wanted, pools));
+  return fullnat ? pool : undefined;
+}
+
+export function unknownPool(wanted: string, pools: ReadonlyMap<string, unknown>): string {
+  const names = [...pools.keys()];
+  const near = closest(wanted, names);
+  const allowed =
+    names.length === 0 ? 'a pool under the top-level local_addresses, and there is none' : listOf(names, 'or');
+  return `found the unknown pool "${wanted}"; allowed: ${allowed}${near === undefined ? '' : ` (did you mean ${near}?)`}`;
+}
+
+function establishedOf(name: string, raw: RawService, { context, defaults }: Scene): number | undefined {
+  const own = raw.timeouts?.established;
+  const text = own ?? defaults.timeouts?.established;
+  if (text === undefined) return undefined;
+  const seconds = secondsOf(text, 1, LONGEST_TIMEOUT);
+  if (typeof seconds === 'number') return seconds;
+  if (own !== undefined) context.report(['services', name, 'timeouts', 'established'], seconds);
+  return undefined;
+}
+
+function drainOf(name: string, raw: RawService, { context, defaults }: Scene): number {
+  const text = raw.drain ?? defaults.drain;
+  if (text === undefined) return DEFAULTS.drain;
+  const milliseconds = durationOf(text, 0, LONGEST_DRAIN);
+  if (typeof milliseconds === 'number') return milliseconds;
+  if (raw.drain !== undefined) context.report(['services', name, 'drain'], milliseconds);
+  return DEFAULTS.drain;
+}
+
+function quorumOf(name: string, raw: RawService, servers: readonly RealServerSpec[], { context, defaults }: Scene) {
+  const quorum = raw.quorum ?? defaults.quorum ?? DEFAULTS.quorum;
+  const hysteresis = raw.hysteresis ?? defaults.hysteresis ?? DEFAULTS.hysteresis;
+  const path = ['services', name];
+  const sum = servers.reduce((total, { weight }) => total + weight, 0);
+  const explicit = raw.quorum !== undefined || defaults.quorum !== undefined;
+  if (context.maimed('services', name) || context.maimed('defaults') || servers.length < raw.real_servers.length)
+    return { quorum, hysteresis };
+  const [quorumPath, hysteresisPath] = (['quorum', 'hysteresis'] as const).map((key) =>
+    raw[key] === undefined ? path : [...path, key],
+  ) as [string[], string[]];
+  const weights = `${sum}, the sum of the weights`;
+  if (quorum > sum && (explicit || sum > 0))
+    context.report(quorumPath, `found quorum ${quorum}, which is never met; allowed: at most ${weights}`);
+  else if (hysteresis >= quorum)
+    context.report(
+      hysteresisPath,
+      `found hysteresis ${hysteresis} with quorum ${quorum}; allowed: less than the quorum`,
+    );
+  else if (hysteresis > 0 && quorum + hysteresis > sum) {
+    const found = `found quorum ${quorum} with hysteresis ${hysteresis}, which together are never met`;
+    context.report(hysteresisPath, `${found}; allowed: at most ${weights}, for both`);
+  }
+  return { quorum, hysteresis };
+}
+
+function checkOnePacket({ name, onePacket, virtuals }: ServiceSpec, raw: RawService, { context }: Scene): void {
+  if (!onePacket || raw.one_packet === undefined) return;
+  if (virtuals.some(({ protocol, fwmark }) => protocol !== 'udp' && fwmark === 0))
+    context.report(
+      ['services', name, 'one_packet'],
+      'found one_packet in a tcp service; allowed: udp, or a firewall mark',
+    );
+}
+
+/** What lvsd's kernel modules refuse of services with FULLNAT real servers. */
+function checkFullnat(spec: ServiceSpec, raw: RawService, { context }: Scene): void {
+  const [first] = spec.virtuals;
+  if (!first) return;
+  const has =
+    first.fwmark !== 0
+      ? 'in a firewall mark service; allowed: address and port'
+      : spec.virtuals.some(({ protocol }) => protocol !== 'tcp')
+        ? 'in a udp service; allowed: tcp, the only protocol of FULLNAT so far'
+        : first.family !== AF_INET
+          ? 'in an IPv6 service; allowed: IPv4, the only family of FULLNAT so far'
+          : spec.virtuals.some(({ port }) => port === 0)
+            ? 'in a service of all ports; allowed: a port, or a range of ports'
+            : spec.virtuals.some(({ port }) => port === FTP)
+              ? 'in an FTP service (port 21); allowed: masquerade, direct or tunnel'
+              : spec.persistence !== undefined && spec.persistence.engine !== ''
+                ? 'with a persistence engine; allowed: persistence by address'
+                : undefined;
+  const path = ['services', spec.name];
+  if (has !== undefined)
+    context.report(raw.forward === undefined ? path : [...path, 'forward'], `found fullnat ${has}`);
+}

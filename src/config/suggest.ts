@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+/** Did you mean ...? */
+
+/** The one of `known` that `found` is most likely a slip of, or undefined. */
+export function closest(found: string, known: Iterable<string>): string | undefined {
+  const word = found.toLowerCase().replaceAll('-', '_');
+  let best: string | undefined;
+  // One slip in three letters, and at least one: more would be another word.
+  let bound = Math.max(1, Math.floor(word.length / 3));
+  for (const candidate of known) {
+    const distance = slips(word, candidate.toLowerCase().replaceAll('-', '_'), bound);
+    if (distance > bound || (best !== undefined && distance === bound)) continue;
+    best = candidate;
+    bound = distance;
+  }
+  return best;
+}
+
+/** Insertions, deletions, changes and swaps of neighbours between two words; anything above `bound` for more than that. */
+function slips(a: string, b: string, bound: number): number {
+  if (Math.abs(a.length - b.length) > bound || a.length > 100) return bound + 1;
+  let before: number[] = [];
+  let last = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const same = a[i - 1] === b[j - 1];
+      let cost = Math.min((last[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1, (last[j - 1] ?? 0) + (same ? 0 : 1));
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1])
+        cost = Math.min(cost, (before[j - 2] ?? 0) + 1);
+      row.push(cost);
+    }
+    [before, last] = [last, row];
+  }
+  return last[b.length] ?? bound + 1;
+}
+
+/** What keepalived and ipvsadm call what lvsd has under another name. */
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  alpha: 'check: { start: down }',
+  connect_timeout: 'check: { timeout: ... }',
+  delay_before_retry: 'check: { interval: ... }',
+  delay_loop: 'check: { interval: ... }',
+  inhibit_on_failure: 'on_failure: inhibit',
+  ip: 'address',
+  lb_algo: 'scheduler',
+  lb_kind: 'forward',
+  lvs_method: 'forward',
+  lvs_sched: 'scheduler',
+  lthreshold: 'thresholds: { lower: ... }',
+  mark: 'fwmark',
+  method: 'forward',
+  ops: 'one_packet',
+  persistence_granularity: 'persistence: { granularity: ... }',
+  persistence_timeout: 'persistence: { timeout: ... }',
+  retry: 'check: { fall: ... }',
+  uthreshold: 'thresholds: { upper: ... }',
+  vip: 'address',
+  virtual_server: 'services',
+  virtual_servers: 'services',
+  virtualhost: 'check: { host: ... }',
+};
+
+/** As `closest`, also for names that other programs use. */
+export function closestKey(found: string, known: readonly string[]): string | undefined {
+  const elsewhere = Object.hasOwn(ELSEWHERE, found) ? ELSEWHERE[found] : undefined;
+  if (elsewhere !== undefined && known.includes(elsewhere.split(':')[0] ?? '')) return elsewhere;
+  return closest(found, known);
+}
