@@ -2,6 +2,7 @@
 // npm run demo: runs inside the lab's guest. Tells the story of a load balancer step by step, and checks what it tells.
 import { type LvsTopology, lvsTopology, startNginx } from '../lab/topology.ts';
 import { fullnat } from './fullnat.ts';
+import { Balancer, daemonStory, programByFile, quietHealth } from './lvsd.ts';
 import { plainNat } from './plain-nat.ts';
 import { Story } from './story.ts';
 
@@ -30,12 +31,19 @@ ${drawing}`,
 
 const story = new Story();
 const lvs = lvsTopology();
+const balancer = new Balancer(story, lvs);
 try {
-  const servers = { rs1: startNginx(lvs.rs1), rs2: startNginx(lvs.rs2) };
+  const servers = {
+    rs1: startNginx(lvs.rs1, { server: quietHealth }),
+    rs2: startNginx(lvs.rs2, { server: quietHealth }),
+  };
   introduce(story, lvs);
   plainNat(story, lvs, servers);
+  await programByFile(story, lvs, balancer);
   await fullnat(story, lvs, servers);
+  await daemonStory(story, lvs, servers, balancer);
 } finally {
+  await balancer.stop();
   await lvs.destroy();
 }
 process.exitCode = story.end();

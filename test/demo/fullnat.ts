@@ -9,32 +9,11 @@ const many = 60;
 const megabytes = 10;
 
 export async function fullnat(story: Story, lvs: LvsTopology, servers: Servers): Promise<void> {
-  program(story, lvs);
   withoutToa(story, lvs, servers);
   withToa(story, lvs, servers);
   inParallel(story, lvs, servers);
   download(story, lvs, servers);
   await totals(story, lvs);
-}
-
-function program(story: Story, lvs: LvsTopology): void {
-  story.step(
-    'FULLNAT',
-    `FULLNAT (-b) rewrites the source as well: to the real server, the balancer itself is the client, from one of the
-service's local addresses (-P). The answer finds its way back by itself. The balancer need not even forward packets.`,
-  );
-  story.show(lvs.balancer, 'sysctl -w net.ipv4.ip_forward=0');
-  story.program(lvs.balancer, [
-    'lvsadm -C',
-    'lvsadm -A -t 10.99.0.10:80 -s rr',
-    'lvsadm -P -t 10.99.0.10:80 -z 10.31.3.101',
-    'lvsadm -P -t 10.99.0.10:80 -z 10.31.3.102',
-    'lvsadm -a -t 10.99.0.10:80 -r 10.31.4.2:80 -b',
-    'lvsadm -a -t 10.99.0.10:80 -r 10.31.5.2:80 -b',
-  ]);
-  const table = story.show(lvs.balancer, 'lvsadm -Ln').stdout;
-  const rows = table.match(/-> 10\.31\.[45]\.2:80\s+FullNat\s+1\s/g) ?? [];
-  story.claim('the table has both real servers, forwarding FullNat', rows.length === 2, table);
 }
 
 function withoutToa(story: Story, lvs: LvsTopology, servers: Servers): void {
@@ -144,7 +123,6 @@ async function totals(story: Story, lvs: LvsTopology): Promise<void> {
     counters,
   );
   story.claim('no local port was wanting', counted('fullnat_exhausted') === 0, counters);
-  story.program(lvs.balancer, ['lvsadm -C']);
   await until('the modules to be free', () => lvs.rs1.run('rmmod toa', { accept: 'any' }).status === 0);
   story.claim('the toa module unloads while nginx runs on', true);
 }

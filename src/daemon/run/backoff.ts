@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** When to try again what the kernel refused: 1 s, then twice as long each time, up to a minute. Pure. */
+/** When to try again what the kernel refused: after 1 s, then twice as long each time, up to a minute. Pure. */
 
 const FIRST = 1000;
 const LONGEST = 60_000;
@@ -10,6 +10,8 @@ export interface Failure {
   attempts: number;
   /** Not before this instant, in milliseconds. */
   next: number;
+  /** The operations that wait, by their text; everything else of the service goes on: a server that dies must leave. */
+  waiting: ReadonlySet<string> | 'all';
 }
 
 /** Failures by the name of the service; '' for what belongs to none. */
@@ -20,21 +22,23 @@ export class Backoff {
     return this.#failures;
   }
 
-  failed(service: string, error: string, now: number): Failure {
+  failed(service: string, error: string, waiting: Failure['waiting'], now: number): Failure {
     const attempts = (this.#failures.get(service)?.attempts ?? 0) + 1;
-    const failure = { error, attempts, next: now + Math.min(LONGEST, FIRST * 2 ** Math.min(attempts - 1, 16)) };
+    const next = now + Math.min(LONGEST, FIRST * 2 ** Math.min(attempts - 1, 16));
+    const failure = { error, attempts, next, waiting };
     this.#failures.set(service, failure);
     return failure;
   }
 
-  /** Whether that ends a failure. */
+  /** Ends a failure; whether there was one. */
   succeeded(service: string): boolean {
     return this.#failures.delete(service);
   }
 
-  waits(service: string, now: number): boolean {
+  waits(service: string, operation: () => string, now: number): boolean {
     const failure = this.#failures.get(service);
-    return failure !== undefined && failure.next > now;
+    if (failure === undefined || failure.next <= now) return false;
+    return failure.waiting === 'all' || failure.waiting.has(operation());
   }
 
   /** Everything may be tried at once: the configuration has changed, or an operator asks. */

@@ -33,6 +33,8 @@ export type Look = 'all' | 'addresses' | 'nothing';
 const NOTHING: CycleResult = { done: [], failed: [] };
 /** Cycles in a row: one should do, a second one finds nothing. More means that someone works against us. */
 const MOST_ROUNDS = 4;
+/** Operations of one cycle that get a line each. */
+const MOST_LINES = 200;
 
 export class Reconciler {
   readonly #table: KnownTable;
@@ -129,8 +131,10 @@ export class Reconciler {
       const now = Date.now();
       const plan = difference(this.#wishes.desired(), actual, this.#wishes.ownership());
       this.#waiting = plan.waiting;
-      const operations = plan.operations.filter((operation) => !this.backoff.waits(serviceOf(operation), now));
-      this.#settle(plan, now);
+      const operations = plan.operations.filter(
+        (operation) => !this.backoff.waits(serviceOf(operation), () => describe(operation).text, now),
+      );
+      this.#settle(plan);
       if (operations.length === 0) break;
       const results = await this.#apply(operations);
       for (const { operation, error } of results) {
@@ -186,32 +190,43 @@ export class Reconciler {
   }
 
   #report(results: readonly OperationResult[]): void {
-    const now = Date.now();
-    const refused = new Set<string>();
-    for (const { operation, error } of results) {
-      const { text } = describe(operation);
-      const service = serviceOf(operation);
-      if (error === undefined) this.#reporter.log('kernel', 'info', text);
-      else if (error !== 'skipped' && !refused.has(service)) {
-        refused.add(service);
-        const { attempts, next } = this.backoff.failed(service, `${text}: ${lineOf(error)}`, now);
-        this.#reporter.kernelError(
-          service || undefined,
-          `${text}: ${lineOf(error)}; attempt ${attempts}, again in ${Math.round((next - now) / 1000)} s`,
-        );
-        // What was refused may be so because the table is not what we think.
-        this.#look = 'all';
-      }
+    const done = results.filter(({ error }) => error === undefined);
+    const many = done.length > MOST_LINES;
+    if (many) this.#reporter.log('kernel', 'info', `${done.length} operations done (each at level debug)`);
+    for (const { operation } of done) {
+      const { sign, text } = describe(operation);
+      this.#reporter.log('kernel', many ? 'debug' : 'info', `${sign} ${text}`);
     }
+    const failed = new Map<string, OperationResult[]>();
+    for (const result of results) {
+      if (result.error === undefined) continue;
+      const service = serviceOf(result.operation);
+      failed.set(service, [...(failed.get(service) ?? []), result]);
+    }
+    for (const [service, those] of failed) this.#refused(service, those);
+  }
+
+  #refused(service: string, results: readonly OperationResult[]): void {
+    const first = results.find(({ error }) => error !== 'skipped');
+    // Skipped alone: something else has to go first, which is no failure.
+    if (!first) return;
+    const now = Date.now();
+    const whole = results.some(({ operation, error }) => operation.op === 'add-service' && error !== undefined);
+    const waiting = whole ? 'all' : new Set(results.map(({ operation }) => describe(operation).text));
+    const text = `${describe(first.operation).text}: ${lineOf(first.error)}`;
+    const { attempts, next } = this.backoff.failed(service, text, waiting, now);
+    const seconds = Math.round((next - now) / 1000);
+    this.#reporter.kernelError(service || undefined, `${text}; attempt ${attempts}, again in ${seconds} s`);
+    // What was refused may be so because the table is not what we think.
+    this.#look = 'all';
   }
 
   /** A service without any difference left is well. */
-  #settle(plan: Plan, now: number): void {
+  #settle(plan: Plan): void {
     if (this.backoff.failures.size === 0) return;
     const differing = new Set(plan.operations.map(serviceOf));
     for (const service of [...this.backoff.failures.keys()]) {
-      if (differing.has(service) || this.backoff.waits(service, now)) continue;
-      this.backoff.succeeded(service);
+      if (differing.has(service) || !this.backoff.succeeded(service)) continue;
       this.#reporter.log('kernel', 'info', `${service || 'global settings'}: as it should be again`);
     }
   }

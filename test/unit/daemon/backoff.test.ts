@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Backoff } from '../../../src/daemon/run/backoff.ts';
+
+test('what failed waits longer each time, up to a minute; the rest of the service does not wait', () => {
+  const backoff = new Backoff();
+  const waits = (operation: string, now: number) => backoff.waits('web', () => operation, now);
+  assert.equal(waits('add a', 0), false);
+  const delays = Array.from({ length: 9 }, () => backoff.failed('web', 'no', new Set(['add a']), 0).next / 1000);
+  assert.deepEqual(delays, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
+  assert.equal(waits('add a', 59_999), true);
+  assert.equal(waits('delete b', 59_999), false);
+  assert.equal(waits('add a', 60_000), false);
+  assert.equal(
+    backoff.waits('other', () => 'add a', 0),
+    false,
+  );
+  backoff.failed('other', 'no', 'all', 1000);
+  assert.equal(
+    backoff.waits('other', () => 'anything', 1999),
+    true,
+  );
+  assert.equal(backoff.next(), 2000);
+  assert.equal(backoff.succeeded('other'), true);
+  assert.equal(backoff.succeeded('other'), false);
+  backoff.reset();
+  assert.equal(backoff.next(), undefined);
+});
