@@ -82,7 +82,7 @@ function poolsOf(actual: Actual, steps: readonly Operation[]): { held: Set<strin
     if (step.op === 'delete-service') gone.add(serviceKeyText(step.service));
     else if (step.op === 'delete-local-address') gone.add(`${serviceKeyText(step.service)} ${bytesKey(step.address)}`);
   }
-  const held = new Set<string>();
+  const held = new Set(steps.flatMap((step) => (step.op === 'add-local-address' ? [bytesKey(step.address)] : [])));
   const leaving = new Set<string>();
   for (const { service, localAddresses } of actual.services) {
     if (localAddresses.length === 0) continue;

@@ -12,9 +12,25 @@ import type { DesiredService, Operation } from './types.ts';
 
 /** What changes the kernel, and is asked when it is in doubt. */
 export interface Changer {
-  ipvs: Ipvs;
-  addresses: Addresses;
+  ipvs: KernelTable;
+  addresses: Pick<Addresses, 'add' | 'delete'>;
 }
+
+export type KernelTable = Pick<
+  Ipvs,
+  | 'addService'
+  | 'setService'
+  | 'deleteService'
+  | 'service'
+  | 'addDestination'
+  | 'setDestination'
+  | 'deleteDestination'
+  | 'destinations'
+  | 'addLocalAddress'
+  | 'deleteLocalAddress'
+  | 'localAddresses'
+  | 'setTimeouts'
+>;
 
 const ENOENT = 2;
 const ESRCH = 3;
@@ -65,7 +81,7 @@ async function unless(errnos: readonly number[], request: Promise<void>): Promis
   }
 }
 
-async function addService(ipvs: Ipvs, service: DesiredService): Promise<void> {
+async function addService(ipvs: KernelTable, service: DesiredService): Promise<void> {
   refuseUnknown(service);
   try {
     await ipvs.addService(plainService(service));
@@ -76,7 +92,7 @@ async function addService(ipvs: Ipvs, service: DesiredService): Promise<void> {
   }
 }
 
-async function setService(ipvs: Ipvs, service: DesiredService, was: ServiceConfig | Service): Promise<void> {
+async function setService(ipvs: KernelTable, service: DesiredService, was: ServiceConfig | Service): Promise<void> {
   refuseUnknown(service);
   const ports = service.portMin === undefined && was.portMin !== undefined ? { portMin: 0, portMax: 0 } : {};
   await ipvs.setService({ ...plainService(service), ...ports }, SERVICE_FLAGS);
@@ -84,7 +100,7 @@ async function setService(ipvs: Ipvs, service: DesiredService, was: ServiceConfi
 
 /** EEXIST of an addition, ENOENT of an edit: somebody was quicker. */
 async function fitDestination(
-  ipvs: Ipvs,
+  ipvs: KernelTable,
   service: ServiceKey,
   wanted: DestinationConfig,
   error: unknown,

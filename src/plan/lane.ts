@@ -79,6 +79,12 @@ function rankOf(operation: Step['operation']): number {
   }
 }
 
+/** Afterwards there is more to serve with. */
+function bringsWeight(operation: Step['operation']): boolean {
+  if (operation.op === 'add-destination') return operation.destination.weight > 0;
+  return operation.op === 'set-destination' && operation.destination.weight >= Math.max(1, operation.was.weight);
+}
+
 function isFullnat({ destination }: { destination: { method: number } }): boolean {
   return destination.method === IP_VS_CONN_F_FULLNAT;
 }
@@ -86,6 +92,7 @@ function isFullnat({ destination }: { destination: { method: number } }): boolea
 class LaneState {
   readonly #missing: ReadonlySet<string>;
   #added: boolean | undefined;
+  /** Destinations that can serve. */
   #destinations = { wanted: 0, there: 0 };
   /** Of a service that had no local address. */
   #pool = { wanted: 0, there: 0 };
@@ -114,9 +121,8 @@ class LaneState {
         return !this.#missing.has(bytesKey(operation.address));
       case 'add-destination':
       case 'set-destination':
-        if (operation.op === 'add-destination' || operation.destination.weight >= operation.was.weight)
-          this.#destinations.wanted++;
-        else if (operation.last && this.#nothingCame()) return false;
+        if (bringsWeight(operation)) this.#destinations.wanted++;
+        else if (operation.op === 'set-destination' && operation.last && this.#nothingCame()) return false;
         return !isFullnat(operation) || this.#pool.wanted === 0 || this.#pool.there > 0;
       case 'delete-destination':
         return !(operation.last && this.#nothingCame());
@@ -133,9 +139,7 @@ class LaneState {
     if (error) return;
     if (operation.op === 'delete-local-address') this.gone.add(bytesKey(operation.address));
     else if (operation.op === 'add-local-address' && operation.first) this.#pool.there++;
-    else if (operation.op === 'add-destination') this.#destinations.there++;
-    else if (operation.op === 'set-destination' && operation.destination.weight >= operation.was.weight)
-      this.#destinations.there++;
+    else if (bringsWeight(operation)) this.#destinations.there++;
   }
 
   #nothingCame(): boolean {

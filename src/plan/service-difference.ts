@@ -7,6 +7,7 @@
 import {
   type Destination,
   type DestinationConfig,
+  type DestinationKey,
   IP_VS_CONN_F_FULLNAT,
   IP_VS_SVC_F_ONEPACKET,
   type LocalAddress,
@@ -84,7 +85,7 @@ function destinations(
       else rising.push({ op: 'set-destination', ...of, destination: plainDestination(destination), was, last: false });
     }
   }
-  const replaced = !stays && rising.length > 0;
+  const replaced = !stays && rising.some((step) => 'destination' in step && bringsWeight(step.destination));
   const falling = [
     ...lowered.map(
       ({ destination, was }): Operation => ({
@@ -100,6 +101,10 @@ function destinations(
     ),
   ];
   return { rising, falling };
+}
+
+function bringsWeight(destination: DestinationConfig | DestinationKey): boolean {
+  return 'weight' in destination && destination.weight > 0;
 }
 
 /** Nearly every service is as it should be: told without a map. */
