@@ -76,8 +76,9 @@ export class Notifier {
     if (this.#beat === 0 || this.#heart) return;
     const beat = () => {
       const text = complaint();
-      if (text === undefined) this.#send('WATCHDOG=1');
-      else if (!this.#complained) this.#log.error(`no sign of life to the watchdog: ${text}`);
+      // One that waits is enough.
+      if (text === undefined && this.#waiting.length === 0) this.#send('WATCHDOG=1');
+      else if (text !== undefined && !this.#complained) this.#log.error(`no sign of life to the watchdog: ${text}`);
       this.#complained = text !== undefined;
     };
     beat();

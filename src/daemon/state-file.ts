@@ -3,6 +3,7 @@
  * The state file: a line about the file, a line of content. It is input like any other, and the daemon does without
  * rather than believe a damaged, foreign or old one.
  */
+import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import { constants, readFileSync } from 'node:fs';
 import { mkdir, open, rename, rm } from 'node:fs/promises';
@@ -38,15 +39,16 @@ export interface ReadStateOptions {
 /** Reads what `writeState` wrote, in this boot. Never throws for what the file is like. */
 export async function readState(path: string, { maxAge = MAX_AGE }: ReadStateOptions = {}): Promise<StateRead> {
   const without = (reason: string, missing = false): StateRead => ({ state: undefined, reason, missing });
-  let text: string;
+  let bytes: Buffer | string;
   try {
-    const bytes = await readBounded(path);
-    if (typeof bytes === 'string') return without(bytes);
-    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    bytes = await readBounded(path);
   } catch (error) {
-    if (isSystemError(error)) return without(error.message, error.code === 'ENOENT');
-    return without('it is no UTF-8');
+    if (!isSystemError(error)) throw error;
+    return without(error.message, error.code === 'ENOENT');
   }
+  if (typeof bytes === 'string') return without(bytes);
+  if (!isUtf8(bytes)) return without('it is no UTF-8');
+  const text = bytes.toString('utf8');
   const end = text.indexOf('\n');
   const header = readHeader(text.slice(0, Math.max(end, 0)));
   if (!header) return without('it does not begin as a state file does');
@@ -66,7 +68,11 @@ export async function readState(path: string, { maxAge = MAX_AGE }: ReadStateOpt
 /** By path: writes go one after the other, as they share the name of the file that is not finished. */
 const writing = new Map<string, Promise<void>>();
 
-/** Replaces the file as a whole: whenever the power goes, the old one is there or the new one. Throws system errors. */
+/**
+ * Replaces the file as a whole: whenever the daemon is killed, the old one is there or the new one. Not synced to disk:
+ * it is believed in this boot only, so nothing is lost with the power, and no slow disk holds the daemon up. Throws
+ * system errors.
+ */
 export function writeState(path: string, state: DaemonState): Promise<void> {
   const content = JSON.stringify(state);
   const header: Header = { lvsd_state: VERSION, boot: bootId(), uptime: uptime(), sha256: sha256(content) };
@@ -88,16 +94,13 @@ async function replace(path: string, text: string): Promise<void> {
   const file = await open(unfinished, 'wx', 0o600);
   try {
     await file.writeFile(text);
-    await file.sync();
+    await file.close();
+    await rename(unfinished, path);
   } catch (error) {
     await file.close();
     await rm(unfinished, { force: true });
     throw error;
   }
-  await file.close();
-  await rename(unfinished, path);
-  const folder = await open(dirname(path), constants.O_RDONLY | constants.O_DIRECTORY);
-  await folder.sync().finally(() => folder.close());
 }
 
 /** The bytes, or why not. */
@@ -105,8 +108,9 @@ async function readBounded(path: string): Promise<Buffer | string> {
   // O_NONBLOCK: a pipe in its place must not hold us up.
   const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {
-    const { size, uid, mode, ...rest } = await file.stat();
-    if (!rest.isFile()) return 'it is no regular file';
+    const found = await file.stat();
+    const { size, uid, mode } = found;
+    if (!found.isFile()) return 'it is no regular file';
     if (uid !== process.geteuid?.() && uid !== 0) return `it belongs to uid ${uid}`;
     if ((mode & 0o022) !== 0) return 'others may write to it';
     if (size > LARGEST) return `it has ${size} bytes, more than ${LARGEST}`;

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: MIT
+// The state file: what is written comes back, and whatever else lies there is ignored with a reason, never believed.
+import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { DaemonState } from '../../../src/daemon/state.ts';
+import { readState, writeState } from '../../../src/daemon/state-file.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'lvsd-state-'));
+after(() => rmSync(folder, { recursive: true }));
+let files = 0;
+const fresh = () => join(folder, `${files++}`, 'state.json');
+
+const STATE: DaemonState = {
+  services: ['tcp 10.99.0.10:443', 'fwmark 7'],
+  health: [
+    {
+      id: 'a',
+      up: true,
+      streak: 0,
+      since: 1_700_000_000_000,
+      probed: true,
+      last: { at: 1_700_000_000_500, ok: true, reason: '', latency: 1.25 },
+      probes: 7,
+      failures: 1,
+    },
+    { id: 'b', up: false, streak: 2, since: 5, probed: false, last: undefined, probes: 0, failures: 0 },
+  ],
+  overrides: [{ service: 'shop', server: 'web "1"\n' }],
+  quorum: [{ service: 'shop', up: true }],
+  leaving: [
+    {
+      service: 'fwmark 7',
+      until: 1_700_000_000_000,
+      address: '0a1f0402',
+      port: 80,
+      method: 0,
+      tunnelType: 0,
+      tunnelPort: 0,
+      tunnelFlags: 0,
+    },
+  ],
+};
+
+async function reasonOf(path: string): Promise<string> {
+  const read = await readState(path);
+  assert.equal(read.state, undefined);
+  return 'reason' in read ? read.reason : '';
+}
+
+test('what is written comes back; the file is its owner’s alone, and nothing else is left', async () => {
+  const path = fresh();
+  const mask = process.umask(0);
+  try {
+    await writeState(path, STATE);
+  } finally {
+    process.umask(mask);
+  }
+  const read = await readState(path);
+  assert.ok(read.state);
+  // A key without a value is not in JSON.
+  assert.deepEqual(JSON.parse(JSON.stringify(read.state)), JSON.parse(JSON.stringify(STATE)));
+  assert.ok(read.age < 5000);
+  assert.equal(statSync(path).mode & 0o777, 0o600);
+  assert.deepEqual(readdirSync(join(path, '..')), ['state.json']);
+});
+
+test('no file is no news', async () => {
+  assert.deepEqual(await readState(join(folder, 'none')), {
+    state: undefined,
+    missing: true,
+    reason: `ENOENT: no such file or directory, open '${join(folder, 'none')}'`,
+  });
+});
+
+test('a byte changed, a piece cut off or added: damaged, wherever it is', async () => {
+  const path = fresh();
+  await writeState(path, STATE);
+  const good = readFileSync(path);
+  for (let i = 0; i < good.length; i++) {
+    const bad = Buffer.from(good);
+    bad[i] = (bad[i] ?? 0) ^ 1;
+    writeFileSync(path, bad);
+    const read = await readState(path);
+    // One digit of the time may pass for another time; nothing that is believed may differ.
+    if (read.state) assert.ok(bad.toString().split('\n')[1] === good.toString().split('\n')[1]);
+  }
+  for (let length = 0; length < good.length; length += 7) {
+    writeFileSync(path, good.subarray(0, length));
+    assert.match(await reasonOf(path), /does not begin|checksum/);
+  }
+  writeFileSync(path, Buffer.concat([good, Buffer.from(' ')]));
+  assert.equal(await reasonOf(path), 'its checksum does not fit: it is damaged');
+  writeFileSync(path, Buffer.concat([good, Buffer.from([0xff])]));
+  assert.equal(await reasonOf(path), 'it is no UTF-8');
+});
+
+/** A file whose checksum fits. */
+function forge(path: string, content: string, header: Record<string, unknown> = {}): void {
+  const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  const uptime = Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0]);
+  const sha256 = createHash('sha256').update(content).digest('hex');
+  writeFileSync(path, `${JSON.stringify({ lvsd_state: 1, boot, uptime, sha256, ...header })}\n${content}`, {
+    mode: 0o600,
+  });
+}
+
+test('another version, another boot, another time', async () => {
+  const path = join(folder, 'forged');
+  const content = JSON.stringify(STATE);
+  forge(path, content);
+  assert.ok((await readState(path)).state, 'the forgery is good');
+  forge(path, content, { lvsd_state: 2 });
+  assert.equal(await reasonOf(path), 'it has version 2, not 1');
+  forge(path, content, { boot: '00000000-0000-0000-0000-000000000000' });
+  assert.equal(await reasonOf(path), 'it is from before the last boot');
+  const uptime = Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0]);
+  forge(path, content, { uptime: uptime - 16 * 60 });
+  assert.match(await reasonOf(path), /^it is 96\ds old$/);
+  const read = await readState(path, { maxAge: 20 * 60_000 });
+  assert.ok(read.state && Math.abs(read.age - 960_000) < 5000);
+  forge(path, content, { uptime: null });
+  assert.equal(await reasonOf(path), 'it does not begin as a state file does');
+});
+
+test('content that fits its checksum and is no state', async () => {
+  const path = join(folder, 'content');
+  const [first] = STATE.health;
+  const wrong: [content: unknown, reason: string][] = [
+    [null, 'state is no object'],
+    [[], 'state is no object'],
+    [{}, 'state.services is no list'],
+    [{ ...STATE, services: [1] }, 'state.services[0] is no text'],
+    [{ ...STATE, health: [first, { ...first, up: 1 }] }, 'state.health[1].up is no boolean'],
+    [{ ...STATE, health: [{ ...first, since: null }] }, 'state.health[0].since is no number'],
+    [{ ...STATE, health: [{ ...first, last: {} }] }, 'state.health[0].last.at is no number'],
+    [{ ...STATE, overrides: [{ service: 'x' }] }, 'state.overrides[0].server is no text'],
+    [{ ...STATE, quorum: {} }, 'state.quorum is no list'],
+    [{ ...STATE, leaving: [{}] }, 'state.leaving[0].service is no text'],
+  ];
+  for (const [content, reason] of wrong) {
+    forge(path, JSON.stringify(content));
+    assert.equal(await reasonOf(path), reason);
+  }
+  forge(path, '{');
+  assert.equal(await reasonOf(path), 'its content is no JSON');
+  forge(path, '{"services":[],"health":[],"overrides":[],"quorum":[],"leaving":[],"__proto__":{"x":1},"more":1}');
+  assert.deepEqual((await readState(path)).state, { services: [], health: [], overrides: [], quorum: [], leaving: [] });
+});
+
+test('what is not ours, or no file, or endless, is not read', async () => {
+  const path = fresh();
+  await writeState(path, STATE);
+  chmodSync(path, 0o620);
+  assert.equal(await reasonOf(path), 'others may write to it');
+  chmodSync(path, 0o600);
+  const link = join(folder, 'link');
+  symlinkSync(path, link);
+  assert.match(await reasonOf(link), /^ELOOP/);
+  const pipe = join(folder, 'pipe');
+  assert.equal(spawnSync('mkfifo', [pipe]).status, 0);
+  assert.equal(await reasonOf(pipe), 'it is no regular file');
+  assert.match(await reasonOf(folder), /no regular file|EISDIR/);
+  truncateSync(path, 200 << 20);
+  assert.equal(await reasonOf(path), `it has ${200 << 20} bytes, more than ${128 << 20}`);
+  if (process.geteuid?.() !== 0) return;
+  truncateSync(path, 10);
+  chownSync(path, 12345, 0);
+  assert.equal(await reasonOf(path), 'it belongs to uid 12345');
+});
+
+test('writes that overlap: the last one counts, and none is torn', async () => {
+  const path = fresh();
+  const states = Array.from({ length: 20 }, (_, i) => ({ ...STATE, services: [`${i}`, 'x'.repeat(1e5)] }));
+  await Promise.all(states.map((state) => writeState(path, state)));
+  assert.equal((await readState(path)).state?.services[0], '19');
+});
+
+test('a write that fails leaves the old file, and the next one works', async () => {
+  const path = fresh();
+  await writeState(path, STATE);
+  mkdirSync(join(`${path}.new`, 'in-the-way'), { recursive: true });
+  await assert.rejects(writeState(path, { ...STATE, services: [] }));
+  assert.equal((await readState(path)).state?.services.length, 2);
+  rmSync(`${path}.new`, { recursive: true });
+  await writeState(path, { ...STATE, services: [] });
+  assert.equal((await readState(path)).state?.services.length, 0);
+});
+
+test('killed at any moment while it writes: the file is whole', async () => {
+  const path = fresh();
+  const module = new URL('../../../src/daemon/state-file.ts', import.meta.url).pathname;
+  const program = `
+    import { writeState } from ${JSON.stringify(module)};
+    const state = { services: Array.from({ length: 20000 }, (_, i) => 'tcp ' + i), health: [], overrides: [], quorum: [], leaving: [] };
+    process.stdin.resume().on('end', () => process.exit());
+    for (;;) await writeState(${JSON.stringify(path)}, state);`;
+  for (let round = 0; round < 5; round++) {
+    const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', program], {
+      stdio: ['pipe', 'inherit', 'inherit'],
+    });
+    while (!existsSync(path)) await sleep(5);
+    await sleep(5 + round * 37);
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    assert.equal((await readState(path)).state?.services.length, 20_000);
+  }
+  await writeState(path, STATE);
+  assert.deepEqual(readdirSync(join(path, '..')), ['state.json'], 'nothing unfinished is left');
+});
