@@ -107,7 +107,9 @@ export class Daemon {
     this.#settleQuorums();
     // Before the kernel has any of it: after a crash in between it must count as ours.
     await this.#parts.saveNow();
-    return this.reconciler.run();
+    const result = await this.reconciler.run();
+    this.#forgetVanished();
+    return result;
   }
 
   /** What checks say comes in bursts (a rack dies): one look at the quorums and one cycle for all of it. */
@@ -183,6 +185,13 @@ export class Daemon {
 
   #desired(): Desired {
     return this.#leavingAll ? NONE : desired(this.#config, this.situation);
+  }
+
+  /** What neither the file names nor the kernel has is nobody's: who makes it anew later owns it. */
+  #forgetVanished(): void {
+    const named = new Set(this.situation.roster.map(({ key }) => key));
+    for (const key of this.#remembered)
+      if (!named.has(key) && !this.#parts.table.service(key)) this.#remembered.delete(key);
   }
 
   #forget(keys: readonly string[]): void {

@@ -2,7 +2,7 @@
 /** What the daemon does for each request on the control socket. */
 import { EXIT, LvsdError, UsageError } from '../../base/errors.ts';
 import type { Handlers } from '../../control/server.ts';
-import type { HealthMonitor } from '../../health/monitor.ts';
+import type { TargetState } from '../../health/types.ts';
 import { serviceKeyText } from '../../ipvs/index.ts';
 import { describe, difference, readActual } from '../../plan/index.ts';
 import type { Kernel } from '../kernel.ts';
@@ -18,13 +18,14 @@ import { serviceStatuses } from './status.ts';
 export interface HandlerParts {
   daemon: Daemon;
   kernel: Kernel;
-  monitor: HealthMonitor;
+  /** What checks say of every target. */
+  health: () => Promise<ReadonlyMap<string, TargetState>>;
   loader: Loader;
   reporter: Reporter;
   startedAt: number;
 }
 
-export function handlers({ daemon, kernel, monitor, loader, reporter, startedAt }: HandlerParts): Handlers {
+export function handlers({ daemon, kernel, health, loader, reporter, startedAt }: HandlerParts): Handlers {
   const override = async ({ service, server }: { service?: string; server: string }, on: boolean) => {
     const found = daemon.situation.find(server, service);
     if (found.length === 0)
@@ -36,10 +37,10 @@ export function handlers({ daemon, kernel, monitor, loader, reporter, startedAt 
     ping: () => ({ version: version(), pid: process.pid, file: loader.file }),
     status: async ({ service }) => {
       if (service !== undefined && !daemon.config.services.has(service)) throw new UsageError(`no service ${service}`);
-      const [actual, health] = await Promise.all([readActual(kernel.ipvs, kernel.addresses), monitor.states()]);
+      const [actual, states] = await Promise.all([readActual(kernel.ipvs, kernel.addresses), health()]);
       const table = new Map(actual.services.map((one) => [serviceKeyText(one.service), one]));
       const sources = {
-        ...{ situation: daemon.situation, health, failures: daemon.reconciler.backoff.failures },
+        ...{ situation: daemon.situation, health: states, failures: daemon.reconciler.backoff.failures },
         table: (key: string) => table.get(key),
       };
       return {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** Reads the file, at start and at each reload; one reload at a time, and a wrong file changes nothing. */
 import { resolve } from 'node:path';
+import { LvsdError } from '../../base/errors.ts';
 import { loadConfig } from '../../config/index.ts';
 import type { Config } from '../../config/types.ts';
 import type { CycleResult } from './reconciler.ts';
@@ -40,6 +41,7 @@ export class Loader {
   }
 
   async #reload(): Promise<CycleResult> {
+    if (!this.#apply) throw new LvsdError('ERR_LVSD_STARTING', 'lvsd is still starting: try again');
     let config: Config;
     try {
       config = this.read();
@@ -50,7 +52,7 @@ export class Loader {
     }
     this.error = undefined;
     this.loadedAt = Date.now();
-    const result = (await this.#apply?.(config)) ?? { done: [], failed: [] };
+    const result = await this.#apply(config);
     const count = result.done.length;
     this.#reporter?.reload(
       `${this.file} read again: ${count} operation${count === 1 ? '' : 's'}, ${result.failed.length} failed`,

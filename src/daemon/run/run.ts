@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** `lvsd run`: everything put together, from the first look at the file to the last line of the log. */
 import { EXIT } from '../../base/errors.ts';
+import type { Config } from '../../config/types.ts';
 import { EventLog } from '../../control/event-log.ts';
 import { ControlServer } from '../../control/server.ts';
 import { HealthMonitor } from '../../health/monitor.ts';
@@ -18,6 +19,7 @@ import { fromState, type Memory, NO_MEMORY } from './memory.ts';
 import { lineOf } from './reconciler.ts';
 import { Reporter } from './reporter.ts';
 import { Saver } from './saver.ts';
+import { Signals } from './signals.ts';
 import { KernelWatch } from './watch.ts';
 
 /** State older than this says nothing about real servers any more; milliseconds. */
@@ -34,7 +36,7 @@ export async function run(options: Options): Promise<number> {
   try {
     // Says what is missing, and loads the module where it is not.
     await kernel.ipvs.features();
-    return await serve({ options, loader, logs, reporter, kernel, startedAt });
+    return await serve({ options, config, loader, logs, reporter, kernel, startedAt });
   } finally {
     kernel.close();
     await logs.flush();
@@ -43,6 +45,7 @@ export async function run(options: Options): Promise<number> {
 
 interface Start {
   options: Options;
+  config: Config;
   loader: Loader;
   logs: DaemonLog;
   reporter: Reporter;
@@ -50,17 +53,17 @@ interface Start {
   startedAt: number;
 }
 
-async function serve({ options, loader, logs, reporter, kernel, startedAt }: Start): Promise<number> {
-  const config = loader.read();
+async function serve({ options, config, loader, logs, reporter, kernel, startedAt }: Start): Promise<number> {
   const memory = await remembered(options.state, reporter);
   const manager = new Notifier(logs.area('daemon'));
   const monitor = options.once
     ? undefined
     : new HealthMonitor({ concurrency: config.checkConcurrency, log: logs.area('health') });
   const table = new KnownTable(kernel.ipvs, kernel.addresses);
+  const states = () => (monitor ? monitor.states() : Promise.resolve(memory.health));
   const saver = new Saver({
     ...{ path: options.state, reporter, daemon: () => daemon, health: memory.health },
-    states: () => (monitor ? monitor.states() : Promise.resolve(memory.health)),
+    states,
   });
   const daemon: Daemon = new Daemon(config, {
     ...{ table, changer: kernel, monitor, reporter },
@@ -68,22 +71,24 @@ async function serve({ options, loader, logs, reporter, kernel, startedAt }: Sta
     saveNow: () => saver.now(),
   });
 
-  if (!monitor) {
-    const { failed } = await daemon.start(memory);
-    await saver.close();
-    return failed.length > 0 ? EXIT.RUNTIME : EXIT.OK;
-  }
-
+  let started = false;
   // First of all the socket: it shows that no other lvsd runs here.
   const control = new ControlServer({
     path: options.socket,
-    handlers: handlers({ daemon, kernel, monitor, loader, reporter, startedAt }),
+    handlers: handlers({ daemon, kernel, health: states, loader, reporter, startedAt }),
     events: reporter.events,
     log: logs.area('control'),
   });
   try {
     reporter.daemon(`lvsd ${version()} starts with ${loader.file}`);
+    const signals = new Signals();
     const first = await daemon.start(memory);
+    started = true;
+    const count = `${daemon.config.services.size} services, ${first.done.length} operations, ${first.failed.length} failed`;
+    if (!monitor) {
+      reporter.daemon(`done, once: ${count}`);
+      return first.failed.length > 0 ? EXIT.RUNTIME : EXIT.OK;
+    }
     const watch = new KernelWatch(kernel, daemon, reporter);
     loader.onReload(async (next) => {
       logs.configure(next.log);
@@ -92,27 +97,27 @@ async function serve({ options, loader, logs, reporter, kernel, startedAt }: Sta
       watch.configure();
       return result;
     }, reporter);
-    const count = `${daemon.config.services.size} services, ${first.done.length} operations, ${first.failed.length} failed`;
     reporter.daemon(`ready: ${count}`);
     manager.ready(count);
     manager.watch(() => (monitor.alive ? undefined : 'the checks stand still'));
-    const signal = await untilStopped(async () => {
+    signals.onReload(async () => {
       manager.reloading();
       await loader.reload().catch(() => {});
       manager.ready(`${daemon.config.services.size} services`);
     });
+    const signal = await signals.end;
     reporter.daemon(`${signal}: ending`);
     manager.stopping();
     watch.stop();
-    await daemon.reconciler.settle();
-    await saver.close();
     if (daemon.config.onStop === 'remove') await removeAll(daemon, reporter);
     await daemon.reconciler.stop();
     return EXIT.OK;
   } finally {
+    // What is on disk is worth more than what a start that failed knows.
+    if (started) await saver.close();
     control.close();
     manager.close();
-    await monitor.stop();
+    await monitor?.stop();
   }
 }
 
@@ -137,20 +142,4 @@ async function remembered(path: string, reporter: Reporter): Promise<Memory> {
   const minutes = Math.round(read.age / 60_000);
   reporter.log('daemon', 'info', `${path} is ${minutes} minutes old: what it says of real servers is not used`);
   return { ...memory, health: new Map(), quorum: new Map() };
-}
-
-/** Resolves with the signal that ends us; SIGHUP calls `reload`. */
-function untilStopped(reload: () => Promise<void>): Promise<string> {
-  return new Promise((resolve) => {
-    const onReload = () => void reload();
-    process.on('SIGHUP', onReload);
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-      process.once(signal, () => {
-        process.off('SIGHUP', onReload);
-        // Late ones must not kill us while we end.
-        process.on('SIGHUP', () => {});
-        resolve(signal);
-      });
-    }
-  });
 }
