@@ -1,13 +1,19 @@
 // SPDX-License-Identifier: MIT
 /** Which checker makes the probes of a target. */
+import { execProber } from '../exec/prober.ts';
+import { httpProber } from '../http/prober.ts';
 import { tcpProber } from '../tcp/prober.ts';
-import type { Prepare, Prober } from '../verdict.ts';
+import type { Prepare } from '../verdict.ts';
 
-export const prepare: Prepare = (target): Prober => {
-  switch (target.check.type) {
+export const prepare: Prepare = (target) => {
+  const { check } = target;
+  switch (check.type) {
     case 'tcp':
       return tcpProber(target);
-    default:
-      throw new Error(`checks of type ${target.check.type} are not known`);
+    case 'http':
+    case 'https':
+      return httpProber({ ...target, check });
+    case 'exec':
+      return execProber({ ...target, check });
   }
 };

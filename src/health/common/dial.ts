@@ -52,22 +52,11 @@ export function dial(to: Endpoint, done: (socket: NativeSocket | Verdict) => voi
     done(inconclusive(errorWords(codeOf(error))));
     return () => {};
   }
-  const trouble = prepare(socket, to) ?? begin(socket, to);
+  const trouble = prepare(socket, to) ?? connect(socket, to) ?? watch(socket, to, done);
   if (trouble) {
     socket.close();
     done(trouble);
-    return () => {};
   }
-  socket.watch(WRITABLE, () => {
-    const result = outcome(socket, to);
-    if (result === undefined) {
-      socket.unwatch();
-      done(socket);
-    } else {
-      socket.close();
-      done(result);
-    }
-  });
   return () => socket.close();
 }
 
@@ -94,9 +83,26 @@ function prepare(socket: NativeSocket, { bind, mark }: Endpoint): Verdict | unde
   }
 }
 
-function begin(socket: NativeSocket, { address }: Endpoint): Verdict | undefined {
+function connect(socket: NativeSocket, { address }: Endpoint): Verdict | undefined {
   const error = socket.tryConnect(address);
   return error === 0 || error === EINPROGRESS ? undefined : errorVerdict(errnoName(error));
+}
+
+function watch(
+  socket: NativeSocket,
+  to: Endpoint,
+  done: (socket: NativeSocket | Verdict) => void,
+): Verdict | undefined {
+  try {
+    socket.watch(WRITABLE, () => {
+      const result = outcome(socket, to);
+      if (result) socket.close();
+      done(result ?? socket);
+    });
+    return undefined;
+  } catch (error) {
+    return inconclusive(errorWords(codeOf(error)));
+  }
 }
 
 /** undefined: connected. */

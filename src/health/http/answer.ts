@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT
+/** What a response has to be, and whether it is. */
+import { printable, shortened } from '../../base/printable.ts';
+import { failure, success, type Verdict } from '../verdict.ts';
+import { type ResponseEvents, ResponseReader } from './response.ts';
+import type { HttpCheck } from './schema.ts';
+
+/** Bytes of a body that are looked at. */
+export const LONGEST_BODY = 256 << 10;
+/** Of what a body lacks, so much is quoted. */
+const QUOTED = 60;
+
+/** A verdict, or a body on which a regular expression decides between two. */
+export type Finding = Verdict | { body: Buffer; success: Verdict; otherwise: Verdict };
+
+/** Reads a response and calls back once, as soon as it is clear: with the header if nothing is asked of the body. */
+export class AnswerReader {
+  readonly #check: HttpCheck;
+  readonly #done: (finding: Finding) => void;
+  readonly #reader: ResponseReader;
+  readonly #needle: Buffer | undefined;
+  #status = 0;
+  #seen = 0;
+  /** What a regular expression will see: the first `#seen` bytes of it. */
+  #kept = Buffer.alloc(0);
+  /** The last bytes, in which the text looked for may have begun. */
+  #tail = Buffer.alloc(0);
+
+  constructor(check: HttpCheck, done: (finding: Finding) => void) {
+    this.#check = check;
+    this.#done = done;
+    this.#needle = check.body && 'contains' in check.body ? Buffer.from(check.body.contains) : undefined;
+    const events: ResponseEvents = {
+      head: (status) => this.#head(status),
+      body: (piece) => this.#body(piece),
+      end: () => this.#end(),
+      fail: (reason) => done(failure(reason)),
+    };
+    this.#reader = new ResponseReader(events, { headRequest: check.method === 'HEAD' });
+  }
+
+  /** Whether the header has come. */
+  get begun(): boolean {
+    return this.#status !== 0;
+  }
+
+  get over(): boolean {
+    return this.#reader.over;
+  }
+
+  push(bytes: Uint8Array): void {
+    this.#reader.push(bytes);
+  }
+
+  end(): void {
+    this.#reader.end();
+  }
+
+  #head(status: number): boolean {
+    this.#status = status;
+    const { status: wanted, body } = this.#check;
+    if (!wanted.some(([from, to]) => status >= from && status <= to)) {
+      this.#done(failure(`status ${status}, wanted ${rangesText(wanted)}`));
+      return false;
+    }
+    if (body) return true;
+    this.#done(success(`status ${status}`));
+    return false;
+  }
+
+  #body(whole: Uint8Array): boolean {
+    const piece = whole.subarray(0, LONGEST_BODY - this.#seen);
+    if (this.#needle === undefined) {
+      this.#keep(piece);
+    } else if (this.#finds(this.#needle, piece)) {
+      this.#done(success(`status ${this.#status}`));
+      return false;
+    }
+    this.#seen += piece.length;
+    if (this.#seen < LONGEST_BODY) return true;
+    this.#end();
+    return false;
+  }
+
+  #finds(needle: Buffer, piece: Uint8Array): boolean {
+    const text = Buffer.concat([this.#tail, piece]);
+    this.#tail = text.subarray(Math.max(0, text.length - needle.length + 1));
+    return text.includes(needle);
+  }
+
+  #keep(piece: Uint8Array): void {
+    if (this.#seen + piece.length > this.#kept.length) {
+      const larger = Buffer.alloc(Math.max(4096, 2 * this.#kept.length, this.#seen + piece.length));
+      this.#kept.copy(larger);
+      this.#kept = larger;
+    }
+    this.#kept.set(piece, this.#seen);
+  }
+
+  #end(): void {
+    const { body } = this.#check;
+    if (!body || 'contains' in body) {
+      this.#done(failure(`body lacks "${quote(body?.contains ?? '')}"`));
+      return;
+    }
+    this.#done({
+      body: this.#kept.subarray(0, this.#seen),
+      success: success(`status ${this.#status}`),
+      otherwise: failure(`body does not match /${quote(body.matches)}/`),
+    });
+  }
+}
+
+const quote = (text: string): string => printable(shortened(text, QUOTED));
+
+/** [[200, 200], [300, 399]] -> '200, 300-399'. */
+function rangesText(ranges: HttpCheck['status']): string {
+  return ranges.map(([from, to]) => (from === to ? `${from}` : `${from}-${to}`)).join(', ');
+}

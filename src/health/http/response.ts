@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: MIT
+/**
+ * Reads an HTTP/1.x response from bytes, however they are cut up. What comes is hostile: everything is bounded, and
+ * nothing is kept but what the next byte needs.
+ */
+import { printable, shortened } from '../../base/printable.ts';
+import { type Framing, FramingHeaders } from './framing.ts';
+
+/** Bytes of status line and headers, interim responses included. */
+export const LONGEST_HEAD = 32 << 10;
+/** Bytes of a chunk's size line. */
+const LONGEST_SIZE_LINE = 1 << 10;
+/** Of a first line that is not HTTP, so much is quoted. */
+const QUOTED = 40;
+
+const LF = 10;
+
+export interface ResponseEvents {
+  /** The header is complete. False: nothing more is wanted. */
+  head(status: number): boolean;
+  /** A piece of the body, valid during the call. False: nothing more is wanted. */
+  body(piece: Uint8Array): boolean;
+  /** The body is complete. */
+  end(): void;
+  /** One line that says what is wrong. */
+  fail(reason: string): void;
+}
+
+type State = 'status' | 'header' | 'length' | 'close' | 'size' | 'chunk' | 'chunk-end' | 'over';
+
+export class ResponseReader {
+  readonly #events: ResponseEvents;
+  readonly #headRequest: boolean;
+  #state: State = 'status';
+  #status = 0;
+  #headers = new FramingHeaders();
+  /** Start of the line that has not ended yet. */
+  #line: Buffer[] = [];
+  #lineLength = 0;
+  #headLength = 0;
+  /** Bytes of the body, or of the chunk, still to come. */
+  #left = 0;
+  #length = 0;
+
+  constructor(events: ResponseEvents, { headRequest }: { headRequest: boolean }) {
+    this.#events = events;
+    this.#headRequest = headRequest;
+  }
+
+  get over(): boolean {
+    return this.#state === 'over';
+  }
+
+  push(bytes: Uint8Array): void {
+    let at = 0;
+    while (at < bytes.length && this.#state !== 'over')
+      at = this.#inBody() ? this.#takeBody(bytes, at) : this.#takeLine(bytes, at);
+  }
+
+  /** The other side has closed. */
+  end(): void {
+    switch (this.#state) {
+      case 'over':
+        break;
+      case 'close':
+        this.#finish();
+        break;
+      case 'length':
+        this.#fail(`closed after ${this.#length - this.#left} of ${this.#length} bytes of the body`);
+        break;
+      case 'status':
+      case 'header':
+        this.#fail(this.#headLength === 0 ? 'closed without an answer' : 'closed in the middle of the header');
+        break;
+      default:
+        this.#fail('closed in the middle of the body');
+    }
+  }
+
+  #inBody(): boolean {
+    return this.#state === 'length' || this.#state === 'chunk' || this.#state === 'close';
+  }
+
+  #takeBody(bytes: Uint8Array, at: number): number {
+    const end = this.#state === 'close' ? bytes.length : Math.min(bytes.length, at + this.#left);
+    this.#left -= end - at;
+    if (!this.#events.body(bytes.subarray(at, end))) this.#state = 'over';
+    else if (this.#left === 0 && this.#state === 'length') this.#finish();
+    else if (this.#left === 0 && this.#state === 'chunk') this.#state = 'chunk-end';
+    return end;
+  }
+
+  #takeLine(bytes: Uint8Array, at: number): number {
+    const end = bytes.indexOf(LF, at);
+    const piece = bytes.subarray(at, end < 0 ? bytes.length : end + 1);
+    this.#lineLength += piece.length;
+    const head = this.#state === 'status' || this.#state === 'header';
+    if (head) this.#headLength += piece.length;
+    if (head ? this.#headLength > LONGEST_HEAD : this.#lineLength > LONGEST_SIZE_LINE) {
+      this.#fail(head ? `header of more than ${LONGEST_HEAD >> 10} KiB` : 'malformed chunk');
+      return bytes.length;
+    }
+    // A copy: the caller uses its buffer again.
+    if (end < 0 || this.#line.length > 0) this.#line.push(Buffer.from(piece));
+    if (end < 0) return bytes.length;
+    const line =
+      this.#line.length > 0 ? Buffer.concat(this.#line) : Buffer.from(piece.buffer, piece.byteOffset, piece.length);
+    this.#line = [];
+    this.#lineLength = 0;
+    this.#takeText(line.toString('latin1').replace(/\r?\n$/, ''));
+    return end + 1;
+  }
+
+  #takeText(line: string): void {
+    switch (this.#state) {
+      case 'status': {
+        const found = /^HTTP\/1\.[0-9] ([1-9][0-9]{2})(?: |$)/.exec(line);
+        if (!found) {
+          this.#fail(`answer is not HTTP/1: "${printable(shortened(line, QUOTED))}"`);
+          return;
+        }
+        this.#status = Number(found[1]);
+        this.#headers = new FramingHeaders();
+        this.#state = 'header';
+        return;
+      }
+      case 'header':
+        if (line === '') this.#headEnds();
+        else this.#header(line);
+        return;
+      case 'size':
+        this.#chunkBegins(line);
+        return;
+      default:
+        if (line === '') this.#state = 'size';
+        else this.#fail('malformed chunk');
+    }
+  }
+
+  #header(line: string): void {
+    const colon = line.indexOf(':');
+    // What continues the line before (obsolete, but seen) has no say in framing, nor has what is no header at all.
+    if (colon > 0 && !/^[ \t]/.test(line))
+      this.#headers.add(line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim());
+  }
+
+  #headEnds(): void {
+    const status = this.#status;
+    if (status < 200 && status !== 101) {
+      this.#state = 'status';
+      return;
+    }
+    if (!this.#events.head(status)) {
+      this.#state = 'over';
+      return;
+    }
+    const framing = this.#headers.framing(status, this.#headRequest);
+    if (typeof framing === 'string') this.#fail(framing);
+    else this.#bodyBegins(framing);
+  }
+
+  #bodyBegins(framing: Framing): void {
+    switch (framing.kind) {
+      case 'none':
+        this.#finish();
+        return;
+      case 'chunked':
+        this.#state = 'size';
+        return;
+      case 'close':
+        this.#state = 'close';
+        return;
+      default:
+        this.#state = 'length';
+        this.#length = framing.length;
+        this.#left = framing.length;
+        if (framing.length === 0) this.#finish();
+    }
+  }
+
+  #chunkBegins(line: string): void {
+    const found = /^([0-9a-fA-F]{1,12})[ \t]*(?:;|$)/.exec(line);
+    if (!found) {
+      this.#fail('malformed chunk');
+      return;
+    }
+    this.#left = Number.parseInt(found[1] ?? '', 16);
+    // Trailers say nothing that a check could want.
+    if (this.#left === 0) this.#finish();
+    else this.#state = 'chunk';
+  }
+
+  #finish(): void {
+    this.#state = 'over';
+    this.#events.end();
+  }
+
+  #fail(reason: string): void {
+    this.#state = 'over';
+    this.#events.fail(reason);
+  }
+}

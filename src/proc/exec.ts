@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: MIT
+/** The process that starts the programs of exec checks; started by the checker alone. */
+import { serveExec } from '../health/exec/serve.ts';
+
+serveExec();

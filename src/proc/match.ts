@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: MIT
+/** The checker's thread for regular expressions. */
+import { serveMatches } from '../health/http/match.ts';
+
+serveMatches();

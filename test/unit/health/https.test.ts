@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+// HTTPS checks: whose certificate is taken, whose is not, and TLS that goes wrong in other ways.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createServer, type TlsOptions } from 'node:tls';
+import type { HttpCheck, TlsCheck } from '../../../src/health/http/schema.ts';
+import { authority, certificate } from './certificates.ts';
+import { closedPort, HTTP, listening, probe, serve, target } from './probes.ts';
+
+const ca = authority('trusted');
+authority('foreign');
+const good = certificate('good', 'trusted', 'DNS:shop.example,IP:127.0.0.1');
+const expired = certificate('expired', 'trusted', 'DNS:shop.example,IP:127.0.0.1', { expired: true });
+const foreign = certificate('other', 'foreign', 'DNS:shop.example,IP:127.0.0.1');
+
+const TLS: TlsCheck = { serverName: undefined, verify: true, ca };
+
+let lastServerName: string | false | undefined;
+
+async function server(options: TlsOptions, answer = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'): Promise<number> {
+  const made = createServer(options, (socket) => {
+    lastServerName = (socket as { servername?: string | false }).servername;
+    socket.on('error', () => {});
+    socket.once('data', () => socket.end(answer));
+  });
+  made.on('tlsClientError', () => {});
+  return listening(made);
+}
+
+const check = (port: number, tls: Partial<TlsCheck> = {}, more: Partial<HttpCheck> = {}) =>
+  probe(target({ ...HTTP, type: 'https', tls: { ...TLS, ...tls }, ...more }, port));
+
+test('a certificate of a trusted authority, by address and by name', async () => {
+  const port = await server(good);
+  assert.equal(await check(port), 'success: status 200');
+  assert.equal(lastServerName, false);
+  assert.equal(await check(port, {}, { host: 'shop.example:8443' }), 'success: status 200');
+  assert.equal(lastServerName, 'shop.example');
+  assert.equal(await check(port, { serverName: 'shop.example' }, { host: 'x.example' }), 'success: status 200');
+  assert.equal(lastServerName, 'shop.example');
+  assert.equal(await check(port, {}, { body: { contains: 'ok' } }), 'success: status 200');
+  assert.equal(await check(port, {}, { body: { contains: 'ko' } }), 'failure: body lacks "ko"');
+});
+
+test('a certificate for somebody else', async () => {
+  const port = await server(good);
+  assert.equal(
+    await check(port, { serverName: 'www.example' }),
+    'failure: certificate is for shop.example, 127.0.0.1, not for www.example',
+  );
+});
+
+test('an expired certificate, a foreign one, and none of them looked at', async () => {
+  const [old, strange] = [await server(expired), await server(foreign)];
+  assert.equal(await check(old), 'failure: certificate has expired');
+  assert.equal(await check(strange), 'failure: unable to verify the first certificate');
+  assert.equal(await check(strange, { ca: undefined }), 'failure: unable to verify the first certificate');
+  assert.equal(await check(old, { verify: false }), 'success: status 200');
+  assert.equal(await check(strange, { verify: false, serverName: 'x.example' }), 'success: status 200');
+  assert.equal(lastServerName, 'x.example');
+});
+
+test('a status that is not wanted', async () => {
+  assert.equal(await check(await server(good, 'HTTP/1.1 500 X\r\n\r\n')), 'failure: status 500, wanted 200-299');
+});
+
+test('a server that asks for a certificate', async () => {
+  const reason = await check(await server({ ...good, requestCert: true, rejectUnauthorized: true }));
+  assert.match(reason, /^failure: (TLS: |closed |connection reset)/);
+});
+
+test('an alert, plain HTTP, silence, and ends of every kind', async () => {
+  const alert = await serve(
+    (socket) => void socket.once('data', () => socket.end(Buffer.from([21, 3, 3, 0, 2, 2, 40]))),
+  );
+  assert.match(await check(alert), /^failure: TLS: .*alert handshake failure$/);
+  const old = await server({ ...good, maxVersion: 'TLSv1.1', minVersion: 'TLSv1', ciphers: 'ALL:@SECLEVEL=0' });
+  assert.match(await check(old), /^failure: TLS: .*alert protocol version$/);
+  const plain = await serve((socket) => void socket.once('data', () => socket.end('HTTP/1.1 400 Bad\r\n\r\n')));
+  assert.equal(await check(plain), 'failure: TLS: wrong version number');
+  const silent = await serve(() => {});
+  assert.equal(await check(silent, {}, { timeout: 150 }), 'failure: no end of the TLS handshake within 150ms');
+  const closing = await serve((socket) => void socket.once('data', () => socket.end()));
+  assert.equal(await check(closing), 'failure: closed during the TLS handshake');
+  const resetting = await serve((socket) => void socket.once('data', () => socket.resetAndDestroy()));
+  assert.equal(await check(resetting), 'failure: connection reset during the TLS handshake');
+  assert.equal(await check(await closedPort()), 'failure: connection refused');
+  const noAnswer = createServer(good, (socket) => void socket.on('error', () => {}));
+  assert.equal(await check(await listening(noAnswer), {}, { timeout: 300 }), 'failure: no answer within 300ms');
+});
+
+test('authorities that cannot be read are our own trouble', async () => {
+  const port = await server(good);
+  assert.equal(
+    await check(port, { ca: '/nowhere/ca.pem' }),
+    'inconclusive: authorities in /nowhere/ca.pem cannot be read: there is no such file',
+  );
+});
