@@ -150,7 +150,9 @@ export class Connection {
 
   #rpcError(method: Method, error: unknown): RpcError {
     if (error instanceof LvsdError) {
-      if (CHANGING.has(method)) this.#context.log.warn(`${method} for ${peerText(this.#peer)}: ${error.message}`);
+      // Of a wrong file the client gets every line, the log the first.
+      const [first = ''] = error.message.split('\n', 1);
+      if (CHANGING.has(method)) this.#context.log.warn(`${method} for ${peerText(this.#peer)}: ${first}`);
       return { code: LVSD_ERROR - error.exitCode, message: error.message, data: { code: error.code } };
     }
     const text = error instanceof Error ? error.message : String(error);

@@ -2,9 +2,9 @@
 /** The program lvsd: words in, exit status out. What a verb needs is loaded when it is called. */
 import { EXIT, LvsdError } from '../base/errors.ts';
 import { isSystemError } from '../base/native.ts';
+import { version } from '../base/version.ts';
 import { HELP } from './verbs/help.ts';
 import { type Options, parseOptions } from './verbs/options.ts';
-import { version } from './version.ts';
 
 /** Runs one command line. Prints errors as one line each, never a stack trace. */
 export async function main(words: readonly string[]): Promise<number> {

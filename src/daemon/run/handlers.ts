@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** What the daemon does for each request on the control socket. */
 import { EXIT, LvsdError, UsageError } from '../../base/errors.ts';
+import { version } from '../../base/version.ts';
 import type { Handlers } from '../../control/server.ts';
 import type { TargetState } from '../../health/types.ts';
 import { serviceKeyText } from '../../ipvs/index.ts';
@@ -8,7 +9,6 @@ import { describe, difference, readActual } from '../../plan/index.ts';
 import type { Kernel } from '../kernel.ts';
 import { desired } from '../service/desired.ts';
 import { roster } from '../service/roster.ts';
-import { version } from '../version.ts';
 import type { Daemon } from './daemon.ts';
 import type { Loader } from './loader.ts';
 import type { CycleResult } from './reconciler.ts';

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** `lvsd run`: everything put together, from the first look at the file to the last line of the log. */
 import { EXIT } from '../../base/errors.ts';
+import { version } from '../../base/version.ts';
 import type { Config } from '../../config/types.ts';
 import { EventLog } from '../../control/event-log.ts';
 import { ControlServer } from '../../control/server.ts';
@@ -10,7 +11,6 @@ import { DaemonLog } from '../log.ts';
 import { Notifier } from '../notify.ts';
 import { readState } from '../state-file.ts';
 import type { Options } from '../verbs/options.ts';
-import { version } from '../version.ts';
 import { Daemon } from './daemon.ts';
 import { handlers } from './handlers.ts';
 import { KnownTable } from './known.ts';

@@ -5,12 +5,12 @@ import { EXIT, LvsdError } from '../../base/errors.ts';
 import { loadConfig } from '../../config/index.ts';
 import { ControlClient, NoDaemonError } from '../../control/client.ts';
 import type { PlanLine } from '../../control/messages.ts';
+import { planText } from '../../control/plan-text.ts';
 import { apply, describe } from '../../plan/index.ts';
 import { openKernel } from '../kernel.ts';
 import { lineOf } from '../run/reconciler.ts';
 import { Offline } from './offline.ts';
 import type { Options } from './options.ts';
-import { planText } from './plan-text.ts';
 
 /** Exit status 3 when there is a difference. */
 export async function plan(options: Options): Promise<number> {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { planText } from '../../../src/control/plan-text.ts';
 import { parseOptions } from '../../../src/daemon/verbs/options.ts';
-import { planText } from '../../../src/daemon/verbs/plan-text.ts';
 
 const parse = (line: string) => parseOptions(line.split(' ').filter(Boolean));
 

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+/** `lvsctl status` for people. What came from outside (names, reasons) is made harmless here. */
+import { printable } from '../../base/printable.ts';
+import type { DaemonStatus, RealServerStatus, ServiceStatus } from '../messages.ts';
+import { type Column, table } from './table.ts';
+import type { Colour, Paint } from './terminal.ts';
+import { clockText, latencyText, spanText } from './times.ts';
+
+const STATE_COLOURS: Readonly<Record<RealServerStatus['state'], Colour | undefined>> = {
+  up: 'green',
+  down: 'red',
+  draining: 'yellow',
+  unchecked: undefined,
+};
+const STATES = Object.keys(STATE_COLOURS) as readonly RealServerStatus['state'][];
+
+/** The daemon, each service with its real servers, a sum. `now` in milliseconds since the epoch. */
+export function statusText(status: DaemonStatus, paint: Paint, now: number): string {
+  const services = status.services.map((service) => serviceLines(service, paint, now).join('\n'));
+  return `${[head(status, paint, now), ...services, sumLine(status.services)].join('\n\n')}\n`;
+}
+
+function head(status: DaemonStatus, paint: Paint, now: number): string {
+  const { version, pid, startedAt, file, loadedAt, reloadError, paused } = status;
+  const lines = [
+    `lvsd ${printable(version)}, pid ${pid}, for ${spanText(now - startedAt)}`,
+    `${printable(file)}, loaded ${clockText(loadedAt)}`,
+  ];
+  if (reloadError) lines.push(paint('red', `the file as it is now was refused: ${printable(reloadError)}`));
+  if (paused) lines.push(paint('yellow', 'paused: nothing is written to the kernel (lvsctl resume)'));
+  return lines.join('\n');
+}
+
+function serviceLines(service: ServiceStatus, paint: Paint, now: number): string[] {
+  const { name, virtuals, scheduler, quorum, sorry, realServers, error } = service;
+  const title = [paint('bold', printable(name)), virtuals.map(printable).join(', '), printable(scheduler)];
+  const served = quorum.up
+    ? `quorum ${quorum.needed}, has ${quorum.weight}`
+    : `no quorum: needs ${quorum.needed}, has ${quorum.weight}`;
+  title.push(paint(quorum.up ? undefined : 'red', served));
+  if (sorry) title.push(paint('yellow', 'sorry server'));
+  const lines = [title.join('  ')];
+  if (error) lines.push(paint('red', `  the kernel refused: ${printable(error)}`));
+  if (realServers.length > 0) lines.push(...table(realServers, columns(now), paint).map((line) => `  ${line}`));
+  return lines;
+}
+
+const columns = (now: number): Column<RealServerStatus>[] => [
+  { title: 'REAL SERVER', text: ({ name }) => printable(name) },
+  { title: 'ADDRESS', text: addressText },
+  { title: 'STATE', text: ({ state }) => printable(state), colour: ({ state }) => STATE_COLOURS[state] },
+  { title: 'SINCE', text: ({ since }) => (since === undefined ? '' : spanText(now - since)), right: true },
+  {
+    title: 'WEIGHT',
+    text: ({ weight, effectiveWeight }) =>
+      weight === effectiveWeight ? `${weight}` : `${effectiveWeight} of ${weight}`,
+    right: true,
+  },
+  { title: 'ACTIVE', text: ({ activeConnections }) => `${activeConnections}`, right: true },
+  { title: 'INACTIVE', text: ({ inactiveConnections }) => `${inactiveConnections}`, right: true },
+  { title: 'PROBE', text: ({ latency }) => (latency === undefined ? '' : latencyText(latency)), right: true },
+  { title: 'WHY', text: why },
+];
+
+/** Empty where the name says it already. */
+function addressText({ name, address, port }: RealServerStatus): string {
+  const text = `${address.includes(':') ? `[${address}]` : address}:${port}`;
+  return text === name ? '' : printable(text);
+}
+
+function why({ override, reason }: RealServerStatus): string {
+  return [override === undefined ? '' : `${override} by the operator`, reason ?? '']
+    .filter((part) => part !== '')
+    .map(printable)
+    .join('; ');
+}
+
+function sumLine(services: readonly ServiceStatus[]): string {
+  const servers = services.flatMap(({ realServers }) => realServers);
+  const counts = STATES.map((state) => [servers.filter((server) => server.state === state).length, state] as const);
+  const states = counts.filter(([count]) => count > 0).map(([count, state]) => `${count} ${state}`);
+  const without = services.filter(({ quorum }) => !quorum.up).length;
+  const parts = [count(services.length, 'service'), count(servers.length, 'real server')];
+  return `${parts.join(', ')}${states.length > 0 ? `: ${states.join(', ')}` : ''}${without > 0 ? `; ${without} without quorum` : ''}`;
+}
+
+const count = (number: number, noun: string) => `${number} ${noun}${number === 1 ? '' : 's'}`;

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+/** Times for people. */
+
+const UNITS: readonly (readonly [name: string, seconds: number])[] = [
+  ['d', 86_400],
+  ['h', 3600],
+  ['m', 60],
+  ['s', 1],
+];
+
+/** Milliseconds in the two largest units that matter: '3d 4h', '5m', '12s'; '0s' for less, and for a clock gone back. */
+export function spanText(milliseconds: number): string {
+  const seconds = Math.max(0, Math.floor(milliseconds / 1000));
+  const first = UNITS.findIndex(([, size]) => seconds >= size);
+  if (first < 0) return '0s';
+  let rest = seconds;
+  const parts = UNITS.slice(first, first + 2).map(([name, size]) => {
+    const count = Math.floor(rest / size);
+    rest %= size;
+    return count > 0 ? `${count}${name}` : '';
+  });
+  return parts.filter((part) => part !== '').join(' ');
+}
+
+/** Milliseconds of a probe: '0.4ms', '12ms', '1.5s'. */
+export function latencyText(milliseconds: number): string {
+  if (milliseconds < 10) return `${milliseconds.toFixed(1)}ms`;
+  return milliseconds < 1000 ? `${Math.round(milliseconds)}ms` : `${(milliseconds / 1000).toFixed(1)}s`;
+}
+
+/** '2026-11-22 19:24:41', in local time. */
+export function clockText(at: number): string {
+  const date = new Date(at);
+  if (Number.isNaN(date.getTime())) return '?';
+  const two = (value: number) => String(value).padStart(2, '0');
+  const day = [date.getFullYear(), two(date.getMonth() + 1), two(date.getDate())].join('-');
+  return `${day} ${[date.getHours(), date.getMinutes(), date.getSeconds()].map(two).join(':')}`;
+}
