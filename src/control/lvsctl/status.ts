@@ -69,7 +69,7 @@ function addressText({ name, address, port }: RealServerStatus): string {
 }
 
 function why({ override, reason }: RealServerStatus): string {
-  return [override === undefined ? '' : `${override} by the operator`, reason ?? '']
+  return [override === 'drain' ? 'drained by the operator' : '', reason ?? '']
     .filter((part) => part !== '')
     .map(printable)
     .join('; ');

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT
+// The client of the control socket: what it says when there is no daemon, an odd one, or one that goes away.
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { chmodSync } from 'node:fs';
+import { createServer, type Socket } from 'node:net';
+import { after, test } from 'node:test';
+import { UsageError } from '../../../src/base/errors.ts';
+import { ControlClient } from '../../../src/control/client.ts';
+import { LineReader } from '../../../src/control/lines.ts';
+import { fakeDaemon, freshPath, STATUS } from './daemon.ts';
+
+const servers: { close(): void }[] = [];
+after(() => {
+  for (const server of servers) server.close();
+});
+
+/** A server that treats each client as told. */
+async function odd(treat: (socket: Socket) => void): Promise<string> {
+  const path = freshPath();
+  const server = createServer((socket) => {
+    socket.on('error', () => {});
+    treat(socket);
+  }).listen(path);
+  servers.push(server);
+  await once(server, 'listening');
+  return path;
+}
+
+test('calls, many at once, each with its own answer', async () => {
+  using daemon = fakeDaemon();
+  const client = await ControlClient.open(daemon.path);
+  const [status, paused, drained] = await Promise.all([
+    client.call('status', {}),
+    client.call('pause', { on: true }),
+    client.call('drain', { server: 'web1' }),
+  ]);
+  assert.deepEqual(status, JSON.parse(JSON.stringify(STATUS)));
+  assert.deepEqual([paused, drained], [{ paused: true }, { servers: ['shop web1'] }]);
+  client.close();
+  await assert.rejects(client.call('plan', {}), { code: 'ERR_LVSD_DISCONNECTED' });
+});
+
+test('an answer of many megabytes', async () => {
+  const lines = Array.from({ length: 50_000 }, (_, i) => ({
+    sign: '+' as const,
+    service: undefined,
+    text: 'é'.repeat(100) + i,
+  }));
+  using daemon = fakeDaemon({ plan: () => ({ file: 'f', lines }) });
+  const client = await ControlClient.open(daemon.path);
+  const plan = await client.call('plan', {});
+  assert.equal(plan.lines.length, 50_000);
+  assert.equal(plan.lines.at(-1)?.text, lines.at(-1)?.text);
+  client.close();
+});
+
+test('nobody there, or nobody any more', async () => {
+  const none = { code: 'ERR_LVSD_NO_DAEMON', exitCode: 1, message: /^no daemon answers on .*: is lvsd running\?$/ };
+  await assert.rejects(ControlClient.open(freshPath()), none);
+  const { path, server } = fakeDaemon();
+  const client = await ControlClient.open(path);
+  const events = client.events({ follow: true }).next();
+  await client.call('ping', {});
+  server.close();
+  await assert.rejects(events, { code: 'ERR_LVSD_DISCONNECTED', message: 'lvsd closed the connection' });
+  await assert.rejects(ControlClient.open(path), none);
+});
+
+test('a socket that is another’s', {
+  skip: process.getuid?.() !== 0 && 'needs root to become somebody else',
+}, async () => {
+  using daemon = fakeDaemon();
+  chmodSync(new URL('.', `file://${daemon.path}`), 0o755);
+  process.seteuid?.(65534);
+  try {
+    await assert.rejects(ControlClient.open(daemon.path), {
+      exitCode: 4,
+      message: /may not open .*\(EACCES\): are you root\?/,
+    });
+  } finally {
+    process.seteuid?.(0);
+  }
+});
+
+test('refusals carry the daemon’s words and exit code', async () => {
+  using daemon = fakeDaemon({
+    drain: () => {
+      throw new UsageError('no real server web9');
+    },
+    plan: () => {
+      throw new TypeError('oops');
+    },
+  });
+  const client = await ControlClient.open(daemon.path);
+  await assert.rejects(client.call('drain', { server: 'web9' }), {
+    code: 'ERR_LVSD_USAGE',
+    exitCode: 2,
+    message: 'no real server web9',
+  });
+  await assert.rejects(client.call('plan', {}), { exitCode: 1, message: 'lvsd failed: oops' });
+  await assert.rejects(client.call('pause', {} as { on: boolean }), {
+    exitCode: 2,
+    message: 'pause needs on: a boolean',
+  });
+  client.close();
+});
+
+test('turned away because there are too many', async () => {
+  using daemon = fakeDaemon({}, { clients: 1 });
+  const first = await ControlClient.open(daemon.path);
+  await first.call('ping', {});
+  const second = await ControlClient.open(daemon.path);
+  await assert.rejects(second.call('ping', {}), { message: 'lvsd serves 1 clients already' });
+  first.close();
+});
+
+test('what answers is no lvsd', async () => {
+  const noise: [what: string, bytes: string | Buffer, message: RegExp][] = [
+    ['text', 'HTTP/1.1 400 Bad Request\r\n', /does not speak JSON-RPC/],
+    ['null', 'null\n', /does not speak JSON-RPC/],
+    ['bytes', Buffer.from([0xff, 0xfe, 10]), /no UTF-8/],
+    ['silence and an end', '', /lvsd closed the connection/],
+    ['half an answer', '{"jsonrpc":"2.0","id":1', /lvsd closed the connection/],
+  ];
+  for (const [what, bytes, message] of noise) {
+    const client = await ControlClient.open(await odd((socket) => socket.once('data', () => socket.end(bytes))));
+    await assert.rejects(client.call('ping', {}), { message }, what);
+  }
+  const endless = await ControlClient.open(
+    await odd((socket) => {
+      const chunk = Buffer.alloc(1 << 20, 'x');
+      const more = () => {
+        while (!socket.destroyed && socket.write(chunk));
+      };
+      socket.on('drain', more).once('data', more);
+    }),
+  );
+  await assert.rejects(endless.call('ping', {}), { message: `a line of more than ${64 << 20} bytes` });
+});
+
+test('events: kept ones, those that come, in order, none twice', async () => {
+  using daemon = fakeDaemon();
+  for (let i = 0; i < 5; i++) daemon.events.add('server', `before ${i}`);
+  const client = await ControlClient.open(daemon.path);
+  const got: number[] = [];
+  const other = await ControlClient.open(daemon.path);
+  for await (const { sequence } of client.events({ after: 2, follow: true })) {
+    got.push(sequence);
+    if (sequence === 5) for (let i = 0; i < 100; i++) daemon.events.add('kernel', `later ${i}`, 'shop');
+    if (sequence === 105) break;
+  }
+  assert.deepEqual(
+    got,
+    Array.from({ length: 103 }, (_, i) => i + 3),
+  );
+  const kept: string[] = [];
+  for await (const { text } of other.events({ after: 103 })) kept.push(text);
+  assert.deepEqual(kept, ['later 98', 'later 99']);
+  client.close();
+  other.close();
+});
+
+test('only so many events are kept', async () => {
+  using daemon = fakeDaemon();
+  for (let i = 0; i < 5000; i++) daemon.events.add('server', `${i}`);
+  const all = daemon.events.since();
+  assert.deepEqual([all.length, all[0]?.sequence, all.at(-1)?.sequence], [1000, 4001, 5000]);
+});
+
+test('lines are the same, however the bytes are cut', () => {
+  const text = Buffer.from('one\n\ntwo é 語 😀\nthree\nrest');
+  const whole = new LineReader(100).push(text);
+  assert.deepEqual(whole, ['one', '', 'two é 語 😀', 'three']);
+  for (let first = 0; first <= text.length; first++)
+    for (let second = first; second <= text.length; second++) {
+      const reader = new LineReader(100);
+      const parts = [text.subarray(0, first), text.subarray(first, second), text.subarray(second)];
+      assert.deepEqual(
+        parts.flatMap((part) => reader.push(part)),
+        whole,
+      );
+    }
+  assert.throws(() => new LineReader(3).push(Buffer.from('four')), /more than 3 bytes/);
+  assert.deepEqual(new LineReader(3).push(Buffer.from('one\ntwo\n')), ['one', 'two']);
+});

@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: MIT
+// The program itself, against a control server: what it prints, what it exits with.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync, statSync } from 'node:fs';
+import { test } from 'node:test';
+import { EXIT, LvsdError, UsageError } from '../../../src/base/errors.ts';
+import { parseInvocation } from '../../../src/control/lvsctl/options.ts';
+import { statusText } from '../../../src/control/lvsctl/status.ts';
+import { COLOURED, PLAIN, paintFor } from '../../../src/control/lvsctl/terminal.ts';
+import { latencyText, spanText } from '../../../src/control/lvsctl/times.ts';
+import type { DaemonStatus, RealServerStatus } from '../../../src/control/messages.ts';
+import { fakeDaemon, freshPath, STATUS } from './daemon.ts';
+
+const program = new URL('../../../dist/bin/lvsctl.cjs', import.meta.url).pathname;
+
+/** Runs lvsctl on the daemon's socket. */
+async function lvsctl(path: string, ...words: string[]) {
+  const env = { ...process.env, TZ: 'UTC', NO_COLOR: '1' };
+  const child = spawn(process.execPath, [program, '-s', path, ...words], { stdio: ['ignore', 'pipe', 'pipe'], env });
+  let [out, err] = ['', ''];
+  child.stdout.on('data', (chunk) => {
+    out += String(chunk);
+  });
+  child.stderr.on('data', (chunk) => {
+    err += String(chunk);
+  });
+  const [code] = (await once(child, 'close')) as [number];
+  return { code, out, err };
+}
+
+const HOUR = 3_600_000;
+const NOW = Date.UTC(2026, 10, 22, 19, 24, 41);
+
+const SERVER: RealServerStatus = {
+  name: '10.31.4.2:8443',
+  address: '10.31.4.2',
+  port: 8443,
+  weight: 2,
+  effectiveWeight: 2,
+  state: 'up',
+  override: undefined,
+  since: NOW - 3 * HOUR - 5 * 60_000 - 7000,
+  reason: undefined,
+  latency: 1.234,
+  activeConnections: 1200,
+  inactiveConnections: 3,
+};
+
+const SHOP: DaemonStatus = {
+  ...STATUS,
+  version: '1.2.3',
+  startedAt: NOW - 50 * HOUR,
+  loadedAt: NOW - HOUR,
+  services: [
+    {
+      name: 'shop',
+      virtuals: ['tcp 10.99.0.10:443'],
+      scheduler: 'wrr',
+      quorum: { needed: 2, weight: 3, up: true },
+      sorry: false,
+      error: undefined,
+      realServers: [
+        SERVER,
+        {
+          ...SERVER,
+          name: 'web2',
+          address: '2001:db8::2',
+          state: 'down',
+          effectiveWeight: 0,
+          since: NOW - 9000,
+          reason: 'connection refused',
+          latency: 1500,
+        },
+        {
+          ...SERVER,
+          name: 'web3',
+          address: '10.31.4.4',
+          state: 'draining',
+          override: 'drain',
+          effectiveWeight: 0,
+          weight: 1,
+        },
+        { ...SERVER, name: 'web4', address: '10.31.4.5', state: 'unchecked', since: undefined, latency: undefined },
+      ],
+    },
+    {
+      name: 'mail',
+      virtuals: ['fwmark 7'],
+      scheduler: 'rr',
+      quorum: { needed: 1, weight: 0, up: false },
+      sorry: true,
+      error: 'no such device\x1b[2J',
+      realServers: [],
+    },
+  ],
+};
+
+test('status, for people', () => {
+  assert.equal(
+    statusText(SHOP, PLAIN, NOW).replace(/loaded .*/, 'loaded T'),
+    `lvsd 1.2.3, pid 4711, for 2d 2h
+/etc/lvsd/lvsd.yaml, loaded T
+
+shop  tcp 10.99.0.10:443  wrr  quorum 2, has 3
+  REAL SERVER     ADDRESS             STATE      SINCE  WEIGHT  ACTIVE  INACTIVE  PROBE  WHY
+  10.31.4.2:8443                      up         3h 5m       2    1200         3  1.2ms
+  web2            [2001:db8::2]:8443  down          9s  0 of 2    1200         3   1.5s  connection refused
+  web3            10.31.4.4:8443      draining   3h 5m  0 of 1    1200         3  1.2ms  drained by the operator
+  web4            10.31.4.5:8443      unchecked              2    1200         3
+
+mail  fwmark 7  rr  no quorum: needs 1, has 0  sorry server
+  the kernel refused: no such device\\x1b[2J
+
+2 services, 4 real servers: 1 up, 1 down, 1 draining, 1 unchecked; 1 without quorum
+`,
+  );
+  const wrong = { ...SHOP, services: [], paused: true, reloadError: 'lvsd.yaml:3:1: unknown key\nmore' };
+  assert.equal(
+    statusText(wrong, PLAIN, NOW).replace(/loaded .*/, 'loaded T'),
+    `lvsd 1.2.3, pid 4711, for 2d 2h
+/etc/lvsd/lvsd.yaml, loaded T
+the file as it is now was refused: lvsd.yaml:3:1: unknown key\\nmore
+paused: nothing is written to the kernel (lvsctl resume)
+
+0 services, 0 real servers
+`,
+  );
+});
+
+test('colours change nothing but colours, and appear where they are wanted', () => {
+  const coloured = statusText(SHOP, COLOURED, NOW);
+  assert.ok(coloured.includes('\x1b[31mdown\x1b[0m'));
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: colours are that
+  assert.equal(coloured.replace(/\x1b\[\d+m/g, ''), statusText(SHOP, PLAIN, NOW));
+  assert.equal(paintFor({ isTTY: true }, {}), COLOURED);
+  assert.equal(paintFor({ isTTY: true }, { NO_COLOR: '1' }), PLAIN);
+  assert.equal(paintFor({ isTTY: true }, { TERM: 'dumb' }), PLAIN);
+  assert.equal(paintFor({}, {}), PLAIN);
+});
+
+test('times for people', () => {
+  const spans: [number, string][] = [
+    [-5, '0s'],
+    [999, '0s'],
+    [59_999, '59s'],
+    [60_000, '1m'],
+    [3_661_000, '1h 1m'],
+    [86_400_000, '1d'],
+    [90_061_000 * 10, '10d 10h'],
+  ];
+  for (const [milliseconds, text] of spans) assert.equal(spanText(milliseconds), text);
+  assert.deepEqual([0.04, 9.99, 10.4, 999.4, 1000].map(latencyText), ['0.0ms', '10.0ms', '10ms', '999ms', '1.0s']);
+});
+
+test('each command asks for what it says, and prints the answer', async () => {
+  using daemon = fakeDaemon();
+  const run = (...words: string[]) => lvsctl(daemon.path, ...words);
+  const fine = (out: string) => ({ code: 0, out, err: '' });
+  assert.deepEqual(await run('reload'), fine('reloaded: 3 operations, 0 failed\n'));
+  assert.deepEqual(await run('drain', 'web1'), fine('shop web1: drained\n'));
+  assert.deepEqual(await run('drain', 'shop', 'web1'), fine('shop web1: drained\n'));
+  assert.deepEqual(await run('undrain', 'shop', 'web1'), fine('shop web1: no longer drained\n'));
+  assert.deepEqual(await run('pause'), fine('paused: nothing is written to the kernel\n'));
+  assert.deepEqual(await run('pause', 'off'), fine('not paused\n'));
+  assert.deepEqual(await run('resume'), fine('not paused\n'));
+  assert.deepEqual(await run('plan'), fine('no difference\n'));
+  const status = await run('status', 'shop', '--json');
+  assert.deepEqual(
+    { ...status, out: JSON.parse(status.out) as unknown },
+    { code: 0, out: JSON.parse(JSON.stringify(STATUS)), err: '' },
+  );
+  assert.match((await run('status')).out, /^lvsd 9\.9\.9, pid 4711/);
+  assert.deepEqual(daemon.calls.slice(0, 7), [
+    ['reload', {}],
+    ['drain', { server: 'web1' }],
+    ['drain', { service: 'shop', server: 'web1' }],
+    ['undrain', { service: 'shop', server: 'web1' }],
+    ['pause', { on: true }],
+    ['pause', { on: false }],
+    ['pause', { on: false }],
+  ]);
+  assert.deepEqual(daemon.calls.at(-2), ['status', { service: 'shop' }]);
+});
+
+test('exit codes and words when something is not fine', async () => {
+  const lines = [
+    { sign: '+' as const, service: 'shop', text: 'shop: tcp 10.99.0.10:443\n\x1b[2J' },
+    { sign: '-' as const, service: undefined, text: 'tcp 10.99.0.11:80' },
+  ];
+  using daemon = fakeDaemon({
+    plan: () => ({ file: 'f', lines }),
+    reload: () => ({ operations: 5, failed: ['shop: no such device'] }),
+    drain: () => {
+      throw new UsageError('no real server web9');
+    },
+    undrain: () => {
+      throw new LvsdError('ERR', 'lvsd.yaml:1:1: a\nlvsd.yaml:2:2: b\x1b[2J', EXIT.KERNEL_LACKS);
+    },
+  });
+  const run = (...words: string[]) => lvsctl(daemon.path, ...words);
+  assert.deepEqual(await run('plan'), {
+    code: 3,
+    out: '+ shop: tcp 10.99.0.10:443\\n\\x1b[2J\n- tcp 10.99.0.11:80\n1 to add, 0 to change, 1 to remove\n',
+    err: '',
+  });
+  const json = await run('--json', 'plan');
+  assert.equal(json.code, 3);
+  assert.ok(!json.out.includes('\x1b'));
+  assert.deepEqual(JSON.parse(json.out), JSON.parse(JSON.stringify({ file: 'f', lines })));
+  assert.deepEqual(await run('reload'), {
+    code: 1,
+    out: 'reloaded: 5 operations, 1 failed\n',
+    err: 'lvsctl: shop: no such device\n',
+  });
+  assert.deepEqual(await run('drain', 'web9'), { code: 2, out: '', err: 'lvsctl: no real server web9\n' });
+  assert.deepEqual(await run('undrain', 'x'), {
+    code: 5,
+    out: '',
+    err: 'lvsctl: lvsd.yaml:1:1: a\nlvsd.yaml:2:2: b\\x1b[2J\n',
+  });
+  const nobody = freshPath();
+  assert.deepEqual(await lvsctl(nobody, 'status'), {
+    code: 1,
+    out: '',
+    err: `lvsctl: no daemon answers on ${nobody}: is lvsd running?\n`,
+  });
+  assert.deepEqual(await run('stauts'), {
+    code: 2,
+    out: '',
+    err: 'lvsctl: unknown: stauts; there are status, plan, reload, drain, undrain, pause, resume, events, help (see lvsctl --help)\n',
+  });
+});
+
+test('events, then more as they come, until the daemon ends; gaps show', async () => {
+  const daemon = fakeDaemon();
+  for (let i = 0; i < 3000; i++) daemon.events.add('server', `shop: event ${i}`, 'shop');
+  const kept = await lvsctl(daemon.path, 'events', '--after', '1');
+  assert.match(
+    kept.out,
+    /^… 1999 events are gone\n\d{4}-\d\d-\d\d \d\d:\d\d:\d\d {2}2001 {2}server {4}shop: event 2000\n/,
+  );
+  assert.equal(kept.out.trimEnd().split('\n').length, 1001);
+  const following = lvsctl(daemon.path, 'events', '-f', '--json', '-a', '2999');
+  while (!daemon.log.lines.some((line) => line.includes('a client came')) || daemon.log.lines.length < 2)
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  daemon.events.add('drift', 'someone ran ipvsadm\x1b');
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  daemon.server.close();
+  const { code, out, err } = await following;
+  assert.deepEqual([code, err], [1, 'lvsctl: lvsd closed the connection\n']);
+  const events = out
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { sequence: number; text: string });
+  assert.deepEqual(
+    events.map(({ sequence }) => sequence),
+    [3000, 3001],
+  );
+  assert.equal(events[1]?.text, 'someone ran ipvsadm\x1b');
+});
+
+test('a reader that leaves early is no error', async () => {
+  using daemon = fakeDaemon({
+    plan: () => ({
+      file: '',
+      lines: Array.from({ length: 1e5 }, () => ({ sign: '+' as const, service: undefined, text: 'x'.repeat(50) })),
+    }),
+  });
+  const child = spawn('sh', ['-c', `node ${program} -s ${daemon.path} plan | head -1`], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let err = '';
+  child.stderr.on('data', (chunk) => {
+    err += String(chunk);
+  });
+  child.stdout.resume();
+  await once(child, 'close');
+  assert.equal(err, '');
+});
+
+test('the command line: what is taken, and words for what is not', () => {
+  assert.deepEqual(parseInvocation(['--json', 'status']), {
+    command: { name: 'status' },
+    socket: '/run/lvsd/control.sock',
+    json: true,
+  });
+  assert.deepEqual(parseInvocation(['events', '-f', '-a', '7', '-s', '/x']), {
+    command: { name: 'events', follow: true, after: 7 },
+    socket: '/x',
+    json: false,
+  });
+  assert.deepEqual(parseInvocation(['-h', 'nonsense']).command, { name: 'help' });
+  const wrong: [words: string[], message: RegExp][] = [
+    [[], /^what to do\?/],
+    [['status', 'a', 'b'], /^too much for status: b/],
+    [['plan', 'x'], /^too much for plan: x/],
+    [['drain'], /^drain which real server\?/],
+    [['drain', 'a', 'b', 'c'], /^too much for drain: c/],
+    [['pause', 'maybe'], /^pause takes on or off, not maybe/],
+    [['status', '--follow'], /^status does not take --follow/],
+    [['events', '--after', 'x'], /^--after takes the number of an event, not x/],
+    [['--bogus'], /^unknown option '--bogus' \(see/],
+    [['-s'], /^option '-s, --socket <value>' argument missing \(see/],
+  ];
+  for (const [words, message] of wrong)
+    assert.throws(() => parseInvocation(words), { exitCode: 2, message }, words.join(' '));
+});
+
+test('help names every command, and fits a terminal', async () => {
+  const { code, out } = await lvsctl('/none', '--help');
+  assert.equal(code, 0);
+  for (const command of ['status', 'plan', 'reload', 'drain', 'undrain', 'pause', 'resume', 'events'])
+    assert.match(out, new RegExp(`^  ${command}`, 'm'));
+  for (const line of out.split('\n')) assert.ok(line.length <= 120, line);
+  const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
+    version: string;
+  };
+  assert.deepEqual(await lvsctl('/none', '-V'), { code: 0, out: `lvsctl ${version}\n`, err: '' });
+});
+
+test('it starts fast because it brings little', () => {
+  assert.ok(statSync(program).size < 64 << 10, 'winston or ajv has come in');
+});
