@@ -22,8 +22,9 @@ export function serviceRule(service: Service, names: Lookup | undefined): string
     const mask = netmaskText(service);
     text += ` -p ${timeout}`;
     if (mask) text += ` -M ${mask}`;
-    if (peName) text += ` --pe ${peName}`;
   }
+  // The original prints it without persistence as well, though its listing does not.
+  if (peName) text += ` --pe ${peName}`;
   if (flags & IP_VS_SVC_F_ONEPACKET) text += ' -o';
   const schedulerFlags = schedulerFlagsText(flags, scheduler);
   return `${text}${schedulerFlags && ` -b ${schedulerFlags}`}\n`;
