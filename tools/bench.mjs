@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // npm run bench [-- [--json] [WORD...]]: figures, measured in the lab on the patched kernel; with WORDs only some of
-// `instructions`, `restore` and `traffic`. Progress on stderr; the result, a table or JSON, on stdout.
+// the benches below. Progress on stderr; the result, a table or JSON, on stdout.
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,25 +17,30 @@ const benches = {
   instructions: { options: ['--icount'], ready: 'chrt -f -p 50 $(pgrep -x ksoftirqd/0)' },
   restore: { options: [], ready: 'modprobe ip_vs && modprobe ip_vs_wrr' },
   traffic: { options: [], ready: 'modprobe ip_vs' },
+  scale: { options: ['--mem', '4G'], ready: 'modprobe ip_vs && modprobe ip_vs_wrr' },
+  checks: { options: ['--mem', '4G'], ready: 'modprobe ip_vs && modprobe ip_vs_wrr' },
+  detect: { options: [], ready: 'modprobe ip_vs && modprobe ip_vs_wrr' },
+  // Reading a file needs no kernel of ours, and no lab.
+  config: { host: true },
 };
 
-/** The sender of raw segments; static, so that it runs wherever it is built. */
-function buildSegments() {
-  const out = join(top, 'build/bench/segments');
+/** A program of test/bench in C; static, so that it runs wherever it is built. */
+function buildProgram(name) {
+  const out = join(top, 'build/bench', name);
   mkdirSync(join(top, 'build/bench'), { recursive: true });
   const flags = ['-static', '-O2', '-std=gnu11', '-Wall', '-Wextra', '-Werror'];
-  runQuiet(process.env.CC ?? 'cc', [...flags, '-o', out, join(top, 'test/bench/segments.c')]);
+  runQuiet(process.env.CC ?? 'cc', [...flags, '-o', out, join(top, 'test/bench', `${name}.c`)]);
   return out;
 }
 
 async function measure(name, env) {
   const [script] = await bundleForGuest([`test/bench/${name}.ts`]);
-  const { options, ready } = benches[name];
+  const { options, ready, host } = benches[name];
   const command = `${ready} && exec "${process.execPath}" --enable-source-maps "${script}"`;
   const out = mkdtempSync(join(tmpdir(), 'lvsd-bench-'));
   try {
-    const lab = [join(top, 'tools/lab.mjs'), '--timeout', '3000', ...options, '--', 'sh', '-c', command];
-    const code = await runLive(process.execPath, lab, {
+    const lab = [join(top, 'tools/lab.mjs'), '--timeout', '3000', ...(options ?? []), '--', 'sh', '-c', command];
+    const code = await runLive(process.execPath, host ? ['--enable-source-maps', script] : lab, {
       // Nothing but the result goes to stdout.
       stdio: ['ignore', 2, 2],
       env: { ...process.env, ...env, LAB_OUT: out },
@@ -55,7 +60,7 @@ await main(async (args) => {
   }
   await setup();
   await build();
-  const env = { BENCH_SEGMENTS: buildSegments() };
+  const env = { BENCH_SEGMENTS: buildProgram('segments'), BENCH_LISTENER: buildProgram('listener') };
   const results = {};
   for (const name of words.length > 0 ? words : Object.keys(benches)) results[name] = await measure(name, env);
   process.stdout.write(json ? `${JSON.stringify(results, null, 2)}\n` : formatBench(results));

@@ -35,6 +35,39 @@ const formats = {
         figure(one.faster, 1),
       ]),
     ),
+  scale: (results) =>
+    table(
+      '10,000 services with 4 real servers each',
+      ['setup', 'what', 'keepalived', 'lvsd', 'lvsd / keepalived'],
+      results.map((one) => [
+        one.what,
+        `${one.figure}, ${one.unit}`,
+        ...[one.keepalived, one.lvsd].map((value) => figure(value, one.unit === 's' ? 2 : 0)),
+        figure(one.ratio, 2),
+      ]),
+    ),
+  checks: (results) =>
+    table(
+      'CPU for TCP checks, microseconds a check',
+      ['asked for, per second', 'keepalived: reached', 'CPU', 'lvsd: reached', 'CPU', 'lvsd / keepalived'],
+      results.map((one) => [
+        String(one.asked),
+        ...[one.keepalived, one.lvsd].flatMap(({ reached, cpu }) => [figure(reached, 0), figure(cpu, 0)]),
+        figure(one.ratio, 2),
+      ]),
+    ),
+  detect: (results) =>
+    table(
+      'Seconds until the kernel’s table says so',
+      ['failure', 'check', 'keepalived: out', 'back', 'lvsd: out', 'back'],
+      results.map((one) => [
+        one.failure,
+        one.check,
+        ...[one.keepalived, one.lvsd].flatMap((found) =>
+          found ? [figure(found.out, 1), figure(found.back, 1)] : ['never', ''],
+        ),
+      ]),
+    ),
   traffic: (results) =>
     table(
       'Traffic',

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT
+// One set of services as both daemons are told of it: lvsd's YAML and keepalived's file, equivalent line by line as far
+// as the two models allow.
+
+export interface TcpCheck {
+  type: 'tcp';
+}
+
+export interface HttpCheck {
+  type: 'http' | 'https';
+  path: string;
+  /** Path of a PEM file; keepalived looks at no certificate. */
+  ca?: string;
+  host?: string;
+}
+
+/** Of every check in the setup; seconds. `failures` in a row take a server down, one success brings it back. */
+export interface Pace {
+  interval: number;
+  timeout: number;
+  failures: number;
+}
+
+export interface SetupService {
+  name: string;
+  address: string;
+  port: number;
+  check: TcpCheck | HttpCheck | undefined;
+  servers: readonly { address: string; port: number; weight: number }[];
+}
+
+export interface Setup {
+  pace: Pace;
+  services: readonly SetupService[];
+}
+
+export function lvsdFile({ pace, services }: Setup): string {
+  const common = `interval: ${pace.interval * 1000}ms, timeout: ${pace.timeout * 1000}ms, rise: 1, fall: ${pace.failures}`;
+  const checkOf = ({ check }: SetupService) => {
+    if (!check) return 'none';
+    if (check.type === 'tcp') return `{ type: tcp, ${common} }`;
+    const host = check.host === undefined ? '' : `, host: ${check.host}`;
+    const tls = check.ca === undefined ? '' : `, tls: { ca: ${check.ca} }`;
+    return `{ type: ${check.type}, path: ${check.path}${host}${tls}, ${common} }`;
+  };
+  const lines = ['version: 1', 'defaults: { scheduler: wrr, forward: masquerade }', 'services:'];
+  for (const service of services) {
+    lines.push(
+      `  ${service.name}:`,
+      `    address: ${service.address}`,
+      `    port: ${service.port}`,
+      `    check: ${checkOf(service)}`,
+      '    real_servers:',
+      ...service.servers.map(
+        ({ address, port, weight }) => `      - { address: ${address}, port: ${port}, weight: ${weight} }`,
+      ),
+    );
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+export function keepalivedFile({ pace, services }: Setup): string {
+  const common = [
+    `connect_timeout ${pace.timeout}`,
+    `retry ${pace.failures - 1}`,
+    `delay_before_retry ${pace.interval}`,
+    `delay_loop ${pace.interval}`,
+    `warmup ${pace.interval}`,
+  ];
+  const checkOf = ({ check }: SetupService) => {
+    if (!check) return [];
+    if (check.type === 'tcp') return ['TCP_CHECK {', ...common, '}'];
+    const host = check.host === undefined ? [] : [`virtualhost ${check.host}`];
+    const url = ['url {', `path ${check.path}`, 'status_code 200-299', '}'];
+    return [check.type === 'http' ? 'HTTP_GET {' : 'SSL_GET {', ...host, ...url, ...common, '}'];
+  };
+  const lines = ['global_defs {', 'router_id bench', '}'];
+  for (const service of services) {
+    lines.push(
+      `virtual_server ${service.address} ${service.port} {`,
+      'protocol TCP',
+      'lvs_sched wrr',
+      'lvs_method NAT',
+    );
+    for (const { address, port, weight } of service.servers)
+      lines.push(`real_server ${address} ${port} {`, `weight ${weight}`, ...checkOf(service), '}');
+    lines.push('}');
+  }
+  return `${lines.join('\n')}\n`;
+}
