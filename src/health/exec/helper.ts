@@ -27,6 +27,7 @@ class ExecHelper {
     }
     const number = ++this.#numbers;
     this.#running.set(number, ended);
+    child.channel?.ref();
     const send = (message: ToExec): void => {
       if (child.connected) child.send(message, () => {});
     };
@@ -50,8 +51,11 @@ class ExecHelper {
     child.on('message', ({ number, verdict }: FromExec) => {
       const ended = this.#running.get(number);
       this.#running.delete(number);
+      if (this.#running.size === 0) child.channel?.unref();
       ended?.(verdict);
     });
+    // It is there for programs under way, and is no reason to go on without any.
+    child.unref();
     this.#child = child;
     return child;
   }

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: MIT
+// Exec checks: real programs, started by the real helper process.
+import assert from 'node:assert/strict';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir, userInfo } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import type { ExecCheck } from '../../../src/health/exec/schema.ts';
+import { EXEC, probe, target } from './probes.ts';
+
+const dir = mkdtempSync(join(tmpdir(), 'lvsd-exec-'));
+after(() => rmSync(dir, { recursive: true, force: true }));
+
+const run = (script: string, check: Partial<ExecCheck> = {}) =>
+  probe(target({ ...EXEC, timeout: 3000, command: ['/bin/sh', '-c', script], ...check }, 8080, '10.0.0.1'));
+
+const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+/** Processes that have this word among their arguments. */
+function alive(pidFile: string): boolean {
+  const pid = readFileSync(pidFile, 'utf8').trim();
+  if (!existsSync(`/proc/${pid}/stat`)) return false;
+  // A zombie that init has not fetched yet is dead.
+  return !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+}
+
+test('exit statuses, with the last line that the program wrote', async () => {
+  assert.equal(await run('echo fine'), 'success: exit status 0');
+  assert.equal(await run('exit 2'), 'failure: exit status 2');
+  assert.equal(
+    await run('echo out; echo first >&2; echo "no disk" >&2; echo >&2; exit 3'),
+    'failure: exit status 3: no disk',
+  );
+  assert.equal(await run('echo "CRITICAL: 7"; exit 1'), 'failure: exit status 1: CRITICAL: 7');
+  assert.equal(await run('printf "a\\033[31m" >&2; exit 1'), 'failure: exit status 1: a\\x1b[31m');
+  assert.equal(await run('kill -SEGV $$'), 'failure: ended by SIGSEGV');
+  const long = await run('head -c 5000 /dev/zero | tr "\\0" x >&2; exit 1');
+  assert.equal(long.length, 'failure: exit status 1: '.length + 200);
+});
+
+test('the environment is clean, and says what is checked', async () => {
+  const out = join(dir, 'environment');
+  process.env.LVSD_TEST_SECRET = 'x';
+  assert.equal(await run(`exec /usr/bin/env > ${out}`), 'success: exit status 0');
+  const lines = readFileSync(out, 'utf8').trim().split('\n').sort();
+  assert.deepEqual(
+    lines.filter((line) => !/^(PWD|SHLVL|_)=/.test(line)),
+    [
+      'LVSD_ADDRESS=10.0.0.1',
+      'LVSD_PORT=8080',
+      'LVSD_SERVICE=shop',
+      'LVSD_TARGET=shop 10.0.0.1:8080',
+      'LVSD_TIMEOUT=3',
+      'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+    ],
+  );
+});
+
+test('there is no shell, and no input', async () => {
+  const command = ['/usr/bin/test', '$HOME;*', '=', '$HOME;*'];
+  assert.equal(await probe(target({ ...EXEC, command }, 1)), 'success: exit status 0');
+  assert.equal(await run('read -r line'), 'failure: exit status 1');
+});
+
+test('a program that takes too long is ended, and all that it started with it', async () => {
+  const [parent, child] = [join(dir, 'parent'), join(dir, 'child')];
+  const started = performance.now();
+  const script = `sleep 60 & echo $! > ${child}; echo $$ > ${parent}; wait`;
+  assert.equal(await run(script, { timeout: 500 }), 'failure: no end of the program within 500ms');
+  assert.ok(performance.now() - started < 1800, 'SIGTERM was enough');
+  assert.ok(!alive(parent) && !alive(child));
+});
+
+test('one that does not heed SIGTERM is killed two seconds later', async () => {
+  const [parent, child] = [join(dir, 'stubborn'), join(dir, 'stubborn-child')];
+  const started = performance.now();
+  const script = `trap '' TERM; sh -c 'sleep 60 & echo $! > ${child}; wait' & echo $$ > ${parent}; while :; do sleep 1; done`;
+  assert.equal(await run(script, { timeout: 500 }), 'failure: no end of the program within 500ms');
+  const took = performance.now() - started;
+  assert.ok(took > 2400 && took < 4500, `${took}`);
+  assert.ok(!alive(parent) && !alive(child));
+});
+
+test('what a program leaves running goes when it ends', async () => {
+  const child = join(dir, 'left');
+  assert.equal(await run(`sleep 60 & echo $! > ${child}; echo done`), 'success: exit status 0');
+  await pause(50);
+  assert.ok(!alive(child));
+});
+
+test('a flood of output is ended, and not kept', async () => {
+  assert.equal(await run('yes'), 'failure: wrote more than 1 MiB');
+  assert.equal(await run('yes >&2'), 'failure: wrote more than 1 MiB');
+});
+
+test('what cannot be started says nothing of the target', async () => {
+  const missing = { command: ['/nowhere/check'] };
+  assert.equal(
+    await run('', missing),
+    'inconclusive: the program cannot be started: no such file or directory (ENOENT)',
+  );
+  assert.equal(
+    await run('', { command: ['/etc/passwd'] }),
+    'inconclusive: the program cannot be started: permission denied (EACCES)',
+  );
+  assert.equal(await run('', { user: 'no-such-user' }), 'inconclusive: there is no user no-such-user');
+});
+
+test('a program runs as the user that is named, in no other group', {
+  skip: userInfo().uid !== 0 && 'needs root',
+}, async () => {
+  assert.equal(await run('test "$(id -un):$(id -G)" = nobody:65534', { user: 'nobody' }), 'success: exit status 0');
+  assert.equal(await run('test "$(id -u)" = 0'), 'success: exit status 0');
+});
