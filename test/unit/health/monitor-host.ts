@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: MIT
+/** A process with a monitor, for a test to end. */
+import { SILENT_LOG } from '../../../src/base/log.ts';
+import { HealthMonitor } from '../../../src/health/monitor.ts';
+import { EXEC, target } from './probes.ts';
+
+const monitor = new HealthMonitor({ concurrency: 10, log: SILENT_LOG });
+monitor.configure(
+  [target({ ...EXEC, command: ['/bin/sleep', '60'], interval: 60_000, timeout: 60_000 }, 1)].map((one) => ({
+    ...one,
+    check: { ...one.check, interval: 100 },
+  })),
+);
+await monitor.states();
+process.stdout.write('ready\n');

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: MIT
+// The monitor with its real checker process: transitions, snapshots, reloads, and processes that die, hang or are left.
+import assert from 'node:assert/strict';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { dirname, join } from 'node:path';
+import { after, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import type { Log } from '../../../src/base/log.ts';
+import { HealthMonitor } from '../../../src/health/monitor.ts';
+import type { Check, Target, TargetState, Transition } from '../../../src/health/types.ts';
+import { closedPort, EXEC, HTTP, serve, TCP, target } from './probes.ts';
+
+const FAST = { ...TCP, interval: 100, timeout: 100 };
+
+const monitors: HealthMonitor[] = [];
+after(() => Promise.all(monitors.map((monitor) => monitor.stop())));
+
+function start(): { monitor: HealthMonitor; transitions: Transition[]; lines: string[] } {
+  const lines: string[] = [];
+  const line = (text: string): void => void lines.push(text);
+  const log: Log = { error: line, warn: line, info: line, debug: line };
+  const monitor = new HealthMonitor({ concurrency: 50, log });
+  monitors.push(monitor);
+  const transitions: Transition[] = [];
+  monitor.onTransition((transition) => transitions.push(transition));
+  return { monitor, transitions, lines };
+}
+
+const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+async function until(condition: () => boolean | Promise<boolean>, what: string, patience = 8000): Promise<void> {
+  const end = performance.now() + patience;
+  while (!(await condition())) {
+    assert.ok(performance.now() < end, `waited too long: ${what}`);
+    await pause(20);
+  }
+}
+
+async function probes(monitor: HealthMonitor, { id }: Target): Promise<number> {
+  return (await monitor.states()).get(id)?.probes ?? 0;
+}
+
+/** Process ids of the children of one process. */
+const children = (of: number): number[] =>
+  readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .filter((name) => {
+      try {
+        return readFileSync(`/proc/${name}/stat`, 'latin1').split(') ')[1]?.split(' ')[1] === String(of);
+      } catch {
+        return false;
+      }
+    })
+    .map(Number);
+
+const checkers = (of = process.pid): number[] =>
+  children(of).filter((pid) => readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes('dist/proc/checker.cjs'));
+
+test('a target that goes and comes back, with its reasons', async () => {
+  const port = await closedPort();
+  const { monitor, transitions } = start();
+  const of = target(FAST, port);
+  monitor.configure([of]);
+  await until(() => transitions.length === 1, 'down');
+  assert.deepEqual({ ...transitions[0], at: 0 }, { id: of.id, up: false, reason: 'connection refused', at: 0 });
+  assert.ok(Math.abs((transitions[0]?.at ?? 0) - Date.now()) < 2000);
+  const server = createServer((socket) => socket.on('error', () => {})).listen(port, '127.0.0.1');
+  await once(server, 'listening');
+  await until(() => transitions.length === 2, 'up');
+  assert.deepEqual({ ...transitions[1], at: 0 }, { id: of.id, up: true, reason: 'connected', at: 0 });
+  const state = (await monitor.states()).get(of.id);
+  assert.ok(state?.up && state.probed && state.last?.ok && state.failures >= 3 && state.probes >= 5);
+  assert.ok(monitor.alive);
+  server.close();
+});
+
+test('a reload keeps what stays, its place in time too', async () => {
+  const { monitor, transitions } = start();
+  const [kept, gone, fresh] = [
+    target(FAST, await serve(() => {})),
+    target(FAST, await closedPort()),
+    target(FAST, await closedPort()),
+  ];
+  monitor.configure([kept, gone]);
+  await until(async () => (await probes(monitor, kept)) >= 3, 'probes');
+  const before = await probes(monitor, kept);
+  monitor.configure([{ ...kept, initiallyUp: false, label: 'other' }, fresh]);
+  await until(() => transitions.some(({ id }) => id === fresh.id), 'the new one is probed');
+  const states = await monitor.states();
+  assert.deepEqual([...states.keys()].sort(), [kept.id, fresh.id].sort());
+  assert.ok((states.get(kept.id)?.probes ?? 0) >= before);
+  assert.ok(!transitions.some(({ id }) => id === kept.id));
+  monitor.configure([]);
+  assert.equal((await monitor.states()).size, 0);
+});
+
+test('history decides what a target counts as, and results in a row go on', async () => {
+  const { monitor, transitions } = start();
+  const [down, tired] = [target(FAST, await serve(() => {})), target({ ...FAST, interval: 2000 }, await closedPort())];
+  const last = { at: Date.now() - 10, ok: false, reason: 'x', latency: 1 };
+  const past = (id: string, up: boolean, streak: number): TargetState => ({
+    id,
+    up,
+    streak,
+    since: 5,
+    probed: true,
+    last,
+    probes: 7,
+    failures: 7,
+  });
+  monitor.configure(
+    [down, tired],
+    new Map([past(down.id, false, 0), past(tired.id, true, 2)].map((state) => [state.id, state])),
+  );
+  assert.equal(monitor.state(down.id)?.up, false);
+  assert.equal(monitor.state(tired.id)?.up, true);
+  await until(() => transitions.length >= 2, 'both turn');
+  assert.equal(transitions.find(({ id }) => id === tired.id)?.up, false, 'the third in a row');
+  const state = (await monitor.states()).get(tired.id);
+  assert.equal(state?.probes, 8);
+});
+
+test('a checker process that dies is replaced, and nothing flaps', async () => {
+  const { monitor, transitions, lines } = start();
+  const before = new Set(checkers());
+  const [up, down] = [target({ ...FAST, fall: 5 }, await serve(() => {})), target(FAST, await closedPort())];
+  monitor.configure([up, down]);
+  await until(() => transitions.length === 1, 'down');
+  for (let round = 0; round < 2; round++) {
+    const [pid] = checkers().filter((each) => !before.has(each));
+    assert.ok(pid);
+    process.kill(pid, 'SIGKILL');
+    await until(() => lines.length > round, 'the log says so');
+    assert.ok((await monitor.states()).get(up.id)?.up, 'states are known while it is away');
+    await until(() => checkers().some((each) => !before.has(each) && each !== pid), 'a new one');
+    const probed = await probes(monitor, up);
+    await until(async () => (await probes(monitor, up)) > probed + 3, 'it probes');
+  }
+  assert.match(lines[0] ?? '', /^the checker process ended \(SIGKILL\), it is started again$/);
+  assert.deepEqual(
+    transitions.map(({ id, up: to }) => [id, to]),
+    [[down.id, false]],
+  );
+});
+
+test('a checker process that was stopped for a while takes nobody down', async () => {
+  const { monitor, transitions } = start();
+  const before = new Set(checkers());
+  // Slow enough that probes are under way whenever it is stopped; their answers come while it is.
+  const port = await serve((socket) => {
+    socket.once('data', () => setTimeout(() => socket.end('HTTP/1.1 200 OK\r\n\r\n'), 60));
+  }, '0.0.0.0');
+  const check: Check = { ...HTTP, interval: 200, timeout: 200, fall: 1 };
+  const targets = Array.from({ length: 30 }, (_, i) => target(check, port, `127.0.0.${i + 1}`));
+  monitor.configure(targets);
+  await until(async () => (await probes(monitor, targets[0] as Target)) > 2, 'probes');
+  const [pid = 0] = checkers().filter((each) => !before.has(each));
+  for (let round = 0; round < 3; round++) {
+    process.kill(pid, 'SIGSTOP');
+    await pause(400);
+    process.kill(pid, 'SIGCONT');
+    await pause(300);
+  }
+  assert.deepEqual(transitions, []);
+  assert.ok(await probes(monitor, targets[0] as Target));
+});
+
+test('signals are for the daemon; the checker and its helper end with it, however it ends', async () => {
+  const script = join(dirname(fileURLToPath(import.meta.url)), 'monitor-host.ts');
+  const host = spawn(process.execPath, ['--import', 'tsx', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+  after(() => host.kill('SIGKILL'));
+  await once(host.stdout, 'data');
+  const [checker = 0] = checkers(host.pid);
+  await until(() => children(checker).length > 0, 'the exec helper');
+  const [helper = 0] = children(checker);
+  await until(() => children(helper).length > 0, 'a program');
+  const [program = 0] = children(helper);
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.kill(checker, signal);
+    process.kill(helper, signal);
+  }
+  await pause(200);
+  assert.ok([checker, helper, program].every((pid) => existsSync(`/proc/${pid}`)));
+  host.kill('SIGKILL');
+  const gone = (pid: number): boolean =>
+    !existsSync(`/proc/${pid}`) || /\) Z /.test(execFileSync('cat', [`/proc/${pid}/stat`], { encoding: 'latin1' }));
+  await until(() => [checker, helper, program].every(gone), 'all of them end');
+});
+
+test('targets by the thousand cost the daemon little, and stop ends everything', async () => {
+  const { monitor, transitions } = start();
+  const before = new Set(checkers());
+  const port = await closedPort();
+  const check: Check = { ...TCP, interval: 60_000 };
+  const targets = Array.from({ length: 10_000 }, (_, i) => target(check, port, `127.1.${i >> 8}.${i & 255}`));
+  const exec = target({ ...EXEC, command: ['/bin/true'], interval: 100, timeout: 100 }, 1);
+  monitor.configure([...targets, exec]);
+  const states = await monitor.states();
+  assert.equal(states.size, 10_001);
+  const [pid = 0] = checkers().filter((each) => !before.has(each));
+  await monitor.stop();
+  assert.ok(!existsSync(`/proc/${pid}`));
+  assert.deepEqual(
+    transitions.filter(({ up }) => up),
+    [],
+  );
+  monitor.configure(targets);
+  assert.equal(checkers().filter((each) => !before.has(each)).length, 0, 'nothing starts any more');
+});
