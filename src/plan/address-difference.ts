@@ -39,7 +39,9 @@ export function addressSteps(desired: Desired, actual: Actual, steps: readonly O
   for (const one of actual.addresses) {
     const key = bytesKey(one.address);
     const here = wanted.get(addressKey(one));
-    if (!one.ours || here?.prefix === one.prefix || (!here && pools.held.has(key))) continue;
+    if (!one.ours || here?.prefix === one.prefix) continue;
+    // Services still use it, though nobody wants it on a device.
+    if (!here && pools.held.has(key) && !elsewhere.has(key)) continue;
     const gone: Operation = { op: 'delete-address', address: one, name: here?.name };
     if (here) beforeOrAfter(result, here, gone);
     else if (elsewhere.has(key)) result.moved.push(gone);

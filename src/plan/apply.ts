@@ -25,7 +25,7 @@ class Run {
   readonly #changer: Changer;
   /** Services that could be added, with something to serve (`serviceKeyText`). */
   readonly #serving = new Set<string>();
-  /** Local addresses that a service still has, or that could not be put on their device. */
+  /** Local addresses that a service still has, and addresses that could not be put on their device. */
   readonly #kept = new Set<string>();
   readonly #missing = new Set<string>();
 
@@ -35,14 +35,14 @@ class Run {
     this.results = operations.map((operation) => ({ operation, error: 'skipped' }));
   }
 
-  /** A row of operations on services, a row of operations on addresses, and so on: each waits for the one before. */
+  /** A row of additions of addresses, of their removals, of operations on services: each waits for the one before. */
   async all(): Promise<void> {
     let start = 0;
     while (start < this.#operations.length) {
-      const addresses = isAddress(this.#operations[start] as Operation);
+      const row = rowOf(this.#operations[start] as Operation);
       let end = start + 1;
-      while (end < this.#operations.length && isAddress(this.#operations[end] as Operation) === addresses) end++;
-      await (addresses ? this.#addresses(start, end) : this.#services(start, end));
+      while (end < this.#operations.length && rowOf(this.#operations[end] as Operation) === row) end++;
+      await (row === 'services' ? this.#services(start, end) : this.#addresses(start, end));
       start = end;
     }
   }
@@ -53,14 +53,17 @@ class Run {
         const operation = this.#operations[index] as AddressOperation;
         if (this.#isHeldBack(operation)) return;
         const error = await this.#settle(index);
-        if (error && operation.op === 'add-address' && operation.address.purpose === 'local')
-          this.#missing.add(bytesKey(operation.address.address));
+        if (error && operation.op === 'add-address') this.#missing.add(bytesKey(operation.address.address));
       }),
     );
   }
 
   #isHeldBack(operation: AddressOperation): boolean {
-    if (operation.op === 'delete-address') return this.#kept.has(bytesKey(operation.address.address));
+    if (operation.op === 'delete-address') {
+      const key = bytesKey(operation.address.address);
+      // One that moves stays where it is until it is where it shall be.
+      return this.#kept.has(key) || this.#missing.has(key);
+    }
     return operation.needs !== undefined && !operation.needs.some((key) => this.#serving.has(key));
   }
 
@@ -110,8 +113,8 @@ class Run {
   };
 }
 
-function isAddress({ op }: Operation): boolean {
-  return op === 'add-address' || op === 'delete-address';
+function rowOf({ op }: Operation): 'add-address' | 'delete-address' | 'services' {
+  return op === 'add-address' || op === 'delete-address' ? op : 'services';
 }
 
 function range(start: number, end: number): number[] {
