@@ -2,8 +2,8 @@
 // npm test [-- WORD...]           everything that must pass; with WORDs only test files whose path has one of them
 // npm run test:full [-- AREA...]  the lab's tests with the large counts (LVSD_COUNTS=full)
 //
-// Four tiers: lint and types; unit and property tests; tests of the lab itself (they boot VMs); system tests, which run
-// inside a VM. System tests that ask for the same VM share one boot. The closing line sums all of them.
+// Five tiers: lint and types; unit and property tests; simulated time; tests of the lab itself (they boot VMs); system
+// tests, which run inside a VM. System tests that ask for the same VM share one boot. The closing line sums all of them.
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
@@ -100,6 +100,11 @@ await main(async (args) => {
   if (unit.length > 0) {
     say(`unit and property tests: ${unit.length} files`);
     all.push(await onHost('unit tests', unit));
+  }
+  const sim = testFiles('test/sim', words);
+  if (sim.length > 0) {
+    say(`simulated time: ${sim.length} files`);
+    all.push(await onHost('simulated time', sim, env));
   }
   const lab = full ? [] : testFiles('test/lab', words);
   if (lab.length > 0) {

@@ -32,6 +32,7 @@ const right: [string, string][] = [
   ['bin', '../ipvsadm/index.ts'],
   ['daemon', '../plan/index.ts'],
   ['config', '../health/http/schema.ts'],
+  ['proc', '../health/checker/serve.ts'],
 ];
 const wrong: [string, string][] = [
   ['base', '../netlink/index.ts'],
@@ -41,6 +42,7 @@ const wrong: [string, string][] = [
   ['plan', '../daemon/start.ts'],
   ['config', '../health/http/check.ts'],
   ['bin', '../netlink/socket.ts'],
+  ['proc', '../daemon/start.ts'],
 ];
 
 for (const [dir, target] of right) {
