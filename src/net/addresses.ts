@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** Addresses on devices: lvsd's are added and taken away, everybody else's are only looked at. */
-import { compareBytes, type Family, formatAddress } from '../base/addresses.ts';
+import { type Family, formatAddress } from '../base/addresses.ts';
 import { LvsdError, NetlinkError } from '../base/errors.ts';
 import { NETLINK_ROUTE } from '../netlink/constants.ts';
 import { NetlinkClient, type NetlinkClientOptions } from '../netlink/index.ts';
@@ -49,11 +49,17 @@ const EADDRNOTAVAIL = 99;
 
 type Placed = FoundAddress & { device: string };
 
+/** All that is there, and by `placeKey`. */
+interface Picture {
+  all: readonly Placed[];
+  byPlace: ReadonlyMap<string, Placed>;
+}
+
 export class Addresses {
   readonly #netlink: NetlinkClient;
   /** Read once for all that is asked in one turn of the event loop. */
   #links: Promise<Link[]> | undefined;
-  #placed: Promise<Placed[]> | undefined;
+  #placed: Promise<Picture> | undefined;
 
   /** Changing addresses takes CAP_NET_ADMIN, reading them nothing. */
   constructor(options: NetlinkClientOptions = {}) {
@@ -62,8 +68,8 @@ export class Addresses {
 
   /** Every IPv4 and IPv6 address of every device. */
   async list(): Promise<DeviceAddress[]> {
-    const placed = await this.#read();
-    return placed.map(({ device, family, address, prefix, ours }) => ({ device, family, address, prefix, ours }));
+    const { all } = await this.#read();
+    return all.map(({ device, family, address, prefix, ours }) => ({ device, family, address, prefix, ours }));
   }
 
   /**
@@ -90,13 +96,13 @@ export class Addresses {
    */
   async delete(old: Omit<WantedAddress, 'purpose'>): Promise<'deleted' | 'gone'> {
     // Whatever the caller has seen: somebody may have put an address of their own where ours was.
-    const placed = await this.#read();
-    const same = (one: Placed) => one.device === old.device && compareBytes(one.address, old.address) === 0;
-    const found = placed.find((one) => same(one) && one.prefix === old.prefix);
+    const { all, byPlace } = await this.#read();
+    const found = byPlace.get(placeKey(old));
     if (!found) return 'gone';
     const text = `${formatAddress(old.family, old.address)}/${old.prefix}`;
     if (!found.ours) throw new LvsdError('ERR_LVSD_NOT_OURS', `${text} on ${old.device} is not lvsd's`);
-    const followers = placed.filter((one) => !one.ours && follows(one, found));
+    const alone = old.prefix === 8 * old.address.length;
+    const followers = alone ? [] : all.filter((one) => !one.ours && follows(one, found));
     if (followers.length > 0)
       throw new LvsdError('ERR_LVSD_NOT_OURS', `${followers.length} addresses on ${old.device} would go with ${text}`);
     try {
@@ -149,21 +155,22 @@ export class Addresses {
     return link;
   }
 
-  #read(): Promise<Placed[]> {
+  #read(): Promise<Picture> {
     this.#placed ??= this.#readPlaced().finally(() => {
       this.#placed = undefined;
     });
     return this.#placed;
   }
 
-  async #readPlaced(): Promise<Placed[]> {
+  async #readPlaced(): Promise<Picture> {
     // Addresses first: a device that comes in between has a name then.
     const found = await this.#netlink.dump(MessageType.GETADDR, (writer) => writeAddressDump(writer), readAddress);
     const names = new Map((await this.#readLinks()).map(({ index, name }) => [index, name]));
-    return found.flatMap((one) => {
+    const all = found.flatMap((one) => {
       const device = names.get(one.index);
       return device === undefined ? [] : [{ ...one, device }];
     });
+    return { all, byPlace: new Map(all.map((one) => [placeKey(one), one])) };
   }
 
   #readLinks(): Promise<Link[]> {
@@ -172,6 +179,10 @@ export class Addresses {
     });
     return this.#links;
   }
+}
+
+function placeKey({ device, address, prefix }: Omit<WantedAddress, 'purpose'>): string {
+  return `${Buffer.from(address).toString('hex')}/${prefix}@${device}`;
 }
 
 /** Whether the kernel, with promote_secondaries off, deletes the one along with the other. */

@@ -26,7 +26,7 @@ export function drift(before: Actual, now: Actual, concerns: Concerns = {}): str
     ...sentences('timeouts', timeoutChanges(before.timeouts, now.timeouts)),
   ];
   if (lines.length <= MOST_LINES) return lines;
-  return [...lines.slice(0, MOST_LINES), `${lines.length - MOST_LINES} more changes of this kind`];
+  return [...lines.slice(0, MOST_LINES), `and ${lines.length - MOST_LINES} more changes`];
 }
 
 function serviceDrift(before: Actual, now: Actual, concerns: (key: string) => boolean): string[] {
