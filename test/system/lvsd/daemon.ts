@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+// One lvsd in a namespace of the lab: its file, its life, and what it says.
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ControlClient } from '../../../src/control/client.ts';
+import type { DaemonEvent, DaemonStatus, RealServerStatus } from '../../../src/control/messages.ts';
+import { type Namespace, type Result, type Running, until } from '../../lab/topology.ts';
+
+/** A configuration as the file has it. YAML takes JSON. */
+export type Conf = Record<string, unknown>;
+
+/** An emulated CPU needs seconds to start a node. */
+const START = 60_000;
+
+export class Lvsd {
+  readonly dir: string;
+  readonly file: string;
+  readonly socket: string;
+  readonly state: string;
+  readonly #where: Namespace;
+  #running: Running | undefined;
+  #client: ControlClient | undefined;
+  /** Of all runs so far that ended. */
+  #said = '';
+
+  constructor(where: Namespace, name = 'lvsd') {
+    this.#where = where;
+    this.dir = `/run/lvsd-${name}`;
+    mkdirSync(this.dir, { recursive: true });
+    this.file = join(this.dir, 'lvsd.yaml');
+    this.socket = join(this.dir, 'control.sock');
+    this.state = join(this.dir, 'state.json');
+  }
+
+  /** What `run` and its kin take. */
+  get paths(): string[] {
+    return ['-f', this.file, '--socket', this.socket, '--state', this.state];
+  }
+
+  write(conf: Conf | string): void {
+    writeFileSync(this.file, typeof conf === 'string' ? conf : `${JSON.stringify(conf, null, 1)}\n`);
+  }
+
+  get pid(): number {
+    return this.#running?.child.pid ?? 0;
+  }
+
+  get running(): boolean {
+    const child = this.#running?.child;
+    return child !== undefined && child.exitCode === null && child.signalCode === null;
+  }
+
+  /** Everything on stderr since the first start. */
+  get said(): string {
+    return this.#said + (this.#running?.stderr() ?? '');
+  }
+
+  /** With a configuration: writes it first. Resolves when lvsd says that it is ready. */
+  async start(conf?: Conf): Promise<void> {
+    if (conf) this.write(conf);
+    this.#said = this.said;
+    const running = this.#where.spawn(['lvsd', 'run', ...this.paths]);
+    this.#running = running;
+    await until(
+      'lvsd to be ready',
+      () => {
+        if (!this.running) throw new Error(`lvsd ended: ${running.stderr()}`);
+        return running.stderr().includes('ready: ');
+      },
+      START,
+    );
+    this.#client = await ControlClient.open(this.socket);
+  }
+
+  async stop(signal?: NodeJS.Signals): Promise<void> {
+    this.#client?.close();
+    this.#client = undefined;
+    await this.#running?.stop(signal);
+  }
+
+  /** kill -9, of the daemon itself: what it started must notice by itself. */
+  kill(): Promise<void> {
+    return this.stop('SIGKILL');
+  }
+
+  get client(): ControlClient {
+    if (!this.#client) throw new Error('lvsd does not run');
+    return this.#client;
+  }
+
+  /** Throws what the daemon refuses; what the kernel refused stands in `failed`. */
+  async reload(conf?: Conf | string): Promise<{ operations: number; failed: string[] }> {
+    if (conf !== undefined) this.write(conf);
+    return this.client.call('reload', {});
+  }
+
+  /** Lines of the plan, '+ tcp ...' each. */
+  async plan(): Promise<string[]> {
+    return (await this.client.call('plan', {})).lines.map(({ sign, text }) => `${sign} ${text}`);
+  }
+
+  status(): Promise<DaemonStatus> {
+    return this.client.call('status', {});
+  }
+
+  /** A real server's status by its name, or address:port. */
+  async server(service: string, name: string): Promise<RealServerStatus> {
+    const { services } = await this.client.call('status', { service });
+    const found = services.flatMap(({ realServers }) => realServers).find((one) => one.name === name);
+    if (!found) throw new Error(`no ${name} in ${service}`);
+    return found;
+  }
+
+  async events(after = 0): Promise<DaemonEvent[]> {
+    return (await this.client.call('events', { after })).events;
+  }
+
+  /** One of lvsd's programs to its end, whatever its status. */
+  run(program: 'lvsd' | 'lvsctl', ...words: string[]): Promise<Result> {
+    return this.#where.exec([program, ...words], { accept: 'any', timeout: 120_000 });
+  }
+
+  ctl(...words: string[]): Promise<Result> {
+    return this.run('lvsctl', '--socket', this.socket, ...words);
+  }
+}
+
+/** As until(), for what has to be asked for. */
+export async function eventually<T>(
+  what: string,
+  test: () => Promise<T | undefined | false>,
+  timeout = 30_000,
+): Promise<T> {
+  const end = Date.now() + timeout;
+  for (;;) {
+    const value = await test();
+    if (value !== undefined && value !== false) return value;
+    if (Date.now() > end) throw new Error(`waited ${timeout} ms in vain for ${what}`);
+    await new Promise((done) => setTimeout(done, 100));
+  }
+}

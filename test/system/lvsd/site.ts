@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: MIT
+// The lab's network for the daemon's tests: a balancer with nothing in its table, two machines of real servers whose
+// health can be switched, and a client that downloads.
+import { createHash } from 'node:crypto';
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type LvsTopology, lvsTopology, type Namespace, type Nginx, startNginx } from '../../lab/topology.ts';
+import { within } from '../fullnat/rig.ts';
+import { Lvsd } from './daemon.ts';
+
+/** Each machine has a real server on each of them. */
+export const PORTS = [80, 8001, 8002, 8003, 8004];
+const BODY = 4 << 20;
+
+/** `/body?rate=64k` is the body as slow as that, `/healthz` answers unless it is switched off for the port it came in by. */
+const server = (root: string) => `
+  location = /body { limit_rate $arg_rate; }
+  location = /healthz { if (-f ${root}/sick/$server_port) { return 503; } return 200 "well\\n"; }`;
+
+export interface SiteOptions {
+  name?: string;
+  /** More of nginx's `listen`. */
+  listen?: string[];
+  /** More directives of nginx's server. */
+  server?: string;
+}
+
+export class Site {
+  readonly lvs: LvsTopology;
+  readonly nginx: { rs1: Nginx; rs2: Nginx };
+  readonly lvsd: Lvsd;
+  readonly #dir: string;
+  readonly #hash: string;
+  #downloads = 0;
+
+  constructor({ name = 'lvsd', listen = [], server: more = '' }: SiteOptions = {}) {
+    this.lvs = lvsTopology({ laddrs: 0 });
+    const { client, router, balancer, inside, rs1, rs2 } = this.lvs;
+    balancer.run('modprobe ip_vs && ipvsadm -C');
+    // Virtual addresses are lvsd's to place. Plain NAT: everything goes back through the balancer.
+    balancer.ip('addr del 10.99.0.10/32 dev lo', 'link add vip0 type dummy', 'link set vip0 up');
+    router.ip('route del 10.99.0.10/32', 'route add 10.99.0.0/24 via 10.2.0.2');
+    rs1.ip('route add default via 10.31.4.1');
+    rs2.ip('route add default via 10.31.5.1');
+    inside.ip('route add default via 10.31.3.2');
+    client.sysctl({ 'net.ipv4.tcp_syn_retries': 2 });
+    const body = Buffer.alloc(BODY);
+    for (let at = 0; at < BODY; at += 4) body.writeUInt32LE(Math.imul(at, 2654435761) >>> 0, at);
+    this.#hash = createHash('sha256').update(body).digest('hex');
+    const start = (where: Namespace) => {
+      const root = `/run/nginx-${where.name}/www`;
+      rmSync(join(root, 'sick'), { recursive: true, force: true });
+      mkdirSync(join(root, 'sick'), { recursive: true });
+      writeFileSync(join(root, 'body'), body);
+      const ports = PORTS.flatMap((port) => [`${port}`, `[::]:${port}`]);
+      return startNginx(where, { listen: [...ports, ...listen], server: `${server(root)} ${more}` });
+    };
+    this.nginx = { rs1: start(rs1), rs2: start(rs2) };
+    for (const each of [rs1, rs2]) each.run('nft add table inet sick');
+    this.#dir = `/run/downloads-${name}`;
+    rmSync(this.#dir, { recursive: true, force: true });
+    mkdirSync(this.#dir);
+    rmSync(`/run/lvsd-${name}`, { recursive: true, force: true });
+    this.lvsd = new Lvsd(balancer, name);
+  }
+
+  /** Switches what /healthz says at one real server: "rs1:8001". */
+  well(one: string, yes: boolean): void {
+    const [machine = '', port = ''] = one.split(':');
+    const path = `/run/nginx-${machine}/www/sick/${port}`;
+    if (yes) rmSync(path, { force: true });
+    else writeFileSync(path, '');
+  }
+
+  /** What happens to connections to some ports of a machine: RST, silence, or nothing out of the ordinary. */
+  block(machine: 'rs1' | 'rs2', ports: number[], how: 'reset' | 'silence' | undefined): void {
+    const verdict = how === 'reset' ? 'reject with tcp reset' : 'drop';
+    const rule =
+      how && ports.length > 0
+        ? `add chain inet sick in { type filter hook input priority 0; }\nadd rule inet sick in tcp dport { ${ports.join(', ')} } ${verdict}\n`
+        : '';
+    this.lvs[machine].run(['nft', '-f', '-'], { input: `delete table inet sick\nadd table inet sick\n${rule}` });
+  }
+
+  /** The answer's body, '' when none comes within three seconds. */
+  async get(url: string): Promise<string> {
+    const { stdout } = await this.lvs.client.exec(['curl', '-s', '-m', '3', url], { accept: 'any' });
+    return stdout.trim();
+  }
+
+  /** Debian's ipvsadm says what the kernel holds: rules, sorted. */
+  rules(): string[] {
+    return this.lvs.balancer.run(['ipvsadm', '-Sn']).stdout.split('\n').filter(Boolean).sort();
+  }
+
+  /** The kernel's table without its counts, in a moment: no process is started. */
+  table(): string {
+    const text = within(this.lvs.balancer, () => readFileSync('/proc/net/ip_vs', 'utf8'));
+    const lines = text.split('\n').slice(3);
+    return lines.map((line) => line.replace(/^( {2}-> \S+ +\S+ +\d+).*$/, '$1').trimEnd()).join('\n');
+  }
+
+  ipvsadm(line: string): void {
+    this.lvs.balancer.run(['ipvsadm', ...line.split(' ')]);
+  }
+
+  /** "10.99.0.11/32 on lo": IPv4 addresses of the balancer beside those of its links. */
+  addresses(): string[] {
+    const links = JSON.parse(this.lvs.balancer.run(['ip', '-j', '-4', 'address']).stdout) as {
+      ifname: string;
+      addr_info: { local: string; prefixlen: number }[];
+    }[];
+    return links
+      .flatMap(({ ifname, addr_info: found }) => found.map((one) => `${one.local}/${one.prefixlen} on ${ifname}`))
+      .filter((text) => !/^(127\.0\.0\.1|10\.2\.0\.2|10\.31\.3\.2)\//.test(text))
+      .sort();
+  }
+
+  /** Starts downloads from ADDRESS:PORT that take about so many seconds; resolves when all have begun. */
+  async downloads(from: string, count: number, seconds: number): Promise<Downloads> {
+    const dir = join(this.#dir, String(this.#downloads++));
+    mkdirSync(dir);
+    const url = `http://${from}/body?rate=${Math.ceil(BODY / seconds)}&n=[1-${count}]`;
+    const words = ['curl', '-sS', '--parallel', '--parallel-immediate', '--parallel-max', String(count), '--fail'];
+    const running = this.lvs.client.exec([...words, '-o', `${dir}/#1`, url], {
+      accept: 'any',
+      timeout: 600_000,
+    });
+    const names = Array.from({ length: count }, (_, index) => join(dir, String(index + 1)));
+    const begun = () => names.filter((name) => sizeOf(name) > 0).length;
+    for (let waited = 0; begun() < count; waited += 100) {
+      if (waited > 30_000) throw new Error(`${begun()} of ${count} downloads have begun: ${(await running).stderr}`);
+      await sleep(100);
+    }
+    const whole = async () => {
+      const { status, stderr } = await running;
+      const broken = names.filter(
+        (name) => createHash('sha256').update(readFileSync(name)).digest('hex') !== this.#hash,
+      );
+      rmSync(dir, { recursive: true });
+      return broken.length > 0 || status !== 0
+        ? `${broken.length} of ${count} are broken: ${status} ${stderr}`
+        : 'whole';
+    };
+    return { whole };
+  }
+
+  async close(): Promise<void> {
+    await this.lvsd.stop();
+    await this.lvs.destroy();
+  }
+}
+
+export interface Downloads {
+  /** Waits for their end: 'whole', or what is wrong. */
+  whole: () => Promise<string>;
+}
+
+function sizeOf(path: string): number {
+  try {
+    return statSync(path).size;
+  } catch {
+    return 0;
+  }
+}
