@@ -86,22 +86,22 @@ class Explainer {
     value: Record<string, unknown>,
     path: Path,
   ): Misfit[] {
-    const key = Object.keys(value).find((name) => branches.some((one) => fixed(one.properties?.[name])));
-    if (key !== undefined) {
-      const values = branches.flatMap((one) => fixed(one.properties?.[key]) ?? []);
-      const branch = branches.find((one) => fixed(one.properties?.[key])?.includes(String(value[key])));
-      if (branch) return this.check(branch, value, path);
-      const near = typeof value[key] === 'string' ? closest(value[key], values) : undefined;
-      return [misfit([...path, key], found(value[key], listOf(values, 'or'), ['string']) + didYouMean(near))];
+    const keys = branches.flatMap((one) => Object.keys(one.properties ?? {}));
+    const key = keys.find((name) => branches.some((one) => one.properties?.[name]?.const !== undefined));
+    if (key === undefined) {
+      const named = branches.find((one) => Object.keys(one.properties ?? {}).some((name) => name in value));
+      return named ? this.check(named, value, path) : [misfit(path, found(value, this.allowed(schema), []))];
     }
-    const open = branches.find((one) => !Object.values(one.properties ?? {}).some((child) => fixed(child)));
-    const named = branches.find((one) => Object.keys(one.properties ?? {}).some((name) => name in value));
-    if (open && named) return this.check(named === open || !this.#isKind(named) ? named : open, value, path);
-    return [misfit(path, found(value, this.allowed(schema), []))];
-  }
-
-  #isKind(schema: JsonSchema): boolean {
-    return Object.values(schema.properties ?? {}).some((child) => fixed(child) !== undefined);
+    const values = branches.flatMap((one) => valuesOf(one.properties?.[key]));
+    if (!Object.hasOwn(value, key)) {
+      const open = branches.find((one) => !one.properties?.[key]);
+      if (open) return this.check(open, value, path);
+      return [misfit(path, `${key} is missing; allowed: ${listOf(values, 'or')}`)];
+    }
+    const branch = branches.find((one) => valuesOf(one.properties?.[key]).includes(String(value[key])));
+    if (branch) return this.check(branch, value, path);
+    const near = typeof value[key] === 'string' ? closest(value[key], values) : undefined;
+    return [misfit([...path, key], found(value[key], listOf(values, 'or'), ['string']) + didYouMean(near))];
   }
 
   #map(schema: JsonSchema, value: Record<string, unknown>, path: Path): Misfit[] {
@@ -168,10 +168,9 @@ function hasType(schema: JsonSchema, value: unknown): boolean {
   return typeof value === schema.type;
 }
 
-/** The values of a key that tells kinds of maps apart. */
-function fixed(schema: JsonSchema | undefined): readonly string[] | undefined {
-  if (schema?.const !== undefined) return [String(schema.const)];
-  return schema?.description === 'The method alone.' ? schema.enum : undefined;
+/** The values that a key may have where they are few. */
+function valuesOf(schema: JsonSchema | undefined): readonly string[] {
+  return schema?.const === undefined ? (schema?.enum ?? []) : [String(schema.const)];
 }
 
 function range({ minimum, maximum }: JsonSchema): string {

@@ -7,7 +7,7 @@ import { describe } from './describe.ts';
 import { LIMITS } from './limits.ts';
 import type { Problem } from './problems.ts';
 import { readText } from './text.ts';
-import { compose, isMap } from './yaml/compose.ts';
+import { compose, type Flaw, isMap } from './yaml/compose.ts';
 import { Positions, type Spot } from './yaml/positions.ts';
 import { syntaxFlaws } from './yaml/syntax.ts';
 
@@ -25,7 +25,7 @@ export interface Files {
   /** Every file that was looked at, in order, as it is called in messages. */
   names: string[];
   problems: Problem[];
-  /** False where a file is missing from `sources`, or something in one. */
+  /** False where a file is missing from `sources`. */
   complete: boolean;
 }
 
@@ -100,10 +100,9 @@ class Reader {
   }
 
   #parse(file: string, text: string): Source | undefined {
-    const flawed = (positions: Positions, flaws: { offset: number; text: string }[]) => {
+    const flawed = (positions: Positions, flaws: readonly Flaw[]) => {
       for (const flaw of flaws)
         this.#files.problems.push({ place: { file, ...positions.lineColumn(flaw.offset) }, text: flaw.text });
-      if (flaws.length > 0) this.#files.complete = false;
     };
     let events: ReturnType<typeof parseEvents>;
     try {

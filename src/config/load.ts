@@ -4,13 +4,14 @@ import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { Combined, overlay } from './combine.ts';
 import { pathText } from './describe.ts';
-import { explain, type Misfit } from './explain.ts';
-import { readFiles } from './files.ts';
-import { ConfigError, type Problem } from './problems.ts';
+import { explain } from './explain.ts';
+import { type Files, readFiles } from './files.ts';
+import { LIMITS } from './limits.ts';
+import { ConfigError, type Problem, problemLine } from './problems.ts';
 import { prune } from './prune.ts';
 import { resolveConfig } from './resolve/config.ts';
 import type { RawConfig } from './schema.ts';
-import type { Config } from './types.ts';
+import type { Config, Place } from './types.ts';
 import { isValid, jsonSchema } from './validator.ts';
 import { isMap } from './yaml/compose.ts';
 import type { Path } from './yaml/positions.ts';
@@ -18,94 +19,112 @@ import type { Path } from './yaml/positions.ts';
 export interface LoadOptions {
   /** Host name whose entry of `nodes` is laid over the rest; without it this host's. */
   node?: string;
+  /** Judge the configuration as each node of `nodes` has it, not only as this one does. */
+  everyNode?: boolean;
 }
 
 /** Rounds of leaving parts out until the schema is content: each goes one level up at least. */
 const ROUNDS = 12;
+/** Problems that are gathered: beyond, a file is no configuration at all. */
+const MOST = 20 * LIMITS.problems;
 
 /** Reads and checks a configuration. Throws a ConfigError with every problem that it has. */
-export function loadConfig(path: string, { node = hostname() }: LoadOptions = {}): Config {
+export function loadConfig(path: string, { node = hostname(), everyNode = false }: LoadOptions = {}): Config {
   const files = readFiles(path);
   const [main, ...others] = files.sources;
-  if (!main || main.file !== path) throw new ConfigError(files.problems, files.names);
+  if (main?.file !== path) throw new ConfigError(files.problems, files.names);
   const combined = new Combined(main, others);
-  const problems: Problem[] = [...files.problems, ...combined.problems];
-  const judge = new Judge(combined, problems, nodeName(combined.value, node));
-  const config = judge.run(
-    files.names.map((name) => resolve(name)),
-    files.complete && combined.problems.length === 0,
-  );
+  const problems = [...files.problems, ...combined.problems];
+  const own = nodeName(combined.value, node);
+  const config = new Judge(files, combined, problems, own).run();
+  if (everyNode)
+    for (const other of nodeNames(combined.value)) {
+      if (other === own) continue;
+      const known = new Set(problems.map(problemLine));
+      const theirs: Problem[] = [];
+      new Judge(files, combined, theirs, other).run();
+      for (const problem of theirs)
+        if (!known.has(problemLine(problem))) problems.push({ ...problem, text: `on ${other}: ${problem.text}` });
+    }
   if (problems.length > 0 || !config) throw new ConfigError(problems, files.names);
   return config;
 }
 
-/** The entry of `nodes` that is this host's: by its whole name, then by the part before the first dot. */
-function nodeName({ nodes }: Record<string, unknown>, host: string): string | undefined {
-  if (!isMap(nodes)) return undefined;
-  return [host, host.split('.')[0] ?? host].find((name) => Object.hasOwn(nodes, name));
+function nodeNames({ nodes }: Record<string, unknown>): string[] {
+  return isMap(nodes) ? Object.keys(nodes) : [];
 }
 
+/** The entry of `nodes` that is this host's: by its whole name, then by the part before the first dot. */
+function nodeName(value: Record<string, unknown>, host: string): string | undefined {
+  const names = nodeNames(value);
+  return [host, host.split('.')[0] ?? host].find((name) => names.includes(name));
+}
+
+/** Judges what the files say together, for one node. */
 class Judge {
+  readonly #files: Files;
   readonly #combined: Combined;
   readonly #problems: Problem[];
   readonly #node: string | undefined;
   readonly #maimed = new Set<string>();
+  /** Places that YAML's reader complained of: one complaint will do. */
+  readonly #flawed: ReadonlySet<string>;
 
-  constructor(combined: Combined, problems: Problem[], node: string | undefined) {
+  constructor(files: Files, combined: Combined, problems: Problem[], node: string | undefined) {
+    this.#files = files;
     this.#combined = combined;
     this.#problems = problems;
     this.#node = node;
+    this.#flawed = new Set(files.problems.flatMap(({ place }) => (place ? [placeKey(place)] : [])));
   }
 
-  run(files: readonly string[], complete: boolean): Config | undefined {
+  run(): Config | undefined {
     let value: unknown = this.#fitting(this.#combined.value, undefined);
-    if (this.#node !== undefined && isMap(value)) {
+    if (isMap(value)) {
       const { nodes, ...base } = value;
-      value = this.#fitting(overlay(base, isMap(nodes) ? (nodes[this.#node] ?? {}) : {}), this.#node);
+      const over = this.#node !== undefined && isMap(nodes) ? nodes[this.#node] : undefined;
+      value = over === undefined ? base : this.#fitting(overlay(base, over), this.#node);
     }
-    if (!isMap(value)) return undefined;
-    const raw = value as RawConfig;
-    if (raw.services === undefined && complete && !this.#maimed.has('services'))
+    // With a file missing, what it defines would seem to be missing.
+    if (!isMap(value) || !this.#files.complete) return undefined;
+    if (value.services === undefined && !this.#maimed.has('services'))
       this.#report([], 'services is missing; allowed: a map of services by name, {} for none');
-    // With files missing, what they define would seem to be missing.
-    if (!complete) return undefined;
-    return resolveConfig(raw, files, (name) => this.#combined.place(['services', name], 'key', this.#node), {
+    const names = this.#files.names.map((name) => resolve(name));
+    const placeOf = (service: string) => this.#combined.place(['services', service], 'key', this.#node);
+    return resolveConfig(value as RawConfig, names, placeOf, {
       report: (path, text, at) => this.#report(path, text, at),
       maimed: (...path) => this.#maimed.has(path.join('.')) || this.#maimed.has(path[0]),
     });
   }
 
-  #report(path: Path, text: string, at: 'key' | 'value' = 'value'): void {
-    const place = this.#combined.place(path, at, this.#node);
-    // What YAML's reader complained of is not complained of twice.
-    const told = this.#problems.some(
-      ({ place: other }) => other?.file === place.file && other.line === place.line && other.column === place.column,
-    );
-    if (!told) this.#problems.push({ place, text: path.length === 0 ? text : `${pathText(path)}: ${text}` });
+  #report(path: Path, text: string, at: 'key' | 'value' = 'value', node = this.#node): void {
+    if (this.#problems.length >= MOST) return;
+    const place = this.#combined.place(path, at, node);
+    if (this.#flawed.has(placeKey(place))) return;
+    this.#problems.push({ place, text: path.length === 0 ? text : `${pathText(path)}: ${text}` });
   }
 
   /** The value as far as the schema allows it; what it refuses is told. */
-  #fitting(value: Record<string, unknown> | unknown, node: string | undefined): unknown {
+  #fitting(value: unknown, node: string | undefined): unknown {
     let rest = value;
     for (let round = 0; round < ROUNDS; round++) {
       if (isValid(rest)) return rest;
       const misfits = explain(jsonSchema(), rest);
+      if (misfits.length === 0) throw new Error('the schema refuses what nothing is wrong with');
       // Later rounds meet what leaving things out has left: no news.
-      if (round === 0) for (const misfit of misfits) this.#tell(misfit, node);
+      if (round === 0) for (const { path, text, at } of misfits) this.#report(path, text, at, node);
       for (const { path } of misfits) this.#maim(path);
-      if (misfits.length === 0) break;
       rest = prune(rest, misfits);
     }
     return undefined;
-  }
-
-  #tell({ path, text, at }: Misfit, node: string | undefined): void {
-    const place = this.#combined.place(path, at, node);
-    this.#problems.push({ place, text: path.length === 0 ? text : `${pathText(path)}: ${text}` });
   }
 
   #maim([first, second]: Path): void {
     if (first === undefined) return;
     this.#maimed.add(second === undefined || first === 'defaults' ? String(first) : `${first}.${second}`);
   }
+}
+
+function placeKey({ file, line, column }: Place): string {
+  return `${file}:${line}:${column}`;
 }

@@ -1,99 +1,37 @@
 // SPDX-License-Identifier: MIT
-/** Checks: what is inherited, what is laid over it, and what comes out. */
+/** Checks as written -> checks as they are carried out. */
 import { formatAddress } from '../../base/addresses.ts';
 import { formatDuration } from '../../base/durations.ts';
 import type { CommonCheck } from '../../health/common/schema.ts';
-import { describe, listOf } from '../describe.ts';
-import type { RawCheck } from '../schema.ts';
+import type { ExecCheck } from '../../health/exec/schema.ts';
+import type { HttpCheck, TlsCheck } from '../../health/http/schema.ts';
+import { describe } from '../describe.ts';
 import type { Check } from '../types.ts';
 import type { Path } from '../yaml/positions.ts';
 import type { Context } from './context.ts';
 import type { NamedFiles } from './files.ts';
+import { type Inherited, inherit, type Keys, type Written } from './inheritance.ts';
 import { addressOf, durationOf } from './values.ts';
 
-type CheckType = Check['type'];
-type RawMap = Exclude<RawCheck, 'none'>;
-/** A check's keys, whatever its type; `type` may still be missing. */
-type Keys = Partial<
-  Omit<Extract<RawMap, { type: 'https' }>, 'type'> & Omit<Extract<RawMap, { type: 'exec' }>, 'type'>
-> & { type?: CheckType };
+/** What is not written. Milliseconds. */
+const INTERVAL = { usual: 2000, least: 100, most: 86_400_000 };
+const TIMEOUT = { usual: 1000, least: 10 };
+const RISE = 2;
+const FALL = 3;
+const STATUS = [200, 299] as const;
 
-/** A `check` as written, where it is written, and what it is laid over. */
-export interface Written {
-  raw: RawCheck;
-  path: Path;
-  below: Written | undefined;
-}
-
-/** Milliseconds. */
-const INTERVAL = { value: 2000, least: 100, most: 86_400_000 };
-const TIMEOUT = { value: 1000, least: 10 };
-
-const COMMON_KEYS = ['type', 'interval', 'timeout', 'rise', 'fall', 'start', 'address', 'port', 'bind', 'fwmark'];
-const HTTP_KEYS = [...COMMON_KEYS, 'method', 'path', 'host', 'headers', 'status', 'body'];
-const KEYS: Readonly<Record<CheckType, ReadonlySet<string>>> = {
-  tcp: new Set(COMMON_KEYS),
-  http: new Set(HTTP_KEYS),
-  https: new Set([...HTTP_KEYS, 'tls']),
-  exec: new Set([...COMMON_KEYS, 'command', 'user']),
-};
-
-/** Header lines that the checker writes itself. */
+/** Header lines that the checker writes itself, and what to do instead. */
 const OWN_HEADERS: Readonly<Record<string, string>> = {
   host: 'the key `host`',
-  connection: 'any other header, lvsd closes each connection',
-  'content-length': 'any other header',
-  'transfer-encoding': 'any other header',
+  connection: 'any other, as lvsd closes each connection',
+  'content-length': 'any other',
+  'transfer-encoding': 'any other',
 };
-
-/** What a `check` comes to: its keys with what they inherit, and where each was written. */
-interface Effective {
-  type: CheckType;
-  keys: Keys;
-  origins: ReadonlyMap<string, Path>;
-}
-
-function typeOf(raw: RawMap): CheckType | undefined {
-  return 'type' in raw ? raw.type : undefined;
-}
-
-const isHttp = (type: CheckType) => type === 'http' || type === 'https';
-
-/** undefined: not checked. Problems are told once, where the `check` that has them is written. */
-function effective(written: Written | undefined, report: (path: Path, text: string) => void): Effective | undefined {
-  if (!written || written.raw === 'none') return undefined;
-  const { raw, path } = written;
-  const inherited = effective(written.below, () => {});
-  const type = typeOf(raw) ?? inherited?.type;
-  if (type === undefined) {
-    report(path, 'type is missing, and there is no check above to lay this over; allowed: tcp, http, https or exec');
-    return undefined;
-  }
-  const kin = inherited && (inherited.type === type || (isHttp(inherited.type) && isHttp(type)));
-  const keys: Record<string, unknown> = { type };
-  const origins = new Map<string, Path>();
-  for (const [key, origin] of kin ? inherited.origins : []) {
-    if (!KEYS[type].has(key)) continue;
-    keys[key] = inherited?.keys[key as keyof Keys];
-    origins.set(key, origin);
-  }
-  for (const [key, value] of Object.entries(raw)) {
-    const place = [...path, key];
-    if (!KEYS[type].has(key)) {
-      const homes = (Object.keys(KEYS) as CheckType[]).filter((home) => KEYS[home].has(key));
-      report(place, `found a key of ${listOf(homes, 'and')} checks, and this is a ${type} check`);
-      continue;
-    }
-    if (key !== 'type') origins.set(key, place);
-    keys[key] = value;
-  }
-  return { type, keys: keys as Keys, origins };
-}
 
 export class Checks {
   readonly #context: Context;
   readonly #files: NamedFiles;
-  /** Equal pieces of the file give the same object: ten thousand real servers share one check. */
+  /** What a service says once goes for all its real servers: one object. */
   readonly #done = new Map<Written, Check | undefined>();
 
   constructor(context: Context, files: NamedFiles) {
@@ -105,136 +43,136 @@ export class Checks {
   resolve(written: Written | undefined): Check | undefined {
     if (!written) return undefined;
     if (this.#done.has(written)) return this.#done.get(written);
-    const found = effective(written, (path, text) => this.#context.report(path, text));
-    const check = found && this.#check(found, written.path);
+    const inherited = inherit(written, (path, text) => this.#context.report(path, text));
+    const check = inherited && new Reader(inherited, written.path, this.#context, this.#files).read();
     this.#done.set(written, check);
     return check;
   }
+}
 
-  #check({ type, keys, origins }: Effective, path: Path): Check | undefined {
-    const common = this.#common(keys, origins, path);
-    if (type === 'tcp') return { type, ...common };
-    if (type === 'exec') return this.#exec(keys, origins, path, common);
-    return {
-      type,
-      ...common,
-      method: keys.method ?? 'GET',
-      path: keys.path ?? '/',
-      host: keys.host,
-      headers: this.#headers(keys, origins),
-      status: this.#status(keys, origins),
-      body: this.#body(keys, origins),
-      tls: type === 'https' ? this.#tls(keys, origins) : undefined,
-    };
+/** Reads one check. What is wrong with an inherited value is told where it is written, and not here. */
+class Reader {
+  readonly #type: Check['type'];
+  readonly #keys: Keys;
+  readonly #own: ReadonlySet<string>;
+  readonly #path: Path;
+  readonly #context: Context;
+  readonly #files: NamedFiles;
+
+  constructor({ type, keys, own }: Inherited, path: Path, context: Context, files: NamedFiles) {
+    this.#type = type;
+    this.#keys = keys;
+    this.#own = own;
+    this.#path = path;
+    this.#context = context;
+    this.#files = files;
   }
 
-  #common(keys: Keys, origins: ReadonlyMap<string, Path>, path: Path): CommonCheck {
-    const at = (key: string) => origins.get(key) ?? path;
-    const read = (key: 'interval' | 'timeout', least: number, most: number, otherwise: number) => {
-      const text = keys[key];
-      if (text === undefined) return otherwise;
-      const found = durationOf(text, least, most);
-      if (typeof found === 'number') return found;
-      this.#context.report(at(key), found);
-      return otherwise;
-    };
-    const interval = read('interval', INTERVAL.least, INTERVAL.most, INTERVAL.value);
-    const timeout = read('timeout', TIMEOUT.least, INTERVAL.most, Math.min(TIMEOUT.value, interval));
+  read(): Check | undefined {
+    const common = this.#common();
+    if (this.#type === 'tcp') return { type: this.#type, ...common };
+    return this.#type === 'exec' ? this.#exec(common) : this.#http(this.#type, common);
+  }
+
+  /** Of one key's value. */
+  #wrong([key, ...rest]: [string, ...(string | number)[]], text: string, at: 'key' | 'value' = 'value'): void {
+    if (this.#own.has(key)) this.#context.report([...this.#path, key, ...rest], text, at);
+  }
+
+  /** Of two keys, one of which may be inherited: at the first of them that is written here. */
+  #clash(keys: readonly string[], text: string): void {
+    const key = keys.find((name) => this.#own.has(name));
+    if (key !== undefined) this.#context.report([...this.#path, key], text);
+  }
+
+  #common(): CommonCheck {
+    const { rise = RISE, fall = FALL, start = 'auto', port = 0, fwmark = 0 } = this.#keys;
+    const interval = this.#duration('interval', INTERVAL.least) ?? INTERVAL.usual;
+    const timeout = this.#duration('timeout', TIMEOUT.least) ?? Math.min(TIMEOUT.usual, interval);
     if (timeout > interval) {
-      const which = keys.interval === undefined ? 'the default interval' : 'the interval';
-      const found = `found ${formatDuration(timeout)}, longer than ${which} of ${formatDuration(interval)}`;
-      this.#context.report(at('timeout'), `${found}; allowed: at most the interval`);
+      const which = this.#keys.interval === undefined ? 'the usual interval' : 'the interval';
+      const found = `found timeout ${formatDuration(timeout)}, longer than ${which} of ${formatDuration(interval)}`;
+      this.#clash(['timeout', 'interval'], `${found}; allowed: at most the interval`);
     }
-    return {
-      interval,
-      timeout,
-      rise: keys.rise ?? 2,
-      fall: keys.fall ?? 3,
-      start: keys.start ?? ('auto' as const),
-      address: this.#address(keys.address, at('address')),
-      port: keys.port ?? 0,
-      bind: this.#address(keys.bind, at('bind')),
-      fwmark: keys.fwmark ?? 0,
-    };
+    const [address, bind] = [this.#address('address'), this.#address('bind')];
+    return { interval, timeout, rise, fall, start, address, port, bind, fwmark };
   }
 
-  #address(text: string | undefined, path: Path): string | undefined {
-    if (text === undefined) return undefined;
-    const address = addressOf(text);
-    if (typeof address !== 'string') return formatAddress(address.family, address.bytes);
-    this.#context.report(path, address);
+  #duration(key: 'interval' | 'timeout', least: number): number | undefined {
+    const text = this.#keys[key];
+    const found = text === undefined ? undefined : durationOf(text, least, INTERVAL.most);
+    if (typeof found !== 'string') return found;
+    this.#wrong([key], found);
     return undefined;
   }
 
-  #exec(keys: Keys, origins: ReadonlyMap<string, Path>, path: Path, common: CommonCheck): Check | undefined {
-    const { command, user } = keys;
+  #address(key: 'address' | 'bind'): string | undefined {
+    const text = this.#keys[key];
+    const found = text === undefined ? undefined : addressOf(text);
+    if (typeof found === 'object') return formatAddress(found.family, found.bytes);
+    if (found !== undefined) this.#wrong([key], found);
+    return undefined;
+  }
+
+  #exec(common: CommonCheck): ExecCheck | undefined {
+    const { command, user } = this.#keys;
     if (!command) {
-      this.#context.report(
-        path,
-        'command is missing; allowed: a list: the program’s absolute path, then its arguments',
-      );
+      const text = 'command is missing; allowed: a list, the program’s absolute path and its arguments';
+      this.#context.report(this.#path, text);
       return undefined;
     }
-    const wrong = this.#files.program(command[0] ?? '');
-    const place = origins.get('command') ?? path;
-    if (wrong !== undefined) this.#context.report([...place, 0], wrong);
+    const wrong = this.#own.has('command') ? this.#files.program(command[0] ?? '') : undefined;
+    if (wrong !== undefined) this.#wrong(['command', 0], wrong);
     for (const [index, word] of command.entries())
-      if (word.includes('\0')) this.#context.report([...place, index], 'found a zero byte; allowed: any other text');
+      if (word.includes('\0')) this.#wrong(['command', index], 'found a zero byte; allowed: any other text');
     return { type: 'exec', ...common, command, user };
   }
 
-  #headers({ headers }: Keys, origins: ReadonlyMap<string, Path>): [string, string][] {
-    const list = Object.entries(headers ?? {});
-    for (const [name] of list) {
+  #http(type: HttpCheck['type'], common: CommonCheck): HttpCheck {
+    const { method = 'GET', path = '/', host, headers = {}, body } = this.#keys;
+    for (const name of Object.keys(headers)) {
       const lower = name.toLowerCase();
-      const own = Object.hasOwn(OWN_HEADERS, lower) ? OWN_HEADERS[lower] : undefined;
-      if (own === undefined) continue;
-      this.#context.report(
-        [...(origins.get('headers') ?? []), name],
-        `found the header ${name}; allowed: ${own}`,
-        'key',
-      );
+      const instead = Object.hasOwn(OWN_HEADERS, lower) ? OWN_HEADERS[lower] : undefined;
+      if (instead !== undefined) this.#wrong(['headers', name], `found the header ${name}; allowed: ${instead}`, 'key');
     }
-    return list;
+    if (body && method === 'HEAD')
+      this.#clash(['body', 'method'], 'found `body` with method HEAD, whose answers have no body; allowed: GET');
+    if (body && 'matches' in body) this.#checkRegex(body.matches);
+    const tls = type === 'https' ? this.#tls() : undefined;
+    return { type, ...common, method, path, host, headers: Object.entries(headers), status: this.#status(), body, tls };
   }
 
-  #status({ status }: Keys, origins: ReadonlyMap<string, Path>): [number, number][] {
-    if (status === undefined) return [[200, 299]];
-    const path = origins.get('status') ?? [];
+  #checkRegex(source: string): void {
+    try {
+      new RegExp(source);
+    } catch (error) {
+      const why = error instanceof Error ? error.message.replace(/^Invalid regular expression: /, '') : '';
+      this.#wrong(
+        ['body', 'matches'],
+        `found no regular expression: ${describe(source)} (${why.replace(/^.*: /, '')})`,
+      );
+    }
+  }
+
+  #status(): HttpCheck['status'] {
+    const { status } = this.#keys;
+    if (status === undefined) return [STATUS];
     const list = Array.isArray(status) ? status : [status];
     return list.map((item, index) => {
       if (typeof item === 'number') return [item, item];
       const [from = 0, to = 0] = item.split('-').map(Number);
-      if (from > to)
-        this.#context.report(
-          Array.isArray(status) ? [...path, index] : path,
-          `found ${describe(item)}, which goes backwards; allowed: ${to}-${from}`,
-        );
+      const text = `found ${describe(item)}, which goes backwards; allowed: FIRST-LAST, or ${to}-${from}`;
+      if (from > to) this.#wrong(Array.isArray(status) ? ['status', index] : ['status'], text);
       return [from, to];
     });
   }
 
-  #body({ body, method }: Keys, origins: ReadonlyMap<string, Path>) {
-    if (body === undefined) return undefined;
-    const path = origins.get('body') ?? [];
-    if (method === 'HEAD')
-      this.#context.report(path, 'found `body` with the method HEAD, whose answers have none; allowed: GET', 'key');
-    if ('matches' in body)
-      try {
-        new RegExp(body.matches);
-      } catch (error) {
-        const why = error instanceof Error ? error.message.replace(/^Invalid regular expression: /, '') : '';
-        this.#context.report([...path, 'matches'], `found no regular expression: ${why}`);
-      }
-    return body;
-  }
-
-  #tls({ tls }: Keys, origins: ReadonlyMap<string, Path>) {
-    const { server_name: serverName, verify = true, ca } = tls ?? {};
-    const wrong = ca === undefined ? undefined : this.#files.authorities(ca);
-    if (wrong !== undefined) this.#context.report([...(origins.get('tls') ?? []), 'ca'], wrong);
+  #tls(): TlsCheck {
+    const { server_name: serverName, verify = true, ca } = this.#keys.tls ?? {};
+    const wrong = ca === undefined || !this.#own.has('tls') ? undefined : this.#files.authorities(ca);
+    if (wrong !== undefined) this.#wrong(['tls', 'ca'], wrong);
     if (!verify && ca !== undefined)
-      this.#context.report([...(origins.get('tls') ?? []), 'ca'], 'found `ca` with `verify: false`, which ignores it');
+      this.#wrong(['tls', 'ca'], 'found ca with `verify: false`, which looks at no certificate; allowed: one of them');
     return { serverName, verify, ca };
   }
 }

@@ -3,10 +3,11 @@
 import { DEFAULTS } from '../limits.ts';
 import type { RawConfig } from '../schema.ts';
 import type { Config, LogSettings, Place, ServiceSpec, Virtual } from '../types.ts';
-import { Checks, type Written } from './checks.ts';
+import { Checks } from './checks.ts';
 import type { Context } from './context.ts';
 import { NamedFiles } from './files.ts';
 import { resolveForward } from './forward.ts';
+import type { Written } from './inheritance.ts';
 import { checkOverlaps } from './overlaps.ts';
 import { resolvePools } from './pools.ts';
 import { resolveService, unknownPool } from './service.ts';
@@ -28,7 +29,7 @@ export function resolveConfig(
   const { defaults = {}, services = {}, log = {} } = raw;
   const { pools, places } = resolvePools(raw.local_addresses ?? {}, context);
   const virtuals = new Map<string, readonly Virtual[]>();
-  const virtualAddresses = new Set<string>();
+  const virtualAddresses = new Set<number | string>();
   for (const [name, service] of Object.entries(services)) {
     const found = resolveVirtuals(name, service, defaults, context) ?? [];
     virtuals.set(name, found);

@@ -15,7 +15,7 @@ export function checkOverlaps(
   where: (name: string) => string,
 ): void {
   const owners = new Map<string, string>();
-  const devices = new Map<string, { device: string; name: string }>();
+  const devices = new Map<number | string, { device: string; name: string }>();
   for (const [name, { virtuals, device }] of services) {
     const path = ['services', name];
     for (const virtual of virtuals) {

@@ -13,7 +13,7 @@ import { type Address, addressId, addressOf, isLoopback, notUnicast, portRange }
 const FIRST_LOCAL_PORT = 1025;
 
 /** Where each local address is listed. */
-export type LocalPlaces = ReadonlyMap<string, { pool: string; path: Path }>;
+export type LocalPlaces = ReadonlyMap<number | string, { pool: string; path: Path }>;
 
 export interface Pools {
   pools: Map<string, LocalAddressPool>;
@@ -22,7 +22,7 @@ export interface Pools {
 
 export function resolvePools(raw: Readonly<Record<string, RawPool>>, context: Context): Pools {
   const pools = new Map<string, LocalAddressPool>();
-  const places = new Map<string, { pool: string; path: Path }>();
+  const places = new Map<number | string, { pool: string; path: Path }>();
   for (const [name, pool] of Object.entries(raw)) {
     const path = ['local_addresses', name];
     const addresses: LocalAddressPool['addresses'][number][] = [];

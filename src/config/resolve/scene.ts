@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 import type { RawDefaults } from '../schema.ts';
 import type { LocalAddressPool } from '../types.ts';
-import type { Checks, Written } from './checks.ts';
+import type { Checks } from './checks.ts';
 import type { Context } from './context.ts';
+import type { Written } from './inheritance.ts';
 import type { LocalPlaces } from './pools.ts';
 
 /** What services are made sense of against. */
@@ -15,5 +16,5 @@ export interface Scene {
   pools: ReadonlyMap<string, LocalAddressPool>;
   localPlaces: LocalPlaces;
   /** Virtual addresses of all services, by `addressId`. */
-  virtualAddresses: ReadonlySet<string>;
+  virtualAddresses: ReadonlySet<number | string>;
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 /** Real servers and sorry server of one service. */
-import { AF_INET, type Family } from '../../base/addresses.ts';
+import { AF_INET, type Family, parseIpv4 } from '../../base/addresses.ts';
 import { describe } from '../describe.ts';
 import type { RawForward, RawRealServer, RawSorry } from '../schema.ts';
 import type { Check, Forward, RealServerSpec, Sorry, Virtual } from '../types.ts';
 import type { Path } from '../yaml/positions.ts';
-import type { Written } from './checks.ts';
 import { resolveForward } from './forward.ts';
+import type { Written } from './inheritance.ts';
 import type { Scene } from './scene.ts';
 import { addressId, addressOf, type Endpoint, endpointOf, endpointText, notUnicast } from './values.ts';
 
@@ -33,19 +33,26 @@ export function resolveServers(raw: readonly RawRealServer[], around: Surroundin
     const endpoint = endpointFor(server, path, scene);
     if (!endpoint) continue;
     const spec = specOf(server, endpoint, around, path, scene, check);
-    const twin = twins.find(endpoint, index);
+    const twin = twins.find(spec.address, spec.port, index);
     if (twin !== undefined)
       scene.context.report(path(), `found ${endpoint.text}, which is real_servers[${twin}] already; allowed: once`);
-    const other = names.get(spec.name);
-    if (other === undefined) names.set(spec.name, index);
-    else if (twin === undefined)
-      scene.context.report(
-        [...path(), 'name'],
-        `found the name ${describe(spec.name)}, which real_servers[${other}] has; allowed: one that no other has`,
-      );
+    // Addresses and ports are names of their own, and twins have just been told.
+    if (typeof server !== 'string' && server.name !== undefined) checkName(server.name, names, index, path, scene);
     result.push(spec);
   }
   return result;
+}
+
+function checkName(name: string, names: Map<string, number>, index: number, path: () => Path, scene: Scene): void {
+  const other = names.get(name);
+  names.set(name, other ?? index);
+  const why =
+    other !== undefined
+      ? `, which real_servers[${other}] has; allowed: one that no other has`
+      : parseIpv4(name)
+        ? ', which is an address; allowed: another, addresses stand for themselves'
+        : undefined;
+  if (why !== undefined) scene.context.report([...path(), 'name'], `found the name ${describe(name)}${why}`);
 }
 
 export function resolveSorry(
@@ -60,8 +67,8 @@ export function resolveSorry(
   const forward = forwardOf(typeof raw === 'string' ? undefined : raw.forward, around.forward, path, scene);
   checkForward(endpoint, forward, around, path, scene);
   const twins = new Twins(around.virtuals);
-  for (const [index, { address, port }] of servers.entries()) twins.find({ bytes: address, port }, index);
-  const twin = twins.find(endpoint, -1);
+  for (const [index, { address, port }] of servers.entries()) twins.find(address, port, index);
+  const twin = twins.find(endpoint.bytes, endpoint.port, -1);
   if (twin !== undefined)
     scene.context.report(path(), `found ${endpoint.text}, which is a real server of this service; allowed: another`);
   const { family, bytes, port } = endpoint;
@@ -104,22 +111,22 @@ function specOf(
 }
 
 function endpointFor(server: RawRealServer | RawSorry, path: () => Path, scene: Scene): Endpoint | undefined {
-  const text = typeof server === 'string' ? server : server.address;
-  let found: Endpoint | string;
-  if (typeof server === 'string') found = endpointOf(server);
-  else {
-    const address = addressOf(server.address);
-    const port = server.port ?? 0;
-    found =
-      typeof address === 'string'
-        ? address
-        : { ...address, port, text: endpointText(address.family, address.bytes, port) };
-  }
+  const found = typeof server === 'string' ? endpointOf(server) : mapEndpoint(server);
   const why = typeof found === 'string' ? found : notUnicast(found);
   if (typeof found !== 'string' && why === undefined) return found;
+  const text = typeof server === 'string' ? server : server.address;
   const sentence = typeof found === 'string' ? found : `found ${text}, ${why}; allowed: one that a host can have`;
   scene.context.report(typeof server === 'string' ? path() : [...path(), 'address'], sentence);
   return undefined;
+}
+
+function mapEndpoint({ address: text, port = 0 }: { address: string; port?: number }): Endpoint | string {
+  const address = addressOf(text);
+  if (typeof address === 'string') return address;
+  const { family, bytes } = address;
+  // An IPv4 address has one spelling only.
+  const shown = family === AF_INET ? (port === 0 ? text : `${text}:${port}`) : endpointText(family, bytes, port);
+  return { family, bytes, port, text: shown };
 }
 
 function forwardOf(own: RawForward | undefined, otherwise: Forward, path: () => Path, scene: Scene): Forward {
@@ -174,35 +181,34 @@ function checkTarget(
   );
 }
 
-/** Servers that the kernel cannot tell apart: equal addresses and ports, where no port means the service's. */
+/** Finds servers that the kernel cannot tell apart: equal addresses and ports, where no port means the service's. */
 class Twins {
   readonly #ports: ReadonlySet<number>;
-  readonly #only: number;
-  readonly #seen = new Map<string, number>();
-  /** Addresses with some port of their own, and the last of these. */
-  readonly #ranged: boolean;
+  /** What no port means; 0 where that is several. */
+  readonly #usual: number;
+  readonly #seen = new Map<number | string, number>();
+  /** With several ports, the last server of an address that has one of them for its own. */
+  readonly #single = new Map<number | string, number>();
 
   constructor(virtuals: readonly Virtual[]) {
-    this.#ports = virtuals.length > 1 ? new Set(virtuals.map(({ port }) => port)) : new Set();
-    this.#only = virtuals.length === 1 ? (virtuals[0]?.port ?? 0) : 0;
-    this.#ranged = this.#ports.size > 1;
-    if (this.#ports.size === 1) this.#only = virtuals[0]?.port ?? 0;
+    this.#ports = new Set(virtuals.map(({ port }) => port));
+    this.#usual = this.#ports.size === 1 ? (virtuals[0]?.port ?? 0) : 0;
   }
 
-  /** The index of an equal one before it. */
-  find({ bytes, port }: { bytes: Uint8Array; port: number }, index: number): number | undefined {
+  /** The index of one before it that is the same. */
+  find(bytes: Uint8Array, port: number, index: number): number | undefined {
     const address = addressId(bytes);
-    const effective = port === 0 ? this.#only : port;
-    const id = `${address}${effective}`;
-    let twin = this.#seen.get(id);
-    if (twin === undefined && this.#ranged)
-      twin = effective === 0 ? this.#seen.get(`${address}*`) : this.#ofAll(address, effective);
-    this.#seen.set(id, twin ?? index);
-    if (this.#ranged && this.#ports.has(effective)) this.#seen.set(`${address}*`, index);
+    const effective = port || this.#usual;
+    const idOf = (of: number) => (typeof address === 'number' ? 65536 * address + of : `${address}${of}`);
+    let twin = this.#seen.get(idOf(effective));
+    if (this.#ports.size > 1) {
+      if (effective === 0) twin ??= this.#single.get(address);
+      else if (this.#ports.has(effective)) {
+        twin ??= this.#seen.get(idOf(0));
+        this.#single.set(address, index);
+      }
+    }
+    if (twin === undefined) this.#seen.set(idOf(effective), index);
     return twin;
-  }
-
-  #ofAll(address: string, port: number): number | undefined {
-    return this.#ports.has(port) ? this.#seen.get(`${address}0`) : undefined;
   }
 }

@@ -113,7 +113,8 @@ export function secondsOf(text: string, least: number, most: number): number | s
 
 /** Why an address is none that a host can have; undefined for one that it can. */
 export function notUnicast({ family, bytes }: Address): string | undefined {
-  const [first = 0] = bytes;
+  const first = bytes[0] ?? 0;
+  if (first > 0 && first < MULTICAST_IPV4) return undefined;
   if (bytes.every((byte) => byte === 0)) return 'the unspecified address';
   if (family === AF_INET6) return first === MULTICAST_IPV6 ? 'a multicast address' : undefined;
   if (bytes.every((byte) => byte === 255)) return 'the broadcast address';
@@ -125,7 +126,9 @@ export function isLoopback({ family, bytes }: Address): boolean {
   return bytes.every((byte, index) => byte === (index === 15 ? 1 : 0));
 }
 
-/** A text that tells addresses apart, and is cheap. */
-export function addressId(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
+/** What tells addresses apart, and is cheap: a number for IPv4, a text for IPv6. */
+export function addressId(bytes: Uint8Array): number | string {
+  if (bytes.length === 4)
+    return ((bytes[0] ?? 0) << 24) | ((bytes[1] ?? 0) << 16) | ((bytes[2] ?? 0) << 8) | (bytes[3] ?? 0);
+  return String.fromCharCode(...bytes);
 }

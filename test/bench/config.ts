@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+/**
+ * How long a large configuration takes to load, next to js-yaml alone on the same text in the same process.
+ *
+ *     node --import tsx test/bench/config.ts [SERVICES [REAL_SERVERS]]
+ *
+ * Prints the median of several rounds, by turns, and of a file with one wrong key.
+ */
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { load } from 'js-yaml';
+import { ConfigError, loadConfig } from '../../src/config/index.ts';
+
+const ROUNDS = 7;
+
+/** As people write it: most keys of a service, real servers as maps. */
+export function largeConfig(services: number, realServers: number): string {
+  const lines = ['version: 1', 'defaults: { scheduler: wrr, check: { type: tcp, interval: 5s } }', 'services:'];
+  for (let service = 0; service < services; service++) {
+    const [high, low] = [service >> 8, service & 255];
+    lines.push(
+      `  service-${String(service).padStart(5, '0')}:`,
+      `    address: 10.${100 + (high >> 8)}.${high & 255}.${low}`,
+      '    port: 443',
+      '    forward: masquerade',
+      '    scheduler: wlc',
+      '    quorum: 2',
+      '    on_failure: inhibit',
+      '    check: { type: http, path: /healthz, host: shop.example, interval: 5s, timeout: 2s }',
+      '    real_servers:',
+    );
+    for (let server = 0; server < realServers; server++)
+      lines.push(
+        `      - address: 172.${16 + (server & 15)}.${high & 255}.${low}`,
+        '        port: 8443',
+        '        weight: 2',
+        `        name: backend-${String(service).padStart(5, '0')}-${server}`,
+      );
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+const time = (run: () => unknown): number => {
+  globalThis.gc?.();
+  const start = process.hrtime.bigint();
+  run();
+  return Number(process.hrtime.bigint() - start) / 1e6;
+};
+const median = (values: number[]) => values.sort((a, b) => a - b)[values.length >> 1] ?? 0;
+
+function main(services: number, realServers: number): void {
+  const dir = mkdtempSync(join(tmpdir(), 'lvsd-config-'));
+  try {
+    const [good, bad] = [join(dir, 'good.yaml'), join(dir, 'bad.yaml')];
+    const text = largeConfig(services, realServers);
+    writeFileSync(good, text);
+    writeFileSync(bad, text.replace(/quorum: 2\n(?![^]*quorum: 2\n)/, 'qourum: 2\n'));
+    const rounds = { parser: [] as number[], load: [] as number[], wrong: [] as number[] };
+    for (let round = 0; round < ROUNDS; round++) {
+      rounds.parser.push(time(() => load(readFileSync(good, 'utf8'))));
+      rounds.load.push(time(() => loadConfig(good)));
+      rounds.wrong.push(
+        time(() => {
+          try {
+            loadConfig(bad);
+          } catch (error) {
+            if (!(error instanceof ConfigError) || error.problems.length !== 1) throw error;
+          }
+        }),
+      );
+    }
+    const [parser, whole, wrong] = [median(rounds.parser), median(rounds.load), median(rounds.wrong)];
+    const megabytes = (statSync(good).size / 1e6).toFixed(1);
+    console.log(`${services} services x ${realServers} real servers, ${megabytes} MB, median of ${ROUNDS} rounds:`);
+    console.log(`  js-yaml alone        ${parser.toFixed(0)} ms`);
+    console.log(
+      `  loadConfig           ${whole.toFixed(0)} ms  (${(whole / parser).toFixed(2)} times the parser alone)`,
+    );
+    console.log(`  with one wrong key   ${wrong.toFixed(0)} ms`);
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+main(Number(process.argv[2] ?? 10_000), Number(process.argv[3] ?? 10));
