@@ -7,6 +7,7 @@ import { serviceKeyText } from '../ipvs/index.ts';
 import { type Changer, carryOut } from './carry-out.ts';
 import { bytesKey } from './keys.ts';
 import { runLane, type Settle } from './lane.ts';
+import { explained } from './refusals.ts';
 import type { Operation, OperationResult } from './types.ts';
 
 type AddressOperation = Extract<Operation, { op: 'add-address' | 'delete-address' }>;
@@ -106,7 +107,7 @@ class Run {
     try {
       await carryOut(operation, this.#changer);
     } catch (failure) {
-      error = failure instanceof Error ? failure : new Error(String(failure));
+      error = failure instanceof Error ? explained(operation, failure) : new Error(String(failure));
     }
     this.results[index] = { operation, error };
     return error;

@@ -6,5 +6,6 @@ export { type Description, describe, nameOf, type OperationJson, toJson } from '
 export { difference } from './difference.ts';
 export { type Concerns, drift } from './drift.ts';
 export { readActual, readService } from './read.ts';
+export { RefusedError } from './refusals.ts';
 export { addressText, destinationText, endpointText, serviceText } from './texts.ts';
 export type * from './types.ts';

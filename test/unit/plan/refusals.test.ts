@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { EXIT, KernelLacksError, NetlinkError } from '../../../src/base/errors.ts';
+import { RefusedError } from '../../../src/plan/index.ts';
+import { explained } from '../../../src/plan/refusals.ts';
+import type { Operation } from '../../../src/plan/types.ts';
+import { onDevice, server, service } from './things.ts';
+
+const shop = service('shop', '10.99.0.10:443', { scheduler: 'wlx' });
+const add = (at: string, more = {}): Operation => ({
+  ...{ op: 'add-destination', service: shop, name: 'shop', destination: server(at, more) },
+});
+
+for (const [operation, errno, message] of [
+  [{ op: 'add-service', service: shop }, 2, 'there is no scheduler wlx: no such module (ENOENT)'],
+  [
+    { op: 'add-service', service: { ...shop, peName: 'sip' } },
+    ...([2, 'there is no scheduler wlx, or no persistence engine sip: no such module (ENOENT)'] as const),
+  ],
+  [{ op: 'add-service', service: shop }, 97, 'IPVS was built without IPv6 (EAFNOSUPPORT)'],
+  [add('224.0.0.1:80'), 22, '224.0.0.1 is not a unicast address (EINVAL)'],
+  [add('[2001:db8::1]:80'), 22, 'a real server of another family than its service needs a tunnel (EINVAL)'],
+  [
+    add('[2001:db8::1]:80', { method: 2 }),
+    ...([22, 'no real server of another family than its service while connections are synchronised (EINVAL)'] as const),
+  ],
+  [add('10.0.0.1:80', { method: 2, tunnelType: 1 }), 22, 'a GUE tunnel needs a port (EINVAL)'],
+  [add('10.0.0.1:80'), 34, 'a negative weight, or a lower threshold above the upper one (ERANGE)'],
+  [add('10.0.0.1:80'), 3, 'somebody deleted the service meanwhile (ESRCH)'],
+  [{ op: 'add-address', address: onDevice('2001:db8::1', 'eth0'), name: 'shop' }, 13, 'IPv6 is off on eth0 (EACCES)'],
+  [add('10.0.0.1:80'), 12, 'not enough memory (ENOMEM)'],
+] as const satisfies [Operation, number, string][])
+  test(message, () => {
+    assert.equal(explained(operation, new NetlinkError(errno)).message, message);
+  });
+
+test('the kernel’s own words come first, the cause and the exit code stay', () => {
+  const cause = new NetlinkError(22, { message: 'FULLNAT supports TCP services only' });
+  const error = explained(add('10.0.0.1:80'), cause);
+  assert.ok(error instanceof RefusedError);
+  assert.equal(error.message, 'FULLNAT supports TCP services only (EINVAL)');
+  assert.deepEqual([error.cause, error.errno, error.code], [cause, 22, 'ERR_LVSD_REFUSED']);
+  const refused = explained(add('10.0.0.1:80'), new NetlinkError(1));
+  assert.ok(refused instanceof NetlinkError && refused.exitCode === EXIT.NOT_PERMITTED);
+  const lacks = new KernelLacksError('FULLNAT', 'no FULLNAT');
+  assert.equal(explained(add('10.0.0.1:80'), lacks), lacks);
+});
