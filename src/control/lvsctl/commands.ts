@@ -79,7 +79,8 @@ async function printEvents(
   }
 }
 
-/** '2026-11-22 19:24:41  17  server  shop: web1 is down' */
-function eventLine({ sequence, at, kind, text }: DaemonEvent): string {
-  return `${clockText(at)}  ${String(sequence).padStart(4)}  ${printable(kind).padEnd(8)}  ${printable(text)}\n`;
+/** '2026-11-22 19:24:41    17  server    shop: web1 is down' */
+function eventLine({ sequence, at, kind, service, text }: DaemonEvent): string {
+  const named = service === undefined || text.startsWith(service) ? text : `${service}: ${text}`;
+  return `${clockText(at)}  ${String(sequence).padStart(4)}  ${printable(kind).padEnd(8)}  ${printable(named)}\n`;
 }
