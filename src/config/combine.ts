@@ -38,7 +38,9 @@ export class Combined {
     // A map that both have is the base's; any other value is the overlay's.
     const overlaid = over && depth > 0 && (depth > base.depth || (depth === base.depth && !isMap(over.value)));
     const { source, spot, whole } = overlaid ? over : base;
-    const { line, column } = source.positions.lineColumn(at === 'key' && whole ? spot.key : spot.value);
+    const { line, column } = source.positions.lineColumn(
+      whole && (at === 'key' || isMap(over && overlaid ? over.value : base.value)) ? spot.key : spot.value,
+    );
     return { file: source.file, line, column };
   }
 

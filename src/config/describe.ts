@@ -52,17 +52,26 @@ export function mistake(value: unknown, allowed: string, wanted: readonly string
   if (typeof value === 'string') {
     if (wanted.includes('boolean') && /^(yes|on|y)$/i.test(value)) return '; YAML 1.2 has only true for it';
     if (wanted.includes('boolean') && /^(no|off|n)$/i.test(value)) return '; YAML 1.2 has only false for it';
-    if (wanted.includes('integer') && /^-?[0-9]+$/.test(value)) return '; a number is written without quotes';
+    const number = wanted.includes('integer') || wanted.includes('number');
+    if (number && /^(-?[0-9]+|0x[0-9a-f]+)$/i.test(value)) return '; a number is written without quotes';
     if (allowed.startsWith('a duration') && /^[0-9]+$/.test(value)) return `; write ${value}s for seconds`;
-    if (wanted[0] === 'array') return `; write [${shorten(value)}]`;
+    if (wanted[0] === 'array')
+      return `; write [${shorten(value)
+        .split(/[\s,]+/)
+        .join(', ')}]`;
   }
+  if (allowed.startsWith('none') && (value === null || value === false)) return '; write none';
   if (typeof value === 'boolean' && wanted.includes('string')) return `; a text that is ${value} needs quotes`;
-  if (isMap(value)) {
-    const [key, ...more] = Object.keys(value);
-    if (key !== undefined && more.length === 0 && value[key] === null && parseAddress(`${key}:`))
-      return `; an address that ends with a colon needs quotes: "${key}:"`;
-  }
-  return '';
+  const address = colonAddress(value);
+  return address === undefined ? '' : `; an address that ends with a colon needs quotes: "${address}"`;
+}
+
+/** 2001:db8:: in a list is a map to YAML: the address that was meant. */
+export function colonAddress(value: unknown): string | undefined {
+  if (!isMap(value)) return undefined;
+  const [key, ...more] = Object.keys(value);
+  const address = `${key}:`;
+  return more.length === 0 && key !== undefined && value[key] === null && parseAddress(address) ? address : undefined;
 }
 
 function shorten(text: string): string {

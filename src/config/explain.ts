@@ -3,7 +3,7 @@
  * Why a value does not fit the schema, in an operator's words. ajv gives the verdict, and fast; this walks schema and
  * value side by side and says what was found and what is allowed, because what ajv says of alternatives helps nobody.
  */
-import { describe, isScalarText, listOf, mistake } from './describe.ts';
+import { colonAddress, describe, isScalarText, listOf, mistake } from './describe.ts';
 import { closest, closestKey } from './suggest.ts';
 import type { JsonSchema } from './validator.ts';
 import { isMap } from './yaml/compose.ts';
@@ -65,10 +65,9 @@ class Explainer {
   }
 
   #alternatives(schema: JsonSchema, all: readonly JsonSchema[], value: unknown, path: Path): Misfit[] {
-    const branches = all.map((one) => this.#resolve(one)).filter((one) => hasType(one, value));
-    const [only] = branches;
-    const allowed = () => this.allowed(schema);
-    if (!only) return [misfit(path, found(value, allowed(), this.#wanted(schema)))];
+    const branches = flatten(all, (one) => this.#resolve(one)).filter((one) => hasType(one, value));
+    const whole = (near?: string) => [misfit(path, found(value, this.allowed(schema), this.#wanted(schema), near))];
+    if (branches.length === 0 || colonAddress(value) !== undefined) return whole();
     const results = branches.map((one) => this.check(one, value, path));
     if (results.some((result) => result.length === 0)) return [];
     if (branches.length === 1 && !isScalarText(value)) return results[0] ?? [];
@@ -76,7 +75,7 @@ class Explainer {
     // Of texts and numbers the whole choice is what one wants to read.
     const words = branches.flatMap((one) => one.enum ?? (typeof one.const === 'string' ? [one.const] : []));
     const near = typeof value === 'string' ? closest(value, words) : undefined;
-    return [misfit(path, found(value, allowed(), this.#wanted(schema)) + didYouMean(near))];
+    return whole(near);
   }
 
   /** Maps of several kinds are told apart by a key with a fixed value, such as `type`. */
@@ -89,8 +88,11 @@ class Explainer {
     const keys = branches.flatMap((one) => Object.keys(one.properties ?? {}));
     const key = keys.find((name) => branches.some((one) => one.properties?.[name]?.const !== undefined));
     if (key === undefined) {
-      const named = branches.find((one) => Object.keys(one.properties ?? {}).some((name) => name in value));
-      return named ? this.check(named, value, path) : [misfit(path, found(value, this.allowed(schema), []))];
+      const [named, ...more] = branches.filter((one) =>
+        Object.keys(one.properties ?? {}).some((name) => name in value),
+      );
+      if (named && more.length === 0) return this.check(named, value, path);
+      return [misfit(path, found(value, this.allowed(schema), []))];
     }
     const values = branches.flatMap((one) => valuesOf(one.properties?.[key]));
     if (!Object.hasOwn(value, key)) {
@@ -101,11 +103,12 @@ class Explainer {
     const branch = branches.find((one) => valuesOf(one.properties?.[key]).includes(String(value[key])));
     if (branch) return this.check(branch, value, path);
     const near = typeof value[key] === 'string' ? closest(value[key], values) : undefined;
-    return [misfit([...path, key], found(value[key], listOf(values, 'or'), ['string']) + didYouMean(near))];
+    return [misfit([...path, key], found(value[key], listOf(values, 'or'), ['string'], near))];
   }
 
   #map(schema: JsonSchema, value: Record<string, unknown>, path: Path): Misfit[] {
     const misfits: Misfit[] = [];
+    const meant = new Set<string | undefined>();
     const { properties = {}, required = [] } = schema;
     const [[pattern, named] = []] = Object.entries(schema.patternProperties ?? {});
     const test = pattern === undefined ? undefined : new RegExp(pattern, 'u');
@@ -113,10 +116,15 @@ class Explainer {
       const property = Object.hasOwn(properties, key) ? properties[key] : undefined;
       if (property) misfits.push(...this.check(property, child, [...path, key]));
       else if (test?.test(key) && named) misfits.push(...this.check(named, child, [...path, key]));
-      else misfits.push({ path: [...path, key], at: 'key', text: this.#unknownKey(schema, key) });
+      else {
+        const near = closestKey(key, Object.keys(properties));
+        meant.add(near);
+        misfits.push({ path: [...path, key], at: 'key', text: this.#unknownKey(schema, key, near) });
+      }
     }
     for (const key of required) {
-      if (Object.hasOwn(value, key)) continue;
+      // Somebody who wrote `adress` need not be told that `address` is missing.
+      if (Object.hasOwn(value, key) || meant.has(key)) continue;
       const property = properties[key];
       const text = `${key} is missing; allowed: ${property ? this.allowed(property) : 'a value'}`;
       misfits.push({ path, at: 'value', text });
@@ -126,12 +134,11 @@ class Explainer {
     return misfits;
   }
 
-  #unknownKey(schema: JsonSchema, key: string): string {
+  #unknownKey(schema: JsonSchema, key: string, near: string | undefined): string {
     if (schema['x-later']?.includes(key)) return `found ${key}, which this version of lvsd does not have yet`;
     if (schema['x-name'] !== undefined) return `found the name ${describe(key)}; allowed: ${schema['x-name']}`;
-    const known = Object.keys(schema.properties ?? {});
-    if (known.length === 0) return `found the name ${describe(key)}; allowed: another`;
-    return `found the unknown key ${describe(key)}; allowed: ${known.join(', ')}${didYouMean(closestKey(key, known))}`;
+    const known = Object.keys(schema.properties ?? {}).join(', ');
+    return `found the unknown key ${describe(key)}${didYouMean(near)}; allowed: ${known}`;
   }
 
   #list(schema: JsonSchema, value: readonly unknown[], path: Path): Misfit[] {
@@ -151,11 +158,12 @@ class Explainer {
       return value < minimum || value > maximum ? wrong() : undefined;
     }
     if (typeof value !== 'string') return undefined;
-    if (schema.enum && !schema.enum.includes(value)) return wrong() + didYouMean(closest(value, schema.enum));
+    if (schema.enum && !schema.enum.includes(value))
+      return found(value, this.allowed(schema), ['string'], closest(value, schema.enum));
     const length = [...value].length;
     if (length < (schema.minLength ?? 0)) return `found an empty text; allowed: ${this.allowed(schema)}`;
     if (schema.maxLength !== undefined && length > schema.maxLength)
-      return `found ${length} characters; allowed: ${this.allowed(schema)} of at most ${schema.maxLength}`;
+      return `found ${length} characters; allowed: ${this.allowed(schema)}, at most ${schema.maxLength} characters`;
     return schema.pattern !== undefined && !new RegExp(schema.pattern, 'u').test(value) ? wrong() : undefined;
   }
 }
@@ -178,6 +186,11 @@ function range({ minimum, maximum }: JsonSchema): string {
   return 'a whole number';
 }
 
+/** A choice within a choice is one choice. */
+function flatten(branches: readonly JsonSchema[], resolve: (schema: JsonSchema) => JsonSchema): JsonSchema[] {
+  return branches.map(resolve).flatMap((one) => (one.anyOf ? flatten(one.anyOf, resolve) : one));
+}
+
 function misfit(path: Path, text: string): Misfit {
   return { path, text, at: 'value' };
 }
@@ -186,6 +199,6 @@ function didYouMean(word: string | undefined): string {
   return word === undefined ? '' : ` (did you mean ${word}?)`;
 }
 
-function found(value: unknown, allowed: string, wanted: readonly string[]): string {
-  return `found ${describe(value)}; allowed: ${allowed}${mistake(value, allowed, wanted)}`;
+function found(value: unknown, allowed: string, wanted: readonly string[], near?: string): string {
+  return `found ${describe(value)}${didYouMean(near)}; allowed: ${allowed}${mistake(value, allowed, wanted)}`;
 }

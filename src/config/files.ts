@@ -8,7 +8,7 @@ import { LIMITS } from './limits.ts';
 import type { Problem } from './problems.ts';
 import { readText } from './text.ts';
 import { compose, type Flaw, isMap } from './yaml/compose.ts';
-import { Positions, type Spot } from './yaml/positions.ts';
+import { Positions } from './yaml/positions.ts';
 import { syntaxFlaws } from './yaml/syntax.ts';
 
 /** A file that could be read, and what is in it. */
@@ -36,8 +36,8 @@ export function readFiles(path: string): Files {
 
 interface Wanted {
   file: string;
-  /** Where its `include` is; undefined for the main file. */
-  from: { source: Source; spot: Spot } | undefined;
+  /** Which item of whose `include` named it; undefined for the main file. */
+  from: { source: Source; index: number } | undefined;
   /** Identities of the files that led here. */
   trail: readonly string[];
 }
@@ -51,7 +51,7 @@ class Reader {
     const wanted: Wanted[] = [{ file: path, from: undefined, trail: [] }];
     for (let next = wanted.shift(); next; next = wanted.shift()) {
       if (this.#files.names.length >= LIMITS.files) {
-        this.#tell(next, `found more than ${LIMITS.files} files; allowed: that many`);
+        this.#tell(next, `is one of more than ${LIMITS.files} files; allowed: that many`);
         break;
       }
       // What a file includes comes right after it.
@@ -60,31 +60,33 @@ class Reader {
     return this.#files;
   }
 
+  /** What is wrong with a file as a whole: told where it is included. */
   #tell({ file, from }: Wanted, text: string): void {
-    this.#files.complete = false;
-    if (!from) this.#files.problems.push({ text: `${file}: ${text}` });
-    else this.#at(from.source, from.spot.value, text);
+    if (from) this.#include(from.source, from.index, `found ${describe(file)}, which ${text}`);
+    else {
+      this.#files.complete = false;
+      this.#files.problems.push({ text: `${file}: ${text}` });
+    }
   }
 
-  #at({ file, positions }: Source, offset: number, text: string): void {
-    this.#files.problems.push({ place: { file, ...positions.lineColumn(offset) }, text });
+  #include({ file, positions }: Source, index: number, text: string): void {
+    const offset = positions.find(['include', index])?.value ?? 0;
+    this.#files.complete = false;
+    this.#files.problems.push({ place: { file, ...positions.lineColumn(offset) }, text: `include[${index}]: ${text}` });
   }
 
   /** Reads one file and returns what it includes. */
   #read(wanted: Wanted): Wanted[] {
-    const { file, from, trail } = wanted;
+    const { file, trail } = wanted;
     const found = readText(file, this.#room);
     if (typeof found === 'string') {
-      this.#tell(wanted, from ? `include: ${describe(file)} ${found}` : found);
+      this.#tell(wanted, found);
       return [];
     }
     const before = this.#seen.get(found.identity);
     if (before !== undefined) {
-      const cycle = trail.includes(found.identity);
-      this.#tell(
-        wanted,
-        `include: found ${describe(file)}, ${cycle ? 'which leads back here' : `which is included already, as ${before}`}; allowed: each file once`,
-      );
+      const why = trail.includes(found.identity) ? 'leads back to itself' : `is included already, as ${before}`;
+      this.#tell(wanted, `${why}; allowed: each file once`);
       return [];
     }
     this.#seen.set(found.identity, file);
@@ -116,35 +118,30 @@ class Reader {
     flawed(positions, flaws);
     const empty = text.trim() === '' ? 'an empty file' : 'nothing but comments';
     const what = value === undefined || value === null ? empty : describe(value);
-    if (!isMap(value))
-      flawed(positions, [{ offset: 0, text: `found ${what}; allowed: a map with version and services` }]);
+    const keys = this.#files.sources.length === 0 ? 'version and services' : 'services or local_addresses, {} for none';
+    if (!isMap(value) && flaws.length === 0)
+      flawed(positions, [{ offset: 0, text: `found ${what}; allowed: a map with ${keys}` }]);
     return isMap(value) ? { file, value, positions } : undefined;
   }
 
   #includes(source: Source, trail: readonly string[]): Wanted[] {
-    const { value, positions, file } = source;
+    const { value, file } = source;
     if (!Array.isArray(value.include)) return [];
-    return value.include.flatMap((pattern, index) => {
-      const spot = positions.find(['include', index]) ?? { key: 0, value: 0 };
+    return value.include.flatMap((pattern: unknown, index) => {
+      // What is no text is the schema's to refuse.
       if (typeof pattern !== 'string' || pattern === '') return [];
-      const wrong = (text: string) => {
-        this.#files.complete = false;
-        this.#at(source, spot.value, `include[${index}]: ${text}`);
-        return [];
-      };
-      if (pattern.includes('\0')) return wrong('found a zero byte; allowed: a path');
-      if (pattern.includes('**')) return wrong(`found ${describe(pattern)}; allowed: * within one name, not **`);
       const matches = expand(pattern, dirname(file));
-      if (typeof matches === 'string') return wrong(`found ${describe(pattern)}: ${matches}`);
-      if (matches.length === 0)
-        return wrong(`found ${describe(pattern)}, which matches no file; allowed: what matches one at least`);
-      return matches.map((match) => ({ file: match, from: { source, spot }, trail }));
+      if (typeof matches !== 'string') return matches.map((match) => ({ file: match, from: { source, index }, trail }));
+      this.#include(source, index, `found ${describe(pattern)}${matches}`);
+      return [];
     });
   }
 }
 
-/** A path with *, ? and [abc] -> the paths that match, sorted; a string is what is wrong. */
+/** A path with *, ? and [abc] -> the paths that match, sorted, one at least; a string is what is wrong. */
 function expand(pattern: string, folder: string): string[] | string {
+  if (pattern.includes('\0')) return '; allowed: a path';
+  if (pattern.includes('**')) return '; allowed: * within one name, not **';
   const steps = pattern.split('/').filter((step) => step !== '');
   let found = [isAbsolute(pattern) ? '/' : folder];
   for (const step of steps) {
@@ -153,16 +150,16 @@ function expand(pattern: string, folder: string): string[] | string {
       continue;
     }
     const test = globTest(step);
-    if (!test) return 'the [ has no ]; allowed: [abc]';
+    if (!test) return ', whose [ has no ]; allowed: [abc]';
     found = found.flatMap((base) =>
       list(base)
         .filter((name) => test.test(name))
         .sort()
         .map((name) => join(base, name)),
     );
-    if (found.length > LIMITS.files) return `more than ${LIMITS.files} files; allowed: that many`;
+    if (found.length > LIMITS.files) return `, which matches more than ${LIMITS.files} files; allowed: that many`;
   }
-  return found;
+  return found.length > 0 ? found : ', which matches no file; allowed: what matches one at least';
 }
 
 function list(folder: string): string[] {

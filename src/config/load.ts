@@ -69,6 +69,10 @@ class Judge {
   readonly #maimed = new Set<string>();
   /** Places that YAML's reader complained of: one complaint will do. */
   readonly #flawed: ReadonlySet<string>;
+  /** By the path of a list, as JSON: the items of it that were left out, in order. */
+  readonly #leftOut = new Map<string, number[]>();
+  /** What has been told where: an anchor that is used twice is wrong once. */
+  readonly #told = new Set<string>();
 
   constructor(files: Files, combined: Combined, problems: Problem[], node: string | undefined) {
     this.#files = files;
@@ -97,11 +101,15 @@ class Judge {
     });
   }
 
-  #report(path: Path, text: string, at: 'key' | 'value' = 'value', node = this.#node): void {
+  #report(found: Path, text: string, at: 'key' | 'value' = 'value', node = this.#node): void {
     if (this.#problems.length >= MOST) return;
+    const path = this.#original(found);
     const place = this.#combined.place(path, at, node);
-    if (this.#flawed.has(placeKey(place))) return;
-    this.#problems.push({ place, text: path.length === 0 ? text : `${pathText(path)}: ${text}` });
+    if (this.#flawed.has(placeKey(place)) || this.#told.has(placeKey(place) + text)) return;
+    this.#told.add(placeKey(place) + text);
+    // A key that should not be there is told of the map that it is in.
+    const subject = at === 'key' ? path.slice(0, -1) : path;
+    this.#problems.push({ place, text: subject.length === 0 ? text : `${pathText(subject)}: ${text}` });
   }
 
   /** The value as far as the schema allows it; what it refuses is told. */
@@ -113,13 +121,33 @@ class Judge {
       if (misfits.length === 0) throw new Error('the schema refuses what nothing is wrong with');
       // Later rounds meet what leaving things out has left: no news.
       if (round === 0) for (const { path, text, at } of misfits) this.#report(path, text, at, node);
-      for (const { path } of misfits) this.#maim(path);
       rest = prune(rest, misfits);
+      for (const path of misfits.map((misfit) => this.#original(misfit.path))) this.#maim(path);
     }
     return undefined;
   }
 
-  #maim([first, second]: Path): void {
+  /** The path in the files of what has another after parts were left out. */
+  #original(path: Path): Path {
+    if (this.#leftOut.size === 0) return path;
+    const original: (string | number)[] = [];
+    for (const step of path) {
+      const gone = typeof step === 'number' ? (this.#leftOut.get(JSON.stringify(original)) ?? []) : [];
+      original.push(gone.reduce<string | number>((at, index) => (index <= Number(at) ? Number(at) + 1 : at), step));
+    }
+    return original;
+  }
+
+  #maim(path: Path): void {
+    const [first, second] = path;
+    const last = path.at(-1);
+    if (typeof last === 'number') {
+      const list = JSON.stringify(path.slice(0, -1));
+      this.#leftOut.set(
+        list,
+        [...new Set([...(this.#leftOut.get(list) ?? []), last])].sort((a, b) => a - b),
+      );
+    }
     if (first === undefined) return;
     this.#maimed.add(second === undefined || first === 'defaults' ? String(first) : `${first}.${second}`);
   }

@@ -336,7 +336,7 @@ const serviceSchema = Type.Object(
   },
   {
     additionalProperties: false,
-    title: 'a service',
+    title: 'a map with address, port and real_servers',
     description: 'A virtual service and its real servers.',
     'x-later': LATER.service,
     'x-part': 'service',
@@ -373,7 +373,7 @@ const poolSchema = Type.Object(
   },
   {
     additionalProperties: false,
-    title: 'a pool of local addresses',
+    title: 'a map with addresses',
     description: 'Addresses of the balancer that FULLNAT services use as their source towards real servers.',
     'x-later': LATER.pool,
     'x-part': 'pool',

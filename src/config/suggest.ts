@@ -38,6 +38,7 @@ function slips(a: string, b: string, bound: number): number {
 /** What keepalived and ipvsadm call what lvsd has under another name. */
 const ELSEWHERE: Readonly<Record<string, string>> = {
   alpha: 'check: { start: down }',
+  ca: 'tls: { ca: ... }',
   connect_timeout: 'check: { timeout: ... }',
   delay_before_retry: 'check: { interval: ... }',
   delay_loop: 'check: { interval: ... }',
@@ -53,6 +54,10 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   ops: 'one_packet',
   persistence_granularity: 'persistence: { granularity: ... }',
   persistence_timeout: 'persistence: { timeout: ... }',
+  sni: 'tls: { server_name: ... }',
+  server_name: 'tls: { server_name: ... }',
+  tls: 'type: https',
+  verify: 'tls: { verify: ... }',
   retry: 'check: { fall: ... }',
   uthreshold: 'thresholds: { upper: ... }',
   vip: 'address',

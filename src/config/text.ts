@@ -53,7 +53,7 @@ function decode(bytes: Buffer): string | { wrong: string } {
   if (isUtf8(bytes)) return text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
   const at = text.indexOf('\ufffd');
   const line = text.slice(0, at).split('\n').length;
-  return { wrong: `is not UTF-8: there is another byte in line ${line}` };
+  return { wrong: `is not UTF-8 (line ${line} has a byte that is none); allowed: UTF-8` };
 }
 
 /** The kernel's words without the system call: "no such file or directory". */

@@ -10,7 +10,7 @@ import type { Check } from '../types.ts';
 import type { Path } from '../yaml/positions.ts';
 import type { Context } from './context.ts';
 import type { NamedFiles } from './files.ts';
-import { type Inherited, inherit, type Keys, type Written } from './inheritance.ts';
+import { type Inherited, inherit, isMaimed, type Keys, type Written } from './inheritance.ts';
 import { addressOf, durationOf } from './values.ts';
 
 /** What is not written. Milliseconds. */
@@ -43,7 +43,7 @@ export class Checks {
   resolve(written: Written | undefined): Check | undefined {
     if (!written) return undefined;
     if (this.#done.has(written)) return this.#done.get(written);
-    const inherited = inherit(written, (path, text) => this.#context.report(path, text));
+    const inherited = inherit(written, this.#context);
     const check = inherited && new Reader(inherited, written.path, this.#context, this.#files).read();
     this.#done.set(written, check);
     return check;
@@ -118,7 +118,7 @@ class Reader {
     const { command, user } = this.#keys;
     if (!command) {
       const text = 'command is missing; allowed: a list, the program’s absolute path and its arguments';
-      this.#context.report(this.#path, text);
+      if (!isMaimed(this.#path, this.#context)) this.#context.report(this.#path, text);
       return undefined;
     }
     const wrong = this.#own.has('command') ? this.#files.program(command[0] ?? '') : undefined;
@@ -169,10 +169,12 @@ class Reader {
 
   #tls(): TlsCheck {
     const { server_name: serverName, verify = true, ca } = this.#keys.tls ?? {};
-    const wrong = ca === undefined || !this.#own.has('tls') ? undefined : this.#files.authorities(ca);
-    if (wrong !== undefined) this.#wrong(['tls', 'ca'], wrong);
-    if (!verify && ca !== undefined)
+    if (ca === undefined || !this.#own.has('tls')) return { serverName, verify, ca };
+    const wrong = this.#files.authorities(ca);
+    if (!verify)
       this.#wrong(['tls', 'ca'], 'found ca with `verify: false`, which looks at no certificate; allowed: one of them');
+    else if (wrong !== undefined)
+      this.#wrong(['tls', 'ca'], `${wrong}; allowed: a PEM file with certificates to trust`);
     return { serverName, verify, ca };
   }
 }

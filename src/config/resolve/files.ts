@@ -62,12 +62,12 @@ function writable({ mode, gid }: Stats, folder: boolean): string | undefined {
 function wrongAuthorities(path: string): string | undefined {
   const shown = describe(path);
   const file = path.includes('\0') ? 'is no path' : readText(path, LARGEST_CA);
-  if (typeof file === 'string') return `found ${shown}, which ${file}`;
+  if (typeof file === 'string') return `found ${shown}, which ${file.replace(/; allowed.*/, '')}`;
   const blocks = file.text.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
   try {
     for (const block of blocks) new X509Certificate(block);
   } catch {
-    return `found ${shown}, in which a certificate is damaged; allowed: a PEM file`;
+    return `found ${shown}, in which a certificate is damaged`;
   }
-  return blocks.length > 0 ? undefined : `found ${shown}, which has no certificate in it; allowed: a PEM file`;
+  return blocks.length > 0 ? undefined : `found ${shown}, which has no certificate in it`;
 }

@@ -4,6 +4,7 @@ import { listOf } from '../describe.ts';
 import type { RawCheck } from '../schema.ts';
 import type { Check } from '../types.ts';
 import type { Path } from '../yaml/positions.ts';
+import type { Context } from './context.ts';
 
 export type CheckType = Check['type'];
 type RawMap = Exclude<RawCheck, 'none'>;
@@ -36,23 +37,28 @@ const KEYS: Readonly<Record<CheckType, ReadonlySet<string>>> = {
   exec: new Set([...COMMON_KEYS, 'command', 'user']),
 };
 
+const SILENT: Context = { report: () => {}, maimed: () => false };
+
+/** True where a part of what surrounds `path` was left out: what is missing may have been there. */
+export function isMaimed([first, second]: Path, context: Context): boolean {
+  return context.maimed('defaults') || context.maimed(String(first), String(second));
+}
+
 const isHttp = (type: CheckType) => type === 'http' || type === 'https';
 
 /**
  * undefined: not checked, or it cannot be told how (then that is told). Kin is inherited key by key: the same type, or
  * http and https; from any other nothing is.
  */
-export function inherit(
-  written: Written | undefined,
-  report: (path: Path, text: string) => void,
-): Inherited | undefined {
+export function inherit(written: Written | undefined, context: Context): Inherited | undefined {
   if (!written || written.raw === 'none') return undefined;
   const { raw, path } = written;
   // What is wrong below is told below.
-  const base = inherit(written.below, () => {});
+  const base = inherit(written.below, SILENT);
   const type = ('type' in raw ? raw.type : undefined) ?? base?.type;
   if (type === undefined) {
-    report(path, 'type is missing, and there is no check above to lay this over; allowed: tcp, http, https or exec');
+    const text = 'type is missing, and there is no check to lay this over; allowed: tcp, http, https or exec';
+    if (!isMaimed(path, context)) context.report(path, text);
     return undefined;
   }
   const kin = base && (base.type === type || (isHttp(base.type) && isHttp(type)));
@@ -67,7 +73,8 @@ export function inherit(
       continue;
     }
     const homes = (Object.keys(KEYS) as CheckType[]).filter((home) => KEYS[home].has(key));
-    report([...path, key], `found a key of ${listOf(homes, 'and')} checks in a check of type ${type}`);
+    const text = `found ${key}, a key of ${listOf(homes, 'and')} checks; allowed: those of ${type} checks`;
+    context.report([...path, key], text, 'key');
   }
   return { type, keys, own };
 }

@@ -25,7 +25,7 @@ export function checkOverlaps(
       if (other === undefined) continue;
       const what = virtual.fwmark !== 0 ? 'fwmark' : virtuals.length > 1 ? 'port' : undefined;
       const text = `found ${virtualText(virtual)}, which the service ${other} (${where(other)}) has already; allowed: one service for it`;
-      context.report(what === undefined ? path : [...path, what], text, what === undefined ? 'key' : 'value');
+      context.report(what === undefined ? path : [...path, what], text);
       break;
     }
     const [first] = virtuals;

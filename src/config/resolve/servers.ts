@@ -15,7 +15,8 @@ export interface Surroundings {
   /** services.NAME */
   path: Path;
   virtuals: readonly Virtual[];
-  family: Family;
+  /** undefined where the address is wrong. */
+  family: Family | undefined;
   forward: Forward;
   check: Written | undefined;
   weight: number;
@@ -26,32 +27,29 @@ type ServerMap = Exclude<RawRealServer, string>;
 export function resolveServers(raw: readonly RawRealServer[], around: Surroundings, scene: Scene): RealServerSpec[] {
   const result: RealServerSpec[] = [];
   const twins = new Twins(around.virtuals);
-  const names = new Map<string, number>();
+  const names = new Set<string>();
   const check = scene.checks.resolve(around.check);
   for (const [index, server] of raw.entries()) {
     const path = () => [...around.path, 'real_servers', index];
     const endpoint = endpointFor(server, path, scene);
     if (!endpoint) continue;
     const spec = specOf(server, endpoint, around, path, scene, check);
-    const twin = twins.find(spec.address, spec.port, index);
-    if (twin !== undefined)
-      scene.context.report(path(), `found ${endpoint.text}, which is real_servers[${twin}] already; allowed: once`);
+    if (twins.add(spec.address, spec.port))
+      scene.context.report(path(), `found ${endpoint.text} twice in this service; allowed: once`);
     // Addresses and ports are names of their own, and twins have just been told.
-    if (typeof server !== 'string' && server.name !== undefined) checkName(server.name, names, index, path, scene);
+    if (typeof server !== 'string' && server.name !== undefined) checkName(server.name, names, path, scene);
     result.push(spec);
   }
   return result;
 }
 
-function checkName(name: string, names: Map<string, number>, index: number, path: () => Path, scene: Scene): void {
-  const other = names.get(name);
-  names.set(name, other ?? index);
-  const why =
-    other !== undefined
-      ? `, which real_servers[${other}] has; allowed: one that no other has`
-      : parseIpv4(name)
-        ? ', which is an address; allowed: another, addresses stand for themselves'
-        : undefined;
+function checkName(name: string, names: Set<string>, path: () => Path, scene: Scene): void {
+  const why = names.has(name)
+    ? ' twice in this service; allowed: each once'
+    : parseIpv4(name)
+      ? ', which is an address; allowed: another, addresses stand for themselves'
+      : undefined;
+  names.add(name);
   if (why !== undefined) scene.context.report([...path(), 'name'], `found the name ${describe(name)}${why}`);
 }
 
@@ -67,9 +65,8 @@ export function resolveSorry(
   const forward = forwardOf(typeof raw === 'string' ? undefined : raw.forward, around.forward, path, scene);
   checkForward(endpoint, forward, around, path, scene);
   const twins = new Twins(around.virtuals);
-  for (const [index, { address, port }] of servers.entries()) twins.find(address, port, index);
-  const twin = twins.find(endpoint.bytes, endpoint.port, -1);
-  if (twin !== undefined)
+  for (const { address, port } of servers) twins.add(address, port);
+  if (twins.add(endpoint.bytes, endpoint.port))
     scene.context.report(path(), `found ${endpoint.text}, which is a real server of this service; allowed: another`);
   const { family, bytes, port } = endpoint;
   return { family, address: bytes, port, forward };
@@ -138,7 +135,7 @@ function forwardOf(own: RawForward | undefined, otherwise: Forward, path: () => 
 function checkForward(to: Endpoint, forward: Forward, around: Surroundings, path: () => Path, scene: Scene): void {
   const { method } = forward;
   const report = (text: string) => scene.context.report(path(), `found ${to.text} ${text}`);
-  if (to.family !== around.family && method !== 'tunnel') {
+  if (around.family !== undefined && to.family !== around.family && method !== 'tunnel') {
     const family = around.family === AF_INET ? 'IPv4' : 'IPv6';
     report(`with ${method} in an ${family} service; allowed: ${family}, or tunnel, the only method between families`);
   }
@@ -186,29 +183,30 @@ class Twins {
   readonly #ports: ReadonlySet<number>;
   /** What no port means; 0 where that is several. */
   readonly #usual: number;
-  readonly #seen = new Map<number | string, number>();
-  /** With several ports, the last server of an address that has one of them for its own. */
-  readonly #single = new Map<number | string, number>();
+  readonly #seen = new Set<number | string>();
+  /** Addresses of servers that have one of several ports for their own. */
+  readonly #single = new Set<number | string>();
 
   constructor(virtuals: readonly Virtual[]) {
     this.#ports = new Set(virtuals.map(({ port }) => port));
     this.#usual = this.#ports.size === 1 ? (virtuals[0]?.port ?? 0) : 0;
   }
 
-  /** The index of one before it that is the same. */
-  find(bytes: Uint8Array, port: number, index: number): number | undefined {
+  /** True for one that is there already. */
+  add(bytes: Uint8Array, port: number): boolean {
     const address = addressId(bytes);
     const effective = port || this.#usual;
     const idOf = (of: number) => (typeof address === 'number' ? 65536 * address + of : `${address}${of}`);
-    let twin = this.#seen.get(idOf(effective));
+    const id = idOf(effective);
+    let twin = this.#seen.has(id);
     if (this.#ports.size > 1) {
-      if (effective === 0) twin ??= this.#single.get(address);
+      if (effective === 0) twin ||= this.#single.has(address);
       else if (this.#ports.has(effective)) {
-        twin ??= this.#seen.get(idOf(0));
-        this.#single.set(address, index);
+        twin ||= this.#seen.has(idOf(0));
+        this.#single.add(address);
       }
     }
-    if (twin === undefined) this.#seen.set(idOf(effective), index);
+    this.#seen.add(id);
     return twin;
   }
 }

@@ -3,9 +3,10 @@
 import { AF_INET } from '../../base/addresses.ts';
 import { listOf } from '../describe.ts';
 import { DEFAULTS } from '../limits.ts';
-import type { RawService } from '../schema.ts';
+import type { RawForward, RawService } from '../schema.ts';
 import { closest } from '../suggest.ts';
 import type { Forward, LocalAddressPool, Place, RealServerSpec, ServiceSpec, Virtual } from '../types.ts';
+import type { Path } from '../yaml/positions.ts';
 import { resolveForward } from './forward.ts';
 import type { Written } from './inheritance.ts';
 import type { Scene } from './scene.ts';
@@ -28,7 +29,7 @@ export function resolveService(
 ): ServiceSpec {
   const { context, defaults } = scene;
   const path = ['services', name];
-  const family = virtuals[0]?.family ?? AF_INET;
+  const family = virtuals[0]?.family;
   const check: Written | undefined =
     raw.check === undefined
       ? scene.defaultCheck
@@ -68,7 +69,7 @@ export function resolveService(
   if (context.maimed('services', name) || context.maimed('defaults')) return spec;
   checkOnePacket(spec, raw, scene);
   if (virtuals.some(({ port, fwmark }) => port === 0 && fwmark === 0) && !spec.persistence)
-    context.report([...path, 'port'], 'found 0 (all ports) without persistence; allowed: with it');
+    context.report([...path, 'port'], 'found 0 (all ports) without persistence; allowed: with persistence');
   if (used.some(({ method }) => method === 'fullnat')) checkFullnat(spec, raw, scene);
   return spec;
 }
@@ -122,9 +123,11 @@ function poolOf(name: string, raw: RawService, used: readonly Forward[], scene: 
   const wanted = raw.local_addresses ?? (fullnat ? defaults.local_addresses : undefined);
   const whole = !context.maimed('services', name) && !context.maimed('defaults');
   if (wanted === undefined) {
-    const place = raw.forward === undefined ? path : [...path, 'forward'];
     if (fullnat && whole)
-      context.report(place, 'found fullnat without local_addresses; allowed: with the name of a pool of them');
+      context.report(
+        fullnatPath(name, raw),
+        'found fullnat without local_addresses; allowed: with the name of a pool of them',
+      );
     return undefined;
   }
   if (!fullnat && whole)
@@ -219,7 +222,17 @@ function checkFullnat(spec: ServiceSpec, raw: RawService, { context }: Scene): v
               : spec.persistence !== undefined && spec.persistence.engine !== ''
                 ? 'with a persistence engine; allowed: persistence by address'
                 : undefined;
-  const path = ['services', spec.name];
-  if (has !== undefined)
-    context.report(raw.forward === undefined ? path : [...path, 'forward'], `found fullnat ${has}`);
+  if (has !== undefined) context.report(fullnatPath(spec.name, raw), `found fullnat ${has}`);
+}
+
+/** Where a service, or the first real server of it that does, says fullnat; the service, where the defaults do. */
+function fullnatPath(name: string, raw: RawService): Path {
+  const path = ['services', name];
+  if (raw.forward !== undefined) return [...path, 'forward'];
+  const says = ({ forward }: { forward?: RawForward }) =>
+    forward === 'fullnat' || (typeof forward === 'object' && forward.method === 'fullnat');
+  const index = raw.real_servers.findIndex((server) => typeof server !== 'string' && says(server));
+  if (index >= 0) return [...path, 'real_servers', index, 'forward'];
+  const sorry = raw.sorry_server;
+  return typeof sorry === 'object' && says(sorry) ? [...path, 'sorry_server', 'forward'] : path;
 }

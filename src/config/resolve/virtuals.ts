@@ -43,8 +43,8 @@ export function resolveVirtuals(
     for (let port = ports.min; port <= ports.max; port++)
       virtuals.push({ family, protocol, address: bytes, port, fwmark: 0 });
   if (virtuals.length <= LIMITS.virtuals) return virtuals;
-  const found = `found ${virtuals.length} services of the kernel in one`;
-  context.report([...path, 'port'], `${found}; allowed: ${LIMITS.virtuals}, and a firewall mark for more`);
+  const found = `found ${virtuals.length} ports, each of them a service of the kernel`;
+  context.report([...path, 'port'], `${found}; allowed: ${LIMITS.virtuals}, or fwmark instead of address and port`);
   return undefined;
 }
 

@@ -55,6 +55,16 @@ export function eventOffset(event: Event): number {
   return quoted ? event.valueStart - 1 : event.valueStart;
 }
 
+/** Where the first node after `index` is that has a place. */
+function nextOffset(events: readonly Event[], index: number): number {
+  for (let at = index + 1; at < events.length; at++) {
+    const event = events[at];
+    const offset = event ? eventOffset(event) : -1;
+    if (offset >= 0) return offset;
+  }
+  return 0;
+}
+
 export function isMap(value: unknown): value is YamlMap {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
@@ -72,25 +82,37 @@ class Composer {
   /** Values so far, those behind aliases counted each time. */
   #count = 0;
   #repeated = 0;
+  /** Where the event at hand is. */
+  #offset = 0;
 
   constructor(source: string) {
     this.#source = source;
   }
 
   run(events: readonly Event[]): Composed {
-    for (const event of events) {
+    for (const [index, event] of events.entries()) {
       this.#count++;
+      const offset = eventOffset(event);
+      // An empty node has no place: it is where the next one is.
+      this.#offset = offset < 0 && event.type === EVENT_ID.SCALAR ? nextOffset(events, index) : offset;
       if (event.type === EVENT_ID.SCALAR) this.#scalar(event);
       else if (event.type === EVENT_ID.POP) this.#pop();
       else if (event.type === EVENT_ID.ALIAS) {
         if (!this.#alias(event.anchorStart, event.anchorEnd)) break;
-      } else if (event.type === EVENT_ID.DOCUMENT) this.#document(event.directives);
-      else this.#open(event);
+      } else if (event.type === EVENT_ID.DOCUMENT) {
+        this.#document(event.directives);
+        if (this.#documents.length < 2) continue;
+        this.#flaw(nextOffset(events, index), 'found a second document; allowed: one in a file');
+        break;
+      } else this.#open(event);
     }
     return { value: this.#documents[0], flaws: this.#flaws };
   }
 
   #flaw(offset: number, text: string): void {
+    const last = this.#flaws.at(-1);
+    // One pair of braces in another, {{ like this }}, is one mistake.
+    if (last?.text === text && Math.abs(last.offset - offset) < 2) return;
     if (this.#flaws.length < LIMITS.problems) this.#flaws.push({ offset, text });
   }
 
@@ -110,7 +132,7 @@ class Composer {
     const value = tag === '' ? (plain ? plainScalar(text) : text) : this.#tagged(tag, text, event.tagStart);
     const frame = this.#frames.at(-1);
     if (frame?.map && frame.key === undefined) {
-      frame.keyOffset = eventOffset(event);
+      frame.keyOffset = this.#offset;
       if (plain && text === '<<' && tag === '') {
         frame.key = text;
         frame.merging = true;
@@ -119,9 +141,8 @@ class Composer {
       return;
     }
     if (plain && typeof value === 'number' && looksOctal(text)) {
-      const [ten, eight] = [Number(text), Number.parseInt(text, 8)];
-      const write = Number.isNaN(eight) ? `${ten}` : `${ten}, or 0o${eight.toString(8)} for ${eight}`;
-      this.#flaw(event.valueStart, `found ${text}, which some read as octal; write ${write}`);
+      const octal = /^[-+]?[0-7]+$/.test(text) ? `, or 0o${value} for ${Number.parseInt(text, 8)}` : '';
+      this.#flaw(event.valueStart, `found ${text}, which some read as octal; write ${value}${octal}`);
     }
     if (event.anchorStart >= 0) this.#anchor(event, value, true);
     this.#add(value);
@@ -160,6 +181,8 @@ class Composer {
 
   #open(event: Exclude<Event, ScalarEvent> & { start: number; tagStart: number }): void {
     const isList = event.type === EVENT_ID.SEQUENCE;
+    const parent = this.#frames.at(-1);
+    if (parent?.map && parent.key === undefined) parent.keyOffset = this.#offset;
     const frame: Frame = {
       list: isList ? [] : undefined,
       map: isList ? undefined : {},
@@ -217,10 +240,7 @@ class Composer {
     this.#count += anchor.size;
     this.#repeated += anchor.size;
     if (this.#repeated > LIMITS.aliased) {
-      this.#flaw(
-        start - 1,
-        `found aliases that repeat more than ${LIMITS.aliased} values; allowed: that many in a file`,
-      );
+      this.#flaw(start - 1, `found aliases that repeat more than ${LIMITS.aliased} values; allowed: at most that`);
       return false;
     }
     const frame = this.#frames.at(-1);

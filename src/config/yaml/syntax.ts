@@ -30,9 +30,15 @@ function allErrors(source: string): Flaw[] {
   try {
     const documents = parseAllDocuments(source, { prettyErrors: false, uniqueKeys: false, strict: true });
     const errors = Array.isArray(documents) ? documents.flatMap((document) => document.errors) : [];
-    return errors.slice(0, MOST).map(({ pos, code, message }) => ({
-      offset: pos[0],
-      text: `not YAML: ${WORDS[code] ?? message.charAt(0).toLowerCase() + message.slice(1)}`,
+    // The first of a line has mostly brought about the others.
+    const lines = new Set<number>();
+    const news = errors.filter(({ pos: [offset] }) => {
+      const line = source.lastIndexOf('\n', offset - 1);
+      return !lines.has(line) && lines.add(line);
+    });
+    return news.slice(0, MOST).map(({ pos: [offset], code, message }) => ({
+      offset,
+      text: `not YAML: ${words(code, message)}`,
     }));
   } catch {
     // It is a second opinion only.
@@ -45,8 +51,18 @@ const WORDS: Partial<Record<ErrorCode, string>> = {
   TAB_AS_INDENT: 'found a tab as indentation; allowed: blanks',
   BAD_INDENT: 'found a line that is indented less, or otherwise, than what it belongs to',
   MULTILINE_IMPLICIT_KEY: 'found a key that goes over several lines; is a colon missing on the line?',
-  BLOCK_AS_IMPLICIT_KEY: 'found “: ” twice on one line; a text with “: ” in it needs quotes',
+  BLOCK_AS_IMPLICIT_KEY: 'found a key inside a value; a text with “: ” in it, or “:” at its end, needs quotes',
+  BLOCK_IN_FLOW: 'found a key inside a value; a text with “: ” in it needs quotes, and { } has commas between its keys',
+  UNEXPECTED_TOKEN: 'found something after the end of a value; is a comma, a bracket or a quote missing?',
 };
+
+function words(code: ErrorCode, message: string): string {
+  const closing = /end with an? (.)$/.exec(message) ?? /Expected .* to end with (.)/.exec(message);
+  if (closing) return `found no ${closing[1]} where a list or a map in brackets ends`;
+  const quote = /^Missing closing (.)quote/.exec(message);
+  if (quote) return `found no ${quote[1]} where a text in quotes ends`;
+  return WORDS[code] ?? message.charAt(0).toLowerCase() + message.slice(1);
+}
 
 function lineAt(source: string, offset: number): string {
   const end = source.indexOf('\n', offset);

@@ -63,7 +63,7 @@ export const httpCheckKeys = {
   headers: Type.Record(
     Type.String({ pattern: "^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$" }),
     Type.String({
-      title: 'a header’s value: one line of text',
+      title: 'one line of text',
       pattern: HEADER_TEXT,
       maxLength: 4000,
       examples: ['Bearer x'],
@@ -71,6 +71,7 @@ export const httpCheckKeys = {
     {
       additionalProperties: false,
       maxProperties: 50,
+      'x-name': 'the name of a header',
       description: 'More header lines of the request. A value that looks like a number needs quotes.',
       default: {},
       examples: [{ 'X-Probe': 'lvsd' }],
@@ -79,6 +80,7 @@ export const httpCheckKeys = {
   status: Type.Union(
     [statusCode, Type.Array(statusCode, { minItems: 1, maxItems: 100, title: 'a list of status codes and ranges' })],
     {
+      title: 'a status code (100 to 599), a range such as 200-299, or a list of them',
       description: 'Accepted status codes: one, a range, or a list of both.',
       default: ['200-299'],
       examples: [[200, 204, '300-399']],
@@ -110,7 +112,7 @@ export const httpCheckKeys = {
       ),
     ],
     {
-      title: 'a map with `contains: TEXT` or `matches: REGEX`',
+      title: 'a map with `contains: TEXT` or with `matches: REGEX`',
       description: 'What the first 256 KiB of the body must have. Without this key the body is not looked at.',
       examples: [{ contains: 'ready' }],
     },

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+// Wrong configurations, one for each kind of error and place, and every line that is said of them. After a change that
+// is meant: LVSD_UPDATE=1 node --import tsx --test test/unit/config/wrong.test.ts, and read the difference.
+import assert from 'node:assert/strict';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { ConfigError, loadConfig } from '../../../src/config/index.ts';
+import { type Case, formatTable, parseTable, writeCase } from './table.ts';
+
+const path = fileURLToPath(new URL('wrong.txt', import.meta.url));
+const table = readFileSync(path, 'utf8');
+const cases = parseTable(table);
+const dir = mkdtempSync(join(tmpdir(), 'lvsd-wrong-'));
+after(() => rmSync(dir, { recursive: true, force: true }));
+
+/** Programs and certificates that cases name. */
+function furnish(folder: string): void {
+  const put = (name: string, mode: number, text: string | Buffer = '#!/bin/sh\n') => {
+    writeFileSync(join(folder, name), text);
+    chmodSync(join(folder, name), mode);
+  };
+  put('program', 0o755);
+  put('plain', 0o644);
+  put('loose', 0o757);
+  put('empty.pem', 0o644, 'nothing in here\n');
+  put('damaged.pem', 0o644, '-----BEGIN CERTIFICATE-----\nTUlJ\n-----END CERTIFICATE-----\n');
+  put('latin1.yaml', 0o644, Buffer.from('version: 1\nservices: { caf\xe9: {} }\n', 'latin1'));
+  put('utf16.yaml', 0o644, Buffer.from('\ufeffversion: 1\n', 'utf16le'));
+  mkdirSync(join(folder, 'open'));
+  writeFileSync(join(folder, 'open', 'program'), '');
+  chmodSync(join(folder, 'open', 'program'), 0o755);
+  chmodSync(join(folder, 'open'), 0o777);
+}
+
+function told(one: Case, index: number): string[] {
+  const folder = join(dir, String(index));
+  mkdirSync(folder);
+  furnish(folder);
+  const file = writeCase(one, folder);
+  try {
+    loadConfig(file, { node: 'lb1', everyNode: true });
+    return ['(nothing is wrong)'];
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    const lines = error.message
+      .replaceAll(`${file}:`, '')
+      .replaceAll(`${folder}/`, '')
+      .replaceAll(folder, '$DIR')
+      .split('\n');
+    assert.equal(lines.length, error.problems.length, 'a line for each problem');
+    for (const { place } of error.problems) assert.ok(!place || (place.line > 0 && place.column > 0));
+    return lines;
+  }
+}
+
+if (process.env.LVSD_UPDATE === '1') {
+  const head = table.slice(0, table.indexOf('=== '));
+  writeFileSync(
+    path,
+    formatTable(
+      head,
+      cases.map((one, index) => ({ ...one, expected: told(one, index) })),
+    ),
+  );
+} else {
+  test('there are enough of them, each with another name', () => {
+    assert.ok(cases.length >= 120, String(cases.length));
+    assert.equal(new Set(cases.map(({ title }) => title)).size, cases.length);
+  });
+  for (const [index, one] of cases.entries()) test(one.title, () => assert.deepEqual(told(one, index), one.expected));
+}
