@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: MIT
+/** A checker in a process that may have few files open: argv has the port of a slow HTTP server. Says what came of it. */
+import { Checker } from '../../../src/health/checker/checker.ts';
+import { prepare } from '../../../src/health/checker/probers.ts';
+import { unknown } from '../../../src/health/machine.ts';
+import { HTTP, target } from './probes.ts';
+
+const transitions: string[] = [];
+const troubles: string[] = [];
+const checker = new Checker({
+  concurrency: 500,
+  programs: 1,
+  prepare,
+  onTransition: (_target, { reason }) => transitions.push(reason),
+  onTrouble: (text) => troubles.push(text),
+});
+const check = { ...HTTP, interval: 500, timeout: 500, fall: 1 };
+for (let i = 1; i <= 200; i++) {
+  const of = target(check, Number(process.argv[2]), `127.0.0.${i}`);
+  checker.add(of, unknown(of.id, true, Date.now()));
+}
+setTimeout(() => {
+  checker.stop();
+  process.stdout.write(`${JSON.stringify({ transitions, troubles, probes: checker.takeLoad().probes })}\n`, () =>
+    process.exit(0),
+  );
+}, 2500);

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+// This machine runs out of descriptors: that is no failure of any real server, and the log says it once.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { dirname, join } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { Complaints } from '../../../src/health/checker/complaints.ts';
+import { serve } from './probes.ts';
+
+const host = join(dirname(fileURLToPath(import.meta.url)), 'exhausted-host.ts');
+
+test('without a free descriptor nobody is taken down', async () => {
+  const port = await serve((socket) => {
+    socket.once('data', () => setTimeout(() => socket.end('HTTP/1.1 200 OK\r\n\r\n'), 200));
+  }, '0.0.0.0');
+  // 200 targets twice a second, 0.2 s each: 80 sockets at once, and there are not that many.
+  const line = `ulimit -n 60; exec "${process.execPath}" --import tsx "${host}" ${port}`;
+  const { stdout } = await promisify(execFile)('/bin/sh', ['-c', line]);
+  const { transitions, troubles, probes } = JSON.parse(stdout) as {
+    transitions: string[];
+    troubles: string[];
+    probes: number;
+  };
+  assert.deepEqual(transitions, []);
+  assert.deepEqual(troubles, ['cannot check, states stay as they are: too many open files (EMFILE)']);
+  assert.ok(probes > 400, `${probes}`);
+});
+
+test('a complaint is said once, and then how often it was', () => {
+  const said: string[] = [];
+  const complaints = new Complaints((text) => said.push(text));
+  for (let i = 0; i < 1000; i++) complaints.add('too many open files', i);
+  assert.deepEqual(said, ['too many open files']);
+  complaints.flush(9_999);
+  complaints.flush(10_000);
+  assert.deepEqual(said.splice(0), ['too many open files', 'too many open files (999 more times in 10s)']);
+  complaints.flush(20_000);
+  complaints.add('too many open files', 20_001);
+  assert.deepEqual(said.splice(0), ['too many open files'], 'after a while without any it is news again');
+  for (let i = 0; i < 10_000; i++) complaints.add(`kind ${i}`, 20_002);
+  assert.equal(said.length, 100, 'the number of kinds is bounded');
+});
