@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: MIT
 // The addon: no misuse from JavaScript does more than throw, and nothing is left open.
 import assert from 'node:assert/strict';
-import { closeSync, readdirSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import { native, READABLE } from '../../src/base/native.ts';
 
 const AF_UNIX = 1;
 const AF_NETLINK = 16;
+const SOCK_STREAM = 1;
 const SOCK_DGRAM = 2;
 const open = () => new (native().Socket)(AF_UNIX, SOCK_DGRAM, 0);
 const descriptors = () => readdirSync('/proc/self/fd').length;
@@ -17,7 +20,7 @@ const abstract = (name: string) => Buffer.concat([Buffer.from([AF_UNIX, 0, 0]), 
 const name = (of: string) => abstract(`lvsd-test-${process.pid}-${of}`);
 
 test('misuse is a TypeError', () => {
-  const { Socket, enterNetns } = native();
+  const { Socket, enterNetns, peerCredentials, lockFile } = native();
   const socket = open();
   const any = socket as unknown as Record<string, (...values: unknown[]) => unknown>;
   const wrong: [string, unknown[]][] = [
@@ -42,6 +45,8 @@ test('misuse is a TypeError', () => {
     ['receive', [Buffer.alloc(8), new Int32Array(3)]],
     ['receive', [Buffer.alloc(8), new Int32Array(65 * 4)]],
     ['receive', [Buffer.alloc(0), new Int32Array(4)]],
+    ['listen', []],
+    ['listen', ['x']],
     ['watch', [0, () => {}]],
     ['watch', [4, () => {}]],
     ['watch', [1]],
@@ -58,6 +63,8 @@ test('misuse is a TypeError', () => {
   assert.throws(() => new Socket(1, 2, 0, 5 as unknown as string), TypeError);
   assert.throws(() => new Socket(1, 2, 0, ''), TypeError);
   assert.throws(() => enterNetns('a\0b'), TypeError);
+  for (const call of [peerCredentials, lockFile] as ((...values: unknown[]) => unknown)[])
+    for (const values of [[], ['0'], [1.5], [{}]]) assert.throws(() => call(...values), TypeError);
   socket.close();
 });
 
@@ -73,6 +80,40 @@ test('system errors carry code, errno and syscall', () => {
   assert.equal(socket.fd, -1);
   assert.throws(() => socket.getsockname(), { code: 'EBADF' });
   assert.throws(() => socket.watch(READABLE, () => {}), { code: 'EBADF' });
+});
+
+test('connections are taken one by one, and know who made them', () => {
+  const { Socket, peerCredentials } = native();
+  const stream = () => new Socket(AF_UNIX, SOCK_STREAM, 0);
+  const [server, client] = [stream(), stream()];
+  server.bind(name('server'));
+  assert.throws(() => server.accept(), { code: 'EINVAL', syscall: 'accept' });
+  server.listen(4);
+  assert.equal(server.accept(), -1);
+  client.connect(name('server'));
+  const fd = server.accept();
+  assert.ok(fd > 2);
+  assert.deepEqual(peerCredentials(fd), { pid: process.pid, uid: process.getuid?.(), gid: process.getgid?.() });
+  closeSync(fd);
+  assert.equal(server.accept(), -1);
+  assert.throws(() => peerCredentials(fd), { code: 'EBADF', syscall: 'getsockopt' });
+  assert.throws(() => peerCredentials(-1), { code: 'EBADF' });
+  const file = openSync('/dev/null', 'r');
+  assert.throws(() => peerCredentials(file), { code: 'ENOTSOCK' });
+  closeSync(file);
+  for (const socket of [server, client]) socket.close();
+});
+
+test('a lock has one holder, until its descriptor is closed', () => {
+  const { lockFile } = native();
+  const path = join(mkdtempSync(join(tmpdir(), 'lvsd-lock-')), 'lock');
+  const [first, second] = [openSync(path, 'w'), openSync(path, 'w')];
+  assert.deepEqual([lockFile(first), lockFile(second), lockFile(first)], [true, false, true]);
+  closeSync(first);
+  assert.equal(lockFile(second), true);
+  closeSync(second);
+  assert.throws(() => lockFile(second), { code: 'EBADF', syscall: 'flock' });
+  rmSync(dirname(path), { recursive: true });
 });
 
 test('messages there and back, in batches, truncated ones marked', () => {
