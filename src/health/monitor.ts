@@ -5,6 +5,7 @@
  * started again where it was, and nothing flaps.
  */
 import type { Log } from '../base/log.ts';
+import { LoadWatch } from './checker/load-watch.ts';
 import type { FromChecker, Load, ToChecker, WireTarget } from './checker/messages.ts';
 import { fromRow } from './checker/messages.ts';
 import { CheckerProcess } from './checker/process.ts';
@@ -40,6 +41,7 @@ export class HealthMonitor {
   readonly #byId = new Map<string, Known>();
   readonly #byNumber = new Map<number, Known>();
   readonly #listeners = new Set<(transition: Transition) => void>();
+  readonly #loadWatch = new LoadWatch();
   #concurrency: number;
   #numbers = 0;
   #requests = 0;
@@ -184,12 +186,18 @@ export class HealthMonitor {
         if (message.last && this.#snapshot?.request === message.request) this.#snapshot.done();
         break;
       case 'beat':
-        this.#load = message.load;
+        this.#beat(message.load);
         break;
       case 'log':
         this.#log[message.level](message.text);
         break;
     }
+  }
+
+  #beat(load: Load): void {
+    this.#load = load;
+    const line = this.#loadWatch.see(load, this.#concurrency, performance.now());
+    if (line !== undefined) this.#log.warn(line);
   }
 
   #turn(number: number, { up, reason, at }: Omit<Transition, 'id'>, latency: number): void {

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: MIT
+// Checks that fall behind: said in words that help, and not all the time.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { LoadWatch } from '../../../src/health/checker/load-watch.ts';
+
+const FINE = { probes: 5000, running: 20, queued: 0, longestWait: 12, lost: 3 };
+
+test('a process that did not run, and a limit that is too low', () => {
+  const watch = new LoadWatch();
+  assert.equal(watch.see(FINE, 500, 0), undefined);
+  assert.equal(watch.see({ ...FINE, longestWait: 5000 }, 500, 0), undefined, 'nobody waits any more');
+  assert.match(
+    watch.see({ ...FINE, lost: 4200 }, 500, 0) ?? '',
+    /^the checker process did not get to run for 4200 ms: /,
+  );
+  assert.match(
+    watch.see({ ...FINE, queued: 90, longestWait: 1500 }, 500, 0) ?? '',
+    /^checks wait up to 1500 ms .*checks\.concurrency/,
+  );
+  assert.equal(watch.see({ ...FINE, lost: 4200, queued: 90, longestWait: 1500 }, 500, 59_999), undefined);
+  assert.ok(watch.see({ ...FINE, lost: 4200 }, 500, 60_000));
+});
