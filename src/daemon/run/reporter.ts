@@ -38,7 +38,8 @@ export class Reporter {
   }
 
   reload(text: string, fine: boolean): void {
-    this.log('config', fine ? 'info' : 'error', text);
+    // Of a wrong file each problem has its line.
+    for (const line of text.split('\n')) this.log('config', fine ? 'info' : 'error', line);
     this.events.add('reload', text);
   }
 
