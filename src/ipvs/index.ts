@@ -2,5 +2,5 @@
 /** IPVS as types: what the kernel's table holds, and the client that reads and changes it. */
 export { Ipvs, type ReadOptions } from './client.ts';
 export * from './constants.ts';
-export { compareDestinations, compareServices, serviceKeyText } from './keys.ts';
+export { bytesText, compareDestinations, compareServices, serviceKeyText } from './keys.ts';
 export * from './types.ts';

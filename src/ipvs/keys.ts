@@ -18,8 +18,18 @@ export function compareDestinations(a: DestinationKey, b: DestinationKey): numbe
   return compareBytes(a.address, b.address) || a.port - b.port;
 }
 
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+
+/** Lower-case digits. */
+export function bytesText(bytes: Uint8Array): string {
+  // By hand: a table has addresses by the ten thousand, and a Buffer for each costs more than the text.
+  let text = '';
+  for (let i = 0; i < bytes.length; i++) text += HEX[bytes[i] as number];
+  return text;
+}
+
 /** Equal for equal services, different for different ones. */
 export function serviceKeyText(key: ServiceKey): string {
   if (key.fwmark) return `${key.family}/${key.fwmark}`;
-  return `${key.family}/${key.protocol}/${Buffer.from(key.address).toString('hex')}/${key.port}`;
+  return `${key.family}/${key.protocol}/${bytesText(key.address)}/${key.port}`;
 }

@@ -66,7 +66,12 @@ export const SERVICE_ASPECTS: readonly Aspect<ServiceLike>[] = [
   },
   { name: 'persistence', value: persistence, text: persistence },
   { name: 'persistence engine', value: ({ peName }) => peName, text: ({ peName }) => peName || 'none' },
-  { name: 'local ports', value: localPorts, text: localPorts },
+  {
+    name: 'local ports',
+    // 0 to 0 is how the kernel is told that there is no range.
+    value: ({ portMin, portMax }) => 0x10000 * (portMin ?? 0) + (portMax ?? 0),
+    text: ({ portMin, portMax }) => (portMin || portMax ? `${portMin ?? 0}-${portMax ?? 0}` : 'any'),
+  },
   {
     name: 'timeout of established connections',
     value: ({ establishedTimeout }) => establishedTimeout ?? 0,
@@ -134,11 +139,6 @@ function persistence({ family, flags, timeout, netmask }: ServiceConfig): string
 /** An IPv4 mask may have holes: somebody else's tool takes anything. */
 function dotted(mask: number): string {
   return [24, 16, 8, 0].map((shift) => (mask >>> shift) & 255).join('.');
-}
-
-/** 0 to 0 is how the kernel is told that there is no range. */
-function localPorts({ portMin, portMax }: ServiceConfig): string {
-  return portMin || portMax ? `${portMin ?? 0}-${portMax ?? 0}` : 'any';
 }
 
 function forwardValue(of: DestinationConfig): number {

@@ -1,17 +1,10 @@
 // SPDX-License-Identifier: MIT
 /** What tells destinations and addresses apart, as texts for maps. Equal texts for equal things. */
 import type { Family } from '../base/addresses.ts';
-import type { DestinationKey } from '../ipvs/index.ts';
-
-const digits = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+import { bytesText, type DestinationKey } from '../ipvs/index.ts';
 
 /** The length tells the family. */
-export function bytesKey(address: Uint8Array): string {
-  // By hand: a table has them by the ten thousand, and a Buffer for each costs more than the text.
-  let text = '';
-  for (let i = 0; i < address.length; i++) text += digits[address[i] as number];
-  return text;
-}
+export const bytesKey = bytesText;
 
 /** The kernel takes 10.0.0.1 and ::ffff:10.0.0.1 for two destinations. */
 export function destinationKeyText({ address, port }: DestinationKey): string {

@@ -14,7 +14,7 @@ import { KernelModel, type Request } from '../unit/plan/kernel-model.ts';
 import { desiredTables, ownerships, related, type World } from '../unit/plan/tables.ts';
 
 const WORLD: World = { patched: true, engines: ['sip'], devices: ['eth0', 'lo'] };
-const RUNS = process.env.LVSD_COUNTS === 'full' ? 20_000 : 400;
+const RUNS = process.env.LVSD_COUNTS === 'full' ? 20_000 : 300;
 const cases = fc.tuple(related(WORLD), ownerships());
 const check = (property: fc.IAsyncProperty<unknown> | fc.IProperty<unknown>) =>
   fc.assert(property as fc.IAsyncProperty<unknown>, {
