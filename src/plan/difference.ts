@@ -3,7 +3,20 @@
 import { type ServiceKey, serviceKeyText, type Timeouts } from '../ipvs/index.ts';
 import { addressSteps } from './address-difference.ts';
 import { changedService, newService } from './service-difference.ts';
-import type { Actual, Desired, Operation, Ownership, Plan } from './types.ts';
+import type { Actual, ActualService, Desired, DesiredService, Operation, Ownership, Plan } from './types.ts';
+
+/** Pairs that do not differ, and keys: nobody changes a service in place, and most are the same as the last time. */
+const equal = new WeakMap<DesiredService, ActualService>();
+const keys = new WeakMap<ServiceKey, string>();
+
+function keyText(service: ServiceKey): string {
+  let text = keys.get(service);
+  if (text === undefined) {
+    text = serviceKeyText(service);
+    keys.set(service, text);
+  }
+  return text;
+}
 
 /**
  * The order: an address that no service stands behind any more leaves first, so that no traffic comes for what is being
@@ -11,20 +24,21 @@ import type { Actual, Desired, Operation, Ownership, Plan } from './types.ts';
  * to; services that are no longer wanted follow, and at the end the addresses that nothing uses any more.
  */
 export function difference(desired: Desired, actual: Actual, ownership: Ownership): Plan {
-  const present = new Map(actual.services.map((one) => [serviceKeyText(one.service), one]));
+  const present = new Map(actual.services.map((one) => [keyText(one.service), one]));
   const wanted = new Set<string>();
   const operations: Operation[] = [];
   const waiting: Plan['waiting'][number][] = [];
   for (const service of desired.services) {
-    const key = serviceKeyText(service);
+    const key = keyText(service);
     if (wanted.has(key)) continue;
     wanted.add(key);
     const there = present.get(key);
     if (!there) operations.push(...newService(service));
-    else {
+    else if (equal.get(service) !== there) {
       const steps = changedService(service, there);
       operations.push(...steps.operations);
       waiting.push(...steps.waiting);
+      if (steps.operations.length === 0 && steps.waiting.length === 0) equal.set(service, there);
     }
   }
   const gone = [...present].flatMap(([key, { service }]): Operation[] =>

@@ -142,19 +142,22 @@ class LaneState {
     else if (bringsWeight(operation)) this.#destinations.there++;
   }
 
+  /** Also where the caller left out what was to come. */
   #nothingCame(): boolean {
-    return this.#destinations.wanted > 0 && this.#destinations.there === 0;
+    return this.#destinations.there === 0;
   }
 }
 
-/** Which local addresses have no connection, now that they are no longer chosen. */
+/** Which local addresses are no longer chosen and have no connection. */
 async function idle(steps: readonly Step[], changer: Changer): Promise<(operation: Step['operation']) => boolean> {
   const service = steps[0]?.operation.service;
   if (!service) return () => true;
   try {
     const addresses = await changer.ipvs.localAddresses(service);
     const busy = new Set(
-      addresses.filter(({ connections }) => connections > 0).map(({ address }) => bytesKey(address)),
+      addresses
+        .filter(({ connections, draining }) => connections > 0 || !draining)
+        .map(({ address }) => bytesKey(address)),
     );
     return (operation) => operation.op !== 'delete-local-address' || !busy.has(bytesKey(operation.address));
   } catch {

@@ -14,7 +14,7 @@ import { KernelModel, type Request } from '../unit/plan/kernel-model.ts';
 import { desiredTables, ownerships, related, type World } from '../unit/plan/tables.ts';
 
 const WORLD: World = { patched: true, engines: ['sip'], devices: ['eth0', 'lo'] };
-const RUNS = process.env.LVSD_COUNTS === 'full' ? 20_000 : 300;
+const RUNS = process.env.LVSD_COUNTS === 'full' ? 20_000 : 200;
 const cases = fc.tuple(related(WORLD), ownerships());
 const check = (property: fc.IAsyncProperty<unknown> | fc.IProperty<unknown>) =>
   fc.assert(property as fc.IAsyncProperty<unknown>, {
@@ -212,13 +212,7 @@ test('what the kernel refuses stays with its service; the others come through, a
           if (service === victim && service !== undefined && command !== 'delete-service' && dice.next().value === 0)
             throw new NetlinkError(12);
         };
-        kernel.watch = ({ service }) => {
-          const is = kernel.read().services.find((one) => serviceKeyText(one.service) === service);
-          const was = actual.services.find((one) => serviceKeyText(one.service) === service);
-          const should = desired.services.find((one) => serviceKeyText(one) === service);
-          if (is && was && should && serves(was.destinations) && serves(should.destinations))
-            assert.ok(serves(is.destinations), 'ran empty because the kernel refused something');
-        };
+        kernel.watch = ({ service }) => assertServing(which, kernel, service);
         for (const { operation, error } of await carry(which, kernel)) {
           assert.ok(!(error instanceof assert.AssertionError), String(error));
           if (error && 'service' in operation) assert.equal(serviceKeyText(operation.service), victim);
@@ -237,6 +231,28 @@ async function converge(which: Case, kernel: KernelModel, rounds: number): Promi
   kernel.endConnections();
   await carry(which, kernel);
   assert.deepEqual(planOf(which, kernel), { operations: [], waiting: [] });
+}
+
+test('only some of the operations: still no service runs empty, and the rest comes later', () =>
+  check(
+    fc.asyncProperty(cases, fc.infiniteStream(fc.boolean()), async ([{ desired, actual }, ownership], dice) => {
+      const which = { desired, actual, ownership };
+      const kernel = new KernelModel(actual);
+      kernel.watch = ({ service }) => assertServing(which, kernel, service);
+      const some = planOf(which, kernel).operations.filter(() => dice.next().value);
+      for (const { error } of await apply(some, { ipvs: kernel, addresses: kernel.addresses }))
+        assert.ok(!(error instanceof assert.AssertionError), String(error));
+      await converge(which, kernel, 2);
+    }),
+  ));
+
+/** What served and shall serve does. */
+function assertServing({ desired, actual }: Case, kernel: KernelModel, key: string | undefined): void {
+  const is = kernel.read().services.find((one) => serviceKeyText(one.service) === key);
+  const was = actual.services.find((one) => serviceKeyText(one.service) === key);
+  const should = desired.services.find((one) => serviceKeyText(one) === key);
+  if (is && was && should && serves(was.destinations) && serves(should.destinations))
+    assert.ok(serves(is.destinations), 'a service ran empty');
 }
 
 test('somebody changes the table between the look and the deed: it converges all the same', () =>
