@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** Whom to trust: TLS contexts, made once for each set of authorities. A fresh one costs more than the handshake. */
+import { X509Certificate } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import type { TlsCheck } from './schema.ts';
@@ -24,8 +25,11 @@ interface Trust {
 const known = new Map<string, Trust>();
 let trusting: SecureContext | undefined;
 
-/** Throws, with a message for the operator, where the authorities cannot be read. */
-export function secureContext({ verify, ca }: TlsCheck): SecureContext {
+/**
+ * `now`: milliseconds of a clock that only goes forward. Throws, with a message for the operator, where the authorities
+ * cannot be read.
+ */
+export function secureContext({ verify, ca }: TlsCheck, now = performance.now()): SecureContext {
   if (!verify) {
     trusting ??= createSecureContext();
     return trusting;
@@ -33,7 +37,6 @@ export function secureContext({ verify, ca }: TlsCheck): SecureContext {
   const path = ca ?? systemFile();
   // Without any file of the system's there are those that Node brings.
   if (path === undefined) return createSecureContext();
-  const now = performance.now();
   const old = known.get(path);
   if (old && now - old.lookedAt < LOOK_AGAIN) return old.context;
   const version = attempt(path, () => versionOf(path));
@@ -41,7 +44,12 @@ export function secureContext({ verify, ca }: TlsCheck): SecureContext {
     old.lookedAt = now;
     return old.context;
   }
-  const context = attempt(path, () => createSecureContext({ ca: readFileSync(path) }));
+  const context = attempt(path, () => {
+    const ca = readFileSync(path);
+    // A context takes what is no certificate without a word, and then trusts nobody.
+    new X509Certificate(ca);
+    return createSecureContext({ ca });
+  });
   known.set(path, { context, version, lookedAt: now });
   return context;
 }

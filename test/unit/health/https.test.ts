@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 // HTTPS checks: whose certificate is taken, whose is not, and TLS that goes wrong in other ways.
 import assert from 'node:assert/strict';
+import { copyFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { createServer, type TlsOptions } from 'node:tls';
 import type { HttpCheck, TlsCheck } from '../../../src/health/http/schema.ts';
+import { secureContext } from '../../../src/health/http/trust.ts';
 import { authority, certificate } from './certificates.ts';
 import { closedPort, HTTP, listening, probe, serve, target } from './probes.ts';
 
@@ -95,4 +97,19 @@ test('authorities that cannot be read are our own trouble', async () => {
     await check(port, { ca: '/nowhere/ca.pem' }),
     'inconclusive: authorities in /nowhere/ca.pem cannot be read: there is no such file',
   );
+});
+
+test('a context is made once for a file of authorities, and anew when that changes', () => {
+  const path = authority('renewed');
+  const tls = { ...TLS, ca: path };
+  const first = secureContext(tls, 0);
+  assert.equal(secureContext(tls, 20_000), first);
+  copyFileSync(ca, path);
+  assert.equal(secureContext(tls, 24_000), first, 'nobody looks all the time');
+  const second = secureContext(tls, 26_000);
+  assert.notEqual(second, first);
+  assert.equal(secureContext(tls, 99_000), second);
+  writeFileSync(path, '-----BEGIN CERTIFICATE-----\nnone\n');
+  assert.throws(() => secureContext(tls, 120_000), /cannot be read: it is not a PEM file$/);
+  assert.equal(secureContext({ ...tls, verify: false }), secureContext({ ...TLS, verify: false }));
 });

@@ -7,11 +7,13 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { after, test } from 'node:test';
+import { createServer as createTlsServer } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import type { Log } from '../../../src/base/log.ts';
 import { HealthMonitor } from '../../../src/health/monitor.ts';
 import type { Check, Target, TargetState, Transition } from '../../../src/health/types.ts';
-import { closedPort, EXEC, HTTP, serve, TCP, target } from './probes.ts';
+import { authority, certificate } from './certificates.ts';
+import { closedPort, EXEC, HTTP, listening, serve, TCP, target } from './probes.ts';
 
 const FAST = { ...TCP, interval: 100, timeout: 100 };
 
@@ -75,6 +77,38 @@ test('a target that goes and comes back, with its reasons', async () => {
   assert.ok(state?.up && state.probed && state.last?.ok && state.failures >= 3 && state.probes >= 5);
   assert.ok(monitor.alive);
   server.close();
+});
+
+test('every kind of check, in the checker process', async () => {
+  const { monitor, lines } = start();
+  authority('trusted');
+  const tls = createTlsServer(certificate('good', 'trusted', 'DNS:shop.example'), (socket) => {
+    socket.on('error', () => {});
+    socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\n\r\nfine'));
+  });
+  const plain = await serve((socket) => {
+    socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\n\r\nfine'));
+  });
+  const slow = { interval: 1000, timeout: 1000, rise: 1 };
+  const body = { matches: '^fi' };
+  const trusting = { serverName: undefined, verify: false, ca: undefined };
+  const targets = [
+    target({ ...HTTP, ...slow, body }, plain),
+    target({ ...HTTP, ...slow, type: 'https', body, tls: trusting }, await listening(tls)),
+    target(
+      { ...HTTP, ...slow, type: 'https', tls: { ...trusting, verify: true } },
+      await listening(createTlsServer(certificate('other', 'trusted', 'DNS:x'))),
+    ),
+    target({ ...EXEC, ...slow, command: ['/bin/true'] }, 1),
+  ].map((one) => ({ ...one, initiallyUp: false }));
+  monitor.configure(targets);
+  await until(async () => [...(await monitor.states()).values()].every(({ probed }) => probed), 'all are probed');
+  const states = await monitor.states();
+  assert.deepEqual(
+    targets.map(({ id }) => states.get(id)?.last?.reason),
+    ['status 200', 'status 200', 'unable to verify the first certificate', 'exit status 0'],
+  );
+  assert.deepEqual(lines, []);
 });
 
 test('a reload keeps what stays, its place in time too', async () => {
