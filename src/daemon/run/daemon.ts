@@ -12,7 +12,7 @@ import type { Concerns } from '../../plan/index.ts';
 import type { Desired, Ownership } from '../../plan/types.ts';
 import { desired } from '../service/desired.ts';
 import { targets } from '../service/initial.ts';
-import { type Entry, type Member, roster } from '../service/roster.ts';
+import { type Entry, roster } from '../service/roster.ts';
 import { type Leaving, type Override, Situation } from '../service/situation.ts';
 import type { KnownTable } from './known.ts';
 import type { Memory } from './memory.ts';
@@ -41,7 +41,6 @@ export class Daemon {
   #config: Config;
   /** What lvsd made, or the file has named: `serviceKeyText`s. */
   readonly #remembered = new Set<string>();
-  #byTarget = new Map<string, { entry: Entry; member: Member }[]>();
   #news: Transition[] = [];
   #leavingAll = false;
 
@@ -94,19 +93,24 @@ export class Daemon {
   }
 
   async #configured(entries: readonly Entry[], history?: ReadonlyMap<string, TargetState>): Promise<CycleResult> {
-    const wanted = targets(entries, (key) => this.#parts.table.service(key));
     const { monitor } = this.#parts;
+    const wanted = targets(
+      entries,
+      (key) => this.#parts.table.service(key),
+      (id) => monitor?.state(id) !== undefined,
+    );
     monitor?.configure(wanted, history);
     for (const target of wanted) {
       const known = monitor ? monitor.state(target.id) : history?.get(target.id);
       this.situation.setTarget(target.id, known?.up ?? target.initiallyUp);
     }
     this.situation.keepTargets(new Set(wanted.map(({ id }) => id)));
-    this.#byTarget = index(entries);
+    const owned = this.#remembered.size;
     for (const { key } of entries) this.#remembered.add(key);
     this.#settleQuorums();
     // Before the kernel has any of it: after a crash in between it must count as ours.
-    await this.#parts.saveNow();
+    if (this.#remembered.size > owned) await this.#parts.saveNow();
+    else this.#parts.saveSoon();
     const result = await this.reconciler.run();
     this.#forgetVanished();
     return result;
@@ -121,8 +125,12 @@ export class Daemon {
   #digest(): void {
     for (const transition of this.#news.splice(0)) {
       this.situation.setTarget(transition.id, transition.up);
-      for (const { entry, member } of this.#byTarget.get(transition.id) ?? [])
-        this.#parts.reporter.server(entry.spec.name, transitionText(entry, member, transition), transition.up);
+      for (const entry of this.situation.users(transition.id)) {
+        for (const member of entry.members) {
+          if (member.target?.id !== transition.id) continue;
+          this.#parts.reporter.server(entry.spec.name, transitionText(entry, member, transition), transition.up);
+        }
+      }
     }
     this.#settleQuorums();
     this.#parts.saveSoon();
@@ -200,17 +208,4 @@ export class Daemon {
     for (const key of keys) if (this.#leavingAll || !named.has(key)) this.#remembered.delete(key);
     this.#parts.saveSoon();
   }
-}
-
-function index(entries: readonly Entry[]): Map<string, { entry: Entry; member: Member }[]> {
-  const found = new Map<string, { entry: Entry; member: Member }[]>();
-  for (const entry of entries) {
-    for (const member of entry.members) {
-      if (!member.target) continue;
-      const users = found.get(member.target.id);
-      if (users) users.push({ entry, member });
-      else found.set(member.target.id, [{ entry, member }]);
-    }
-  }
-  return found;
 }

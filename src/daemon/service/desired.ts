@@ -7,10 +7,25 @@ import type { Desired, DesiredAddress, DesiredService } from '../../plan/types.t
 import type { Entry } from './roster.ts';
 import type { Leaving, Situation } from './situation.ts';
 
+/** What was worked out, and of which version of the entry. */
+type Made = WeakMap<Entry, { version: number; service: DesiredService }>;
+const made = new WeakMap<Situation, Made>();
+
+/** Of services about which nothing has changed it has the very objects that it had the last time. */
 export function desired(config: Config, situation: Situation): Desired {
   const leaving = byEntry(situation.leaving);
+  const known: Made = made.get(situation) ?? new WeakMap();
+  made.set(situation, known);
+  const serviceOf = (entry: Entry) => {
+    const version = situation.version(entry);
+    const before = known.get(entry);
+    if (before?.version === version) return before.service;
+    const service = desiredService(entry, situation, leaving.get(entry.key) ?? []);
+    known.set(entry, { version, service });
+    return service;
+  };
   return {
-    services: situation.roster.map((entry) => desiredService(entry, situation, leaving.get(entry.key) ?? [])),
+    services: situation.roster.map(serviceOf),
     addresses: [...virtualAddresses(situation), ...localAddresses(config)],
     timeouts: { tcp: config.timeouts.tcp ?? 0, tcpFin: config.timeouts.tcpFin ?? 0, udp: config.timeouts.udp ?? 0 },
   };

@@ -8,15 +8,28 @@ import { destinationKeyText } from '../../plan/keys.ts';
 import type { ActualService } from '../../plan/types.ts';
 import { type Entry, type Member, serverText } from './roster.ts';
 
-/** Every target of the roster, once. `table` finds a service of the kernel by `Entry.key`. */
-export function targets(roster: readonly Entry[], table: (key: string) => ActualService | undefined): Target[] {
+/**
+ * Every target of the roster, once. `table` finds a service of the kernel by `Entry.key`. What a target counts as is only
+ * worked out where it is not `known` already.
+ */
+export function targets(
+  roster: readonly Entry[],
+  table: (key: string) => ActualService | undefined,
+  known: (id: string) => boolean = () => false,
+): Target[] {
   const found = new Map<string, Target & { seen: boolean }>();
   for (const entry of roster) {
-    const existing = table(entry.key);
-    const present = existing && new Map(existing.destinations.map((one) => [destinationKeyText(one), one.weight]));
+    let present: Map<string, number> | undefined;
     for (const member of entry.members) {
       if (!member.target) continue;
       const { id, address, port, check } = member.target;
+      if (known(id)) {
+        if (found.has(id)) continue;
+        const label = `${entry.spec.name} ${serverText(member)}`;
+        found.set(id, { id, address, port, check, initiallyUp: true, label, seen: true });
+        continue;
+      }
+      present ??= weights(table(entry.key));
       const inTable = present && serves(entry, member, present.get(member.key));
       const before = found.get(id);
       // Shared by several services: what one of their tables says counts more than that another one is new.
@@ -36,6 +49,10 @@ export function targets(roster: readonly Entry[], table: (key: string) => Actual
     }
   }
   return [...found.values()].map(({ seen: _, ...target }) => target);
+}
+
+function weights(service: ActualService | undefined): Map<string, number> | undefined {
+  return service && new Map(service.destinations.map((one) => [destinationKeyText(one), one.weight]));
 }
 
 /** With weight 0 it is there because it is down, unless the file, or someone who drains it, says 0. */

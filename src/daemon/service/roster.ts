@@ -31,9 +31,19 @@ export interface Entry {
   sorry: DestinationConfig | undefined;
 }
 
+/** A service that a reload has left as it was keeps its entries: whoever compares them sees at once that they are the same. */
+const made = new WeakMap<ServiceSpec, readonly Entry[]>();
+
 export function roster(config: Config): Entry[] {
   const entries: Entry[] = [];
-  for (const spec of config.services.values()) for (const virtual of spec.virtuals) entries.push(entry(spec, virtual));
+  for (const spec of config.services.values()) {
+    let those = made.get(spec);
+    if (!those) {
+      those = spec.virtuals.map((virtual) => entry(spec, virtual));
+      made.set(spec, those);
+    }
+    for (const one of those) entries.push(one);
+  }
   return entries;
 }
 

@@ -34,6 +34,12 @@ export type MemberState = 'up' | 'down' | 'unchecked' | 'draining';
 
 export class Situation {
   #roster: readonly Entry[] = [];
+  /** Entries by the target that they use. */
+  #users = new Map<string, readonly Entry[]>();
+  /** How often something about an entry has changed. */
+  readonly #versions = new WeakMap<Entry, number>();
+  /** Entries whose quorum has to be looked at. */
+  readonly #unsettled = new Set<Entry>();
   readonly #up = new Map<string, boolean>();
   readonly #quorum = new Map<string, boolean>();
   #overrides = new Map<string, Override>();
@@ -48,22 +54,61 @@ export class Situation {
    * services that stay are kept, new ones hold if there is weight enough.
    */
   configure(roster: readonly Entry[], now: number): void {
-    const before = new Map(this.#roster.map((entry) => [entry.key, entry]));
-    const kept = new Set(roster.map(({ key }) => key));
-    this.#leaving = this.#leaving.filter((one) => kept.has(one.entry));
-    for (const entry of roster) {
-      const old = before.get(entry.key);
-      const there = new Set(entry.members.map(({ key }) => key));
-      this.#leaving = this.#leaving.filter((one) => one.entry !== entry.key || !there.has(memberKey(one)));
-      if (!old || entry.spec.drain === 0) continue;
-      for (const member of old.members) {
-        if (there.has(member.key) || this.#memberDown(old, member)) continue;
-        const destination = { ...member.destination, weight: 0 };
-        this.#leaving.push({ entry: entry.key, destination, until: now + entry.spec.drain });
-      }
+    // Nearly every entry is the one that it was: what follows is about the others.
+    const gone = new Set(this.#roster);
+    const added = roster.filter((entry) => !gone.delete(entry));
+    const before = new Map([...gone].map((entry) => [entry.key, entry]));
+    for (const entry of added) {
+      this.#takeOn(entry, before.get(entry.key), now);
+      before.delete(entry.key);
     }
+    this.#leaving = this.#leaving.filter((one) => !before.has(one.entry));
+    for (const key of before.keys()) this.#quorum.delete(key);
+    for (const entry of gone) this.#letGo(entry);
     this.#roster = roster;
-    for (const key of this.#quorum.keys()) if (!kept.has(key)) this.#quorum.delete(key);
+  }
+
+  #takeOn(entry: Entry, old: Entry | undefined, now: number): void {
+    this.#touch(entry);
+    for (const { target } of entry.members) {
+      if (!target) continue;
+      const users = this.#users.get(target.id) ?? [];
+      if (!users.includes(entry)) this.#users.set(target.id, [...users, entry]);
+    }
+    const there = new Set(entry.members.map(({ key }) => key));
+    this.#leaving = this.#leaving.filter((one) => one.entry !== entry.key || !there.has(memberKey(one)));
+    if (!old || entry.spec.drain === 0) return;
+    for (const member of old.members) {
+      if (there.has(member.key) || this.#memberDown(old, member)) continue;
+      const destination = { ...member.destination, weight: 0 };
+      this.#leaving.push({ entry: entry.key, destination, until: now + entry.spec.drain });
+    }
+  }
+
+  #letGo(entry: Entry): void {
+    this.#unsettled.delete(entry);
+    for (const { target } of entry.members) {
+      const users = target && this.#users.get(target.id)?.filter((one) => one !== entry);
+      if (!users) continue;
+      if (users.length > 0) this.#users.set(target.id, users);
+      else this.#users.delete(target.id);
+    }
+  }
+
+  /** Something about this entry has changed. */
+  #touch(entry: Entry): void {
+    this.#versions.set(entry, this.version(entry) + 1);
+    this.#unsettled.add(entry);
+  }
+
+  /** Another number whenever what is known about an entry has changed: whoever worked something out may keep it till then. */
+  version(entry: Entry): number {
+    return this.#versions.get(entry) ?? 0;
+  }
+
+  /** Entries that use a target. */
+  users(target: string): readonly Entry[] {
+    return this.#users.get(target) ?? [];
   }
 
   /** What is known from before: the state file, at start. */
@@ -72,16 +117,22 @@ export class Situation {
     overrides: readonly Override[];
     leaving: readonly Leaving[];
   }): void {
-    const kept = new Set(this.#roster.map(({ key }) => key));
-    for (const [key, up] of known.quorum) if (kept.has(key)) this.#quorum.set(key, up);
+    const entries = new Map(this.#roster.map((entry) => [entry.key, entry]));
+    for (const [key, up] of known.quorum) if (entries.has(key)) this.#quorum.set(key, up);
     for (const override of known.overrides) this.#overrides.set(overrideKey(override), override);
-    this.#leaving.push(...known.leaving.filter((one) => kept.has(one.entry)));
+    for (const one of known.leaving) {
+      const entry = entries.get(one.entry);
+      // The file may have it again.
+      if (entry && !entry.members.some(({ key }) => key === memberKey(one))) this.#leaving.push(one);
+    }
+    for (const entry of this.#roster) this.#touch(entry);
   }
 
   /** The same knowledge under another configuration, to see what that would do. */
   preview(roster: readonly Entry[], now: number): Situation {
     const copy = new Situation();
     copy.#roster = this.#roster;
+    copy.#users = new Map(this.#users);
     for (const [id, up] of this.#up) copy.#up.set(id, up);
     for (const [key, up] of this.#quorum) copy.#quorum.set(key, up);
     copy.#overrides = new Map(this.#overrides);
@@ -91,7 +142,9 @@ export class Situation {
   }
 
   setTarget(id: string, up: boolean): void {
+    if (this.#up.get(id) === up) return;
     this.#up.set(id, up);
+    for (const entry of this.users(id)) this.#touch(entry);
   }
 
   /** Forgets targets that nobody wants any more. */
@@ -102,15 +155,17 @@ export class Situation {
   /** Moves every quorum on to what weights and overrides now say; the changes. */
   settleQuorums(): QuorumChange[] {
     const changes: QuorumChange[] = [];
-    for (const entry of this.#roster) {
+    for (const entry of this.#unsettled) {
       const weight = this.weight(entry);
       const before = this.#quorum.get(entry.key);
       const { quorum, hysteresis } = entry.spec;
       const up = nextQuorum(before, weight, quorum, hysteresis);
       if (up === before) continue;
       this.#quorum.set(entry.key, up);
+      this.#touch(entry);
       if (before !== undefined || !up) changes.push({ entry, up, weight });
     }
+    this.#unsettled.clear();
     return changes;
   }
 
@@ -151,6 +206,7 @@ export class Situation {
     if (on === this.#overrides.has(key)) return false;
     if (on) this.#overrides.set(key, override);
     else this.#overrides.delete(key);
+    for (const entry of this.#roster) if (entry.spec.name === override.service) this.#touch(entry);
     return true;
   }
 
@@ -175,9 +231,12 @@ export class Situation {
 
   /** Lets go of those whose time is over, or that `idle` says have no connection any more; how many. */
   release(now: number, idle: (one: Leaving) => boolean): number {
-    const before = this.#leaving.length;
-    this.#leaving = this.#leaving.filter((one) => one.until > now && !idle(one));
-    return before - this.#leaving.length;
+    const gone = new Set(this.#leaving.filter((one) => one.until <= now || idle(one)));
+    if (gone.size === 0) return 0;
+    this.#leaving = this.#leaving.filter((one) => !gone.has(one));
+    const keys = new Set([...gone].map((one) => one.entry));
+    for (const entry of this.#roster) if (keys.has(entry.key)) this.#touch(entry);
+    return gone.size;
   }
 
   get quorums(): ReadonlyMap<string, boolean> {
