@@ -92,8 +92,9 @@ export class HealthMonitor {
       this.#byNumber.set(known.number, known);
       added.push(known);
     }
-    if (this.#byId.size > 0) this.#checker.start();
-    this.#send(added, removed);
+    // One that starts is told everything.
+    if (this.#checker.running) this.#send(added, removed);
+    else if (this.#byId.size > 0) this.#checker.start();
   }
 
   /** As known here: `up` and `since` are right, the rest is as of the last transition or snapshot. */

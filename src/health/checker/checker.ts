@@ -206,7 +206,7 @@ export class Checker {
     const { target } = entry;
     if (this.#entries.get(target.id) !== entry) return;
     if (outcome === 'inconclusive') {
-      this.#complaints.add(`cannot check, states stay as they are: ${reason}`, clock());
+      this.#complaints.add(reason, target.label, clock());
       return;
     }
     const latency = Math.round((clock() - entry.startedAt) * 1000) / 1000;

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
-/** What goes wrong a thousand times a second, said once, and then how often it was. */
+/** What goes wrong a thousand times a second, said once, and then ever more rarely how often it was. */
 
-/** Milliseconds in which a complaint is said once. */
-const PERIOD = 10_000;
-/** Different complaints that are told apart; whatever has more words than this to say it in is one complaint. */
+/** Milliseconds until the same is said again, the first time and at most. */
+const FIRST_PERIOD = 10_000;
+const LONGEST_PERIOD = 640_000;
+/** Different complaints that are told apart. */
 const MOST = 100;
 
 interface Complaint {
+  period: number;
   until: number;
   more: number;
 }
@@ -19,27 +21,30 @@ export class Complaints {
     this.#say = say;
   }
 
-  add(text: string, now: number): void {
-    const key = this.#open.has(text) || this.#open.size < MOST ? text : 'further complaints of other kinds';
+  /** `whose`: named where it is said. `now`: milliseconds of a clock that only goes forward. */
+  add(reason: string, whose: string, now: number): void {
+    const key = this.#open.has(reason) || this.#open.size < MOST ? reason : 'for many different reasons';
     const open = this.#open.get(key);
     if (open) {
       open.more++;
       return;
     }
-    this.#open.set(key, { until: now + PERIOD, more: 0 });
-    this.#say(key);
+    this.#open.set(key, { period: FIRST_PERIOD, until: now + FIRST_PERIOD, more: 0 });
+    this.#say(`cannot check ${whose}, its state stays as it is: ${key}`);
   }
 
   /** To be called now and then. */
   flush(now: number): void {
-    for (const [text, complaint] of this.#open) {
-      if (complaint.until > now) continue;
-      if (complaint.more === 0) {
-        this.#open.delete(text);
+    for (const [reason, complaint] of this.#open) {
+      const { period, until, more } = complaint;
+      if (until > now) continue;
+      if (more === 0) {
+        this.#open.delete(reason);
         continue;
       }
-      this.#say(`${text} (${complaint.more} more times in ${PERIOD / 1000}s)`);
-      this.#open.set(text, { until: now + PERIOD, more: 0 });
+      this.#say(`${more} more checks could not be made in ${period / 1000}s, states stay as they are: ${reason}`);
+      const next = Math.min(2 * period, LONGEST_PERIOD);
+      this.#open.set(reason, { period: next, until: now + next, more: 0 });
     }
   }
 }
