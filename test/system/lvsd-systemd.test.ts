@@ -13,10 +13,12 @@ const unit = readFileSync(new URL('../../examples/lvsd.service', import.meta.url
   .replace(/^Wants=.*\n/m, '')
   .replace(/^After=.*$/m, 'DefaultDependencies=no');
 
-/** The watchdog sooner; the log where it can be read; and what docs/operations.md says to add for `user:`. */
-const dropIn = `[Service]
+/** The journal, which a whole system has; the watchdog sooner; what docs/operations.md says to add for `user:`. */
+const dropIn = `[Unit]
+Requires=systemd-journald.socket
+After=systemd-journald.socket
+[Service]
 WatchdogSec=10
-StandardError=append:/run/lvsd.log
 CapabilityBoundingSet=CAP_SETUID CAP_SETGID CAP_KILL
 `;
 
@@ -51,7 +53,7 @@ const CONFIG = {
 let machine: Machine;
 const show = (name: string) => machine.property('lvsd', name);
 const active = () => show('ActiveState') === 'active';
-const log = () => machine.run('cat', '/run/lvsd.log').stdout;
+const log = (...words: string[]) => machine.run('journalctl', '-u', 'lvsd', '-o', 'cat', '--no-pager', ...words).stdout;
 const table = () => machine.run('ipvsadm', '-Sn').stdout;
 
 before(async () => {
@@ -104,7 +106,10 @@ test('a reload; and a wrong file, which changes nothing and is told', async () =
   writeFileSync(FILE, 'version: 1\nservcies: {}\n');
   assert.equal(machine.run('systemctl', 'reload', 'lvsd').status, 1);
   assert.match(table(), / -s rr\n/);
-  assert.match(log(), /error config: .*servcies/);
+  // Priorities are the journal's, not part of the text.
+  assert.match(log('-p', 'err'), /^config: .*servcies/m);
+  assert.doesNotMatch(log('-p', 'err'), /^control: reload: asked for by uid 0/m);
+  assert.match(log(), /^control: reload: asked for by uid 0, pid \d+$/m);
   writeFileSync(FILE, JSON.stringify(CONFIG));
   assert.equal(machine.run('systemctl', 'reload', 'lvsd').status, 0);
   assert.equal(table(), before);

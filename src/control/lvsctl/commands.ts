@@ -8,7 +8,7 @@ import { planText } from '../plan-text.ts';
 import type { Command, Invocation } from './options.ts';
 import { statusText } from './status.ts';
 import type { Paint } from './terminal.ts';
-import { clockText } from './times.ts';
+import { clockText, count } from './words.ts';
 
 export interface Streams {
   out: (text: string) => void;
@@ -41,7 +41,7 @@ export async function execute(
     }
     case 'reload': {
       const result = await client.call('reload', {});
-      print(result, () => `reloaded: ${result.operations} operations, ${result.failed.length} failed\n`);
+      print(result, () => `reloaded: ${count(result.operations, 'operation')}, ${result.failed.length} failed\n`);
       for (const text of result.failed) err(`lvsctl: ${printable(text)}\n`);
       return result.failed.length > 0 ? EXIT.RUNTIME : EXIT.OK;
     }

@@ -4,7 +4,7 @@ import { printable } from '../../base/printable.ts';
 import type { DaemonStatus, RealServerStatus, ServiceStatus } from '../messages.ts';
 import { type Column, table } from './table.ts';
 import type { Colour, Paint } from './terminal.ts';
-import { clockText, latencyText, spanText } from './times.ts';
+import { clockText, count, latencyText, spanText } from './words.ts';
 
 const STATE_COLOURS: Readonly<Record<RealServerStatus['state'], Colour | undefined>> = {
   up: 'green',
@@ -78,10 +78,8 @@ function why({ override, reason }: RealServerStatus): string {
 function sumLine(services: readonly ServiceStatus[]): string {
   const servers = services.flatMap(({ realServers }) => realServers);
   const counts = STATES.map((state) => [servers.filter((server) => server.state === state).length, state] as const);
-  const states = counts.filter(([count]) => count > 0).map(([count, state]) => `${count} ${state}`);
+  const states = counts.filter(([found]) => found > 0).map(([found, state]) => `${found} ${state}`);
   const without = services.filter(({ quorum }) => !quorum.up).length;
   const parts = [count(services.length, 'service'), count(servers.length, 'real server')];
   return `${parts.join(', ')}${states.length > 0 ? `: ${states.join(', ')}` : ''}${without > 0 ? `; ${without} without quorum` : ''}`;
 }
-
-const count = (number: number, noun: string) => `${number} ${noun}${number === 1 ? '' : 's'}`;

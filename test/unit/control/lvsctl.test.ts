@@ -9,7 +9,7 @@ import { EXIT, LvsdError, UsageError } from '../../../src/base/errors.ts';
 import { parseInvocation } from '../../../src/control/lvsctl/options.ts';
 import { statusText } from '../../../src/control/lvsctl/status.ts';
 import { COLOURED, PLAIN, paintFor } from '../../../src/control/lvsctl/terminal.ts';
-import { latencyText, spanText } from '../../../src/control/lvsctl/times.ts';
+import { latencyText, spanText } from '../../../src/control/lvsctl/words.ts';
 import type { DaemonStatus, RealServerStatus } from '../../../src/control/messages.ts';
 import { fakeDaemon, freshPath, STATUS } from './daemon.ts';
 
