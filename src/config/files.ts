@@ -29,9 +29,12 @@ export interface Files {
   complete: boolean;
 }
 
+/** Where the text of a file comes from. */
+export type ReadText = typeof readText;
+
 /** Reads a configuration's files; never throws for what is in them. */
-export function readFiles(path: string): Files {
-  return new Reader().run(path);
+export function readFiles(path: string, read: ReadText = readText): Files {
+  return new Reader(read).run(path);
 }
 
 interface Wanted {
@@ -45,7 +48,12 @@ interface Wanted {
 class Reader {
   readonly #files: Files = { sources: [], names: [], problems: [], complete: true };
   readonly #seen = new Map<string, string>();
+  readonly #readText: ReadText;
   #room: number = LIMITS.bytes;
+
+  constructor(read: ReadText) {
+    this.#readText = read;
+  }
 
   run(path: string): Files {
     const wanted: Wanted[] = [{ file: path, from: undefined, trail: [] }];
@@ -78,7 +86,7 @@ class Reader {
   /** Reads one file and returns what it includes. */
   #read(wanted: Wanted): Wanted[] {
     const { file, trail } = wanted;
-    const found = readText(file, this.#room);
+    const found = this.#readText(file, this.#room);
     if (typeof found === 'string') {
       this.#tell(wanted, found);
       return [];

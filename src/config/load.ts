@@ -5,12 +5,13 @@ import { resolve } from 'node:path';
 import { Combined, overlay } from './combine.ts';
 import { pathText } from './describe.ts';
 import { explain } from './explain.ts';
-import { type Files, readFiles } from './files.ts';
+import { type Files, type ReadText, readFiles } from './files.ts';
 import { LIMITS } from './limits.ts';
 import { ConfigError, type Problem, problemLine } from './problems.ts';
 import { prune } from './prune.ts';
 import { resolveConfig } from './resolve/config.ts';
 import type { RawConfig } from './schema.ts';
+import { readText } from './text.ts';
 import type { Config, Place } from './types.ts';
 import { isValid, jsonSchema } from './validator.ts';
 import { isMap } from './yaml/compose.ts';
@@ -29,8 +30,17 @@ const ROUNDS = 12;
 const MOST = 20 * LIMITS.problems;
 
 /** Reads and checks a configuration. Throws a ConfigError with every problem that it has. */
-export function loadConfig(path: string, { node = hostname(), everyNode = false }: LoadOptions = {}): Config {
-  const files = readFiles(path);
+export function loadConfig(path: string, options: LoadOptions = {}): Config {
+  return loadFrom(path, readText, options);
+}
+
+/** The same, with texts from elsewhere than the files. */
+export function loadFrom(
+  path: string,
+  read: ReadText,
+  { node = hostname(), everyNode = false }: LoadOptions = {},
+): Config {
+  const files = readFiles(path, read);
   const [main, ...others] = files.sources;
   if (main?.file !== path) throw new ConfigError(files.problems, files.names);
   const combined = new Combined(main, others);

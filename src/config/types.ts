@@ -70,7 +70,6 @@ export type Forward =
 
 export interface ServiceSpec {
   name: string;
-  place: Place;
   /** One, or one for each port of a range and each protocol of a list. */
   virtuals: readonly Virtual[];
   /** Device that carries the virtual address while the quorum holds; undefined: not lvsd's to place. */

@@ -43,7 +43,7 @@ export function resolveConfig(
   const scene = { context, defaults, defaultCheck, checks, pools, localPlaces: places, virtualAddresses };
   const resolved = new Map<string, ServiceSpec>();
   for (const [name, service] of Object.entries(services))
-    resolved.set(name, resolveService(name, service, virtuals.get(name) ?? [], placeOf(name), scene));
+    resolved.set(name, resolveService(name, service, virtuals.get(name) ?? [], scene));
   checkOverlaps(resolved, places, context, (name) => {
     const { file, line } = placeOf(name);
     return `${file}:${line}`;

@@ -5,7 +5,7 @@ import { listOf } from '../describe.ts';
 import { DEFAULTS } from '../limits.ts';
 import type { RawForward, RawService } from '../schema.ts';
 import { closest } from '../suggest.ts';
-import type { Forward, LocalAddressPool, Place, RealServerSpec, ServiceSpec, Virtual } from '../types.ts';
+import type { Forward, LocalAddressPool, RealServerSpec, ServiceSpec, Virtual } from '../types.ts';
 import type { Path } from '../yaml/positions.ts';
 import { resolveForward } from './forward.ts';
 import type { Written } from './inheritance.ts';
@@ -20,13 +20,7 @@ const LONGEST_PERSISTENCE = 31 * 86_400;
 const LONGEST_DRAIN = 7 * 86_400_000;
 const FTP = 21;
 
-export function resolveService(
-  name: string,
-  raw: RawService,
-  virtuals: readonly Virtual[],
-  place: Place,
-  scene: Scene,
-): ServiceSpec {
+export function resolveService(name: string, raw: RawService, virtuals: readonly Virtual[], scene: Scene): ServiceSpec {
   const { context, defaults } = scene;
   const path = ['services', name];
   const family = virtuals[0]?.family;
@@ -52,7 +46,6 @@ export function resolveService(
   const used = realServers.length > 0 || sorryServer ? methods.slice(1) : methods;
   const spec: ServiceSpec = {
     name,
-    place,
     virtuals,
     device: raw.fwmark === undefined ? (raw.device ?? defaults.device) : undefined,
     ...scheduling(name, raw, scene),

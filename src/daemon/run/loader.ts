@@ -2,7 +2,7 @@
 /** Reads the file, at start and at each reload; one reload at a time, and a wrong file changes nothing. */
 import { resolve } from 'node:path';
 import { LvsdError } from '../../base/errors.ts';
-import { loadConfig } from '../../config/index.ts';
+import { Rereader } from '../../config/index.ts';
 import type { Config } from '../../config/types.ts';
 import type { CycleResult } from './reconciler.ts';
 import { lineOf } from './reconciler.ts';
@@ -10,7 +10,7 @@ import type { Reporter } from './reporter.ts';
 
 export class Loader {
   readonly file: string;
-  readonly #node: string | undefined;
+  readonly #reader: Rereader;
   #apply: ((config: Config) => Promise<CycleResult>) | undefined;
   #reporter: Reporter | undefined;
   #running: Promise<unknown> = Promise.resolve();
@@ -20,12 +20,12 @@ export class Loader {
 
   constructor(file: string, node: string | undefined) {
     this.file = resolve(file);
-    this.#node = node;
+    this.#reader = new Rereader(this.file, node === undefined ? {} : { node });
   }
 
   /** Throws ConfigError. */
   read(): Config {
-    return loadConfig(this.file, this.#node === undefined ? {} : { node: this.#node });
+    return this.#reader.read();
   }
 
   onReload(apply: (config: Config) => Promise<CycleResult>, reporter: Reporter): void {

@@ -3,8 +3,6 @@
 import { AF_INET } from '../../../src/base/addresses.ts';
 import type { Config, RealServerSpec, ServiceSpec } from '../../../src/config/types.ts';
 
-export const place = { file: 'test.yaml', line: 1, column: 1 };
-
 export const tcpCheck = {
   ...({ type: 'tcp', interval: 1000, timeout: 500, rise: 1, fall: 2, start: 'auto' } as const),
   ...{ address: undefined, port: 0, bind: undefined, fwmark: 0 },
@@ -13,7 +11,7 @@ export const tcpCheck = {
 /** 10.31.0.N:80, weight 1, checked by tcp. */
 export function realServer(n: number, change: Partial<RealServerSpec> = {}): RealServerSpec {
   return {
-    ...{ place, name: `10.31.0.${n}:80`, family: AF_INET, address: Uint8Array.of(10, 31, 0, n), port: 80 },
+    ...{ name: `10.31.0.${n}:80`, family: AF_INET, address: Uint8Array.of(10, 31, 0, n), port: 80 },
     ...{ weight: 1, forward: { method: 'masquerade' as const }, upperThreshold: 0, lowerThreshold: 0, check: tcpCheck },
     ...change,
   };
@@ -22,7 +20,7 @@ export function realServer(n: number, change: Partial<RealServerSpec> = {}): Rea
 /** tcp 10.99.0.1:80 with these real servers. */
 export function service(name: string, realServers: RealServerSpec[], change: Partial<ServiceSpec> = {}): ServiceSpec {
   return {
-    ...{ name, place, device: undefined, scheduler: 'rr', schedulerFlags: [], onePacket: false },
+    ...{ name, device: undefined, scheduler: 'rr', schedulerFlags: [], onePacket: false },
     virtuals: [{ family: AF_INET, protocol: 'tcp', address: Uint8Array.of(10, 99, 0, 1), port: 80, fwmark: 0 }],
     ...{ persistence: undefined, localAddresses: undefined, establishedTimeout: undefined, quorum: 1, hysteresis: 0 },
     ...{ sorryServer: undefined, onFailure: 'remove' as const, drain: 0, realServers },
