@@ -14,7 +14,9 @@ export function describe(value: unknown): string {
     if (keys.length === 0) return 'an empty map';
     return `a map with ${listOf(keys.slice(0, 3).map(shorten), 'and')}${keys.length > 3 ? ', ...' : ''}`;
   }
-  return typeof value === 'string' ? JSON.stringify(shorten(value)) : String(value);
+  if (typeof value === 'string') return JSON.stringify(shorten(value));
+  // As YAML writes what JavaScript calls NaN and Infinity.
+  return Number.isNaN(value) ? '.nan' : String(value).replace('Infinity', '.inf');
 }
 
 export function isScalarText(value: unknown): boolean {
@@ -46,7 +48,7 @@ export function pathText(path: readonly (string | number)[]): string {
  */
 export function mistake(value: unknown, allowed: string, wanted: readonly string[]): string {
   if (typeof value === 'number' && !wanted.includes('integer')) {
-    if (allowed.startsWith('a duration')) return `; write ${value}s for seconds`;
+    if (allowed.startsWith('a duration') && value >= 0 && value < 1e9) return `; write ${value}s for seconds`;
     return wanted.includes('string') ? `; a text that looks like a number needs quotes` : '';
   }
   if (typeof value === 'string') {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** What is wrong with a configuration: all of it at once, each with its place. */
 import { EXIT, LvsdError } from '../base/errors.ts';
+import { printable } from '../base/printable.ts';
 import { LIMITS } from './limits.ts';
 import type { Place } from './types.ts';
 
@@ -16,7 +17,9 @@ export class ConfigError extends LvsdError {
 
   /** Of `problems` in any order; `files`: their order among files. */
   constructor(problems: readonly Problem[], files: readonly string[] = []) {
-    const sorted = sortProblems(problems, files);
+    // Names and values come from the file, and may be anything.
+    const harmless = problems.map((problem) => ({ ...problem, text: printable(problem.text) }));
+    const sorted = sortProblems(harmless, files);
     const lines = sorted.slice(0, LIMITS.problems).map(problemLine);
     if (sorted.length > LIMITS.problems) lines.push(`... and ${sorted.length - LIMITS.problems} problems more`);
     super('ERR_LVSD_CONFIG', lines.join('\n'), EXIT.USAGE);
@@ -26,7 +29,7 @@ export class ConfigError extends LvsdError {
 
 /** 'lvsd.yaml:3:5: services.shop.port: found ...; allowed: ...' */
 export function problemLine({ place, text }: Problem): string {
-  return place ? `${place.file}:${place.line}:${place.column}: ${text}` : text;
+  return place ? `${printable(place.file)}:${place.line}:${place.column}: ${text}` : text;
 }
 
 function sortProblems(problems: readonly Problem[], files: readonly string[]): Problem[] {

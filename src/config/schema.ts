@@ -65,7 +65,7 @@ const forwardSchema = Type.Union(
     choice(['masquerade', 'nat', 'direct', 'tunnel', 'fullnat'], { description: 'The method alone.' }),
     Type.Object(
       {
-        method: Type.Literal('tunnel'),
+        method: Type.Literal('tunnel', { description: 'The method that has options.', examples: ['tunnel'] }),
         type: Type.Optional(
           choice(['ipip', 'gue', 'gre'], {
             description: 'What packets are wrapped in.',
@@ -87,7 +87,12 @@ const forwardSchema = Type.Union(
       { additionalProperties: false, description: 'A tunnel with its options.' },
     ),
     Type.Object(
-      { method: choice(['masquerade', 'nat', 'direct', 'fullnat'], { description: 'The method alone.' }) },
+      {
+        method: choice(['masquerade', 'nat', 'direct', 'fullnat'], {
+          description: 'A method that has none.',
+          examples: ['direct'],
+        }),
+      },
       { additionalProperties: false, description: 'The same, as a map.' },
     ),
   ],

@@ -7,7 +7,8 @@ import type { Options } from './options.ts';
 /** Prints what is wrong on stderr, one line each, or with --json everything on stdout. */
 export function check({ file, node, json }: Options): number {
   try {
-    const config = loadConfig(file, node === undefined ? {} : { node });
+    // Without -n the file is judged for every node that it names.
+    const config = loadConfig(file, node === undefined ? { everyNode: true } : { node });
     const servers = [...config.services.values()].reduce((sum, { realServers }) => sum + realServers.length, 0);
     const counts = { services: config.services.size, real_servers: servers, files: config.files.length };
     if (json) process.stdout.write(`${JSON.stringify({ valid: true, ...counts, problems: [] }, null, 2)}\n`);
