@@ -28,13 +28,15 @@ export function addressSteps(desired: Desired, actual: Actual, steps: readonly O
   }
   const result: AddressSteps = { withdrawn: [], local: [], virtual: [], moved: [], unused: [] };
   const coming = wanted.size > 0 ? comingServices(actual, steps) : () => undefined;
+  const arriving = new Set<string>();
   for (const [key, address] of wanted) {
     if (present.get(key)?.some((one) => !one.ours || one.prefix === address.prefix)) continue;
     const add: Operation = { op: 'add-address', address, name: address.name };
+    arriving.add(bytesKey(address.address));
     if (address.purpose === 'local') result.local.push(add);
     else result.virtual.push({ ...add, needs: coming(address) });
   }
-  const elsewhere = new Map(desired.addresses.map((one) => [bytesKey(one.address), one]));
+  const elsewhere = new Set(desired.addresses.map((one) => bytesKey(one.address)));
   const pools = poolsOf(actual, steps);
   for (const one of actual.addresses) {
     const key = bytesKey(one.address);
@@ -43,18 +45,13 @@ export function addressSteps(desired: Desired, actual: Actual, steps: readonly O
     // Services still use it, though nobody wants it on a device.
     if (!here && pools.held.has(key) && !elsewhere.has(key)) continue;
     const gone: Operation = { op: 'delete-address', address: one, name: here?.name };
-    if (here) beforeOrAfter(result, here, gone);
-    else if (elsewhere.has(key)) result.moved.push(gone);
+    // The kernel takes an IPv6 address once on a device: another prefix of it has to go first.
+    if (here && one.family === AF_INET6) result.withdrawn.push(gone);
+    else if (here || elsewhere.has(key)) result.moved.push({ ...gone, follows: arriving.has(key) });
     else if (pools.leaving.has(key)) result.unused.push(gone);
     else result.withdrawn.push(gone);
   }
   return result;
-}
-
-/** Another prefix: IPv4 may have both at once, IPv6 takes an address once on a device. */
-function beforeOrAfter(result: AddressSteps, wanted: DesiredAddress, gone: Operation): void {
-  if (wanted.family === AF_INET6) result.withdrawn.push(gone);
-  else result.moved.push(gone);
 }
 
 /** For a virtual address: the services on it, if each of them is only about to come. */

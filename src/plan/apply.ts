@@ -26,8 +26,10 @@ class Run {
   readonly #changer: Changer;
   /** Services that could be added, with something to serve (`serviceKeyText`). */
   readonly #serving = new Set<string>();
-  /** Local addresses that a service still has, and addresses that could not be put on their device. */
+  /** Local addresses that a service still has. */
   readonly #kept = new Set<string>();
+  /** Addresses that were put on their device, and those that could not be. */
+  readonly #placed = new Set<string>();
   readonly #missing = new Set<string>();
 
   constructor(operations: readonly Operation[], changer: Changer) {
@@ -54,7 +56,8 @@ class Run {
         const operation = this.#operations[index] as AddressOperation;
         if (this.#isHeldBack(operation)) return;
         const error = await this.#settle(index);
-        if (error && operation.op === 'add-address') this.#missing.add(bytesKey(operation.address.address));
+        if (operation.op === 'add-address')
+          (error ? this.#missing : this.#placed).add(bytesKey(operation.address.address));
       }),
     );
   }
@@ -63,7 +66,7 @@ class Run {
     if (operation.op === 'delete-address') {
       const key = bytesKey(operation.address.address);
       // One that moves stays where it is until it is where it shall be.
-      return this.#kept.has(key) || this.#missing.has(key);
+      return this.#kept.has(key) || (operation.follows === true && !this.#placed.has(key));
     }
     return operation.needs !== undefined && !operation.needs.some((key) => this.#serving.has(key));
   }

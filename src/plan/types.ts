@@ -86,7 +86,13 @@ export type Operation =
       /** A virtual address whose services all come with this plan (`serviceKeyText`): it needs one that serves. */
       needs?: readonly string[] | undefined;
     }
-  | { op: 'delete-address'; address: DesiredAddress | ActualAddress; name: string | undefined }
+  | {
+      op: 'delete-address';
+      address: DesiredAddress | ActualAddress;
+      name: string | undefined;
+      /** It moves: done only once it is where it shall be. */
+      follows?: boolean;
+    }
   | { op: 'add-service'; service: DesiredService }
   | { op: 'set-service'; service: DesiredService; was: ServiceConfig }
   | ({ op: 'delete-service' } & OfService)

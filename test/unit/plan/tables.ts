@@ -144,13 +144,17 @@ function desiredAddresses(wanted: readonly DesiredService[], world: World): fc.A
         return { device, family, address, prefix, purpose: 'virtual', name };
       }),
     ),
-    ...[...local.values()].map(
-      (address): DesiredAddress => ({
-        ...{ device: inner, family: 2, address, prefix: 32, purpose: 'local', name: 'pool' },
-      }),
+    ...[...local.values()].flatMap((address) =>
+      [inner, outer].map(
+        (device): DesiredAddress => ({ device, family: 2, address, prefix: 32, purpose: 'local', name: 'pool' }),
+      ),
     ),
   ];
-  return fc.subarray(all);
+  const prefixes = fc.infiniteStream(fc.constantFrom(128, 128, 64));
+  return fc.tuple(fc.subarray(all), prefixes).map(([some, prefix]) =>
+    // The kernel takes an IPv6 address once on a device: another prefix means to delete it first.
+    some.map((one) => (one.family === 10 ? { ...one, prefix: prefix.next().value } : one)),
+  );
 }
 
 export function desiredTables(world: World): fc.Arbitrary<Desired> {
