@@ -41,11 +41,11 @@ export function difference(desired: Desired, actual: Actual, ownership: Ownershi
       if (steps.operations.length === 0 && steps.waiting.length === 0) equal.set(service, there);
     }
   }
-  const gone = [...present].flatMap(([key, { service }]): Operation[] =>
-    wanted.has(key) || !(ownership.all || ownership.services.has(key))
-      ? []
-      : [{ op: 'delete-service', service: keyOf(service), name: undefined }],
-  );
+  const gone: Operation[] = [];
+  for (const [key, { service }] of present) {
+    if (wanted.has(key) || !(ownership.all || ownership.services.has(key))) continue;
+    gone.push({ op: 'delete-service', service: keyOf(service), name: undefined });
+  }
   const addresses = addressSteps(desired, actual, [...operations, ...gone]);
   return {
     operations: [

@@ -80,19 +80,23 @@ export class Daemon {
     const entries = roster(this.#config);
     this.situation.configure(entries, Date.now());
     this.situation.restore(memory);
-    return this.#configured(entries, memory.health);
+    this.#setTargets(entries, memory.health);
+    return this.#configured(entries);
   }
 
   /** Another configuration, already validated: the difference is carried out. */
   reload(config: Config): Promise<CycleResult> {
+    const before = this.#config;
     this.#config = config;
     const entries = roster(config);
-    this.situation.configure(entries, Date.now());
+    const others = this.situation.configure(entries, Date.now());
+    if (others || config.checkConcurrency !== before.checkConcurrency) this.#setTargets(entries);
     this.reconciler.backoff.reset();
     return this.#configured(entries);
   }
 
-  async #configured(entries: readonly Entry[], history?: ReadonlyMap<string, TargetState>): Promise<CycleResult> {
+  /** Checks what the entries want checked, from now on. */
+  #setTargets(entries: readonly Entry[], history?: ReadonlyMap<string, TargetState>): void {
     const { monitor } = this.#parts;
     const wanted = targets(
       entries,
@@ -105,6 +109,9 @@ export class Daemon {
       this.situation.setTarget(target.id, known?.up ?? target.initiallyUp);
     }
     this.situation.keepTargets(new Set(wanted.map(({ id }) => id)));
+  }
+
+  async #configured(entries: readonly Entry[]): Promise<CycleResult> {
     const owned = this.#remembered.size;
     for (const { key } of entries) this.#remembered.add(key);
     this.#settleQuorums();

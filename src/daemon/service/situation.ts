@@ -36,6 +36,8 @@ export class Situation {
   #roster: readonly Entry[] = [];
   /** Entries by the target that they use. */
   #users = new Map<string, readonly Entry[]>();
+  /** How often a target has come or gone. */
+  #targets = 0;
   /** How often something about an entry has changed. */
   readonly #versions = new WeakMap<Entry, number>();
   /** Entries whose quorum has to be looked at. */
@@ -51,9 +53,10 @@ export class Situation {
 
   /**
    * Takes a new configuration. Real servers that are no longer in it leave over their service's `drain`; quorums of
-   * services that stay are kept, new ones hold if there is weight enough.
+   * services that stay are kept, new ones hold if there is weight enough. Returns whether other targets are used than before.
    */
-  configure(roster: readonly Entry[], now: number): void {
+  configure(roster: readonly Entry[], now: number): boolean {
+    const targets = this.#targets;
     // Nearly every entry is the one that it was: what follows is about the others.
     const gone = new Set(this.#roster);
     const added = roster.filter((entry) => !gone.delete(entry));
@@ -66,6 +69,7 @@ export class Situation {
     for (const key of before.keys()) this.#quorum.delete(key);
     for (const entry of gone) this.#letGo(entry);
     this.#roster = roster;
+    return this.#targets !== targets;
   }
 
   #takeOn(entry: Entry, old: Entry | undefined, now: number): void {
@@ -73,6 +77,7 @@ export class Situation {
     for (const { target } of entry.members) {
       if (!target) continue;
       const users = this.#users.get(target.id) ?? [];
+      if (users.length === 0) this.#targets++;
       if (!users.includes(entry)) this.#users.set(target.id, [...users, entry]);
     }
     const there = new Set(entry.members.map(({ key }) => key));
@@ -91,7 +96,10 @@ export class Situation {
       const users = target && this.#users.get(target.id)?.filter((one) => one !== entry);
       if (!users) continue;
       if (users.length > 0) this.#users.set(target.id, users);
-      else this.#users.delete(target.id);
+      else {
+        this.#users.delete(target.id);
+        this.#targets++;
+      }
     }
   }
 
