@@ -16,7 +16,7 @@ export function tcpProber(target: Target): Prober {
         done(CONNECTED);
       });
       return {
-        waitsFor: 'connection',
+        waitsFor: 'answer',
         cancel() {
           stop();
           return undefined;

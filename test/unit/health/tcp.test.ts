@@ -56,7 +56,7 @@ test('a server whose queue is full answers nothing', async () => {
   const port = Buffer.from(address.bytes).readUInt16BE(2);
   const fillers = [0, 1, 2].map(() => connect(port, '127.0.0.1').on('error', () => {}));
   await new Promise((resolve) => setTimeout(resolve, 50));
-  assert.equal(await probe(target({ ...TCP, timeout: 150 }, port)), 'failure: no connection within 150ms');
+  assert.equal(await probe(target({ ...TCP, timeout: 150 }, port)), 'failure: no answer within 150ms');
   for (const filler of fillers) filler.destroy();
   server.close();
 });
