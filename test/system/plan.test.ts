@@ -8,7 +8,7 @@ import { apply, describe, difference, drift } from '../../src/plan/index.ts';
 import type { Desired, DesiredAddress, DesiredService } from '../../src/plan/types.ts';
 import { Kernel, round } from './plan/rounds.ts';
 
-const ROUNDS = process.env.LVSD_COUNTS === 'full' ? 400 : 30;
+const ROUNDS = process.env.LVSD_COUNTS === 'full' ? 200 : 20;
 let kernel: Kernel;
 
 before(() => {
