@@ -4,6 +4,7 @@ import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { AF_INET, AF_INET6, type Family, parseIpv6 } from '../base/addresses.ts';
 import { IPPROTO_SCTP, IPPROTO_TCP, IPPROTO_UDP } from '../ipvs/index.ts';
+import type { Filters } from './filters/index.ts';
 import { endpointText, type Lookup } from './lookup.ts';
 import { Fatal } from './outcome.ts';
 import type { Output } from './output.ts';
@@ -69,24 +70,37 @@ export function connectionRow(connection: Connection, withPe: boolean, names: Lo
   return `${[...columns, text(destination).padEnd(18), peName.padEnd(16), peData].join(' ')}\n`;
 }
 
-/** Prints every connection; a table of millions goes through line by line. */
-export async function listConnections(withPe: boolean, names: Lookup | undefined, output: Output): Promise<void> {
+/** Every connection; a table of millions goes through line by line. Throws Fatal. */
+export async function* readConnections(): AsyncGenerator<Connection> {
   const lines = createInterface({ input: createReadStream(PATH) });
   let first = true;
   try {
     for await (const line of lines) {
-      if (first) {
-        first = false;
-        output.out(connectionTitle(withPe));
-        continue;
-      }
-      const connection = parseConnection(line);
-      if (!connection) throw new Fatal(1, `unexpected input from ${line}`);
-      if (names) await names.fetchNames([connection.client, connection.virtual, connection.destination]);
-      output.out(connectionRow(connection, withPe, names));
+      const connection = first ? undefined : parseConnection(line);
+      if (connection) yield connection;
+      else if (!first) throw new Fatal(1, `unexpected input from ${line}`);
+      first = false;
     }
   } catch (error) {
     if ((error as NodeJS.ErrnoException).syscall === 'open') throw new Fatal(1, `cannot open file ${PATH}`);
     throw error;
+  }
+}
+
+/** Prints every connection that the filters let through. */
+export async function listConnections(
+  withPe: boolean,
+  names: Lookup | undefined,
+  filters: Filters | undefined,
+  output: Output,
+): Promise<void> {
+  const connections = readConnections();
+  const first = await connections.next();
+  output.out(connectionTitle(withPe));
+  for (let entry = first; !entry.done; entry = await connections.next()) {
+    const connection = entry.value;
+    if (filters && !filters.connection(connection)) continue;
+    if (names) await names.fetchNames([connection.client, connection.virtual, connection.destination]);
+    output.out(connectionRow(connection, withPe, names));
   }
 }

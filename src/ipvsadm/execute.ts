@@ -61,11 +61,17 @@ export async function show(line: Invocation, session: Session): Promise<Outcome>
   const { ipvs, info } = await session.connect();
   try {
     const names = line.options.has('numeric') ? undefined : lookup;
-    if (line.command === 'save') await (await import('./save.ts')).save(ipvs, names, output);
+    if (line.options.has('json')) await (await import('./json/index.ts')).printJson(line, ipvs, info, output);
+    else if (line.command === 'save') await (await import('./save.ts')).save(ipvs, names, output);
     else if (line.command === 'get-laddr')
       await (await import('./local-addresses.ts')).listLocalAddresses(line, ipvs, output);
     else if (line.options.has('connection'))
-      await (await import('./connections.ts')).listConnections(line.options.has('persistent-conn'), names, output);
+      await (await import('./connections.ts')).listConnections(
+        line.options.has('persistent-conn'),
+        names,
+        line.filters,
+        output,
+      );
     else if (line.options.has('timeout')) output.out(timeoutsText(await ipvs.timeouts()));
     else if (line.options.has('daemon')) output.out(daemonsText(await ipvs.daemons()));
     else await (await import('./listing.ts')).list(line, ipvs, info, lookup, output);
@@ -83,6 +89,14 @@ export async function execute(words: readonly string[], session: Session): Promi
   if (line.command === 'restore') {
     const { restore } = await import('./restore.ts');
     return restore(process.stdin, session);
+  }
+  if (line.watch !== undefined) {
+    const { watch } = await import('./watch.ts');
+    return watch(line.watch, session.output, async () => {
+      const shown = await show(line, session);
+      report(shown, session);
+      return shown.status;
+    });
   }
   if (changeOf(line)) outcome = await change(line, await session.connect());
   else outcome = await show(line, session);

@@ -16,6 +16,7 @@ import {
   IPPROTO_TCP,
   IPPROTO_UDP,
 } from '../ipvs/index.ts';
+import { Filters } from './filters/index.ts';
 import { DEFAULT_MCAST_INTERFACE, DEFAULT_SCHEDULER, type Invocation, newInvocation } from './invocation.ts';
 import { checkOptions, checkTunnelOptions } from './legality.ts';
 import type { Lookup } from './lookup.ts';
@@ -31,6 +32,8 @@ const UINT32_MAX = 0xffffffff;
 const NAME_MAX = 15;
 const DEFAULT_PERSISTENCE = 360;
 const TIMEOUT_MAX = 31 * 24 * 3600;
+/** Seconds between listings, if nobody says. */
+const DEFAULT_WATCH = 2;
 
 type Apply = (line: Invocation, argument: string, lookup: Lookup) => void;
 
@@ -139,6 +142,15 @@ const APPLY: Readonly<Record<string, Apply>> = {
     line.localAddress = parseAddress(argument)?.bytes;
     if (!line.localAddress) throw usage('illegal local address specified');
   },
+  where: (line, argument) => {
+    line.filters ??= new Filters();
+    line.filters.add(argument);
+  },
+  watch: (line, argument) => {
+    line.watch = argument === NO_ARGUMENT ? DEFAULT_WATCH : Number(argument);
+    if (!/^\d{1,5}(\.\d+)?$/.test(argument) && argument !== NO_ARGUMENT) line.watch = 0;
+    if (line.watch < 0.1) throw usage(`\`${argument}' after --watch: seconds between listings, 0.1 or more`);
+  },
 };
 
 /** Stands for an optional argument that is not there; no word of a command line has a NUL in it. */
@@ -163,7 +175,7 @@ export function parse(words: readonly string[], lookup: Lookup, program: string)
     if (event.kind === 'error') throw new Rejected(`${event.word}: ${POPT_ERRORS[event.error]}`);
     const { option, argument } = event;
     if (option.command) throw usage(`invalid option \`${popt.word}'`);
-    if (option.counts) addOnce(line.options, option.counts);
+    if (option.counts && !(option.repeats && line.options.has(option.counts))) addOnce(line.options, option.counts);
     APPLY[option.long]?.(line, argument ?? NO_ARGUMENT, lookup);
   }
   if (command === 'set') readTimeouts(line, popt);
@@ -206,7 +218,7 @@ function readTimeouts(line: Invocation, popt: Popt<AdmOption>): void {
 }
 
 /** What concerns more than one option. */
-function checkAcross({ command, options, service, destination, daemon, localAddress }: Invocation): void {
+function checkAcross({ command, options, service, destination, daemon, localAddress, filters }: Invocation): void {
   switch (command) {
     case 'add-service':
     case 'edit-service':
@@ -238,6 +250,11 @@ function checkAcross({ command, options, service, destination, daemon, localAddr
         throw usage('options conflicts in the list command');
       if (options.has('persistent-conn') && (options.has('timeout') || options.has('daemon')))
         throw usage('options conflicts in the list command');
+      if (filters) checkFilters(filters, options);
+      break;
+    case 'get-laddr':
+      if (filters?.has('dest')) throw usage('--where dest=...: local addresses belong to services');
+      if (filters) checkFilters(filters, options);
       break;
     case 'add-laddr':
     case 'del-laddr':
@@ -246,6 +263,16 @@ function checkAcross({ command, options, service, destination, daemon, localAddr
       break;
     default:
   }
+}
+
+/** A filter that nothing in the listing could match is a mistake. */
+function checkFilters(filters: Filters, options: ReadonlySet<OptionName>): void {
+  const where = (key: string, problem: string) => usage(`--where ${key}=...: ${problem}`);
+  if (options.has('timeout') || options.has('daemon')) throw usage('--where is for services and connections');
+  for (const key of ['client', 'state'] as const)
+    if (filters.has(key) && !options.has('connection')) throw where(key, 'only with --list --connection');
+  if (filters.has('laddr') && options.has('connection'))
+    throw where('laddr', 'the kernel does not tell the local addresses of connections');
 }
 
 function number(text: string, min: number, max: number, complaint: string): number {

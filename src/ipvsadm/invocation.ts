@@ -9,6 +9,7 @@ import {
   type SyncDaemon,
   type Timeouts,
 } from '../ipvs/index.ts';
+import type { Filters } from './filters/index.ts';
 import type { CommandName, OptionName } from './options.ts';
 
 export interface Invocation {
@@ -24,6 +25,10 @@ export interface Invocation {
   secretFile: string | undefined;
   /** Read last, for their names depend on the scheduler. */
   schedulerFlags: string | undefined;
+  /** Of a listing; undefined: everything. */
+  filters: Filters | undefined;
+  /** Seconds between listings; undefined: once. */
+  watch: number | undefined;
 }
 
 export const DEFAULT_SCHEDULER = 'wlc';
@@ -65,5 +70,7 @@ export function newInvocation(command: Invocation['command']): Invocation {
     localAddress: undefined,
     secretFile: undefined,
     schedulerFlags: undefined,
+    filters: undefined,
+    watch: undefined,
   };
 }

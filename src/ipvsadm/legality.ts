@@ -29,6 +29,9 @@ const SERVER_OPTIONS: Rule = {
   ],
 };
 
+/** Ours, of every listing. */
+const OF_LISTINGS = ['json', 'where', 'watch'] as const;
+
 const RULES: Readonly<Record<CommandName, Rule>> = {
   'add-service': SERVICE_OPTIONS,
   'edit-service': SERVICE_OPTIONS,
@@ -36,7 +39,17 @@ const RULES: Readonly<Record<CommandName, Rule>> = {
   flush: {},
   list: {
     oneOf: ['connection', 'service-address', 'timeout', 'daemon'],
-    optional: ['numeric', 'stats', 'rate', 'thresholds', 'persistent-conn', 'nosort', 'exact', 'tun-info'],
+    optional: [
+      'numeric',
+      'stats',
+      'rate',
+      'thresholds',
+      'persistent-conn',
+      'nosort',
+      'exact',
+      'tun-info',
+      ...OF_LISTINGS,
+    ],
   },
   zero: { optional: ['service-address'] },
   'add-server': SERVER_OPTIONS,
@@ -51,7 +64,7 @@ const RULES: Readonly<Record<CommandName, Rule>> = {
   'stop-daemon': { optional: ['syncid'] },
   'add-laddr': { required: ['service-address', 'laddr'] },
   'del-laddr': { required: ['service-address', 'laddr'], optional: ['drain'] },
-  'get-laddr': { optional: ['service-address'] },
+  'get-laddr': { optional: ['service-address', ...OF_LISTINGS] },
   secret: {},
 };
 

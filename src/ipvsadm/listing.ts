@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** -L: the table, or one service of it. */
-import type { Destination, Ipvs, IpvsInfo, Service } from '../ipvs/index.ts';
+import type { Destination, Ipvs, IpvsInfo, LocalAddress, Service } from '../ipvs/index.ts';
+import type { Filters } from './filters/index.ts';
 import type { Invocation } from './invocation.ts';
 import { destinationRow, type Format, type Layout, layoutFor } from './layouts.ts';
 import type { Lookup } from './lookup.ts';
@@ -10,11 +11,14 @@ import { sortDestinations, sortServices } from './sort.ts';
 export interface ServiceWithDestinations {
   service: Service;
   destinations: Destination[];
+  /** Undefined unless the filters had to look at them. */
+  localAddresses?: LocalAddress[] | undefined;
 }
 
 export interface ReadTableOptions {
   stats: boolean;
   sort: boolean;
+  filters?: Filters | undefined;
 }
 
 /** Destinations being read ahead of the one that is printed. */
@@ -23,10 +27,14 @@ const READ_AHEAD = 32;
 /** Services in ipvsadm's order, or the kernel's, each with its destinations. */
 export async function* readTable(
   ipvs: Ipvs,
-  { stats, sort }: ReadTableOptions,
+  { stats, sort, filters }: ReadTableOptions,
   services?: readonly Service[],
 ): AsyncGenerator<ServiceWithDestinations> {
-  const all = services ? [...services] : await ipvs.services({ stats });
+  let all = services ? [...services] : await ipvs.services({ stats });
+  if (filters) {
+    if (filters.has('laddr')) await ipvs.requireFeature('FULLNAT');
+    all = all.filter((service) => filters.service(service));
+  }
   if (sort) sortServices(all);
   const ahead: Promise<Destination[]>[] = [];
   for (const [index, service] of all.entries()) {
@@ -38,8 +46,27 @@ export async function* readTable(
     }
     const destinations = (await ahead.shift()) ?? [];
     if (sort) sortDestinations(destinations);
-    yield { service, destinations };
+    const entry = { service, destinations };
+    const wanted = filters ? await filtered(entry, ipvs, filters) : entry;
+    if (wanted) yield wanted;
   }
+}
+
+/** What the filters leave of a service; undefined: nothing. */
+async function filtered(
+  { service, destinations }: ServiceWithDestinations,
+  ipvs: Ipvs,
+  filters: Filters,
+): Promise<ServiceWithDestinations | undefined> {
+  const entry: ServiceWithDestinations = {
+    service,
+    destinations: destinations.filter((dest) => filters.destination(dest)),
+  };
+  if (filters.has('dest') && entry.destinations.length === 0) return undefined;
+  if (!filters.has('laddr')) return entry;
+  if (!service.numLocalAddresses) return undefined;
+  entry.localAddresses = (await ipvs.localAddresses(service)).filter((one) => filters.localAddress(one));
+  return entry.localAddresses.length > 0 ? entry : undefined;
 }
 
 /** Fetches the names that a page of the table needs. */
@@ -49,14 +76,17 @@ export async function fetchNames(page: readonly ServiceWithDestinations[], looku
   );
 }
 
-export function versionText({ version, tableSize }: IpvsInfo): string {
-  const number = `${(version >> 16) & 255}.${(version >> 8) & 255}.${version & 255}`;
-  return `IP Virtual Server version ${number} (size=${tableSize})`;
+export function versionNumber({ version }: IpvsInfo): string {
+  return `${(version >> 16) & 255}.${(version >> 8) & 255}.${version & 255}`;
+}
+
+export function versionText(info: IpvsInfo): string {
+  return `IP Virtual Server version ${versionNumber(info)} (size=${info.tableSize})`;
 }
 
 /** Prints the whole table, or the one service that the command line names. */
 export async function list(
-  { options, service: key }: Invocation,
+  { options, service: key, filters }: Invocation,
   ipvs: Ipvs,
   info: IpvsInfo,
   lookup: Lookup,
@@ -64,7 +94,7 @@ export async function list(
 ): Promise<void> {
   const layout = layoutFor(options);
   const format = { exact: options.has('exact'), names: options.has('numeric') ? undefined : lookup };
-  const reading = { stats: layout.needsStats === true, sort: !options.has('nosort') };
+  const reading = { stats: layout.needsStats === true, sort: !options.has('nosort'), filters };
   const one = options.has('service-address') ? [await ipvs.service(key, reading)] : undefined;
   const table = readTable(ipvs, reading, one);
   const first = await table.next();

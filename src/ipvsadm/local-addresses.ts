@@ -23,13 +23,17 @@ export function localAddressesText(service: Service, addresses: readonly LocalAd
 
 /** Prints those of one service or of all. Throws KernelLacksError on a stock kernel. */
 export async function listLocalAddresses(
-  { options, service: key }: Invocation,
+  { options, service: key, filters }: Invocation,
   ipvs: Ipvs,
   output: Output,
 ): Promise<void> {
   await ipvs.requireFeature('FULLNAT');
   const services = options.has('service-address') ? [await ipvs.service(key)] : await ipvs.services();
   output.out(LOCAL_ADDRESS_TITLE);
-  for (const service of sortServices(services))
-    output.out(localAddressesText(service, await ipvs.localAddresses(service)));
+  for (const service of sortServices(services)) {
+    if (filters && !filters.service(service)) continue;
+    const addresses = await ipvs.localAddresses(service);
+    const wanted = filters ? addresses.filter((one) => filters.localAddress(one)) : addresses;
+    if (wanted.length > 0 || !filters?.has('laddr')) output.out(localAddressesText(service, wanted));
+  }
 }

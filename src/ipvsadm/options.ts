@@ -63,6 +63,9 @@ export const OPTION_NAMES = [
   'tun-remcsum',
   'laddr',
   'drain',
+  'json',
+  'where',
+  'watch',
 ] as const;
 export type OptionName = (typeof OPTION_NAMES)[number];
 
@@ -70,6 +73,8 @@ export interface AdmOption extends PoptOption {
   readonly command?: CommandName | 'help' | 'version';
   /** Absent where an option counts for no rule. */
   readonly counts?: OptionName;
+  /** May be given more than once. */
+  readonly repeats?: true;
 }
 
 /** Commands that are followed by a word of their own. */
@@ -164,6 +169,9 @@ const COMMON: readonly AdmOption[] = [
   valued('', 'mcast-ttl', 'mcast-ttl'),
   valued('z', 'laddr', 'laddr'),
   flag('', 'drain', 'drain'),
+  flag('', 'json', 'json'),
+  { ...valued('', 'where', 'where'), repeats: true },
+  { long: 'watch', argument: 'optional', counts: 'watch' },
 ];
 
 const WITH_SCHED_FLAGS = new PoptTable<AdmOption>([...COMMON, SCHED_FLAGS]);

@@ -9,10 +9,17 @@ export interface Output {
   err(text: string): void;
   /** To be called before the process ends. */
   flush(): void;
+  /** Nobody reads standard output any more. */
+  readonly gone: boolean;
 }
 
 export class StandardOutput implements Output {
   #pending = '';
+  #gone = false;
+
+  get gone(): boolean {
+    return this.#gone;
+  }
 
   out(text: string): void {
     this.#pending += text;
@@ -27,12 +34,12 @@ export class StandardOutput implements Output {
   flush(): void {
     const text = this.#pending;
     this.#pending = '';
-    if (text !== '') writeAll(1, text);
+    if (text !== '' && !writeAll(1, text)) this.#gone = true;
   }
 }
 
-/** A pipe may be non-blocking, because a neighbour in the pipeline made it so: EAGAIN means wait. */
-function writeAll(fd: number, text: string): void {
+/** A pipe may be non-blocking, because a neighbour in the pipeline made it so: EAGAIN means wait. False: nobody reads. */
+function writeAll(fd: number, text: string): boolean {
   const bytes = Buffer.from(text);
   for (let at = 0; at < bytes.length; ) {
     try {
@@ -41,8 +48,9 @@ function writeAll(fd: number, text: string): void {
       const { code } = error as NodeJS.ErrnoException;
       if (code === 'EAGAIN') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
       // The reader has gone, as under `| head`: nothing is left to do.
-      else if (code === 'EPIPE') return;
+      else if (code === 'EPIPE') return false;
       else throw error;
     }
   }
+  return true;
 }

@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: MIT
+/** Which entries of a listing are wanted. */
+export { Filters } from './filters.ts';

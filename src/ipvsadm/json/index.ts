@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: MIT
+/** Listings as JSON. */
+export { printJson } from './print.ts';
