@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** Addresses on devices: what comes and goes, and at which moment of the whole. */
 import { AF_INET6 } from '../base/addresses.ts';
-import { serviceKeyText } from '../ipvs/index.ts';
+import { type ServiceKey, serviceKeyText } from '../ipvs/index.ts';
 import { addressKey, bytesKey } from './keys.ts';
 import type { Actual, ActualAddress, Desired, DesiredAddress, Operation } from './types.ts';
 
@@ -27,7 +27,7 @@ export function addressSteps(desired: Desired, actual: Actual, steps: readonly O
     present.set(key, [...(present.get(key) ?? []), one]);
   }
   const result: AddressSteps = { withdrawn: [], local: [], virtual: [], moved: [], unused: [] };
-  const coming = wanted.size > 0 ? comingServices(actual, steps) : () => undefined;
+  const coming = wanted.size > 0 ? comingServices(desired, actual, steps) : () => undefined;
   const arriving = new Set<string>();
   for (const [key, address] of wanted) {
     if (present.get(key)?.some((one) => !one.ours || one.prefix === address.prefix)) continue;
@@ -54,24 +54,46 @@ export function addressSteps(desired: Desired, actual: Actual, steps: readonly O
   return result;
 }
 
-/** For a virtual address: the services on it, if each of them is only about to come. */
+/** For a virtual address: the services on it, if none of them can serve yet and some of them are about to. */
 function comingServices(
+  desired: Desired,
   actual: Actual,
   steps: readonly Operation[],
 ): (address: DesiredAddress) => readonly string[] | undefined {
-  const served = new Set(actual.services.flatMap(({ service }) => (service.fwmark ? [] : [bytesKey(service.address)])));
-  const coming = new Map<string, string[]>();
-  for (const step of steps) {
-    if (step.op !== 'add-service' || step.service.fwmark) continue;
-    const key = bytesKey(step.service.address);
-    const services = coming.get(key);
-    if (services) services.push(serviceKeyText(step.service));
-    else coming.set(key, [serviceKeyText(step.service)]);
+  const coming = new Set<string>();
+  for (const { op, service } of ofServices(steps)) {
+    if (op === 'add-service' || op === 'add-destination' || op === 'set-destination')
+      coming.add(serviceKeyText(service));
+  }
+  const empty = new Set(
+    desired.services.filter(({ destinations }) => !destinations.some(carries)).map((one) => serviceKeyText(one)),
+  );
+  const served = new Set<string>();
+  for (const { service, destinations } of actual.services) {
+    if (service.fwmark) continue;
+    const key = serviceKeyText(service);
+    // A table that says nothing of real servers to come is left to those who wrote it.
+    if (destinations.some(carries) || empty.has(key) || !coming.has(key)) served.add(bytesKey(service.address));
+  }
+  const waiting = new Map<string, string[]>();
+  for (const service of desired.services) {
+    const text = serviceKeyText(service);
+    if (service.fwmark || !coming.has(text)) continue;
+    const key = bytesKey(service.address);
+    const services = waiting.get(key);
+    if (services) services.push(text);
+    else waiting.set(key, [text]);
   }
   return ({ address }) => {
     const key = bytesKey(address);
-    return served.has(key) ? undefined : coming.get(key);
+    return served.has(key) ? undefined : waiting.get(key);
   };
+}
+
+const carries = ({ weight }: { weight: number }) => weight > 0;
+
+function ofServices(steps: readonly Operation[]): { op: Operation['op']; service: ServiceKey }[] {
+  return steps.flatMap((step) => ('service' in step ? [{ op: step.op, service: step.service }] : []));
 }
 
 /** Addresses that services still have afterwards, and those that leave their last one. */

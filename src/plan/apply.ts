@@ -24,7 +24,7 @@ class Run {
   readonly results: OperationResult[];
   readonly #operations: readonly Operation[];
   readonly #changer: Changer;
-  /** Services that could be added, with something to serve (`serviceKeyText`). */
+  /** Services that have got something to serve with (`serviceKeyText`). */
   readonly #serving = new Set<string>();
   /** Local addresses that a service still has. */
   readonly #kept = new Set<string>();

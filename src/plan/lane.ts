@@ -17,7 +17,7 @@ export type Settle = (index: number) => Promise<OperationResult['error']>;
 export interface LaneOutcome {
   /** The service could not be added: what followed had nothing to act on. */
   failed: boolean;
-  /** A service that was added has something to serve with. */
+  /** It has got something to serve with, or was added to have nothing. */
   serves: boolean;
   /** Local addresses (`bytesKey`) that should have left and did not. */
   kept: readonly string[];
@@ -110,7 +110,7 @@ class LaneState {
 
   get serves(): boolean {
     const { wanted, there } = this.#destinations;
-    return this.#added === true && (wanted === 0 || there > 0);
+    return there > 0 || (this.#added === true && wanted === 0);
   }
 
   permits(operation: Step['operation']): boolean {

@@ -44,9 +44,12 @@ export async function applyOnce(options: Options): Promise<number> {
     const { operations } = await offline.plan();
     await offline.remember();
     const results = await apply(operations, kernel);
-    const failed = results.flatMap(({ operation, error }) =>
-      error === undefined || error === 'skipped' ? [] : [`${describe(operation).text}: ${lineOf(error)}`],
+    const refused = results.flatMap(({ operation, error }) =>
+      error === undefined || error === 'skipped'
+        ? []
+        : [{ text: `${describe(operation).text}: ${lineOf(error)}`, error }],
     );
+    const failed = refused.map(({ text }) => text);
     for (const text of failed) process.stderr.write(`lvsd: ${text}\n`);
     if (options.json) {
       const done = results.filter(({ error }) => error === undefined).map(({ operation }) => describe(operation));
@@ -56,8 +59,15 @@ export async function applyOnce(options: Options): Promise<number> {
         planText(results.filter(({ error }) => error === undefined).map(({ operation }) => describe(operation))),
       );
     }
-    return failed.length > 0 ? EXIT.RUNTIME : EXIT.OK;
+    return exitFor(refused.map(({ error }) => error));
   });
+}
+
+/** What all errors have in common, else that something failed. */
+function exitFor(errors: readonly Error[]): number {
+  const codes = new Set(errors.map((error) => (error instanceof LvsdError ? error.exitCode : EXIT.RUNTIME)));
+  const [code = EXIT.OK, ...others] = codes;
+  return others.length > 0 ? EXIT.RUNTIME : code;
 }
 
 const read = ({ file, node }: Options) => loadConfig(file, node === undefined ? {} : { node });
