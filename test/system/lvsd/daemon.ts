@@ -72,6 +72,13 @@ export class Lvsd {
     this.#client = await ControlClient.open(this.socket);
   }
 
+  /** Waits for words on stderr: they come a little later than what they are about. `since`: an earlier `said.length`. */
+  async says(words: RegExp, since = 0): Promise<void> {
+    await until(`${words}`, () => words.test(this.said.slice(since)), 20_000).catch((error: Error) => {
+      throw new Error(`${error.message}:\n${this.said.slice(since)}`);
+    });
+  }
+
   async stop(signal?: NodeJS.Signals): Promise<void> {
     this.#client?.close();
     this.#client = undefined;
@@ -106,7 +113,9 @@ export class Lvsd {
   /** A real server's status by its name, or address:port. */
   async server(service: string, name: string): Promise<RealServerStatus> {
     const { services } = await this.client.call('status', { service });
-    const found = services.flatMap(({ realServers }) => realServers).find((one) => one.name === name);
+    const found = services
+      .flatMap(({ realServers }) => realServers)
+      .find((one) => one.name === name || `${one.address}:${one.port}` === name);
     if (!found) throw new Error(`no ${name} in ${service}`);
     return found;
   }

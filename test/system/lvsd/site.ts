@@ -32,6 +32,7 @@ export class Site {
   readonly lvsd: Lvsd;
   readonly #dir: string;
   readonly #hash: string;
+  readonly #blocked = new Set<'rs1' | 'rs2'>();
   #downloads = 0;
 
   constructor({ name = 'lvsd', listen = [], server: more = '' }: SiteOptions = {}) {
@@ -57,7 +58,6 @@ export class Site {
       return startNginx(where, { listen: [...ports, ...listen], server: `${server(root)} ${more}` });
     };
     this.nginx = { rs1: start(rs1), rs2: start(rs2) };
-    for (const each of [rs1, rs2]) each.run('nft add table inet sick');
     this.#dir = `/run/downloads-${name}`;
     rmSync(this.#dir, { recursive: true, force: true });
     mkdirSync(this.#dir);
@@ -80,7 +80,20 @@ export class Site {
       how && ports.length > 0
         ? `add chain inet sick in { type filter hook input priority 0; }\nadd rule inet sick in tcp dport { ${ports.join(', ')} } ${verdict}\n`
         : '';
-    this.lvs[machine].run(['nft', '-f', '-'], { input: `delete table inet sick\nadd table inet sick\n${rule}` });
+    if (rule) this.#blocked.add(machine);
+    else this.#blocked.delete(machine);
+    this.lvs[machine].run(['nft', '-f', '-'], {
+      input: `add table inet sick\ndelete table inet sick\nadd table inet sick\n${rule}`,
+    });
+  }
+
+  /** As at the beginning: no table, no addresses of lvsd, no memory; everybody answers. lvsd must not run. */
+  clear(): void {
+    for (const machine of this.#blocked) this.block(machine, [], undefined);
+    for (const { root } of Object.values(this.nginx))
+      for (const port of PORTS) rmSync(join(root, 'sick', String(port)), { force: true });
+    this.lvs.balancer.run('ipvsadm -C; ip addr flush dev vip0; ip addr flush dev lo scope global');
+    rmSync(this.lvsd.state, { force: true });
   }
 
   /** The answer's body, '' when none comes within three seconds. */
