@@ -4,34 +4,42 @@ import type { Misfit } from './explain.ts';
 import { isMap } from './yaml/compose.ts';
 import type { Path } from './yaml/positions.ts';
 
-/** A copy of `value` without the value at each misfit's path (the whole value, for the empty path: then undefined). */
+/** What goes at each step of the paths: all of it, or parts. */
+type Cuts = Map<string | number, Cuts | 'all'>;
+
+/** A copy of `value` without the value at each misfit's path; undefined where nothing is left. */
 export function prune(value: unknown, misfits: readonly Misfit[]): unknown {
-  let result: unknown = value;
-  // From the end, so that the numbers of list items before it stay right.
-  const paths = misfits.map(({ path }) => path).sort(comparePaths);
-  for (const path of paths.reverse()) result = without(result, path);
-  return result;
+  const cuts: Cuts = new Map();
+  for (const { path } of misfits) {
+    const last = path.at(-1);
+    if (last === undefined) return undefined;
+    cutsAt(cuts, path.slice(0, -1))?.set(last, 'all');
+  }
+  return without(value, cuts);
 }
 
-function without(value: unknown, [step, ...rest]: Path): unknown {
-  if (step === undefined) return undefined;
-  if (Array.isArray(value) && typeof step === 'number') {
-    if (step >= value.length) return value;
-    const item = without(value[step], rest);
-    return item === undefined ? value.toSpliced(step, 1) : value.with(step, item);
+/** The cuts within the value at `path`; undefined where all of it goes. */
+function cutsAt(cuts: Cuts, path: Path): Cuts | undefined {
+  let at = cuts;
+  for (const step of path) {
+    const next = at.get(step) ?? new Map();
+    if (next === 'all') return undefined;
+    at.set(step, next);
+    at = next;
   }
-  if (!isMap(value) || !Object.hasOwn(value, String(step))) return value;
-  const { [String(step)]: old, ...others } = value;
-  const item = without(old, rest);
-  return item === undefined ? others : { ...value, [String(step)]: item };
+  return at;
 }
 
-function comparePaths(a: Path, b: Path): number {
-  for (let i = 0; i < Math.min(a.length, b.length); i++) {
-    const [x, y] = [a[i], b[i]];
-    if (x === y) continue;
-    if (typeof x === 'number' && typeof y === 'number') return x - y;
-    return String(x) < String(y) ? -1 : 1;
-  }
-  return a.length - b.length;
+/** Copies each list and each map that something goes from once, however much goes. */
+function without(value: unknown, cuts: Cuts): unknown {
+  const rest = (item: unknown, key: string | number): unknown => {
+    const cut = cuts.get(key);
+    return cut === undefined || cut === 'all' ? item : without(item, cut);
+  };
+  if (Array.isArray(value))
+    return value.flatMap((item, index) => (cuts.get(index) === 'all' ? [] : [rest(item, index)]));
+  if (!isMap(value)) return value;
+  const left: Record<string, unknown> = {};
+  for (const [key, item] of Object.entries(value)) if (cuts.get(key) !== 'all') left[key] = rest(item, key);
+  return left;
 }
