@@ -37,7 +37,7 @@ export function handlers({ daemon, kernel, health, loader, reporter, startedAt }
     ping: () => ({ version: version(), pid: process.pid, file: loader.file }),
     status: async ({ service }) => {
       if (service !== undefined && !daemon.config.services.has(service)) throw new UsageError(`no service ${service}`);
-      const [actual, states] = await Promise.all([readActual(kernel.ipvs, kernel.addresses), health()]);
+      const [actual, states] = await Promise.all([readActual(kernel.lookout, kernel.addresses), health()]);
       const table = new Map(actual.services.map((one) => [serviceKeyText(one.service), one]));
       const sources = {
         ...{ situation: daemon.situation, health: states, failures: daemon.reconciler.backoff.failures },
@@ -53,7 +53,7 @@ export function handlers({ daemon, kernel, health, loader, reporter, startedAt }
       const config = loader.read();
       const preview = daemon.situation.preview(roster(config), Date.now());
       preview.settleQuorums();
-      const actual = await readActual(kernel.ipvs, kernel.addresses);
+      const actual = await readActual(kernel.lookout, kernel.addresses);
       const { operations } = difference(desired(config, preview), actual, daemon.ownership);
       return { file: loader.file, lines: operations.map(describe) };
     },

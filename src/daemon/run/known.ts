@@ -5,15 +5,20 @@ import { serviceKeyText } from '../../ipvs/index.ts';
 import type { Addresses } from '../../net/index.ts';
 import { readActual, readService } from '../../plan/index.ts';
 import type { Actual, ActualService, Operation } from '../../plan/types.ts';
+import type { Kernel } from '../kernel.ts';
 
 export class KnownTable {
   readonly #ipvs: Ipvs;
+  readonly #lookout: Ipvs;
   readonly #addresses: Addresses;
   #services: Map<string, ActualService> | undefined;
   #rest: Omit<Actual, 'services'> | undefined;
+  /** What was looked at anew since a survey began; undefined: none is under way. */
+  #since: { services: Set<string>; rest: boolean } | undefined;
 
-  constructor(ipvs: Ipvs, addresses: Addresses) {
+  constructor({ ipvs, lookout, addresses }: Omit<Kernel, 'close'>) {
     this.#ipvs = ipvs;
+    this.#lookout = lookout;
     this.#addresses = addresses;
   }
 
@@ -30,21 +35,54 @@ export class KnownTable {
   /** Looks at everything. */
   async read(): Promise<Actual> {
     const actual = await readActual(this.#ipvs, this.#addresses, this.actual);
-    this.#services = new Map(actual.services.map((one) => [serviceKeyText(one.service), one]));
-    const { addresses, timeouts, generation } = actual;
-    this.#rest = { addresses, timeouts, generation };
+    this.#take(actual);
     return actual;
+  }
+
+  /**
+   * Looks at everything while others go on with what is known. What it returns takes the findings over, except where
+   * they have been overtaken; to be called when nobody is about to change the kernel.
+   */
+  async survey(): Promise<() => void> {
+    const since = { services: new Set<string>(), rest: false };
+    this.#since = since;
+    try {
+      const actual = await readActual(this.#lookout, this.#addresses, this.actual);
+      return () => {
+        const [services, rest] = [this.#services, this.#rest];
+        // Somebody has looked at everything since, or is about to.
+        if (this.#since !== since || !services || !rest) return;
+        this.#take(actual);
+        for (const key of since.services) {
+          const newer = services.get(key);
+          if (newer) this.#services?.set(key, newer);
+          else this.#services?.delete(key);
+        }
+        if (since.rest) this.#rest = { ...rest, generation: actual.generation };
+      };
+    } catch (error) {
+      if (this.#since === since) this.#since = undefined;
+      throw error;
+    }
+  }
+
+  #take({ services, addresses, timeouts, generation }: Actual): void {
+    this.#since = undefined;
+    this.#services = new Map(services.map((one) => [serviceKeyText(one.service), one]));
+    this.#rest = { addresses, timeouts, generation };
   }
 
   /** Looks at the addresses alone. */
   async readAddresses(): Promise<Actual> {
     const addresses = await this.#addresses.list();
+    if (this.#since) this.#since.rest = true;
     if (!this.#services || !this.#rest) return this.read();
     this.#rest = { ...this.#rest, addresses };
     return { ...this.#rest, services: [...this.#services.values()] };
   }
 
   forget(): void {
+    this.#since = undefined;
     this.#services = undefined;
     this.#rest = undefined;
   }
@@ -61,6 +99,7 @@ export class KnownTable {
       else addresses = true;
     }
     await this.refreshServices([...keys.values()]);
+    if (this.#since && (addresses || timeouts)) this.#since.rest = true;
     if (addresses) this.#rest = { ...this.#rest, addresses: await this.#addresses.list() };
     if (timeouts) this.#rest = { ...this.#rest, timeouts: await this.#ipvs.timeouts() };
   }
@@ -71,6 +110,7 @@ export class KnownTable {
     const found = await Promise.all(keys.map((key) => readService(this.#ipvs, key)));
     for (const [index, one] of found.entries()) {
       const key = serviceKeyText(keys[index] as ServiceKey);
+      this.#since?.services.add(key);
       if (one) services.set(key, one);
       else services.delete(key);
     }

@@ -50,6 +50,8 @@ export class Reconciler {
   #retry: NodeJS.Timeout | undefined;
   #stopped = false;
   #waiting: Plan['waiting'] = [];
+  #surveying = false;
+  #surveyAgain = false;
 
   constructor(table: KnownTable, changer: Changer, wishes: Wishes, reporter: Reporter) {
     this.#table = table;
@@ -96,9 +98,38 @@ export class Reconciler {
 
   /** Asks for a cycle without waiting for it. */
   request(options: { look?: Look } = {}): void {
-    this.run(options).catch((error: unknown) =>
-      this.#reporter.log('kernel', 'error', `cannot reconcile: ${lineOf(error)}`),
-    );
+    const asked = options.look === 'all' && this.#table.actual ? this.#survey() : this.run(options);
+    asked.catch((error: unknown) => {
+      // Who stops closes the sockets under a look that is under way.
+      if (!this.#stopped) this.#reporter.log('kernel', 'error', `cannot reconcile: ${lineOf(error)}`);
+    });
+  }
+
+  /** A look at everything beside the cycles: with thousands of services it takes seconds, and news must not wait for it. */
+  async #survey(): Promise<void> {
+    if (this.#surveying || this.#paused || this.#stopped) {
+      this.#surveyAgain = this.#surveying;
+      return;
+    }
+    this.#surveying = true;
+    try {
+      const take = await this.#table.survey();
+      await this.settle();
+      const before = this.#table.actual;
+      take();
+      const now = this.#table.actual;
+      if (before && now) this.#tellDrift(before, now);
+    } finally {
+      this.#surveying = false;
+    }
+    await this.run();
+    if (!this.#surveyAgain) return;
+    this.#surveyAgain = false;
+    await this.#survey();
+  }
+
+  #tellDrift(before: Actual, now: Actual): void {
+    for (const text of drift(before, now, this.#wishes.concerns())) this.#reporter.drift(text);
   }
 
   /** Resolves when no cycle is under way any more. */
@@ -168,7 +199,7 @@ export class Reconciler {
     this.#look = 'nothing';
     try {
       const now = look === 'all' ? await this.#table.read() : await this.#table.readAddresses();
-      if (before) for (const text of drift(before, now, this.#wishes.concerns())) this.#reporter.drift(text);
+      if (before) this.#tellDrift(before, now);
       return now;
     } catch (error) {
       this.#look = 'all';

@@ -59,7 +59,7 @@ async function serve({ options, config, loader, logs, reporter, kernel, startedA
   const monitor = options.once
     ? undefined
     : new HealthMonitor({ concurrency: config.checkConcurrency, log: logs.area('health') });
-  const table = new KnownTable(kernel.ipvs, kernel.addresses);
+  const table = new KnownTable(kernel);
   const states = () => (monitor ? monitor.states() : Promise.resolve(memory.health));
   const saver = new Saver({
     ...{ path: options.state, reporter, daemon: () => daemon, health: memory.health },

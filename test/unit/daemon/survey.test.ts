@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: MIT
+// A look at the whole table takes long where there are thousands of services: nothing waits for it, and what changes
+// meanwhile is not mistaken for what somebody else did.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Log } from '../../../src/base/log.ts';
+import { EventLog } from '../../../src/control/event-log.ts';
+import { KnownTable } from '../../../src/daemon/run/known.ts';
+import { Reconciler } from '../../../src/daemon/run/reconciler.ts';
+import { Reporter } from '../../../src/daemon/run/reporter.ts';
+import { desired } from '../../../src/daemon/service/desired.ts';
+import { roster } from '../../../src/daemon/service/roster.ts';
+import { Situation } from '../../../src/daemon/service/situation.ts';
+import type { Ipvs, Service, ServiceKey } from '../../../src/ipvs/index.ts';
+import type { Addresses } from '../../../src/net/index.ts';
+import { KernelModel } from '../plan/kernel-model.ts';
+import { config, realServer, service } from './specs.ts';
+
+/** The model as the client that reads it. */
+class ModelClient {
+  readonly model: KernelModel;
+  /** Awaited before each service is looked at. */
+  gate: Promise<void> = Promise.resolve();
+
+  constructor(model: KernelModel) {
+    this.model = model;
+  }
+
+  async info() {
+    return { generation: undefined };
+  }
+  async timeouts() {
+    return this.model.read().timeouts;
+  }
+  async services(): Promise<Service[]> {
+    return this.model.read().services.map((one) => one.service);
+  }
+  service(key: ServiceKey) {
+    return this.model.service(key);
+  }
+  async destinations(key: ServiceKey) {
+    const found = await this.model.destinations(key);
+    await this.gate;
+    return found;
+  }
+  localAddresses(key: ServiceKey) {
+    return this.model.localAddresses(key);
+  }
+}
+
+function balancer() {
+  const model = new KernelModel({ services: [], addresses: [], timeouts: { tcp: 900, tcpFin: 120, udp: 300 } });
+  const lookout = new ModelClient(model);
+  const addresses = { list: async () => [] } as unknown as Addresses;
+  const table = new KnownTable({
+    ...{ ipvs: new ModelClient(model) as unknown as Ipvs, lookout: lookout as unknown as Ipvs, addresses },
+  });
+  const nowhere = () => {};
+  const log: Log = { error: nowhere, warn: nowhere, info: nowhere, debug: nowhere };
+  const events = new EventLog();
+  const situation = new Situation();
+  let file = config([]);
+  const changer = { ipvs: model, addresses: model.addresses };
+  const reconciler = new Reconciler(
+    table,
+    changer,
+    {
+      desired: () => desired(file, situation),
+      ownership: () => ({ all: true }),
+      concerns: () => ({}),
+      forget: nowhere,
+    },
+    new Reporter(() => log, events),
+  );
+  return {
+    ...{ model, lookout, reconciler },
+    /** Weights of the real servers of the one service. */
+    reload: (...weights: number[]) => {
+      file = config([
+        service(
+          'web',
+          weights.map((weight, index) => realServer(index + 1, { weight, check: undefined })),
+        ),
+      ]);
+      situation.configure(roster(file), 0);
+      situation.settleQuorums();
+      return reconciler.run();
+    },
+    weights: () => model.read().services[0]?.destinations.map(({ weight }) => weight),
+    drifts: () => events.since(0).filter(({ kind }) => kind === 'drift'),
+  };
+}
+
+const turns = async () => {
+  for (let i = 0; i < 50; i++) await new Promise((resolve) => setImmediate(resolve));
+};
+
+test('a change does not wait for a look at the whole table, nor is it taken for somebody else’s', async () => {
+  const { lookout, reconciler, reload, weights, drifts } = balancer();
+  await reload(1, 1);
+  let open = () => {};
+  lookout.gate = new Promise((resolve) => {
+    open = resolve;
+  });
+  reconciler.request({ look: 'all' });
+  await turns();
+  // The look has seen weights 1 and 1 by now, and is not done.
+  const { done } = await reload(5, 1);
+  assert.equal(done.length, 1);
+  assert.deepEqual(weights(), [5, 1]);
+  open();
+  await turns();
+  assert.deepEqual(drifts(), []);
+  assert.deepEqual(weights(), [5, 1]);
+  assert.equal((await reconciler.run()).done.length, 0);
+});
+
+test('what somebody else does is found by the look, told and repaired', async () => {
+  const { model, reconciler, reload, weights, drifts } = balancer();
+  await reload(1, 1);
+  const [there] = model.read().services;
+  const [first] = there?.destinations ?? [];
+  assert.ok(there && first);
+  await model.deleteDestination(there.service, first);
+  reconciler.request({ look: 'all' });
+  await turns();
+  assert.equal(drifts().length, 1);
+  assert.deepEqual(weights()?.length, 2);
+});
+
+test('who asks for a look while one is under way gets another one', async () => {
+  const { model, lookout, reconciler, reload, weights, drifts } = balancer();
+  await reload(1, 1);
+  let open = () => {};
+  lookout.gate = new Promise((resolve) => {
+    open = resolve;
+  });
+  reconciler.request({ look: 'all' });
+  await turns();
+  const [there] = model.read().services;
+  const [first] = there?.destinations ?? [];
+  assert.ok(there && first);
+  await model.deleteDestination(there.service, first);
+  reconciler.request({ look: 'all' });
+  open();
+  await turns();
+  assert.equal(drifts().length, 1);
+  assert.deepEqual(weights()?.length, 2);
+});
