@@ -41,8 +41,11 @@ export function changeOf({ command }: Invocation): Act | undefined {
 }
 
 /** What the kernel must have for this command line beyond the stock one. */
-export function featureOf({ command, options, destination }: Invocation): Feature | undefined {
+export function featureOf({ command, options, service, destination }: Invocation): Feature | undefined {
   switch (command) {
+    case 'add-service':
+    case 'edit-service':
+      return service.portMin === undefined ? undefined : 'FULLNAT';
     case 'add-server':
     case 'edit-server':
       return destination.method === IP_VS_CONN_F_FULLNAT ? 'FULLNAT' : undefined;

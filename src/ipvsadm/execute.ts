@@ -22,7 +22,10 @@ const REFUSED = 255;
 const UNREADABLE = 1;
 
 /** Parses, fetching the addresses of hosts as they are met. Throws Fatal and Rejected. */
-export function parseLine(words: readonly string[], session: Session): Invocation | Promise<Invocation> {
+export function parseLine(
+  words: readonly string[],
+  session: Pick<Session, 'lookup' | 'program'>,
+): Invocation | Promise<Invocation> {
   try {
     return parse(words, session.lookup, session.program);
   } catch (error) {

@@ -142,6 +142,13 @@ const APPLY: Readonly<Record<string, Apply>> = {
     line.localAddress = parseAddress(argument)?.bytes;
     if (!line.localAddress) throw usage('illegal local address specified');
   },
+  'local-ports': ({ service }, argument) => {
+    const [, min, max] = /^(\d{1,5})-(\d{1,5})$/.exec(argument) ?? [];
+    if (!min || !max || Number(min) === 0 || Number(max) > 65535 || Number(min) > Number(max))
+      throw usage(`\`${argument}' after --local-ports: write MIN-MAX`);
+    service.portMin = Number(min);
+    service.portMax = Number(max);
+  },
   where: (line, argument) => {
     line.filters ??= new Filters();
     line.filters.add(argument);

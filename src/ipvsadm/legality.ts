@@ -12,7 +12,7 @@ interface Rule {
 
 const SERVICE_OPTIONS: Rule = {
   required: ['service-address'],
-  optional: ['scheduler', 'persistent', 'netmask', 'ops', 'pe', 'sched-flags'],
+  optional: ['scheduler', 'persistent', 'netmask', 'ops', 'pe', 'sched-flags', 'local-ports'],
 };
 const SERVER_OPTIONS: Rule = {
   required: ['service-address', 'real-server'],

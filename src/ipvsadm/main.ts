@@ -12,7 +12,7 @@ export async function main(words: readonly string[], program = 'lvsadm'): Promis
   const output = new StandardOutput();
   const session = new Session(program, output);
   try {
-    return await execute(words.length === 0 ? ['-L'] : words, session);
+    return await run(words.length === 0 ? ['-L'] : words, session);
   } catch (error) {
     if (error instanceof Fatal || error instanceof Rejected) {
       output.err(`${error.message}\n`);
@@ -27,4 +27,10 @@ export async function main(words: readonly string[], program = 'lvsadm'): Promis
     output.flush();
     session.close();
   }
+}
+
+/** A first word that is no option may be a command of ours; ipvsadm has none. */
+async function run(words: readonly string[], session: Session): Promise<number> {
+  const verb = words[0]?.startsWith('-') ? undefined : await (await import('./rules/index.ts')).runVerb(words, session);
+  return verb ?? execute(words, session);
 }

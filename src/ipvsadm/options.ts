@@ -66,6 +66,7 @@ export const OPTION_NAMES = [
   'json',
   'where',
   'watch',
+  'local-ports',
 ] as const;
 export type OptionName = (typeof OPTION_NAMES)[number];
 
@@ -169,6 +170,7 @@ const COMMON: readonly AdmOption[] = [
   valued('', 'mcast-ttl', 'mcast-ttl'),
   valued('z', 'laddr', 'laddr'),
   flag('', 'drain', 'drain'),
+  valued('', 'local-ports', 'local-ports'),
   flag('', 'json', 'json'),
   { ...valued('', 'where', 'where'), repeats: true },
   { long: 'watch', argument: 'optional', counts: 'watch' },

@@ -32,8 +32,7 @@ class Restore {
    * send each request by itself.
    */
   line(text: string): Promise<void> | undefined {
-    const words = wordsOf(text);
-    if (PROGRAMS.has(words[0] ?? '')) words.shift();
+    const words = ruleWords(text);
     if (words.length === 0) return undefined;
     try {
       const parsed = parseLine(words, this.#session);
@@ -100,6 +99,13 @@ class Restore {
       this.status = outcome.status;
     }
   }
+}
+
+/** The words of a line, without the program's name that may stand before them. */
+export function ruleWords(text: string): string[] {
+  const words = wordsOf(text);
+  if (PROGRAMS.has(words[0] ?? '')) words.shift();
+  return words;
 }
 
 /** Words between white space; most lines have single blanks only. */

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+/**
+ * `lvsadm restore --atomic FILE`: the table becomes what the file says, by the fewest changes, or stays as it was. What
+ * takes away services comes last, when all else has succeeded; whatever fails before is undone.
+ */
+import { EXIT, KernelLacksError, LvsdError } from '../../base/errors.ts';
+import type { Ipvs } from '../../ipvs/index.ts';
+import { apply, type Changer, describe, difference, type Operation, type OperationResult } from '../../plan/index.ts';
+import type { Connected, Session } from '../session.ts';
+import { readRules } from './file.ts';
+import { type DaemonStep, daemonSteps, desiredAgain, desiredOf, readState, type State } from './state.ts';
+import type { RuleTable } from './table.ts';
+
+interface Failure {
+  line: number | undefined;
+  /** What was asked for. */
+  text: string;
+  error: Error;
+}
+
+/** Throws Fatal and KernelLacksError before anything is changed. */
+export async function restoreAtomically(path: string, session: Session): Promise<number> {
+  const { name, table } = await readRules(path, session, '\nnothing was changed');
+  const connected = await session.connect();
+  const { ipvs, info } = connected;
+  if (table.needsFullnat) await ipvs.requireFeature('FULLNAT');
+  const before = await readState(ipvs, info);
+  const { operations, waiting } = difference(desiredOf(table), before.actual, { all: true });
+  const failures = await carryOut(operations, daemonSteps(table, before), table, ipvs);
+  const { output } = session;
+  if (failures.length === 0) {
+    for (const { address, connections } of waiting)
+      output.err(`local address ${address.join('.')} leaves with the last of its ${connections} connections\n`);
+    return EXIT.OK;
+  }
+  const left = await rollBack(before, connected);
+  for (const { line, text, error } of failures)
+    output.err(`${name}${line === undefined ? '' : `:${line}`}: ${text}: ${error.message}\n`);
+  output.err(left === 0 ? 'nothing was changed\n' : `${left} changes could not be undone: see lvsadm -L\n`);
+  const lacks = failures.find(({ error }) => error instanceof KernelLacksError)?.error;
+  return lacks instanceof KernelLacksError ? lacks.exitCode : EXIT.RUNTIME;
+}
+
+/** Stops after the stage in which something failed. */
+async function carryOut(
+  operations: readonly Operation[],
+  steps: readonly DaemonStep[],
+  table: RuleTable,
+  ipvs: Ipvs,
+): Promise<Failure[]> {
+  const leaving = operations.filter(({ op }) => op === 'delete-service');
+  const first = await failuresOf(
+    operations.filter(({ op }) => op !== 'delete-service'),
+    table,
+    ipvs,
+  );
+  if (first.length > 0) return first;
+  for (const step of steps) {
+    try {
+      await turn(step, ipvs);
+    } catch (error) {
+      if (!(error instanceof LvsdError)) throw error;
+      return [{ line: undefined, text: `${step.name} sync daemon`, error }];
+    }
+  }
+  return failuresOf(leaving, table, ipvs);
+}
+
+async function failuresOf(operations: readonly Operation[], table: RuleTable, ipvs: Ipvs): Promise<Failure[]> {
+  const results = await apply(operations, changer(ipvs));
+  return results.flatMap(({ operation, error }) => {
+    // What was skipped needed something that failed, and that is told.
+    if (!error || error === 'skipped') return [];
+    return [{ line: lineOf(operation, table), text: describe(operation).text, error }];
+  });
+}
+
+function lineOf(operation: Operation, table: RuleTable): number | undefined {
+  if (!('service' in operation)) return undefined;
+  if ('destination' in operation) return table.lineOf(operation.service, operation.destination);
+  if ('address' in operation) return table.lineOf(operation.service, { address: operation.address });
+  return table.lineOf(operation.service);
+}
+
+/** Changes that could not be undone. */
+async function rollBack(before: State, { ipvs, info }: Connected): Promise<number> {
+  const now = await readState(ipvs, info);
+  const { operations } = difference(desiredAgain(before.actual), now.actual, { all: true });
+  const results: OperationResult[] = await apply(operations, changer(ipvs));
+  let left = results.filter(({ error }) => error !== undefined).length;
+  for (const name of ['master', 'backup'] as const) {
+    const [from, to] = [now.daemons.get(name), before.daemons.get(name)];
+    if (JSON.stringify(from) === JSON.stringify(to)) continue;
+    await turn({ name, from, to }, ipvs).catch(() => left++);
+  }
+  return left;
+}
+
+async function turn({ from, to }: DaemonStep, ipvs: Ipvs): Promise<void> {
+  if (from) await ipvs.stopDaemon(from);
+  if (to) await ipvs.startDaemon(to);
+}
+
+/** Rules are about the table alone: no address of a device comes or goes. */
+function changer(ipvs: Ipvs): Changer {
+  const never = () => Promise.reject(new TypeError('a rule changes no address of a device'));
+  return { ipvs, addresses: { add: never, delete: never } };
+}

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+/** All that save --full keeps and a restore sets: the table, the timeouts, the synchronisation daemons. */
+import { AF_INET, AF_INET6, formatAddress } from '../../base/addresses.ts';
+import type { Ipvs, IpvsInfo, Service, SyncDaemon } from '../../ipvs/index.ts';
+import { type Actual, type ActualService, type Desired, type DesiredService, serviceText } from '../../plan/index.ts';
+import { type DaemonName, daemonName, type RuleTable } from './table.ts';
+
+export interface State {
+  actual: Actual;
+  daemons: ReadonlyMap<DaemonName, SyncDaemon>;
+}
+
+export async function readState(ipvs: Ipvs, info: IpvsInfo): Promise<State> {
+  const [services, timeouts, daemons] = await Promise.all([ipvs.services(), ipvs.timeouts(), ipvs.daemons()]);
+  const fullnat = info.features.has('FULLNAT');
+  const completed = await Promise.all(services.map((service) => completedService(ipvs, service, fullnat)));
+  return {
+    actual: { services: completed, addresses: [], timeouts },
+    daemons: new Map(daemons.map((daemon) => [daemonName(daemon), daemon])),
+  };
+}
+
+async function completedService(ipvs: Ipvs, service: Service, fullnat: boolean): Promise<ActualService> {
+  const [destinations, localAddresses] = await Promise.all([
+    ipvs.destinations(service),
+    fullnat && service.numLocalAddresses ? ipvs.localAddresses(service) : [],
+  ]);
+  return { service, destinations, localAddresses };
+}
+
+/** What a file asks for. */
+export function desiredOf(table: RuleTable): Desired {
+  return { services: table.services, addresses: [], timeouts: table.timeouts };
+}
+
+/** What there is, as something to ask for: the way back. */
+export function desiredAgain({ services, timeouts }: Actual): Desired {
+  return { services: services.map(serviceAgain), addresses: [], timeouts };
+}
+
+function serviceAgain({ service, destinations, localAddresses }: ActualService): DesiredService {
+  const pool = localAddresses.filter(({ draining }) => !draining).map(({ address }) => address);
+  return { ...service, name: serviceText(service), destinations, localAddresses: pool, establishedTimeout: undefined };
+}
+
+/** One step on a daemon: it ends, or starts, or ends and starts with other settings. */
+export interface DaemonStep {
+  name: DaemonName;
+  from: SyncDaemon | undefined;
+  to: SyncDaemon | undefined;
+}
+
+export function daemonSteps(table: RuleTable, { daemons }: State): DaemonStep[] {
+  return [...table.daemons].flatMap(([name, wanted]) => {
+    const from = daemons.get(name);
+    const to = wanted === 'stopped' ? undefined : wanted;
+    return from === to || (from && to && fits(from, to)) ? [] : [{ name, from, to }];
+  });
+}
+
+/** What the file leaves out is the kernel's choice. */
+function fits(from: SyncDaemon, to: SyncDaemon): boolean {
+  const group = (daemon: SyncDaemon) => (daemon.group ? groupText(daemon.group) : undefined);
+  return (
+    from.interface === to.interface &&
+    from.syncId === to.syncId &&
+    (['maxLength', 'port', 'ttl'] as const).every((name) => !to[name] || to[name] === from[name]) &&
+    (!to.group || group(to) === group(from))
+  );
+}
+
+export function groupText(group: Uint8Array): string {
+  return formatAddress(group.length === 16 ? AF_INET6 : AF_INET, group);
+}
+
+export function daemonOptions({ interface: device, syncId, maxLength, group, port, ttl }: SyncDaemon): string {
+  const options = [`--mcast-interface ${device}`, `--syncid ${syncId}`];
+  if (maxLength) options.push(`--sync-maxlen ${maxLength}`);
+  if (group?.some((byte) => byte !== 0)) options.push(`--mcast-group ${groupText(group)}`);
+  if (port) options.push(`--mcast-port ${port}`);
+  if (ttl) options.push(`--mcast-ttl ${ttl}`);
+  return options.join(' ');
+}
