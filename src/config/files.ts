@@ -7,7 +7,7 @@ import { describe } from './describe.ts';
 import { LIMITS } from './limits.ts';
 import type { Problem } from './problems.ts';
 import { readText } from './text.ts';
-import { compose, type Flaw, isMap } from './yaml/compose.ts';
+import { type Composed, compose, type Flaw, isMap } from './yaml/compose.ts';
 import { Positions } from './yaml/positions.ts';
 import { syntaxFlaws } from './yaml/syntax.ts';
 
@@ -110,25 +110,25 @@ class Reader {
   }
 
   #parse(file: string, text: string): Source | undefined {
-    const flawed = (positions: Positions, flaws: readonly Flaw[]) => {
+    const positions = new Positions(text);
+    const flawed = (flaws: readonly Flaw[]) => {
       for (const flaw of flaws)
         this.#files.problems.push({ place: { file, ...positions.lineColumn(flaw.offset) }, text: flaw.text });
     };
-    let events: ReturnType<typeof parseEvents>;
+    let composed: Composed;
     try {
-      events = parseEvents(text, { maxDepth: LIMITS.depth });
+      composed = compose(text, parseEvents(text, { maxDepth: LIMITS.depth }));
     } catch (error) {
-      flawed(new Positions(text, []), syntaxFlaws(text, error));
+      flawed(syntaxFlaws(text, error));
       return undefined;
     }
-    const positions = new Positions(text, events);
-    const { value, flaws } = compose(text, events);
-    flawed(positions, flaws);
+    const { value, flaws } = composed;
+    flawed(flaws);
     const empty = text.trim() === '' ? 'an empty file' : 'nothing but comments';
     const what = value === undefined || value === null ? empty : describe(value);
     const keys = this.#files.sources.length === 0 ? 'version and services' : 'services or local_addresses, {} for none';
     if (!isMap(value) && flaws.length === 0)
-      flawed(positions, [{ offset: 0, text: `found ${what}; allowed: a map with ${keys}` }]);
+      flawed([{ offset: 0, text: `found ${what}; allowed: a map with ${keys}` }]);
     return isMap(value) ? { file, value, positions } : undefined;
   }
 

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MIT
-/** Where in a text a value stands, found by its path. Costs nothing until it is asked. */
-import { EVENT_ID, type Event, getScalarValue, SCALAR_STYLE, type ScalarEvent } from 'js-yaml';
+/**
+ * Where in a text a value stands, found by its path. Costs nothing until it is asked: then the text is parsed once more,
+ * as a million events kept for it would cost every good file more.
+ */
+import { EVENT_ID, type Event, getScalarValue, parseEvents, SCALAR_STYLE, type ScalarEvent } from 'js-yaml';
+import { LIMITS } from '../limits.ts';
 import { eventOffset } from './compose.ts';
 
 export type Path = readonly (string | number)[];
@@ -20,7 +24,7 @@ export interface Spot {
 
 export class Positions {
   readonly #source: string;
-  readonly #events: readonly Event[];
+  #parsed: readonly Event[] | undefined;
   /** For the first event of a collection, the index of its last. */
   #ends: Int32Array | undefined;
   /** Where anchors are set, by name, in order. */
@@ -28,9 +32,14 @@ export class Positions {
   readonly #children = new Map<number, Map<string | number, Child>>();
   #lines: number[] | undefined;
 
-  constructor(source: string, events: readonly Event[]) {
+  /** Of a text that is YAML; of one that is not only `lineColumn` works. */
+  constructor(source: string) {
     this.#source = source;
-    this.#events = events;
+  }
+
+  get #events(): readonly Event[] {
+    this.#parsed ??= parseEvents(this.#source, { maxDepth: LIMITS.depth });
+    return this.#parsed;
   }
 
   /** The spot of the value at `path`, or undefined where there is none. */
@@ -78,9 +87,10 @@ export class Positions {
 
   #index(): Int32Array {
     if (this.#ends) return this.#ends;
-    const ends = new Int32Array(this.#events.length);
+    const events = this.#events;
+    const ends = new Int32Array(events.length);
     const open: number[] = [];
-    for (const [index, event] of this.#events.entries()) {
+    for (const [index, event] of events.entries()) {
       ends[index] = index;
       if (event.type === EVENT_ID.POP) {
         const start = open.pop();

@@ -19,8 +19,9 @@ const WORDS = new Map<string, unknown>([
 export function plainScalar(text: string): unknown {
   const first = text.charCodeAt(0);
   if (first <= 57 /* '9' */) {
-    if (INTEGER.test(text) || FLOAT.test(text)) return Number(text);
-    if (first === 48 /* '0' */ && OTHER_BASE.test(text)) return Number(text);
+    const isNumber = INTEGER.test(text) || FLOAT.test(text) || (first === 48 /* '0' */ && OTHER_BASE.test(text));
+    // 1e999 is no number that there is.
+    if (isNumber) return Number.isFinite(Number(text)) ? Number(text) : text;
   }
   // The longest word has five letters; most scalars are longer.
   if (text.length > 5) return text;
