@@ -84,7 +84,7 @@ function buildAddon(force) {
 
 /** The configuration's validator and JSON Schema, made of the schema files and of what those import. */
 async function buildSchema(force) {
-  const sources = filesUnder(join(top, 'src'), 'schema.ts');
+  const sources = [...filesUnder(join(top, 'src'), 'schema.ts'), ...filesUnder(join(top, 'src/config/schema'), '.ts')];
   const beside = ['src/base/schema-words.ts', 'src/config/limits.ts', 'src/config/types.ts'];
   const tools = ['tools/lib/config-schema.mjs', 'package.json'];
   const inputs = [...sources, ...[...beside, ...tools].map((name) => join(top, name))];

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+/** Words and small pieces that the parts of the schema share. */
+import { Type } from '@sinclair/typebox';
+
+/*
+ * Keywords of our own: `x-part` names what the build moves to `definitions`, `x-later` keys that later versions will
+ * have, `x-name` says in words what a map's keys may be.
+ */
+
+/** By the map that they will stand in. */
+export const LATER = {
+  root: ['vrrp', 'connection_sync'],
+  service: ['syn_proxy'],
+  pool: ['follow'],
+};
+export const NAME = '^(?![0-9]+$)[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$';
+export const NAME_WORDS =
+  'a name of letters, digits, dot, dash and underscore (at most 64, not digits alone, beginning with a letter, a digit or _)';
+
+export const device = (description: string) =>
+  Type.String({
+    title: 'the name of a network device (at most 15 characters, without blanks and slashes)',
+    pattern: '^(?!\\.{1,2}$)[!-.0-9;-~]{1,15}$',
+    description,
+    examples: ['eth1'],
+  });

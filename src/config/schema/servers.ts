@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: MIT
+/** Real servers: how they are checked, how packets reach them, what they are. */
+import { Type } from '@sinclair/typebox';
+import { address, choice, count, port } from '../../base/schema-words.ts';
+import { execCheckKeys, execCheckSchema } from '../../health/exec/schema.ts';
+import { httpCheckKeys, httpCheckSchema, httpsCheckSchema, tlsKeys } from '../../health/http/schema.ts';
+import { tcpCheckSchema } from '../../health/tcp/schema.ts';
+import { DEFAULTS } from '../limits.ts';
+import { NAME, NAME_WORDS } from './common.ts';
+
+export const checkSchema = Type.Union(
+  [
+    Type.Literal('none'),
+    tcpCheckSchema,
+    httpCheckSchema,
+    httpsCheckSchema,
+    execCheckSchema,
+    Type.Object(Type.Partial(Type.Object({ ...httpCheckKeys, ...tlsKeys, ...execCheckKeys })).properties, {
+      additionalProperties: false,
+      title: 'a check without `type`',
+      description: 'Keys to lay over the check that is inherited; it gives the type.',
+    }),
+  ],
+  {
+    title: 'none, or a map with `type: tcp`, `http`, `https` or `exec`',
+    description:
+      'How real servers are checked; `none`: not at all, they always count as up. Laid over the check that is inherited, if that is close kin, else in its place: see “Checks”.',
+    default: 'none',
+    examples: [{ type: 'http', path: '/healthz' }],
+    'x-part': 'check',
+  },
+);
+
+export const forwardSchema = Type.Union(
+  [
+    choice(['masquerade', 'nat', 'direct', 'tunnel', 'fullnat'], { description: 'The method alone.' }),
+    Type.Object(
+      {
+        method: Type.Literal('tunnel', { description: 'The method that has options.', examples: ['tunnel'] }),
+        type: Type.Optional(
+          choice(['ipip', 'gue', 'gre'], {
+            description: 'What packets are wrapped in.',
+            default: DEFAULTS.tunnelType,
+            examples: ['gue'],
+          }),
+        ),
+        port: Type.Optional(
+          port({ description: 'UDP port on the real server; `gue` only, and needed there.', examples: [5555] }),
+        ),
+        checksum: Type.Optional(
+          choice(['none', 'checksum', 'remote'], {
+            description: 'Checksum of the outer header: `gre` knows `checksum`, `gue` also `remote`.',
+            default: DEFAULTS.tunnelChecksum,
+            examples: ['checksum'],
+          }),
+        ),
+      },
+      { additionalProperties: false, description: 'A tunnel with its options.' },
+    ),
+    Type.Object(
+      {
+        method: choice(['masquerade', 'nat', 'direct', 'fullnat'], {
+          description: 'A method that has none.',
+          examples: ['direct'],
+        }),
+      },
+      { additionalProperties: false, description: 'The same, as a map.' },
+    ),
+  ],
+  {
+    title: 'masquerade (or nat), direct, tunnel, fullnat, or a map with `method`',
+    description:
+      'How packets reach the real server. `masquerade` (or `nat`): its address is written in, and it answers through the balancer. `direct`: by its MAC address, it answers by itself. `tunnel`: wrapped. `fullnat`: both addresses are written, so that it may be anywhere; needs `local_addresses` and lvsd’s kernel modules.',
+    default: DEFAULTS.forward,
+    examples: ['fullnat', { method: 'tunnel', type: 'gue', port: 5555 }],
+    'x-part': 'forward',
+  },
+);
+
+const ENDPOINT_WORDS = 'ADDRESS, ADDRESS:PORT or "[IPV6]:PORT"';
+
+const endpointText = Type.String({ title: ENDPOINT_WORDS, examples: ['10.31.4.3:8443'] });
+
+const thresholdsSchema = Type.Object(
+  {
+    upper: Type.Optional(
+      count(0, 0xffffffff, {
+        description: 'No new connection from this many on; 0: no limit.',
+        default: 0,
+        examples: [1000],
+      }),
+    ),
+    lower: Type.Optional(
+      count(0, 0xffffffff, {
+        description: 'New ones again below this many; 0: three quarters of `upper`.',
+        default: 0,
+        examples: [800],
+      }),
+    ),
+  },
+  {
+    additionalProperties: false,
+    description: 'Limits on its connections, active and inactive.',
+    examples: [{ upper: 1000, lower: 800 }],
+  },
+);
+
+export const weightSchema = count(0, 65535, {
+  description: 'Share of new connections, for schedulers that look at it; 0: none.',
+  default: DEFAULTS.weight,
+  examples: [2],
+});
+
+export const realServerSchema = Type.Union(
+  [
+    endpointText,
+    Type.Object(
+      {
+        address: address({ description: 'Its address.', examples: ['10.31.4.2', '2001:db8:4::2'] }),
+        port: Type.Optional(
+          port({
+            description: 'Its port, where that is not the service’s. `masquerade` and `fullnat` only.',
+            examples: [8443],
+          }),
+        ),
+        weight: Type.Optional(weightSchema),
+        name: Type.Optional(
+          Type.String({
+            title: NAME_WORDS,
+            pattern: NAME,
+            description: 'What lvsctl and logs call it. Without this key: ADDRESS:PORT.',
+            examples: ['web1'],
+          }),
+        ),
+        forward: Type.Optional(forwardSchema),
+        thresholds: Type.Optional(thresholdsSchema),
+        check: Type.Optional(checkSchema),
+      },
+      { additionalProperties: false, description: 'A real server with its own settings.' },
+    ),
+  ],
+  { title: `${ENDPOINT_WORDS}, or a map with \`address\``, 'x-part': 'realServer' },
+);
+
+export const sorrySchema = Type.Union(
+  [
+    endpointText,
+    Type.Object(
+      {
+        address: address({ description: 'Its address.', examples: ['10.31.9.9'] }),
+        port: Type.Optional(port({ description: 'Its port, where that is not the service’s.', examples: [8443] })),
+        forward: Type.Optional(forwardSchema),
+      },
+      { additionalProperties: false },
+    ),
+  ],
+  {
+    title: `${ENDPOINT_WORDS}, or a map with \`address\``,
+    description: 'Serves while the quorum is lost, in place of the real servers. It is not checked.',
+    examples: ['10.31.9.9:8443'],
+    'x-part': 'sorryServer',
+  },
+);

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: MIT
+/** Services, what they inherit, and the pools of local addresses that they use. */
+import { Type } from '@sinclair/typebox';
+import { address, choice, count, duration } from '../../base/schema-words.ts';
+import { DEFAULTS, ENGINES, SCHEDULER_FLAGS, SCHEDULERS } from '../limits.ts';
+import { device, LATER } from './common.ts';
+import { checkSchema, forwardSchema, realServerSchema, sorrySchema } from './servers.ts';
+
+const protocol = choice(['tcp', 'udp'], { description: 'One protocol.' });
+
+/** Keys that `defaults` and a service both have. */
+export const inherited = {
+  protocol: Type.Union([protocol, Type.Array(protocol, { minItems: 1, maxItems: 2, title: 'a list of tcp and udp' })], {
+    title: 'tcp, udp or [tcp, udp]',
+    description: 'Each protocol of a list is a service of its own to the kernel.',
+    default: DEFAULTS.protocol,
+    examples: ['udp', ['tcp', 'udp']],
+  }),
+  device: device(
+    'Device that carries the virtual address as long as the service has its quorum (as /32 or /128). Without this key the address is not lvsd’s to place.',
+  ),
+  scheduler: choice(SCHEDULERS, {
+    description: 'The kernel’s scheduler.',
+    default: DEFAULTS.scheduler,
+    examples: ['wrr'],
+  }),
+  forward: forwardSchema,
+  local_addresses: Type.String({
+    title: 'the name of a pool under the top-level local_addresses',
+    description: 'Pool of local addresses; `fullnat` needs one, no other method uses it.',
+    examples: ['inner'],
+  }),
+  timeouts: Type.Object(
+    {
+      established: Type.Optional(
+        duration({
+          description: 'Of established connections of this service, in whole seconds. Needs lvsd’s kernel modules.',
+          examples: ['15m'],
+        }),
+      ),
+    },
+    { additionalProperties: false, description: 'Timeouts of the service’s own.', examples: [{ established: '15m' }] },
+  ),
+  quorum: count(1, 0xffffffff, {
+    description: 'Sum of the weights of real servers that are up, from which on the service counts as served.',
+    default: DEFAULTS.quorum,
+    examples: [2],
+  }),
+  hysteresis: count(0, 0xffffffff, {
+    description: 'The quorum is gained at quorum + hysteresis and lost below quorum - hysteresis.',
+    default: DEFAULTS.hysteresis,
+    examples: [1],
+  }),
+  on_failure: choice(['remove', 'inhibit'], {
+    description:
+      'What becomes of a real server that is down. `remove`: it leaves the table, its connections end. `inhibit`: it stays with weight 0, for the connections that it has.',
+    default: DEFAULTS.onFailure,
+    examples: ['inhibit'],
+  }),
+  drain: duration({
+    description:
+      'How long a real server taken out of the file stays with weight 0, for the connections that it has; `0s`: gone at once.',
+    default: '0s',
+    examples: ['5m'],
+  }),
+  check: checkSchema,
+};
+
+export const serviceSchema = Type.Object(
+  {
+    address: Type.Optional(
+      address({ description: 'What clients connect to.', examples: ['203.0.113.10', '2001:db8::10'] }),
+    ),
+    port: Type.Optional(
+      Type.Union(
+        [
+          Type.Integer({ minimum: 0, maximum: 65535 }),
+          Type.String({ pattern: '^[1-9][0-9]{0,4}-[1-9][0-9]{0,4}$', title: 'a range such as "8000-8009"' }),
+        ],
+        {
+          title: 'a port (1 to 65535), a range such as "8000-8009", or 0 for all ports',
+          description:
+            'Port, or range of ports, each of them a service of its own to the kernel. 0: all ports, which needs `persistence`.',
+          examples: [443, '8000-8009'],
+        },
+      ),
+    ),
+    fwmark: Type.Optional(
+      count(1, 0xffffffff, {
+        description: 'Instead of address and port: packets with this firewall mark, of any protocol.',
+        examples: [7],
+      }),
+    ),
+    family: Type.Optional(
+      choice(['ipv4', 'ipv6'], {
+        description: 'With `fwmark` only. Without this key: that of the real servers.',
+        examples: ['ipv6'],
+      }),
+    ),
+    ...Type.Partial(Type.Object(inherited)).properties,
+    scheduler_flags: Type.Optional(
+      Type.Array(choice(SCHEDULER_FLAGS, { description: 'One flag.' }), {
+        maxItems: 3,
+        title: 'a list of scheduler flags',
+        description:
+          'Flags of the scheduler, under ipvsadm’s names: `sh-…` with sh only, `mh-…` with mh only, `flag-1` to `flag-3` with any.',
+        default: [],
+        examples: [['sh-port', 'sh-fallback']],
+      }),
+    ),
+    one_packet: Type.Optional(
+      Type.Boolean({
+        description: 'Each packet is scheduled by itself; udp and firewall marks only.',
+        default: false,
+        examples: [true],
+      }),
+    ),
+    persistence: Type.Optional(
+      Type.Object(
+        {
+          timeout: Type.Optional(
+            duration({
+              description: 'How long a client is kept at its real server, in whole seconds.',
+              default: '5m',
+              examples: ['1h'],
+            }),
+          ),
+          granularity: Type.Optional(
+            count(1, 128, {
+              description:
+                'Prefix length of what counts as one client. Without this key 32 with IPv4, 128 with IPv6: each address.',
+              examples: [24],
+            }),
+          ),
+          engine: Type.Optional(
+            choice(ENGINES, {
+              description: 'Persistence by what packets say rather than by address; udp only.',
+              examples: ['sip'],
+            }),
+          ),
+        },
+        {
+          additionalProperties: false,
+          description: 'A client stays with the real server that it had. `{}` will do.',
+          examples: [{ timeout: '1h', granularity: 24 }],
+        },
+      ),
+    ),
+    sorry_server: Type.Optional(sorrySchema),
+    real_servers: Type.Array(realServerSchema, {
+      maxItems: 65536,
+      title: 'a list of real servers',
+      description: 'Where connections go: `ADDRESS`, `ADDRESS:PORT`, `"[IPV6]:PORT"` or a map each.',
+      examples: [['10.31.4.3:8443']],
+    }),
+  },
+  {
+    additionalProperties: false,
+    title: 'a map with address, port and real_servers',
+    description: 'A virtual service and its real servers.',
+    'x-later': LATER.service,
+    'x-part': 'service',
+  },
+);
+
+export const poolSchema = Type.Object(
+  {
+    device: Type.Optional(
+      device(
+        'Device that lvsd puts the addresses on, and takes them from when their last connection is gone. Without this key they are expected to be there, and not touched.',
+      ),
+    ),
+    addresses: Type.Array(
+      Type.String({ title: 'an IPv4 address, a range FIRST-LAST or a prefix', examples: ['10.31.3.101-10.31.3.116'] }),
+      {
+        minItems: 1,
+        maxItems: 4096,
+        title: 'a list of addresses, ranges and prefixes',
+        description:
+          'Single addresses, ranges (both ends included) and prefixes (every address in them). At most 4096 in all.',
+        examples: [['10.31.3.101-10.31.3.116', '10.31.3.128/28']],
+      },
+    ),
+    ports: Type.Optional(
+      Type.String({
+        title: 'a range of ports such as 5000-65535',
+        pattern: '^[1-9][0-9]{0,4}-[1-9][0-9]{0,4}$',
+        description:
+          'Local ports that connections to real servers may use, from 1025 on. Without this key: the sysctls net.ipv4.vs.fullnat_lport_min and _max.',
+        examples: ['5000-65535'],
+      }),
+    ),
+  },
+  {
+    additionalProperties: false,
+    title: 'a map with addresses',
+    description: 'Addresses of the balancer that FULLNAT services use as their source towards real servers.',
+    'x-later': LATER.pool,
+    'x-part': 'pool',
+  },
+);
