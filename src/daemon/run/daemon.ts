@@ -16,7 +16,7 @@ import { type Entry, roster } from '../service/roster.ts';
 import { type Leaving, type Override, Situation } from '../service/situation.ts';
 import type { KnownTable } from './known.ts';
 import type { Memory } from './memory.ts';
-import { type CycleResult, Reconciler } from './reconciler.ts';
+import { type CycleResult, type Look, Reconciler } from './reconciler.ts';
 import type { Reporter } from './reporter.ts';
 import { quorumText, transitionText } from './texts.ts';
 
@@ -92,7 +92,8 @@ export class Daemon {
     const others = this.situation.configure(entries, Date.now());
     if (others || config.checkConcurrency !== before.checkConcurrency) this.#setTargets(entries);
     this.reconciler.backoff.reset();
-    return this.#configured(entries);
+    // What is not in the file has become lvsd's, or no longer is: what is there counts, not what was there a while ago.
+    return this.#configured(entries, config.manage === before.manage ? {} : { look: 'all' });
   }
 
   /** Checks what the entries want checked, from now on. */
@@ -111,14 +112,14 @@ export class Daemon {
     this.situation.keepTargets(new Set(wanted.map(({ id }) => id)));
   }
 
-  async #configured(entries: readonly Entry[]): Promise<CycleResult> {
+  async #configured(entries: readonly Entry[], options: { look?: Look } = {}): Promise<CycleResult> {
     const owned = this.#remembered.size;
     for (const { key } of entries) this.#remembered.add(key);
     this.#settleQuorums();
     // Before the kernel has any of it: after a crash in between it must count as ours.
     if (this.#remembered.size > owned) await this.#parts.saveNow();
     else this.#parts.saveSoon();
-    const result = await this.reconciler.run();
+    const result = await this.reconciler.run(options);
     this.#forgetVanished();
     return result;
   }

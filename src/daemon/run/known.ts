@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: MIT
 /** The kernel's table as last seen: read whole now and then, and service by service after each change. */
-import type { Ipvs, ServiceKey } from '../../ipvs/index.ts';
+import type { Destination, Ipvs, ServiceConfig, ServiceKey } from '../../ipvs/index.ts';
 import { serviceKeyText } from '../../ipvs/index.ts';
 import type { Addresses } from '../../net/index.ts';
 import { readActual, readService } from '../../plan/index.ts';
-import type { Actual, ActualService, Operation } from '../../plan/types.ts';
+import type { Actual, ActualService, Operation, OperationResult } from '../../plan/types.ts';
 import type { Kernel } from '../kernel.ts';
+
+/** Services in one go. */
+const MANY = 200;
+/** Of a destination that has just come. */
+const NEW = { activeConnections: 0, inactiveConnections: 0, persistentConnections: 0, stats: undefined } as const;
 
 export class KnownTable {
   readonly #ipvs: Ipvs;
@@ -85,6 +90,32 @@ export class KnownTable {
     this.#since = undefined;
     this.#services = undefined;
     this.#rest = undefined;
+  }
+
+  /**
+   * Services that came whole and by the hundred are taken to be what they were made to be, for a look at each would take
+   * as long as their making did; whoever calls has a look at everything follow, in peace. Returns their keys.
+   */
+  believe(results: readonly OperationResult[]): ReadonlySet<string> {
+    const made = new Map<string, { service: ServiceConfig; destinations: Destination[] }>();
+    const others = new Set<string>();
+    for (const { operation, error } of results) {
+      if (!('service' in operation)) continue;
+      const key = serviceKeyText(operation.service);
+      if (error === undefined && operation.op === 'add-service')
+        made.set(key, { service: operation.service, destinations: [] });
+      else if (error === undefined && operation.op === 'add-destination')
+        made.get(key)?.destinations.push({ ...operation.destination, ...NEW });
+      else others.add(key);
+    }
+    for (const key of others) made.delete(key);
+    if (made.size < MANY || !this.#services) return new Set();
+    for (const [key, { service, destinations }] of made) {
+      this.#since?.services.add(key);
+      const there = { ...service, numLocalAddresses: 0, stats: undefined };
+      this.#services.set(key, { service: there, destinations, localAddresses: [] });
+    }
+    return new Set(made.keys());
   }
 
   /** Looks again at what these operations were about. */

@@ -211,7 +211,11 @@ export class Reconciler {
     try {
       this.#writes += operations.length;
       const results = await apply(operations, this.#changer);
-      await this.#table.refresh(operations);
+      const believed = this.#table.believe(results);
+      await this.#table.refresh(
+        operations.filter((one) => !('service' in one && believed.has(serviceKeyText(one.service)))),
+      );
+      if (believed.size > 0) this.request({ look: 'all' });
       return results;
     } catch (error) {
       this.#table.forget();

@@ -86,6 +86,7 @@ async function serve({ options, config, loader, logs, reporter, kernel, startedA
     started = true;
     const count = `${daemon.config.services.size} services, ${first.done.length} operations, ${first.failed.length} failed`;
     if (!monitor) {
+      await daemon.reconciler.stop();
       reporter.daemon(`done, once: ${count}`);
       return first.failed.length > 0 ? EXIT.RUNTIME : EXIT.OK;
     }

@@ -3,7 +3,10 @@
 // meanwhile is not mistaken for what somebody else did.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { AF_INET } from '../../../src/base/addresses.ts';
+import { NetlinkError } from '../../../src/base/errors.ts';
 import type { Log } from '../../../src/base/log.ts';
+import type { ServiceSpec } from '../../../src/config/types.ts';
 import { EventLog } from '../../../src/control/event-log.ts';
 import { KnownTable } from '../../../src/daemon/run/known.ts';
 import { Reconciler } from '../../../src/daemon/run/reconciler.ts';
@@ -22,6 +25,9 @@ class ModelClient {
   /** Awaited before each service is looked at. */
   gate: Promise<void> = Promise.resolve();
 
+  /** Services that were looked at. */
+  looks = 0;
+
   constructor(model: KernelModel) {
     this.model = model;
   }
@@ -39,6 +45,7 @@ class ModelClient {
     return this.model.service(key);
   }
   async destinations(key: ServiceKey) {
+    this.looks += 1;
     const found = await this.model.destinations(key);
     await this.gate;
     return found;
@@ -52,9 +59,8 @@ function balancer() {
   const model = new KernelModel({ services: [], addresses: [], timeouts: { tcp: 900, tcpFin: 120, udp: 300 } });
   const lookout = new ModelClient(model);
   const addresses = { list: async () => [] } as unknown as Addresses;
-  const table = new KnownTable({
-    ...{ ipvs: new ModelClient(model) as unknown as Ipvs, lookout: lookout as unknown as Ipvs, addresses },
-  });
+  const ipvs = new ModelClient(model);
+  const table = new KnownTable({ ipvs: ipvs as unknown as Ipvs, lookout: lookout as unknown as Ipvs, addresses });
   const nowhere = () => {};
   const log: Log = { error: nowhere, warn: nowhere, info: nowhere, debug: nowhere };
   const events = new EventLog();
@@ -72,20 +78,22 @@ function balancer() {
     },
     new Reporter(() => log, events),
   );
+  const load = (services: ServiceSpec[]) => {
+    file = config(services);
+    situation.configure(roster(file), 0);
+    situation.settleQuorums();
+    return reconciler.run();
+  };
   return {
-    ...{ model, lookout, reconciler },
+    ...{ model, ipvs, lookout, reconciler, load },
     /** Weights of the real servers of the one service. */
-    reload: (...weights: number[]) => {
-      file = config([
+    reload: (...weights: number[]) =>
+      load([
         service(
           'web',
           weights.map((weight, index) => realServer(index + 1, { weight, check: undefined })),
         ),
-      ]);
-      situation.configure(roster(file), 0);
-      situation.settleQuorums();
-      return reconciler.run();
-    },
+      ]),
     weights: () => model.read().services[0]?.destinations.map(({ weight }) => weight),
     drifts: () => events.since(0).filter(({ kind }) => kind === 'drift'),
   };
@@ -146,4 +154,43 @@ test('who asks for a look while one is under way gets another one', async () => 
   await turns();
   assert.equal(drifts().length, 1);
   assert.deepEqual(weights()?.length, 2);
+});
+
+const many = (count: number) =>
+  Array.from({ length: count }, (_, i) =>
+    service(`s${i}`, [realServer(1, { check: undefined }), realServer(2, { weight: 0, check: undefined })], {
+      virtuals: [
+        { family: AF_INET, protocol: 'tcp', address: Uint8Array.of(10, 99, i >> 8, i & 255), port: 80, fwmark: 0 },
+      ],
+    }),
+  );
+
+test('services that come by the hundred are believed at first, and looked at in peace', async (t) => {
+  const { ipvs, lookout, reconciler, load, drifts } = balancer();
+  t.after(() => reconciler.stop());
+  assert.equal((await load(many(300))).done.length, 900);
+  assert.equal(ipvs.looks, 0);
+  await turns();
+  assert.equal(lookout.looks, 300);
+  assert.deepEqual(drifts(), []);
+  assert.equal((await reconciler.run()).done.length, 0);
+});
+
+test('one of them that the kernel does not take whole is not believed', async (t) => {
+  const { model, reconciler, load, drifts } = balancer();
+  t.after(() => reconciler.stop());
+  let refusals = 0;
+  model.refuse = ({ command, service: key, part }) => {
+    if (command !== 'add-destination' || !key?.includes('0a630007') || !part?.startsWith('0a1f0002')) return;
+    refusals += 1;
+    throw new NetlinkError(12);
+  };
+  const { done, failed } = await load(many(300));
+  assert.deepEqual([done.length, failed.length, refusals], [899, 1, 1]);
+  model.refuse = () => {};
+  await turns();
+  assert.deepEqual(drifts(), []);
+  reconciler.backoff.reset();
+  assert.equal((await reconciler.run()).done.length, 1);
+  assert.equal((await reconciler.run()).done.length, 0);
 });
