@@ -110,10 +110,8 @@ export class NetlinkClosedError extends LvsdError {
 }
 
 const EPERM = 1;
-const names = new Map<number, readonly [name: string, text: string]>();
-for (const [number, entry] of getSystemErrorMap()) names.set(-number, entry);
-// libuv names what it meets itself; netlink families return more. Names and texts: errno.h and strerror(3).
-for (const [number, name, text] of [
+/** libuv names what it meets itself; netlink families return more. Names and texts: errno.h and strerror(3). */
+const MORE = [
   [42, 'ENOMSG', 'no message of desired type'],
   [61, 'ENODATA', 'no data available'],
   [62, 'ETIME', 'timer expired'],
@@ -124,16 +122,27 @@ for (const [number, name, text] of [
   [95, 'EOPNOTSUPP', 'operation not supported'],
   [96, 'EPFNOSUPPORT', 'protocol family not supported'],
   [524, 'ENOTSUPP', 'operation not supported'],
-] as const)
-  names.set(number, [name, text]);
+] as const;
+
+let known: Map<number, readonly [name: string, text: string]> | undefined;
+
+/** Made for the first error: most runs see none. */
+function nameAndText(errno: number): readonly [name: string, text: string] | undefined {
+  if (!known) {
+    known = new Map();
+    for (const [number, entry] of getSystemErrorMap()) known.set(-number, entry);
+    for (const [number, name, text] of MORE) known.set(number, [name, text]);
+  }
+  return known.get(errno);
+}
 
 /** 17 -> 'EEXIST'; a number without a name -> 'E4711'. */
 export function errnoName(errno: number): string {
-  return names.get(errno)?.[0] ?? `E${errno}`;
+  return nameAndText(errno)?.[0] ?? `E${errno}`;
 }
 
 /** 17 -> 'file already exists (EEXIST)'. */
 export function describeErrno(errno: number): string {
-  const entry = names.get(errno);
+  const entry = nameAndText(errno);
   return entry ? `${entry[1]} (${entry[0]})` : `error ${errno}`;
 }

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 /**
  * Requests that are answered by an ack. They go out in order, many in one system call, at most WINDOW unanswered:
- * with more, the acks overrun any receive buffer.
+ * with more, the acks overrun any receive buffer. Of what leaves in one system call only the last asks for its ack: the
+ * kernel answers in order, and errors unasked, so that one ack says that all before it went well.
  */
 import { type LvsdError, NetlinkClosedError, NetlinkTimeoutError } from '../base/errors.ts';
 import { readAck } from './ack.ts';
-import { NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP } from './constants.ts';
+import { now } from './clock.ts';
+import { NLM_F_ACK, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP } from './constants.ts';
 import { Deadline } from './deadline.ts';
 import { host } from './endian.ts';
 import type { MessageView } from './reader.ts';
@@ -29,6 +31,8 @@ interface Pending {
   readonly reject: (error: unknown) => void;
   deadline: number;
   failure: unknown;
+  /** Sent without asking for an ack: a later one stands for it. */
+  quiet: boolean;
 }
 
 export class CommandChannel {
@@ -65,7 +69,7 @@ export class CommandChannel {
   request(message: Buffer, options: CommandOptions): Promise<void> {
     if (this.#closed) return Promise.reject(this.#closed);
     return new Promise((resolve, reject) => {
-      this.#queue.push({ message, options, resolve, reject, deadline: 0, failure: undefined });
+      this.#queue.push({ message, options, resolve, reject, deadline: 0, failure: undefined, quiet: false });
       this.#schedule();
     });
   }
@@ -115,7 +119,8 @@ export class CommandChannel {
 
   #sendWindow(): void {
     let length = 0;
-    const now = performance.now();
+    let last: { at: number; pending: Pending } | undefined;
+    const time = now();
     while (this.#head < this.#queue.length && this.#inFlight.size < WINDOW) {
       const pending = this.#queue[this.#head] as Pending;
       const padded = (pending.message.length + 3) & ~3;
@@ -123,13 +128,16 @@ export class CommandChannel {
       this.#head++;
       const sequence = this.#nextSequence();
       host.writeU32(pending.message, sequence, 8);
-      pending.deadline = now + pending.options.timeout;
+      pending.deadline = time + pending.options.timeout;
       this.#inFlight.set(sequence, pending);
       if (padded > BATCH_BYTES) {
         this.#transmit(pending.message);
         break;
       }
       pending.message.copy(this.#batch, length);
+      pending.quiet = !pending.options.onReply;
+      if (pending.quiet) this.#askForAck(length, false);
+      last = { at: length, pending };
       if (padded > pending.message.length) this.#batch.fill(0, length + pending.message.length, length + padded);
       length += padded;
     }
@@ -137,7 +145,17 @@ export class CommandChannel {
       this.#queue = [];
       this.#head = 0;
     }
+    if (last?.pending.quiet) {
+      last.pending.quiet = false;
+      this.#askForAck(last.at, true);
+    }
     if (length > 0) this.#transmit(this.#batch.subarray(0, length));
+  }
+
+  /** Of the message that starts there in the batch. */
+  #askForAck(at: number, wanted: boolean): void {
+    const flags = host.readU16(this.#batch, at + 6);
+    host.writeU16(this.#batch, wanted ? flags | NLM_F_ACK : flags & ~NLM_F_ACK, at + 6);
   }
 
   #transmit(bytes: Buffer): void {
@@ -155,6 +173,7 @@ export class CommandChannel {
     // An answer to a request that was given up.
     if (!pending || view.type === NLMSG_NOOP) return;
     if (view.type === NLMSG_ERROR || view.type === NLMSG_DONE) {
+      this.#settleBefore(view.sequence);
       this.#inFlight.delete(view.sequence);
       this.#settle(pending, readAck(view));
       if (this.#head < this.#queue.length || this.#inFlight.size === 0) this.#schedule();
@@ -164,6 +183,16 @@ export class CommandChannel {
       pending.options.onReply?.(view);
     } catch (error) {
       pending.failure ??= error;
+    }
+  }
+
+  /** What was sent before and had no answer went well. */
+  #settleBefore(answered: number): void {
+    for (const [sequence, pending] of this.#inFlight) {
+      if (sequence === answered) return;
+      if (!pending.quiet) continue;
+      this.#inFlight.delete(sequence);
+      this.#settle(pending, undefined);
     }
   }
 
@@ -190,9 +219,9 @@ export class CommandChannel {
   #expire(): void {
     // What has come meanwhile is no reason to give up.
     this.#socket.receive();
-    const now = performance.now();
+    const time = now();
     for (const [sequence, pending] of this.#inFlight) {
-      if (pending.deadline > now) continue;
+      if (pending.deadline > time) continue;
       this.#inFlight.delete(sequence);
       pending.reject(new NetlinkTimeoutError(pending.options.timeout));
     }

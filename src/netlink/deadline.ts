@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** One timer for many deadlines: armed for the earliest, set anew only when an earlier one comes. */
+import { now } from './clock.ts';
+
 export class Deadline {
   #timer: NodeJS.Timeout | undefined;
   #at = Number.POSITIVE_INFINITY;
@@ -9,7 +11,7 @@ export class Deadline {
     this.#expired = expired;
   }
 
-  /** `at` as performance.now() counts; undefined: nothing is awaited. */
+  /** `at` as now() counts; undefined: nothing is awaited. */
   arm(at: number | undefined): void {
     if (at === undefined) {
       clearTimeout(this.#timer);
@@ -26,7 +28,7 @@ export class Deadline {
         this.#at = Number.POSITIVE_INFINITY;
         this.#expired();
       },
-      Math.max(1, Math.ceil(at - performance.now())),
+      Math.max(1, Math.ceil(at - now())),
     );
   }
 }

@@ -11,6 +11,7 @@ import {
   NetlinkTimeoutError,
 } from '../base/errors.ts';
 import { readAck } from './ack.ts';
+import { now } from './clock.ts';
 import { NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP, NLMSG_OVERRUN } from './constants.ts';
 import { Deadline } from './deadline.ts';
 import { host } from './endian.ts';
@@ -128,7 +129,7 @@ export class DumpChannel {
       host.writeU32(dump.message, this.#sequence, 8);
       dump.interrupted = false;
       this.#socket.hold(true);
-      this.#lastHeard = performance.now();
+      this.#lastHeard = now();
       this.#deadline.arm(this.#lastHeard + dump.options.timeout);
       // One message at a time never fills the send buffer; should it, the timeout tells.
       this.#socket.send(dump.message);
@@ -153,7 +154,7 @@ export class DumpChannel {
   #receive(view: MessageView): void {
     const dump = this.#current;
     if (!dump || view.sequence !== this.#sequence || view.type === NLMSG_NOOP) return;
-    this.#lastHeard = performance.now();
+    this.#lastHeard = now();
     if (view.flags & NLM_F_DUMP_INTR) dump.interrupted = true;
     if (view.type === NLMSG_ERROR || view.type === NLMSG_DONE) this.#finish(dump, readAck(view));
     else if (view.type === NLMSG_OVERRUN) this.#abandon(new MalformedError('the kernel reports NLMSG_OVERRUN'));
@@ -206,7 +207,7 @@ export class DumpChannel {
     this.#socket?.receive();
     if (this.#current !== dump) return;
     const due = this.#lastHeard + dump.options.timeout;
-    if (due > performance.now()) this.#deadline.arm(due);
+    if (due > now()) this.#deadline.arm(due);
     else this.#abandon(new NetlinkTimeoutError(dump.options.timeout));
   }
 }

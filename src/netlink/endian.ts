@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 /** Netlink speaks the host's byte order; the choice is made once, when the module loads. */
-import { endianness } from 'node:os';
 
 export interface HostOrder {
   readU16(buffer: Buffer, at: number): number;
@@ -38,4 +37,4 @@ const big: HostOrder = {
   writeU64: (buffer, value, at) => buffer.writeBigUInt64BE(value, at),
 };
 
-export const host: HostOrder = endianness() === 'LE' ? little : big;
+export const host: HostOrder = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1 ? little : big;
