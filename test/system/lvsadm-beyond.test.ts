@@ -103,7 +103,7 @@ test('filters', () => {
   const text = done('-Ln --where service=fwmark:7');
   assert.deepEqual(text.split('\n').slice(3), [
     'FWM  7 wlc',
-    '  -> 10.0.0.6:0                  Route   1      0          0         ',
+    '  -> 10.0.0.6:0                   Route   1      0          0         ',
     '',
   ]);
   assert.equal(done('-G --where laddr=10.1.0.2').trimEnd().split('\n').length, 3);
@@ -160,7 +160,10 @@ test('a line that the kernel refuses: what was done before it is undone', () => 
   );
   const { status, stdout, stderr } = run(`restore --atomic ${rules}`);
   assert.deepEqual([status, stdout], [1, '']);
-  assert.match(stderr, /refused:3: tcp 192\.0\.2\.7:80 scheduler nosuch: .*nosuch.*\nnothing was changed\n$/);
+  assert.match(
+    stderr,
+    /refused:3: tcp 192\.0\.2\.7:80 scheduler nosuch: Scheduler not found .*\nnothing was changed\n$/,
+  );
   assert.equal(done('save --full'), was);
   const device = file('device', `${RULES}--start-daemon backup --mcast-interface nosuch\n`);
   assert.equal(run(`restore --atomic ${device}`).status, 1);
