@@ -61,6 +61,8 @@ import type {
 export interface ReadOptions {
   /** Fill in `stats`; costs ten 64-bit numbers an entry. */
   stats?: boolean;
+  /** Take the first reading of a long table: for who compares it with something else. */
+  once?: boolean;
 }
 
 /** Readings of a table that does not hold still before it is taken as it comes. */
@@ -105,6 +107,7 @@ export class Ipvs {
    */
   async services(options: ReadOptions = {}): Promise<Service[]> {
     let services = await this.#readServices(options);
+    if (options.once) return services;
     for (let attempt = 1; services.length > SERVICES_IN_ONE_MESSAGE && attempt < READ_ATTEMPTS; attempt++) {
       const again = await this.#readServices(options);
       if (sameKeys(services, again)) return again;

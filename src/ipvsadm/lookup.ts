@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 /** Names of hosts and services, both ways. Asking for a host takes time, so answers are fetched before they are used. */
-import { lookupService, lookup as resolveHost } from 'node:dns/promises';
 import { readFileSync } from 'node:fs';
 import { AF_INET, type Family, formatAddress, parseIpv4 } from '../base/addresses.ts';
 import { IPPROTO_SCTP, IPPROTO_TCP, IPPROTO_UDP } from '../ipvs/constants.ts';
@@ -36,7 +35,8 @@ export class Lookup {
   }
 
   async fetchHost(name: string): Promise<void> {
-    const found = await resolveHost(name, { family: 4 }).catch(() => undefined);
+    const { lookup } = await import('node:dns/promises');
+    const found = await lookup(name, { family: 4 }).catch(() => undefined);
     this.#addresses.set(name, found && parseIpv4(found.address));
   }
 
@@ -57,6 +57,8 @@ export class Lookup {
     const wanted = new Set<string>();
     for (const { family, address } of addresses) wanted.add(formatAddress(family, address));
     const queue = [...wanted].filter((text) => !this.#names.has(text));
+    if (queue.length === 0) return;
+    const { lookupService } = await import('node:dns/promises');
     const work = async () => {
       for (let text = queue.pop(); text !== undefined; text = queue.pop()) {
         const { hostname } = await lookupService(text, 0).catch(() => ({ hostname: undefined }));
