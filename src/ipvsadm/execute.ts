@@ -65,7 +65,7 @@ export async function show(line: Invocation, session: Session): Promise<Outcome>
   try {
     const names = line.options.has('numeric') ? undefined : lookup;
     if (line.options.has('json')) await (await import('./json/index.ts')).printJson(line, ipvs, info, output);
-    else if (line.command === 'save') await (await import('./save.ts')).save(ipvs, names, output);
+    else if (line.command === 'save') await (await import('./save.ts')).save(ipvs, names, output, session.strict);
     else if (line.command === 'get-laddr')
       await (await import('./local-addresses.ts')).listLocalAddresses(line, ipvs, output);
     else if (line.options.has('connection'))
@@ -77,7 +77,7 @@ export async function show(line: Invocation, session: Session): Promise<Outcome>
       );
     else if (line.options.has('timeout')) output.out(timeoutsText(await ipvs.timeouts()));
     else if (line.options.has('daemon')) output.out(daemonsText(await ipvs.daemons()));
-    else await (await import('./listing.ts')).list(line, ipvs, info, lookup, output);
+    else await (await import('./listing.ts')).list(line, ipvs, info, session);
     return DONE;
   } catch (error) {
     if (error instanceof Fatal) throw error;
@@ -91,7 +91,7 @@ export async function execute(words: readonly string[], session: Session): Promi
   let outcome: Outcome;
   if (line.command === 'restore') {
     const { restore } = await import('./restore.ts');
-    return restore(process.stdin, session);
+    return restore(session.input, session);
   }
   if (line.watch !== undefined) {
     const { watch } = await import('./watch.ts');

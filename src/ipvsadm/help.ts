@@ -10,12 +10,14 @@ function packageVersion(): string {
   return version;
 }
 
+/** What scripts read is under ipvsadm's name what ipvsadm 1.31 prints. */
 export function versionLine(program: string): string {
+  if (program === 'ipvsadm') return 'ipvsadm v1.31 2019/12/24 (compiled with popt and IPVS v1.2.1)';
   return `${program} v${packageVersion()} (speaks the command line of ${MODEL}, and FULLNAT)`;
 }
 
 const rows = (entries: readonly (readonly [string, string])[]): string =>
-  entries.map(([left, right]) => `  ${left.padEnd(34)}${right}\n`).join('');
+  entries.map(([left, right]) => `  ${left.padEnd(33)} ${right}\n`).join('');
 
 const COMMANDS = [
   ['-A, --add-service', 'add a virtual service'],
@@ -33,11 +35,19 @@ const COMMANDS = [
   ['-Z, --zero', 'set counters to zero, of one service or all'],
   ['-S, --save', 'print the table as rules'],
   ['-R, --restore', 'apply rules from standard input'],
+  ['save --full', 'print everything as rules: thresholds, timeouts and daemons as well'],
+  ['diff FILE', 'what a restore of the file would change; with --json as JSON'],
+  ['restore --atomic FILE', 'make the table what the file says, or change nothing'],
   ['    --set TCP TCPFIN UDP', 'set connection timeouts in seconds; 0 leaves one as it is'],
   ['    --start-daemon master|backup', 'start connection synchronisation'],
   ['    --stop-daemon master|backup', 'stop it'],
   ['-h, --help', 'print this'],
   ['-v, --version', 'print the version'],
+] as const;
+
+const GLOBALS = [
+  ['    --netns NAME|PATH', 'before the command: work in this network namespace'],
+  ['    --strict', 'before the command: do right what ipvsadm gets wrong (see the manual)'],
 ] as const;
 
 const OPTIONS = [
@@ -52,6 +62,7 @@ const OPTIONS = [
   ['-M, --netmask MASK', 'clients that count as one; for IPv6 a prefix length'],
   ['    --pe NAME', 'persistence engine'],
   ['-o, --ops', 'schedule every UDP packet by itself'],
+  ['    --local-ports MIN-MAX', "after -A and -E: the local addresses' ports that FULLNAT may use"],
   ['-r, --real-server HOST[:PORT]', "a real server; the service's port if not said"],
   ['-g, --gatewaying', 'forward by direct routing (default)'],
   ['-i, --ipip', 'forward by tunnelling'],
@@ -74,6 +85,9 @@ const OPTIONS = [
   ['    --tun-info', 'with -L: tunnels'],
   ['-X, --exact', 'with -L: counters in full'],
   ['    --nosort', "with -L: in the kernel's order"],
+  ['    --json', 'with -L and -G: as JSON, in numbers and in full'],
+  ['    --where KEY=VALUE', 'with -L and -G: only what matches; service, dest, client, laddr, protocol, state'],
+  ['    --watch[=SECONDS]', 'with -L and -G: again and again, every 2 seconds if not said'],
   ['    --mcast-interface NAME', 'interface of the synchronisation daemon'],
   ['    --syncid N', 'its identity, 0 to 255'],
   ['    --sync-maxlen N', 'most bytes of a message'],
@@ -96,6 +110,7 @@ export function helpText(program: string): string {
     '-Z [SERVICE]',
     '-S [-n]',
     '-R',
+    'save --full | diff [--json] FILE | restore --atomic FILE',
     '--set TCP TCPFIN UDP',
     '--start-daemon|--stop-daemon master|backup [DAEMON OPTIONS]',
     '-h | -v',
@@ -105,6 +120,8 @@ Usage:
 ${forms.map((form) => `  ${program} ${form}\n`).join('')}
 Commands:
 ${rows(COMMANDS)}
+Before the command:
+${rows(GLOBALS)}
 Options:
 ${rows(OPTIONS)}
 SERVICE is one of -t, -u, --sctp-service, -f. Without arguments the table is listed.

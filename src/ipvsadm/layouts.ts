@@ -10,6 +10,7 @@ import {
 } from '../ipvs/index.ts';
 import type { Lookup } from './lookup.ts';
 import type { OptionName } from './options.ts';
+import type { ProcRow } from './proc-table.ts';
 import { schedulerFlagsText } from './schedulers.ts';
 import { counterText, destinationLabel, forwardLabel, netmaskText, serviceLabel, tunnelLabel } from './texts.ts';
 
@@ -17,11 +18,15 @@ export interface Format {
   readonly exact: boolean;
   /** Names instead of numbers where there are any. */
   readonly names: Lookup | undefined;
+  /** All 64 bits of a destination's counters, of which ipvsadm reads 32 of most. */
+  readonly wide: boolean;
 }
 
 export interface Layout {
   readonly title: readonly [string, string];
   readonly needsStats?: true;
+  /** What a row says of a destination stands in /proc/net/ip_vs, in the same columns. */
+  readonly inProc?: true;
   service(service: Service, format: Format): string;
   /** What follows the name. */
   destination(dest: Destination, format: Format): string;
@@ -60,6 +65,7 @@ const connections = ({ activeConnections, inactiveConnections }: Destination): s
 
 const DEFAULT: Layout = {
   title: [`${VIRTUAL} Scheduler Flags`, `${REMOTE}           Forward Weight ActiveConn InActConn`],
+  inProc: true,
   service: withFlags,
   destination: (dest) => [left(forwardLabel(dest), 7), left(dest.weight, 6), ...connections(dest)].join(' '),
 };
@@ -76,6 +82,25 @@ const numbers = (names: readonly string[]): readonly [string, string] => [
   REMOTE,
 ];
 
+const low = (value: bigint): bigint => BigInt.asUintN(32, value);
+
+/** A destination's counters as ipvsadm reads them: of everything but bytes the lower half. */
+function asRead(stats: Stats | undefined, { wide }: Format): Stats | undefined {
+  if (!stats || wide) return stats;
+  return {
+    connections: low(stats.connections),
+    inPackets: low(stats.inPackets),
+    outPackets: low(stats.outPackets),
+    inBytes: stats.inBytes,
+    outBytes: stats.outBytes,
+    connectionRate: low(stats.connectionRate),
+    inPacketRate: low(stats.inPacketRate),
+    outPacketRate: low(stats.outPacketRate),
+    inByteRate: low(stats.inByteRate),
+    outByteRate: low(stats.outByteRate),
+  };
+}
+
 const amounts = (stats: Stats | undefined, { exact }: Format): string =>
   counters([stats?.connections, stats?.inPackets, stats?.outPackets, stats?.inBytes, stats?.outBytes], exact);
 
@@ -88,14 +113,14 @@ const STATS: Layout = {
   title: numbers(['Conns', 'InPkts', 'OutPkts', 'InBytes', 'OutBytes']),
   needsStats: true,
   service: (service, format) => left(serviceLabel(service, format.names), LABEL) + amounts(service.stats, format),
-  destination: (dest, format) => amounts(dest.stats, format),
+  destination: (dest, format) => amounts(asRead(dest.stats, format), format),
 };
 
 const RATE: Layout = {
   title: numbers(['CPS', 'InPPS', 'OutPPS', 'InBPS', 'OutBPS']),
   needsStats: true,
   service: (service, format) => left(serviceLabel(service, format.names), LABEL) + rates(service.stats, format),
-  destination: (dest, format) => rates(dest.stats, format),
+  destination: (dest, format) => rates(asRead(dest.stats, format), format),
 };
 
 const THRESHOLDS: Layout = {
@@ -125,4 +150,9 @@ export function layoutFor(options: ReadonlySet<OptionName>): Layout {
 export function destinationRow(service: Service, dest: Destination, layout: Layout, format: Format): string {
   const name = left(destinationLabel(service, dest, format.names), 28);
   return `  -> ${name}${layout.needsStats ? '' : ' '}${layout.destination(dest, format)}\n`;
+}
+
+/** The same of a table read from /proc, in numbers. */
+export function procRow(service: Service, row: ProcRow): string {
+  return `  -> ${left(destinationLabel(service, row, undefined), 28)} ${row.columns}\n`;
 }

@@ -3,9 +3,10 @@
 import type { Destination, Ipvs, IpvsInfo, LocalAddress, Service } from '../ipvs/index.ts';
 import type { Filters } from './filters/index.ts';
 import type { Invocation } from './invocation.ts';
-import { destinationRow, type Format, type Layout, layoutFor } from './layouts.ts';
+import { destinationRow, type Format, type Layout, layoutFor, procRow } from './layouts.ts';
 import type { Lookup } from './lookup.ts';
 import type { Output } from './output.ts';
+import type { Session } from './session.ts';
 import { sortDestinations, sortServices } from './sort.ts';
 
 export interface ServiceWithDestinations {
@@ -20,6 +21,9 @@ export interface ReadTableOptions {
   sort: boolean;
   filters?: Filters | undefined;
 }
+
+/** Up to so many services come in one message, and their destinations are asked for one service at a time. */
+const FEW = 16;
 
 /** Destinations being read ahead of the one that is printed. */
 const READ_AHEAD = 32;
@@ -89,21 +93,54 @@ export async function list(
   { options, service: key, filters }: Invocation,
   ipvs: Ipvs,
   info: IpvsInfo,
-  lookup: Lookup,
-  output: Output,
+  { lookup, output, strict }: Session,
 ): Promise<void> {
   const layout = layoutFor(options);
-  const format = { exact: options.has('exact'), names: options.has('numeric') ? undefined : lookup };
+  const format = { exact: options.has('exact'), names: options.has('numeric') ? undefined : lookup, wide: strict };
   const reading = { stats: layout.needsStats === true, sort: !options.has('nosort'), filters };
-  const one = options.has('service-address') ? [await ipvs.service(key, reading)] : undefined;
-  const table = readTable(ipvs, reading, one);
+  let one: readonly Service[] | undefined;
+  let few: readonly Service[] | undefined;
+  if (options.has('service-address')) one = [await ipvs.service(key, reading)];
+  else if (layout.inProc && !format.names && !filters) {
+    const services = await ipvs.services({ once: true });
+    if (services.length <= FEW) few = services;
+    else if (await listFromProc(services, info, layout, format, reading.sort, output)) return;
+  }
+  const table = readTable(ipvs, reading, one ?? few);
   const first = await table.next();
   if (!one) output.out(`${versionText(info)}\n`);
-  output.out(`${layout.title[0]}\n${layout.title[1]}\n`);
+  output.out(titleText(layout));
   for (let entry = first; !entry.done; entry = await table.next()) {
     if (format.names) await fetchNames([entry.value], format.names);
     printEntry(entry.value, layout, format, output);
   }
+}
+
+/** A large table in two readings instead of one for each service; false where that cannot be. */
+async function listFromProc(
+  services: Service[],
+  info: IpvsInfo,
+  layout: Layout,
+  format: Format,
+  sort: boolean,
+  output: Output,
+): Promise<boolean> {
+  const { readProcRows } = await import('./proc-table.ts');
+  const tables = readProcRows(services);
+  if (!tables) return false;
+  const rowsOf = new Map(services.map((service, index) => [service, tables[index] ?? []]));
+  output.out(`${versionText(info)}\n${titleText(layout)}`);
+  for (const service of sort ? sortServices(services) : services) {
+    const rows = rowsOf.get(service) ?? [];
+    let text = `${layout.service(service, format)}\n`;
+    for (const row of sort ? sortDestinations(rows) : rows) text += procRow(service, row);
+    output.out(text);
+  }
+  return true;
+}
+
+function titleText({ title }: Layout): string {
+  return `${title[0]}\n${title[1]}\n`;
 }
 
 function printEntry(

@@ -3,16 +3,30 @@
 import { LvsdError } from '../base/errors.ts';
 import { isSystemError } from '../base/native.ts';
 import { execute } from './execute.ts';
+import { takeGlobals } from './globals.ts';
 import { Fatal, Rejected } from './outcome.ts';
-import { StandardOutput } from './output.ts';
+import { type Output, StandardOutput } from './output.ts';
 import { Session } from './session.ts';
 
+export interface MainOptions {
+  /** The name that it was called by: messages have it, and `ipvsadm` answers -v as the original does. */
+  program?: string;
+  output?: Output;
+  /** Rules of -R; standard input if not said. */
+  input?: Iterable<Buffer | string> | AsyncIterable<Buffer | string>;
+}
+
 /** Runs one command line; without words it lists the table. Prints errors as one line, never a stack trace. */
-export async function main(words: readonly string[], program = 'lvsadm'): Promise<number> {
-  const output = new StandardOutput();
-  const session = new Session(program, output);
+export async function main(
+  words: readonly string[],
+  { program = 'lvsadm', output = new StandardOutput(), input }: MainOptions = {},
+): Promise<number> {
+  let session: Session | undefined;
   try {
-    return await run(words.length === 0 ? ['-L'] : words, session);
+    const { rest, strict, netns } = takeGlobals(words, program);
+    if (netns !== undefined) (await import('./netns.ts')).enterNetns(netns);
+    session = new Session(program, output, { strict, input });
+    return await run(rest.length === 0 ? ['-L'] : rest, session);
   } catch (error) {
     if (error instanceof Fatal || error instanceof Rejected) {
       output.err(`${error.message}\n`);
@@ -25,7 +39,7 @@ export async function main(words: readonly string[], program = 'lvsadm'): Promis
     throw error;
   } finally {
     output.flush();
-    session.close();
+    session?.close();
   }
 }
 

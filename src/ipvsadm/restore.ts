@@ -96,7 +96,8 @@ class Restore {
     for (const pending of ready) {
       const outcome = await pending;
       report(outcome, this.#session);
-      this.status = outcome.status;
+      // ipvsadm's status is the last line's, whatever became of the others.
+      if (!this.#session.strict || this.status === 0) this.status = outcome.status;
     }
   }
 }
@@ -114,8 +115,8 @@ function wordsOf(text: string): string[] {
   return words.includes('') || /[\t\r\f\v]/.test(text) ? text.split(/\s+/).filter((word) => word !== '') : words;
 }
 
-/** Applies every line; the status is that of the last one. Throws Fatal. */
-export async function restore(input: AsyncIterable<Buffer | string>, session: Session): Promise<number> {
+/** Applies every line; the status is that of the last one, with --strict of the first that failed. Throws Fatal. */
+export async function restore(input: Session['input'], session: Session): Promise<number> {
   const work = new Restore(session);
   let rest = '';
   try {

@@ -30,10 +30,21 @@ export function serviceRule(service: Service, names: Lookup | undefined): string
   return `${text}${schedulerFlags && ` -b ${schedulerFlags}`}\n`;
 }
 
-export function destinationRule(service: Service, dest: Destination, names: Lookup | undefined): string {
+/** `strict`: with the thresholds, which ipvsadm leaves out. */
+export function destinationRule(
+  service: Service,
+  dest: Destination,
+  names: Lookup | undefined,
+  strict = false,
+): string {
   const server = endpointText(dest.family, dest.address, dest.port, service.protocol, names);
   const rule = `-a ${serviceSelector(service, names)} -r ${server} ${forwardOption(dest)} -w ${dest.weight}`;
-  return `${rule}${tunnelOptions(dest)}\n`;
+  const thresholds = strict ? thresholdOptions(dest) : '';
+  return `${rule}${thresholds}${tunnelOptions(dest)}\n`;
+}
+
+function thresholdOptions({ upperThreshold, lowerThreshold }: Destination): string {
+  return `${upperThreshold ? ` -x ${upperThreshold}` : ''}${lowerThreshold ? ` -y ${lowerThreshold}` : ''}`;
 }
 
 export function localAddressRule(service: Service, address: LocalAddress, names: Lookup | undefined): string {
@@ -44,7 +55,7 @@ export function localAddressRule(service: Service, address: LocalAddress, names:
  * Prints every rule. Local addresses stand before the first real server that needs them; one that drains is on its
  * way out and is left out.
  */
-export async function save(ipvs: Ipvs, names: Lookup | undefined, output: Output): Promise<void> {
+export async function save(ipvs: Ipvs, names: Lookup | undefined, output: Output, strict: boolean): Promise<void> {
   for await (const entry of readTable(ipvs, { stats: false, sort: true })) {
     const { service, destinations } = entry;
     if (names) await fetchNames([entry], names);
@@ -52,6 +63,6 @@ export async function save(ipvs: Ipvs, names: Lookup | undefined, output: Output
     if (service.numLocalAddresses)
       for (const address of await ipvs.localAddresses(service))
         if (!address.draining) output.out(localAddressRule(service, address, names));
-    for (const dest of destinations) output.out(destinationRule(service, dest, names));
+    for (const dest of destinations) output.out(destinationRule(service, dest, names, strict));
   }
 }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 /** What one run of the program holds: the kernel's table, opened once, names already looked up, where to print. */
-import { spawnSync } from 'node:child_process';
 import { NetlinkError } from '../base/errors.ts';
 import { Ipvs, type IpvsInfo } from '../ipvs/index.ts';
 import { UnknownFamilyError } from '../netlink/generic.ts';
@@ -14,15 +13,33 @@ export interface Connected {
   readonly info: IpvsInfo;
 }
 
+/** What -R reads, in pieces of any size. */
+type Rules = Iterable<Buffer | string> | AsyncIterable<Buffer | string>;
+
+export interface SessionOptions {
+  strict?: boolean;
+  input?: Rules | undefined;
+}
+
 export class Session {
   readonly program: string;
   readonly output: Output;
+  /** Do right what ipvsadm plainly gets wrong. */
+  readonly strict: boolean;
+  readonly #input: Rules | undefined;
   readonly lookup = new Lookup();
   #connected: Connected | undefined;
 
-  constructor(program: string, output: Output) {
+  constructor(program: string, output: Output, { strict = false, input }: SessionOptions = {}) {
     this.program = program;
     this.output = output;
+    this.strict = strict;
+    this.#input = input;
+  }
+
+  /** What -R reads. */
+  get input(): Rules {
+    return this.#input ?? process.stdin;
   }
 
   /** What connect() found, once it has. */
@@ -48,6 +65,8 @@ async function open(): Promise<Connected> {
       return { ipvs, info: await ipvs.info() };
     } catch (error) {
       if (!(error instanceof UnknownFamilyError)) throw error;
+      // Rarely needed, and it takes its time to load, as do the others that are imported where they are used.
+      const { spawnSync } = await import('node:child_process');
       spawnSync('/sbin/modprobe', ['--', 'ip_vs'], { stdio: 'ignore' });
       return { ipvs, info: await ipvs.info() };
     }

@@ -3,6 +3,7 @@
 import { AF_INET6, formatAddress } from '../base/addresses.ts';
 import {
   type Destination,
+  type DestinationKey,
   IP_VS_CONN_F_BYPASS,
   IP_VS_CONN_F_DROUTE,
   IP_VS_CONN_F_FULLNAT,
@@ -70,7 +71,7 @@ export function serviceSelector(service: Service, names: Lookup | undefined): st
 }
 
 /** IPv4 names are cut at 28 characters in listings. */
-export function destinationLabel(service: Service, dest: Destination, names: Lookup | undefined): string {
+export function destinationLabel(service: Service, dest: DestinationKey, names: Lookup | undefined): string {
   const text = endpointText(dest.family, dest.address, dest.port, service.protocol, names);
   return dest.family === AF_INET6 ? text : text.slice(0, 28);
 }

@@ -40,7 +40,7 @@ const dest: Destination = {
   persistentConnections: 0,
   stats: undefined,
 };
-const format = { exact: false, names: undefined };
+const format = { exact: false, names: undefined, wide: true };
 const laddr = {
   family: 2,
   address: new Uint8Array([10, 1, 0, 1]),
@@ -104,6 +104,31 @@ test('large counters in their columns', () => {
     destinationRow(service, { ...dest, stats }, layoutFor(new Set(['rate'])), format),
     '  -> 10.0.0.2:8080                      12 123456789        0  123456K    5000M\n',
   );
+});
+
+test("of a destination's counters ipvsadm reads 32 bits, but of bytes 64", () => {
+  const wide = 0x1_0000_0001n;
+  const stats = {
+    connections: wide,
+    inPackets: wide + 1n,
+    outPackets: wide + 2n,
+    inBytes: wide,
+    outBytes: wide,
+    connectionRate: wide,
+    inPacketRate: wide,
+    outPacketRate: wide,
+    inByteRate: wide,
+    outByteRate: wide,
+  };
+  const row = (option: 'stats' | 'rate', more: { wide: boolean }) =>
+    destinationRow(service, { ...dest, stats }, layoutFor(new Set([option])), { ...format, ...more, exact: true })
+      .slice(34)
+      .trim()
+      .split(/ +/);
+  assert.deepEqual(row('stats', { wide: false }), ['1', '2', '3', '4294967297', '4294967297']);
+  assert.deepEqual(row('stats', { wide: true }).slice(0, 3), ['4294967297', '4294967298', '4294967299']);
+  assert.deepEqual(row('rate', { wide: false }), ['1', '1', '1', '1', '1']);
+  assert.deepEqual(row('rate', { wide: true }), Array(5).fill('4294967297'));
 });
 
 test('the table of local addresses', () => {

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+// What stands before the command, the names that lvsadm is called by, and what the scripts around it do.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { takeGlobals } from '../../../src/ipvsadm/globals.ts';
+import { main } from '../../../src/ipvsadm/index.ts';
+import { saveWords, withoutRemarks } from '../../../src/ipvsadm/scripts.ts';
+
+const take = (line: string) => takeGlobals(line.split(' '), 'lvsadm');
+
+async function run(words: readonly string[], program?: string) {
+  const said = { out: '', err: '' };
+  const output = {
+    gone: false,
+    out: (text: string) => {
+      said.out += text;
+    },
+    err: (text: string) => {
+      said.err += text;
+    },
+    flush: () => {},
+  };
+  return { status: await main(words, { ...(program && { program }), output }), ...said };
+}
+
+test('--strict and --netns stand before the command, and are nothing to it behind', () => {
+  assert.deepEqual(take('--netns blue --strict -Ln'), { rest: ['-Ln'], strict: true, netns: 'blue' });
+  assert.deepEqual(take('--netns=/proc/1/ns/net -S'), { rest: ['-S'], strict: false, netns: '/proc/1/ns/net' });
+  assert.deepEqual(take('-Ln --strict').rest, ['-Ln', '--strict']);
+  assert.deepEqual(takeGlobals([], 'lvsadm').rest, []);
+  for (const line of ['--netns', '--netns=', '--netns= -L']) assert.throws(() => take(line), { status: 2 });
+  assert.throws(() => take('--strict'), { status: 255 });
+});
+
+test('a namespace that is not there: one line, status 1', async () => {
+  const { status, out, err } = await run(['--netns', 'no-such-namespace', '-Ln']);
+  assert.deepEqual([status, out], [1, '']);
+  assert.equal(err, 'cannot enter the network namespace /run/netns/no-such-namespace (ENOENT)\n');
+});
+
+test("under ipvsadm's name the version is what scripts look for", async () => {
+  assert.deepEqual(await run(['-v'], 'ipvsadm'), {
+    status: 0,
+    out: 'ipvsadm v1.31 2019/12/24 (compiled with popt and IPVS v1.2.1)\n',
+    err: '',
+  });
+  assert.match((await run(['-v'])).out, /^lvsadm v\d/);
+  assert.equal(
+    (await run(['nonsense'], 'ipvsadm')).err,
+    "Try `ipvsadm -h' or 'ipvsadm --help' for more information.\n",
+  );
+});
+
+test('the options of lvsadm-save', () => {
+  assert.deepEqual(saveWords([]), ['-S']);
+  assert.deepEqual(saveWords(['-n']), ['-S', '-n']);
+  assert.deepEqual(saveWords(['word', '-n', '--strict']), ['--strict', '-S', '-n']);
+  for (const word of ['-h', '--help', '-x', '-nn', '-']) assert.equal(saveWords([word]), undefined);
+});
+
+test('remarks are lines that begin with #', async () => {
+  async function* chunks() {
+    yield '# one\n-A -t 192.0.2.';
+    yield Buffer.from('1:80\n#two\n #not a remark to the script\n\n# last');
+  }
+  assert.equal(await withoutRemarks(chunks()), '-A -t 192.0.2.1:80\n #not a remark to the script\n\n');
+});
