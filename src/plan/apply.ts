@@ -20,6 +20,9 @@ export async function apply(operations: readonly Operation[], changer: Changer):
   return run.results;
 }
 
+/** Services that are worked on at once: enough to fill every batch, and few enough that little waits in memory. */
+const LANES = 256;
+
 class Run {
   readonly results: OperationResult[];
   readonly #operations: readonly Operation[];
@@ -85,10 +88,16 @@ class Run {
       if (lane) lane.push(index);
       else lanes.set(key, [index]);
     }
+    // One queue for all of them: each takes the next service once it is through with one.
+    const queue = lanes.entries();
     await Promise.all([
       ...settings.map((index) => this.#settle(index)),
-      ...[...lanes].map(([key, indices]) => this.#lane(key, indices)),
+      ...Array.from({ length: Math.min(LANES, lanes.size) }, () => this.#lanesOf(queue)),
     ]);
+  }
+
+  async #lanesOf(queue: Iterable<[string, readonly number[]]>): Promise<void> {
+    for (const [key, indices] of queue) await this.#lane(key, indices);
   }
 
   async #lane(key: string, indices: readonly number[]): Promise<void> {
