@@ -4,6 +4,7 @@ import { KernelLacksError, LvsdError, NetlinkError, UsageError } from '../base/e
 import { decodeTable, encodeTable } from '../netlink/attributes.ts';
 import type { NetlinkClientOptions } from '../netlink/client.ts';
 import { type GenericMessage, GenericNetlink } from '../netlink/generic.ts';
+import { Additions } from './additions.ts';
 import {
   daemonAttributes,
   destinationAttributes,
@@ -237,6 +238,21 @@ export class Ipvs {
     if (secret.length !== IPVS_SECRET_LENGTH)
       throw new UsageError(`a secret has ${IPVS_SECRET_LENGTH} bytes, not ${secret.length}`);
     await this.#command(IPVS_CMD_SET_SECRET, { secret }, 'SECRET');
+  }
+
+  /** Empty, for requests that `sendAdditions` sends. */
+  async additions(): Promise<Additions> {
+    return new Additions(await this.#netlink.family(IPVS_GENL_NAME));
+  }
+
+  /**
+   * Sends them all and says which were refused, by their place; they are as before afterwards, cleared. No other command
+   * may be under way.
+   */
+  async sendAdditions(additions: Additions): Promise<ReadonlyMap<number, NetlinkError>> {
+    const refused = await this.#netlink.sendAll(additions.finish());
+    additions.clear();
+    return refused;
   }
 
   close(): void {

@@ -16,9 +16,9 @@ export interface Outcome {
   complaint: string | undefined;
 }
 
-const DONE: Outcome = { status: 0, complaint: undefined };
+export const DONE: Outcome = { status: 0, complaint: undefined };
 /** What ipvsadm's main() returns for a refused change, -1, and for a listing that failed. */
-const REFUSED = 255;
+export const REFUSED = 255;
 const UNREADABLE = 1;
 
 /** Parses, fetching the addresses of hosts as they are met. Throws Fatal and Rejected. */

@@ -5,26 +5,80 @@
  * only not waited for one by one: they go to the kernel in windows, and the answers are reported as they come, in order.
  */
 import { KernelLacksError } from '../base/errors.ts';
-import type { Feature } from '../ipvs/index.ts';
+import type { Additions, Feature } from '../ipvs/index.ts';
 import { changeOf, featureOf } from './commands.ts';
-import { change, type Outcome, parseLine, report, show } from './execute.ts';
+import { change, DONE, type Outcome, parseLine, REFUSED, refusal, report, show } from './execute.ts';
 import type { Invocation } from './invocation.ts';
 import { Fatal, Rejected, tryHelp } from './outcome.ts';
-import type { Session } from './session.ts';
+import { PlainRules } from './plain-rules.ts';
+import type { Connected, Session } from './session.ts';
 
 /** Answers awaited before more lines are read; several windows of the netlink client. */
 const AHEAD = 1024;
 /** Names that a rule may start with. */
 const PROGRAMS = new Set(['ipvsadm', 'lvsadm']);
 
+const NEWLINE = 10;
+
+/** Where a plain rule stands. */
+interface PlainLine {
+  data: Buffer;
+  start: number;
+  end: number;
+}
+
 class Restore {
   status = 0;
   readonly #session: Session;
   readonly #pending: (Outcome | Promise<Outcome>)[] = [];
   readonly #proven = new Set<Feature>();
+  /** Plain rules that wait to be sent together; never while other answers are awaited. */
+  #plain: { rules: PlainRules; additions: Additions; lines: PlainLine[] } | undefined;
 
   constructor(session: Session) {
     this.#session = session;
+  }
+
+  /** Takes the line between two places of a chunk, of which `settle` is called before the next chunk. */
+  take(data: Buffer, start: number, end: number): Promise<void> | undefined {
+    if (!this.#plain) {
+      if (!this.#session.connected) return this.line(data.toString('utf8', start, end));
+      return this.#beginPlain(this.#session.connected).then(() => this.take(data, start, end));
+    }
+    const { rules, additions, lines } = this.#plain;
+    if (this.#pending.length === 0 && rules.take(data, start, end)) {
+      lines.push({ data, start, end });
+      return additions.full ? this.#sendPlain() : undefined;
+    }
+    const text = data.toString('utf8', start, end);
+    return additions.count > 0 ? this.#sendPlain().then(() => this.line(text)) : this.line(text);
+  }
+
+  async #beginPlain({ ipvs }: Connected): Promise<void> {
+    await this.settle(0);
+    const additions = await ipvs.additions();
+    this.#plain = { rules: new PlainRules(additions), additions, lines: [] };
+  }
+
+  /** Sends the plain rules that have gathered; what is refused is read once more, to be told in the usual words. */
+  async #sendPlain(): Promise<void> {
+    const { connected } = this.#session;
+    if (!this.#plain || !connected || this.#plain.additions.count === 0) return;
+    const { additions, lines } = this.#plain;
+    const refused = await connected.ipvs.sendAdditions(additions);
+    this.#plain.lines = [];
+    for (const [index, error] of [...refused].sort(([one], [other]) => one - other)) {
+      const { data, start, end } = lines[index] as PlainLine;
+      const line = await parseLine(ruleWords(data.toString('utf8', start, end)), this.#session);
+      this.#tell(refusal(line, error, REFUSED));
+    }
+    if (!refused.has(lines.length - 1)) this.#tell(DONE);
+  }
+
+  #tell(outcome: Outcome): void {
+    report(outcome, this.#session);
+    // ipvsadm's status is the last line's, whatever became of the others.
+    if (!this.#session.strict || this.status === 0) this.status = outcome.status;
   }
 
   /**
@@ -92,12 +146,11 @@ class Restore {
 
   /** Waits until at most `left` answers are outstanding, reporting the others. */
   async settle(left: number): Promise<void> {
+    await this.#sendPlain();
     const ready = this.#pending.splice(0, Math.max(0, this.#pending.length - left));
     for (const pending of ready) {
       const outcome = await pending;
-      report(outcome, this.#session);
-      // ipvsadm's status is the last line's, whatever became of the others.
-      if (!this.#session.strict || this.status === 0) this.status = outcome.status;
+      this.#tell(outcome);
     }
   }
 }
@@ -118,19 +171,22 @@ function wordsOf(text: string): string[] {
 /** Applies every line; the status is that of the last one, with --strict of the first that failed. Throws Fatal. */
 export async function restore(input: Session['input'], session: Session): Promise<number> {
   const work = new Restore(session);
-  let rest = '';
+  let rest: Buffer = Buffer.alloc(0);
   try {
     for await (const chunk of input) {
-      const lines = (rest + chunk.toString()).split('\n');
-      rest = lines.pop() ?? '';
-      for (const line of lines) {
-        const waiting = work.line(line);
+      const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
+      const data = rest.length > 0 ? Buffer.concat([rest, bytes]) : bytes;
+      let start = 0;
+      for (let end = data.indexOf(NEWLINE); end >= 0; end = data.indexOf(NEWLINE, start)) {
+        const waiting = work.take(data, start, end);
         if (waiting) await waiting;
+        start = end + 1;
       }
+      rest = data.subarray(start);
       // A writer that waits for us to act before it goes on must not wait for ever.
-      await work.settle(AHEAD / 2);
+      await work.settle(0);
     }
-    await work.line(rest);
+    await work.line(rest.toString());
   } finally {
     await work.settle(0);
   }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** One netlink protocol, three sockets, each opened when first needed: commands, dumps, and one a subscription. */
+import type { NetlinkError } from '../base/errors.ts';
 import { CommandChannel } from './commands.ts';
 import { NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST } from './constants.ts';
 import { DumpChannel } from './dumps.ts';
@@ -45,6 +46,15 @@ export class NetlinkClient {
       const message = this.#message(type, NLM_F_REQUEST | NLM_F_ACK | (options.flags ?? 0), write);
       const { onReply, timeout = this.#timeout } = options;
       return this.#commandChannel().request(message, { onReply, timeout });
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** Sends finished messages, of which the last alone asks for its ack: the errors, by the place of the message. */
+  sendAll(messages: Buffer): Promise<ReadonlyMap<number, NetlinkError>> {
+    try {
+      return this.#commandChannel().sendAll(messages, this.#timeout);
     } catch (error) {
       return Promise.reject(error);
     }

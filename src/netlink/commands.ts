@@ -4,7 +4,7 @@
  * with more, the acks overrun any receive buffer. Of what leaves in one system call only the last asks for its ack: the
  * kernel answers in order, and errors unasked, so that one ack says that all before it went well.
  */
-import { type LvsdError, NetlinkClosedError, NetlinkTimeoutError } from '../base/errors.ts';
+import { type LvsdError, NetlinkClosedError, NetlinkError, NetlinkTimeoutError } from '../base/errors.ts';
 import { readAck } from './ack.ts';
 import { now } from './clock.ts';
 import { NLM_F_ACK, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP } from './constants.ts';
@@ -48,6 +48,8 @@ export class CommandChannel {
   /** A sendmsg that would block: its messages stay in flight and are sent again later. */
   #unsent: Buffer | undefined;
   #closed: LvsdError | Error | undefined;
+  /** Of `sendAll`: the sequence number of its first message, and what was refused. */
+  #all: { first: number; count: number; refused: Map<number, NetlinkError> } | undefined;
 
   constructor(protocol: number, options: NetlinkSocketOptions = {}) {
     this.#socket = new NetlinkSocket(
@@ -72,6 +74,48 @@ export class CommandChannel {
       this.#queue.push({ message, options, resolve, reject, deadline: 0, failure: undefined, quiet: false });
       this.#schedule();
     });
+  }
+
+  /**
+   * Sends finished messages in one system call. The last of them alone has NLM_F_ACK set; sequence numbers are written
+   * into them. Resolves with the errors, by the place of the message. Nothing else may be under way.
+   */
+  sendAll(messages: Buffer, timeout: number): Promise<ReadonlyMap<number, NetlinkError>> {
+    if (this.#closed) return Promise.reject(this.#closed);
+    if (this.#inFlight.size > 0 || this.#head < this.#queue.length)
+      return Promise.reject(new TypeError('sendAll while other requests are under way'));
+    if (this.#sequence > 0xffffffff - messages.length) this.#sequence = 0;
+    const refused = new Map<number, NetlinkError>();
+    const first = this.#sequence + 1;
+    let count = 0;
+    for (let at = 0; at < messages.length; at += (host.readU32(messages, at) + 3) & ~3, count++)
+      host.writeU32(messages, this.#nextSequence(), at + 8);
+    return new Promise((resolve, reject) => {
+      this.#all = { first, count, refused };
+      this.#inFlight.set(first + count - 1, {
+        message: messages,
+        options: { timeout },
+        resolve: () => resolve(refused),
+        reject: (error) => {
+          if (!(error instanceof NetlinkError)) return reject(error);
+          refused.set(count - 1, error);
+          resolve(refused);
+        },
+        deadline: now() + timeout,
+        failure: undefined,
+        quiet: false,
+      });
+      this.#unsent = messages;
+      this.#schedule();
+    });
+  }
+
+  /** An error of one of the messages of `sendAll` but the last. */
+  #refuse(view: MessageView): void {
+    if (!this.#all || view.type !== NLMSG_ERROR) return;
+    const place = view.sequence - this.#all.first;
+    const error = place >= 0 && place < this.#all.count ? readAck(view) : undefined;
+    if (error) this.#all.refused.set(place, error);
   }
 
   close(reason: Error = new NetlinkClosedError()): void {
@@ -170,8 +214,12 @@ export class CommandChannel {
 
   #receive(view: MessageView): void {
     const pending = this.#inFlight.get(view.sequence);
-    // An answer to a request that was given up.
-    if (!pending || view.type === NLMSG_NOOP) return;
+    if (!pending) {
+      // Else it answers a request that was given up.
+      this.#refuse(view);
+      return;
+    }
+    if (view.type === NLMSG_NOOP) return;
     if (view.type === NLMSG_ERROR || view.type === NLMSG_DONE) {
       this.#settleBefore(view.sequence);
       this.#inFlight.delete(view.sequence);

@@ -99,6 +99,11 @@ export class GenericNetlink {
       );
   }
 
+  /** Sends finished messages, of which the last alone asks for its ack: the errors, by the place of the message. */
+  sendAll(messages: Buffer): Promise<ReadonlyMap<number, NetlinkError>> {
+    return this.#client.sendAll(messages);
+  }
+
   /** Reads a whole table. */
   async dump<T>(
     name: string,

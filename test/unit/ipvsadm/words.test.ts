@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+// The man page, the completions and the help know every option that there is, and the shells take the completions.
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { helpText } from '../../../src/ipvsadm/help.ts';
+import { optionsFor } from '../../../src/ipvsadm/options.ts';
+
+const path = (name: string) => fileURLToPath(new URL(`../../../${name}`, import.meta.url));
+const read = (name: string) => readFileSync(path(name), 'utf8');
+
+/** Before and after it nothing that could belong to a longer name. */
+const named = (text: string, prefix: string, name: string) =>
+  new RegExp(`(^|[^a-z-])${prefix}${name}($|[^a-z-])`, 'm').test(text);
+
+const names = [...optionsFor(undefined).long.keys(), ...optionsFor('add-server').long.keys()];
+
+for (const [where, text, prefix, without] of [
+  ['the help', helpText('lvsadm'), '--', ['sort', 'sched-flags']],
+  ['the man page', read('man/lvsadm.8'), '-', []],
+  ['bash', read('completions/lvsadm.bash'), '--', ['sort']],
+  ['zsh', read('completions/_lvsadm'), '--', ['sort']],
+  ['fish', read('completions/lvsadm.fish'), '-l ', ['sort']],
+] as const)
+  test(`${where}: every option`, () => {
+    const missing = names.filter((name) => !named(text, prefix, name) && !without.some((one) => one === name));
+    assert.deepEqual(missing, []);
+    for (const verb of ['diff', 'restore', 'save']) assert.match(text, new RegExp(`\\b${verb}\\b`));
+  });
+
+/** What bash offers for the last of the words. */
+function completed(...words: string[]): string[] {
+  const script = `lvsadm() { echo '-A -t 192.0.2.1:80 -s rr'; }
+source "$1"; shift
+COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _lvsadm 2>/dev/null; printf '%s\\n' "\${COMPREPLY[@]}"`;
+  const { status, stdout } = spawnSync('bash', ['-c', script, 'bash', path('completions/lvsadm.bash'), ...words], {
+    encoding: 'utf8',
+  });
+  assert.equal(status, 0);
+  return stdout.split('\n').filter((line) => line !== '');
+}
+
+test('bash completes commands, options, schedulers and services', () => {
+  assert.deepEqual(completed('lvsadm', 'di'), ['diff']);
+  assert.deepEqual(completed('lvsadm', '-L', '--st'), ['--stats']);
+  assert.deepEqual(completed('lvsadm', '-A', '-t', '192.0.2.1:80', '-s', 'w'), ['wrr', 'wlc']);
+  assert.deepEqual(completed('lvsadm', '-D', '-t', '192'), ['192.0.2.1:80']);
+  assert.deepEqual(completed('lvsadm', '-L', '--where', 'de'), ['dest=']);
+});
