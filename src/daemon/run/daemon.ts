@@ -80,20 +80,25 @@ export class Daemon {
     const entries = roster(this.#config);
     this.situation.configure(entries, Date.now());
     this.situation.restore(memory);
-    this.#setTargets(entries, memory.health);
-    return this.#configured(entries);
+    return this.#configured(async () => {
+      this.#setTargets(entries, memory.health);
+      await this.#own(entries);
+    });
   }
 
   /** Another configuration, already validated: the difference is carried out. */
   reload(config: Config): Promise<CycleResult> {
-    const before = this.#config;
-    this.#config = config;
-    const entries = roster(config);
-    const others = this.situation.configure(entries, Date.now());
-    if (others || config.checkConcurrency !== before.checkConcurrency) this.#setTargets(entries);
-    this.reconciler.backoff.reset();
+    const prepare = async () => {
+      const before = this.#config;
+      this.#config = config;
+      const entries = roster(config);
+      const others = this.situation.configure(entries, Date.now());
+      if (others || config.checkConcurrency !== before.checkConcurrency) this.#setTargets(entries);
+      this.reconciler.backoff.reset();
+      await this.#own(entries);
+    };
     // What is not in the file has become lvsd's, or no longer is: what is there counts, not what was there a while ago.
-    return this.#configured(entries, config.manage === before.manage ? {} : { look: 'all' });
+    return this.#configured(prepare, config.manage === this.#config.manage ? {} : { look: 'all' });
   }
 
   /** Checks what the entries want checked, from now on. */
@@ -112,16 +117,19 @@ export class Daemon {
     this.situation.keepTargets(new Set(wanted.map(({ id }) => id)));
   }
 
-  async #configured(entries: readonly Entry[], options: { look?: Look } = {}): Promise<CycleResult> {
+  async #configured(prepare: () => Promise<void>, options: { look?: Look } = {}): Promise<CycleResult> {
+    const result = await this.reconciler.change(prepare, options);
+    this.#forgetVanished();
+    return result;
+  }
+
+  /** Before the kernel has any of it: after a crash in between it must count as ours. */
+  async #own(entries: readonly Entry[]): Promise<void> {
     const owned = this.#remembered.size;
     for (const { key } of entries) this.#remembered.add(key);
     this.#settleQuorums();
-    // Before the kernel has any of it: after a crash in between it must count as ours.
     if (this.#remembered.size > owned) await this.#parts.saveNow();
     else this.#parts.saveSoon();
-    const result = await this.reconciler.run(options);
-    this.#forgetVanished();
-    return result;
   }
 
   /** What checks say comes in bursts (a rack dies): one look at the quorums and one cycle for all of it. */

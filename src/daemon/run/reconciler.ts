@@ -89,11 +89,20 @@ export class Reconciler {
   run(options: { look?: Look } = {}): Promise<CycleResult> {
     if (options.look) this.#lookAt(options.look);
     if (!this.#running) return this.#begin();
-    this.#following ??= this.#running.then(
-      () => this.#begin(),
-      () => this.#begin(),
-    );
+    const next = () => {
+      this.#following = undefined;
+      return this.run();
+    };
+    this.#following ??= this.#running.then(next, next);
     return this.#following;
+  }
+
+  /** Prepares while no cycle is under way, then runs one: no other one carries out what is half prepared. */
+  async change(prepare: () => Promise<void>, options: { look?: Look } = {}): Promise<CycleResult> {
+    // Not by settle(): between its end and ours another cycle may begin.
+    while (this.#running) await this.#running.catch(() => NOTHING);
+    if (options.look) this.#lookAt(options.look);
+    return this.#begin(prepare);
   }
 
   /** Asks for a cycle without waiting for it. */
@@ -114,7 +123,7 @@ export class Reconciler {
     this.#surveying = true;
     try {
       const take = await this.#table.survey();
-      await this.settle();
+      while (this.#running) await this.#running.catch(() => NOTHING);
       const before = this.#table.actual;
       take();
       const now = this.#table.actual;
@@ -143,12 +152,14 @@ export class Reconciler {
     return this.settle();
   }
 
-  #begin(): Promise<CycleResult> {
-    this.#following = undefined;
-    const cycle = this.#cycle().finally(() => {
-      if (this.#running === cycle) this.#running = undefined;
-      this.#armRetry();
-    });
+  #begin(prepare?: () => Promise<void>): Promise<CycleResult> {
+    const cycle = Promise.resolve(prepare)
+      .then((first) => first?.())
+      .then(() => this.#cycle())
+      .finally(() => {
+        if (this.#running === cycle) this.#running = undefined;
+        this.#armRetry();
+      });
     this.#running = cycle;
     return cycle;
   }
