@@ -61,7 +61,7 @@ test(`${reloads} random reloads back to back, ${parallel} downloads under way: a
       operations += result.operations;
       done++;
     }
-    assert.deepEqual(await whole, ['whole', 'whole'], `after ${done} reloads`);
+    assert.deepEqual(await whole, ['whole', 'whole'], `LVSD_SEED=${SEED}, after ${done} reloads: ${lvsd.said}`);
     downloads += parallel;
     await eventually('an empty plan', async () => (await lvsd.plan()).length === 0);
   }

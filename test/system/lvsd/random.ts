@@ -36,5 +36,5 @@ export class Random {
 
 /** LVSD_SEED, or one of the clock; to be printed. */
 export function seed(): number {
-  return Number(process.env.LVSD_SEED ?? Date.now() % 1_000_000_007);
+  return Number(process.env.LVSD_SEED || Date.now() % 1_000_000_007);
 }

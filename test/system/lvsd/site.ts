@@ -135,10 +135,20 @@ export class Site {
     const dir = join(this.#dir, String(this.#downloads++));
     mkdirSync(dir);
     const url = `http://${from}/body?rate=${Math.ceil(BODY / seconds)}&n=[1-${count}]`;
-    const words = ['curl', '-sS', '--parallel', '--parallel-immediate', '--parallel-max', String(count), '--fail'];
+    const words = [
+      'curl',
+      '-s',
+      '--no-progress-meter',
+      '-S',
+      '--parallel',
+      '--parallel-immediate',
+      '--parallel-max',
+      String(count),
+      '--fail',
+    ];
     const running = this.lvs.client.exec([...words, '-o', `${dir}/#1`, url], {
       accept: 'any',
-      timeout: 600_000,
+      timeout: 60_000 + 4000 * seconds,
     });
     const names = Array.from({ length: count }, (_, index) => join(dir, String(index + 1)));
     const begun = () => names.filter((name) => sizeOf(name) > 0).length;
@@ -151,10 +161,11 @@ export class Site {
       const broken = names.filter(
         (name) => createHash('sha256').update(readFileSync(name)).digest('hex') !== this.#hash,
       );
+      const sizes = broken.map(sizeOf).join(', ');
+      const table = broken.length > 0 ? this.lvs.balancer.run('ipvsadm -Lnc; lvsadm -G; ip -4 -br address').stdout : '';
       rmSync(dir, { recursive: true });
-      return broken.length > 0 || status !== 0
-        ? `${broken.length} of ${count} are broken: ${status} ${stderr}`
-        : 'whole';
+      if (broken.length === 0 && status === 0) return 'whole';
+      return `${broken.length} of ${count} are broken (of ${BODY} bytes: ${sizes}), curl ended with ${status}: ${stderr}${table}`;
     };
     return { whole };
   }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Random configurations around services that carry downloads: whatever else a file says, these keep their real servers.
+// Random configurations around two services that carry downloads.
 import type { Conf } from './daemon.ts';
 import type { Random } from './random.ts';
 
-/** Carries connections in every configuration: FULLNAT on its own port, and NAT. */
+/** What is in every configuration: FULLNAT, and NAT. */
 export const KEPT = { full: '10.99.0.11:80', plain: '10.99.0.12:80' };
 
 const SCHEDULERS = ['rr', 'wrr', 'lc', 'wlc', 'sed', 'nq'];
@@ -38,7 +38,7 @@ export function randomConf(random: Random): Conf {
 
 const local = (n: number) => `10.31.3.${n}`;
 
-/** Anything may change but the real servers that have connections, and those may change their weights. */
+/** Two real servers in every file, with any weights, and others that come and go. */
 function kept(random: Random, address: string): Conf {
   const more = random
     .some(PORTS, 30)
@@ -46,7 +46,8 @@ function kept(random: Random, address: string): Conf {
   return {
     ...{ address, port: 80, device: 'vip0', scheduler: random.pick(SCHEDULERS) },
     ...(random.chance(20) && { persistence: { timeout: `${1 + random.below(5)}m` } }),
-    ...(random.chance(30) && { drain: '5s' }),
+    // Downloads may be at any of them: who leaves the file keeps what it has.
+    drain: '10m',
     ...(random.chance(30) && { on_failure: 'inhibit' }),
     ...(random.chance(30) && { sorry_server: '10.31.5.2:8888' }),
     check: check(random),
