@@ -30,14 +30,22 @@ export class Lookup {
 
   /** IPv4 address of a host; undefined if it has none. Throws HostNeeded. */
   host(name: string): Uint8Array | undefined {
+    // Node warns of the empty name.
+    if (name === '') return undefined;
     if (!this.#addresses.has(name)) throw new HostNeeded(name);
     return this.#addresses.get(name);
   }
 
   async fetchHost(name: string): Promise<void> {
     const { lookup } = await import('node:dns/promises');
-    const found = await lookup(name, { family: 4 }).catch(() => undefined);
-    this.#addresses.set(name, found && parseIpv4(found.address));
+    let address: string | null | undefined;
+    try {
+      // Null for some names that are none, though its type does not say so.
+      ({ address } = await lookup(name, { family: 4 }));
+    } catch {
+      // No such host; for names that cannot be any it throws as well.
+    }
+    this.#addresses.set(name, address ? parseIpv4(address) : undefined);
   }
 
   servicePort(name: string, protocol: number): number | undefined {

@@ -36,7 +36,10 @@ export async function main(
       output.err(`${program}: ${error.message}\n`);
       return error instanceof LvsdError ? error.exitCode : 1;
     }
-    throw error;
+    // A stack trace helps nobody at a prompt.
+    const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+    output.err(`${program}: a fault of its own: ${message.replaceAll('\n', ' ')}\n`);
+    return 1;
   } finally {
     output.flush();
     session?.close();

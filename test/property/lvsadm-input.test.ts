@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: MIT
+// No words and no standard input, of any size or encoding, make lvsadm print a stack trace or end with a status that
+// nobody knows: what is wrong is one line. Everything up to the kernel runs here; there may be no IPVS on this machine.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { execute } from '../../src/ipvsadm/execute.ts';
+import { takeGlobals } from '../../src/ipvsadm/globals.ts';
+import { parse } from '../../src/ipvsadm/grammar.ts';
+import { HostNeeded, Lookup } from '../../src/ipvsadm/lookup.ts';
+import { optionsFor } from '../../src/ipvsadm/options.ts';
+import { Fatal, Rejected } from '../../src/ipvsadm/outcome.ts';
+import { Session } from '../../src/ipvsadm/session.ts';
+
+const runs = process.env.LVSD_COUNTS === 'full' ? 100_000 : 5_000;
+const STATUSES = [2, 255];
+
+/** Hosts are not asked for: a name has no address. */
+class NoNames extends Lookup {
+  override host(): Uint8Array | undefined {
+    return undefined;
+  }
+}
+const lookup = new NoNames();
+
+const known = [...optionsFor(undefined).long.values(), ...optionsFor('add-server').long.values()];
+const written = known.flatMap(({ long, short }) => [`--${long}`, `--${long}=`, ...(short ? [`-${short}`] : [])]);
+const option = fc.constantFrom(...written);
+const value = fc.oneof(
+  fc.constantFrom(
+    '192.0.2.1:80',
+    '[2001:db8::80]:80',
+    '10.0.0.1',
+    'master',
+    'rr',
+    '255.255.255.0',
+    '7',
+    '-1',
+    '',
+    '0x',
+    ':',
+  ),
+  fc.integer({ min: -(2 ** 31), max: 2 ** 33 }).map(String),
+  fc.string({ unit: 'binary', maxLength: 40 }).map((text) => text.replaceAll('\0', '')),
+  fc.string({ unit: fc.constantFrom(..."-=[]:.,/0129afx \t\n%`'"), maxLength: 30 }),
+  fc.constantFrom('x'.repeat(70_000), '-'.repeat(5000), '9'.repeat(400), '1.'.repeat(9000), ':'.repeat(9000)),
+);
+const glued = fc.tuple(option, value).map(([name, text]) => name + text);
+const words = fc.array(fc.oneof({ weight: 4, arbitrary: option }, { weight: 4, arbitrary: value }, glued), {
+  maxLength: 9,
+});
+
+function oneLine(error: unknown, about: unknown): void {
+  assert.ok(error instanceof Fatal || error instanceof Rejected, `${JSON.stringify(about)}: ${String(error)}`);
+  assert.ok(STATUSES.includes(error.status), `${JSON.stringify(about)}: status ${error.status}`);
+  // What was typed may have newlines of its own; ours are none but the blank line after one message.
+  assert.doesNotMatch(error.message, /^\s+at .*:\d+:\d+\)?$/m);
+}
+
+test(`${runs} command lines`, () => {
+  let understood = 0;
+  fc.assert(
+    fc.property(words, (line) => {
+      try {
+        const { rest } = takeGlobals(line, 'lvsadm');
+        parse(rest, lookup, 'lvsadm');
+        understood++;
+      } catch (error) {
+        oneLine(error, line);
+      }
+    }),
+    { numRuns: runs },
+  );
+  assert.ok(understood > runs / 2000, `only ${understood} of them mean something`);
+});
+
+test('any bytes as rules', async () => {
+  const line = fc.oneof(
+    words.map((list) => list.join(' ')),
+    fc.string({ unit: 'binary', maxLength: 60 }),
+  );
+  const text = fc.array(line, { maxLength: 5 }).map((lines) => Buffer.from(lines.join('\n')));
+  const bytes = fc.oneof(text, fc.uint8Array({ maxLength: 300 }).map(Buffer.from));
+  await fc.assert(
+    fc.asyncProperty(bytes, fc.integer({ min: 1, max: 64 }), async (input, size) => {
+      const piece = Math.max(size, Math.ceil(input.length / 50));
+      const chunks = Array.from({ length: Math.ceil(input.length / piece) }, (_, at) =>
+        input.subarray(at * piece, (at + 1) * piece),
+      );
+      const said: string[] = [];
+      const take = (out: string) => said.push(out);
+      const session = new Offline('lvsadm', { out: take, err: take, flush: () => {}, gone: false }, { input: chunks });
+      try {
+        const status = await execute(['-R'], session);
+        assert.ok([0, ...STATUSES].includes(status), `${input.toString('hex')}: ${status}`);
+      } catch (error) {
+        if (!(error instanceof NoKernel)) oneLine(error, input.toString('hex'));
+      }
+      assert.doesNotMatch(said.join(''), /^\s+at .*:\d+:\d+\)?$/m);
+    }),
+    { numRuns: runs / 10 },
+  );
+});
+
+/** Stands where the kernel would be asked. */
+class NoKernel extends Error {}
+
+class Offline extends Session {
+  override readonly lookup = lookup;
+
+  override connect(): Promise<never> {
+    return Promise.reject(new NoKernel());
+  }
+}
+
+test('a name is asked for once, whatever it is', () => {
+  assert.throws(() => parse(['-A', '-t', 'name:80'], new Lookup(), 'lvsadm'), HostNeeded);
+});
