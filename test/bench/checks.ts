@@ -22,7 +22,7 @@ const DURATION = 20;
 /** Seconds that a start may take. */
 const PATIENCE = 300;
 /** Less than this part of what was asked for is falling behind. */
-const HELD = 0.95;
+const HELD = 0.85;
 
 interface Turn {
   /** Checks a second that came to the real servers. */

@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { load } from 'js-yaml';
 import { ConfigError, loadConfig } from '../../src/config/index.ts';
+import { spread } from './figures.ts';
 
 const ROUNDS = 7;
 
@@ -48,7 +49,7 @@ const time = (run: () => unknown): number => {
   const { user, system } = process.cpuUsage(start);
   return (user + system) / 1000;
 };
-const median = (values: number[]) => values.sort((a, b) => a - b)[values.length >> 1] ?? 0;
+const median = (values: number[]) => spread(values).median;
 
 function main(services: number, realServers: number): void {
   const dir = mkdtempSync(join(tmpdir(), 'lvsd-config-'));
@@ -82,6 +83,20 @@ function main(services: number, realServers: number): void {
       `  loadConfig           ${whole.toFixed(0)} ms  (${(whole / parser).toFixed(2)} times the parser alone)`,
     );
     console.log(`  with one wrong key   ${wrong.toFixed(0)} ms`);
+    // Set by `npm run bench`.
+    const out = process.env.LAB_OUT;
+    if (out === undefined) return;
+    const ratios = rounds.load.map((value, i) => value / (rounds.parser[i] ?? Number.NaN));
+    const figures = { parser: spread(rounds.parser), load: spread(rounds.load), wrong: spread(rounds.wrong) };
+    const row = {
+      services,
+      realServers,
+      megabytes: Number(megabytes),
+      rounds: ROUNDS,
+      ...figures,
+      ratio: spread(ratios),
+    };
+    writeFileSync(join(out, 'config.json'), `${JSON.stringify([row], null, 2)}\n`);
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }

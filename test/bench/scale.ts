@@ -15,7 +15,7 @@ const rounds = Number(process.env.BENCH_ROUNDS ?? 3);
 const size = Number(process.env.BENCH_SERVICES ?? 10_000);
 const only = process.env.BENCH_ONLY?.split(',');
 const SERVERS = 4;
-const RELOADS = 3;
+const RELOADS = 5;
 /** Seconds. */
 const PATIENCE = 300;
 /** Checks so rare that they disturb nothing: a probe of each target once a day. */

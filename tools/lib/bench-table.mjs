@@ -68,6 +68,18 @@ const formats = {
         ),
       ]),
     ),
+  config: (results) =>
+    table(
+      'Milliseconds of CPU to load a configuration',
+      ['services', 'MB', 'js-yaml alone', 'loadConfig', 'loadConfig / js-yaml', 'with one wrong key'],
+      results.map((one) => [
+        `${one.services} with ${one.realServers} real servers`,
+        String(one.megabytes),
+        ...[one.parser, one.load].map((value) => figure(value, 0)),
+        figure(one.ratio, 2),
+        figure(one.wrong, 0),
+      ]),
+    ),
   traffic: (results) =>
     table(
       'Traffic',

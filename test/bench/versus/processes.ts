@@ -56,7 +56,7 @@ export function pssMegabytes(pids: readonly number[]): number {
 }
 
 /** Resolves when the program has been idle for two seconds, or at least as idle as it gets within `patience` ms. */
-export async function settled(pid: number, patience = 60_000): Promise<void> {
+export async function settled(pid: number, patience = 180_000): Promise<void> {
   const end = performance.now() + patience;
   let quiet = 0;
   let before = cpuSeconds(family(pid));
