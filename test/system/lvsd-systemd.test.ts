@@ -13,13 +13,18 @@ const unit = readFileSync(new URL('../../examples/lvsd.service', import.meta.url
   .replace(/^Wants=.*\n/m, '')
   .replace(/^After=.*$/m, 'DefaultDependencies=no');
 
-/** The journal, which a whole system has; the watchdog sooner; what docs/operations.md says to add for `user:`. */
+/**
+ * The journal, which a whole system has; the watchdog sooner; what docs/operations.md says to add for `user:`. This
+ * checkout, from which lvsd runs here, may lie in /tmp or in somebody's home.
+ */
 const dropIn = `[Unit]
 Requires=systemd-journald.socket
 After=systemd-journald.socket
 [Service]
 WatchdogSec=10
 CapabilityBoundingSet=CAP_SETUID CAP_SETGID CAP_KILL
+PrivateTmp=no
+ProtectHome=no
 `;
 
 const FILE = '/etc/lvsd/lvsd.yaml';
