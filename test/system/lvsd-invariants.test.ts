@@ -164,13 +164,15 @@ describe('programs', () => {
 });
 
 describe('drift', () => {
-  const fast = conf({ resync: '2s', defaults: { check } });
+  const pool = { inner: { device: 'in0', addresses: ['10.31.3.101'] } };
+  const fast = conf({ resync: '2s', defaults: { check }, local_addresses: pool });
+  const placed = '10.31.3.101/32 on in0,10.99.0.11/32 on vip0';
   const repaired = async (what: string, told: RegExp) => {
     const already = lvsd.said.length;
     site.lvs.balancer.run(what);
     await lvsd.says(told, already);
     await until('the repair', () => JSON.stringify(site.rules()) === JSON.stringify(RULES), 20_000);
-    await until('the address', () => site.addresses().join() === '10.99.0.11/32 on vip0', 20_000);
+    await until('the addresses', () => site.addresses().join() === placed, 20_000);
     assert.deepEqual(await lvsd.plan(), []);
   };
 
@@ -193,8 +195,12 @@ describe('drift', () => {
       'ip addr del 10.99.0.11/32 dev vip0',
       /changed by someone else: address 10\.99\.0\.11\/32 on vip0 was deleted/,
     );
+    await repaired(
+      'ip addr del 10.31.3.101/32 dev in0',
+      /changed by someone else: address 10\.31\.3\.101\/32 on in0 was deleted/,
+    );
     const events = await lvsd.events();
-    assert.equal(events.filter(({ kind }) => kind === 'drift').length >= 5, true);
+    assert.equal(events.filter(({ kind }) => kind === 'drift').length >= 6, true);
     assert.ok(!/ is down/.test(lvsd.said), lvsd.said);
   });
 
@@ -228,7 +234,7 @@ describe('kill -9', () => {
     await lvsd.start(checked);
     site.block('rs2', [80], 'reset');
     await until('rs2 to be out', () => !site.table().includes('0A1F0502'), 20_000);
-    const downloads = await site.downloads('10.99.0.11', 4, 20);
+    const downloads = await site.downloads('10.99.0.11', 4, 12);
     // The state file is written soon after, not at once.
     await sleep(1500);
     await lvsd.kill();

@@ -47,7 +47,7 @@ test(`${reloads} random reloads back to back, ${parallel} downloads under way: a
   while (done < reloads) {
     // Half of them by FULLNAT, half by NAT; new ones begin when these have ended, until all reloads are done.
     const running = await Promise.all(
-      Object.values(KEPT).map((from) => site.downloads(from, parallel / 2, FULL ? 60 : 15)),
+      Object.values(KEPT).map((from) => site.downloads(from, parallel / 2, FULL ? 60 : 10)),
     );
     let over = false;
     const whole = Promise.all(running.map((one) => one.whole())).finally(() => {
@@ -69,7 +69,7 @@ test(`${reloads} random reloads back to back, ${parallel} downloads under way: a
   figures('lvsd-reloads', { reloads: done, downloads, operations, slowestMs: slowest });
 });
 
-const kills = FULL ? { seconds: 300 } : { seconds: 20 };
+const kills = FULL ? { seconds: 300 } : { seconds: 15 };
 
 /** The first two answer all the time; the others flap. */
 const steady = ['10.31.4.2:80', '10.31.5.2:80'];

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/** Keeps the state file up to date: at once and waited for when it is about whose things are, else soon after. */
+/**
+ * Keeps the state file up to date: at once and waited for when it is about whose things are, else soon after. A daemon
+ * that is killed in between would take up a server that has just died.
+ */
 import type { TargetState } from '../../health/types.ts';
 import { writeState } from '../state-file.ts';
 import type { Daemon } from './daemon.ts';
@@ -27,6 +30,8 @@ export class Saver {
   #soon: NodeJS.Timeout | undefined;
   readonly #period: NodeJS.Timeout;
   #failing = false;
+  /** When it was written for a request; milliseconds. */
+  #last = 0;
 
   constructor(options: SaverOptions) {
     this.#options = options;
@@ -34,12 +39,17 @@ export class Saver {
     this.#period = setInterval(() => this.request(), PERIOD).unref();
   }
 
-  /** Soon: a burst of news makes one file. */
+  /** At once, but not again right away: a burst of news makes two files. */
   request(): void {
-    this.#soon ??= setTimeout(() => {
-      this.#soon = undefined;
-      void this.#refresh();
-    }, SOON);
+    const wait = Math.max(0, this.#last + SOON - Date.now());
+    this.#soon ??= setTimeout(
+      () => {
+        this.#soon = undefined;
+        this.#last = Date.now();
+        void this.#refresh();
+      },
+      Math.min(wait, SOON),
+    );
   }
 
   /** Resolves when the file says what the daemon knows now. A file that cannot be written is told, and lived with. */

@@ -92,7 +92,9 @@ export class Site {
     for (const machine of this.#blocked) this.block(machine, [], undefined);
     for (const { root } of Object.values(this.nginx))
       for (const port of PORTS) rmSync(join(root, 'sick', String(port)), { force: true });
-    this.lvs.balancer.run('ipvsadm -C; ip addr flush dev vip0; ip addr flush dev lo scope global');
+    this.lvs.balancer.run(
+      'ipvsadm -C; ip addr flush dev vip0; ip addr flush dev lo scope global; ip addr flush dev in0 scope link',
+    );
     rmSync(this.lvsd.state, { force: true });
   }
 
