@@ -13,6 +13,8 @@ export interface Verdict {
 export interface Probe {
   /** What it waits for now, as in "no answer within 1s": "connection", "answer". */
   readonly waitsFor: string;
+  /** The target has done its part: what it waits for is this machine's. */
+  readonly answered?: boolean;
   /** Ends it: its `done` is never called. What it returns settles once nothing of it is left; undefined: it is so already. */
   cancel(): Promise<void> | undefined;
 }

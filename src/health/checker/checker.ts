@@ -181,8 +181,9 @@ export class Checker {
     const { probe, target } = entry;
     if (!probe) return;
     const reason = `no ${probe.waitsFor} within ${formatDuration(target.check.timeout)}`;
+    const verdict = probe.answered ? inconclusive(reason) : failure(reason);
     this.#end(entry);
-    this.#take(entry, failure(reason));
+    this.#take(entry, verdict);
   }
 
   /** Ends the probe under way, whose verdict nobody waits for any more. */

@@ -10,8 +10,9 @@ export interface MatchRequest {
 
 export interface MatchAnswer {
   number: number;
-  result: boolean | 'slow';
+  /** `starved`: the thread was not given the time that it may use. */
+  result: boolean | 'slow' | 'starved';
 }
 
-/** Milliseconds that one match may take. A sane expression needs a few of them for 256 KiB. */
+/** Milliseconds of the processor's time that one match may take. A sane expression needs a few of them for 256 KiB. */
 export const MATCH_LIMIT = 100;

@@ -12,8 +12,8 @@ import { MATCH_LIMIT, type MatchAnswer, type MatchRequest } from './match-messag
 const FIRST_REST = 1000;
 const LONGEST_REST = 60_000;
 
-/** `failed`: the thread has ended. */
-export type MatchResult = boolean | 'slow' | 'failed';
+/** `failed`: the thread has ended. `starved`: it had no time of the processor. */
+export type MatchResult = MatchAnswer['result'] | 'failed';
 
 export interface Pattern {
   test(body: Uint8Array): Promise<MatchResult>;
@@ -30,10 +30,15 @@ class Matcher {
     new RegExp(source);
     let rest = 0;
     let restsUntil = 0;
+    let waiting = false;
     return {
       test: async (body) => {
         if (performance.now() < restsUntil) return 'slow';
+        // Of a probe that is over by now. One for each target bounds what the thread has before it.
+        if (waiting) return 'starved';
+        waiting = true;
         const result = await this.#ask(source, body);
+        waiting = false;
         rest = result === 'slow' ? Math.min(LONGEST_REST, 2 * rest || FIRST_REST) : 0;
         if (rest > 0) restsUntil = performance.now() + rest;
         return result;

@@ -6,7 +6,7 @@ import { dial, endpoint } from '../common/dial.ts';
 import type { Target } from '../types.ts';
 import { failure, inconclusive, type Prober, type Verdict } from '../verdict.ts';
 import { AnswerReader, type Finding } from './answer.ts';
-import { matcher } from './matcher.ts';
+import { type MatchResult, matcher } from './matcher.ts';
 import { exchange } from './plain.ts';
 import { requestBytes } from './request.ts';
 import type { HttpCheck, TlsCheck } from './schema.ts';
@@ -42,10 +42,14 @@ export function httpProber(target: Target & { check: HttpCheck }): Prober {
         phase = 'match';
         close();
         const { body, success, otherwise } = finding;
-        const tooSlow = failure(`the body could not be matched within ${matcher.limit}ms`);
+        const verdicts: Record<Exclude<MatchResult, boolean>, Verdict> = {
+          slow: failure(`the body could not be matched within ${matcher.limit}ms`),
+          starved: inconclusive('no processor time to match bodies'),
+          failed: inconclusive('the thread that matches bodies has ended'),
+        };
         void pattern?.test(body).then((result) => {
           if (typeof result === 'boolean') finish(result ? success : otherwise);
-          else finish(result === 'slow' ? tooSlow : inconclusive('the process that matches bodies has ended'));
+          else finish(verdicts[result]);
         });
       });
       const stop = dial(to, (result) => {
@@ -61,6 +65,9 @@ export function httpProber(target: Target & { check: HttpCheck }): Prober {
         }
       });
       return {
+        get answered() {
+          return phase === 'match';
+        },
         get waitsFor() {
           if (phase === 'connection' || phase === 'match') return phase;
           if (secure && !secure.secure) return 'end of the TLS handshake';

@@ -1,8 +1,17 @@
 // SPDX-License-Identifier: MIT
 // Regular expressions against hostile bodies: bounded in time, and nobody else waits for them.
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { dirname, join } from 'node:path';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { Checker } from '../../../src/health/checker/checker.ts';
+import { prepare } from '../../../src/health/checker/probers.ts';
 import { matcher } from '../../../src/health/http/matcher.ts';
+import { unknown } from '../../../src/health/machine.ts';
+import { HTTP, serve, target } from './probes.ts';
 
 const bytes = (text: string) => Buffer.from(text);
 
@@ -30,7 +39,55 @@ test('an expression that would take years holds nobody up, and rests afterwards'
 });
 
 test('many at once are all answered', async () => {
-  const pattern = matcher.pattern('7$');
-  const results = await Promise.all(Array.from({ length: 300 }, (_, i) => pattern.test(bytes(`${i}`))));
+  const results = await Promise.all(Array.from({ length: 300 }, (_, i) => matcher.pattern('7$').test(bytes(`${i}`))));
   assert.equal(results.filter((result) => result === true).length, 30);
+});
+
+test("time that the process did not have is not the expression's", async () => {
+  const host = join(dirname(fileURLToPath(import.meta.url)), 'match-host.ts');
+  const child = spawn(process.execPath, ['--import', 'tsx', host], { stdio: ['ignore', 'pipe', 'inherit'] });
+  let said = '';
+  child.stdout.on('data', (text: Buffer) => {
+    said += text;
+  });
+  const ended = once(child, 'close');
+  await once(child.stdout, 'data');
+  let stops = 0;
+  while (child.exitCode === null && !said.includes('}')) {
+    child.kill('SIGSTOP');
+    await sleep(130);
+    child.kill('SIGCONT');
+    await sleep(40);
+    stops++;
+  }
+  await ended;
+  // What is begun again too often is given up: that says nothing either.
+  const { false: not = 0, starved = 0, ...other } = JSON.parse(said.slice('ready\n'.length)) as Record<string, number>;
+  assert.deepEqual([not + starved, other], [150, {}], `${stops} stops: ${said}`);
+  assert.ok(not >= 100, `${not} matched`);
+  assert.ok(stops >= 3, `${stops} stops: ${said}`);
+});
+
+test('an answer that waits for others to be matched says nothing of its server', async () => {
+  const answer = (text: string) =>
+    serve((socket) => socket.once('data', () => socket.end(`HTTP/1.1 200 OK\r\n\r\n${text}`)), '0.0.0.0');
+  const [hostile, sane] = [await answer(`${'a'.repeat(60)}!`), await answer('well')];
+  const down = new Set<string>();
+  const checker = new Checker({
+    ...{ concurrency: 100, programs: 1, prepare },
+    onTransition: ({ label }, { up }) => up || down.add(label),
+    onTrouble: () => {},
+  });
+  const add = (port: number, matches: string, address: string) => {
+    const check = { ...HTTP, interval: 300, timeout: 250, fall: 1, body: { matches } };
+    const of = target(check, port, address);
+    checker.add(of, unknown(of.id, true, Date.now()));
+    return of.label;
+  };
+  for (let i = 1; i <= 20; i++) add(hostile, '^(a+)+$', `127.0.0.${i}`);
+  const label = add(sane, 'well', '127.0.0.1');
+  await sleep(2500);
+  checker.stop();
+  assert.equal(down.size, 20, 'those that cannot be matched are down');
+  assert.ok(!down.has(label));
 });

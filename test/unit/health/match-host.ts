@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+/** Matches an expression that takes its time again and again, in a process that is stopped now and then; counts the results. */
+import { matcher } from '../../../src/health/http/matcher.ts';
+
+/** Grows until a match takes some milliseconds: much less than it may, as the engine drops compiled expressions at will. */
+async function body(): Promise<Buffer> {
+  for (let length = 12; ; length++) {
+    const text = Buffer.from(`${'a'.repeat(length)}!`);
+    const times: number[] = [];
+    for (let i = 0; i < 3; i++) {
+      const started = performance.now();
+      await matcher.pattern('^(a+)+$').test(text);
+      times.push(performance.now() - started);
+    }
+    if (Math.min(...times) > 2) return text;
+  }
+}
+
+const text = await body();
+process.stdout.write('ready\n');
+const counts: Record<string, number> = {};
+for (let i = 0; i < 150; i++) {
+  const result = await matcher.pattern('^(a+)+$').test(text);
+  counts[`${result}`] = (counts[`${result}`] ?? 0) + 1;
+}
+process.stdout.write(`${JSON.stringify(counts)}\n`, () => process.exit(0));
