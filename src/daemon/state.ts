@@ -19,6 +19,8 @@ export interface LeavingState {
   service: string;
   /** Milliseconds since the epoch. */
   until: number;
+  /** Whether it was down when it left; undefined: not. */
+  down: boolean | undefined;
   /** 4 or 16 bytes in hex. */
   address: string;
   port: number;
@@ -91,7 +93,7 @@ export const readDaemonState: Reader<DaemonState> = object<DaemonState>({
   quorum: list(object<DaemonState['quorum'][number]>({ service: text, up: truth })),
   leaving: list(
     object<LeavingState>({
-      ...{ service: text, until: number, address: text, port: number, method: number },
+      ...{ service: text, until: number, down: optional(truth), address: text, port: number, method: number },
       ...{ tunnelType: number, tunnelPort: number, tunnelFlags: number },
     }),
   ),

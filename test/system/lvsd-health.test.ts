@@ -175,7 +175,7 @@ describe('a quorum', () => {
   test('is lost below quorum - hysteresis, gained at quorum + hysteresis; the sorry server serves in between', async () => {
     const sorry = { sorry_server: '10.31.5.2:8004', quorum: 3, hysteresis: 1 };
     await lvsd.start(one({ ...sorry, real_servers: four }));
-    const serving = () => site.rules().filter((rule) => rule.startsWith('-a')).length;
+    const serving = () => site.rules().filter((rule) => rule.startsWith('-a') && !rule.endsWith('-w 0')).length;
     const sorryServes = () => site.rules().some((rule) => rule.includes('10.31.5.2:8004'));
     site.well('rs1:8001', false);
     site.well('rs2:8001', false);
@@ -184,7 +184,9 @@ describe('a quorum', () => {
     assert.equal((await lvsd.status()).services[0]?.quorum.up, true);
     site.well('rs1:8002', false);
     await until('the sorry server', sorryServes, 20_000);
+    // rs2 works: it keeps what it has.
     assert.equal(serving(), 1);
+    assert.ok(site.rules().some((rule) => rule.includes('10.31.5.2:8002') && rule.endsWith('-w 0')));
     assert.equal(await site.get('http://10.99.0.11/'), 'rs2');
     const { services } = await lvsd.status();
     assert.deepEqual([services[0]?.sorry, services[0]?.quorum], [true, { needed: 3, weight: 1, up: false }]);
@@ -196,6 +198,21 @@ describe('a quorum', () => {
     await until('all four', () => serving() === 4 && !sorryServes(), 20_000);
     await lvsd.says(/has lost its quorum: weight 1, below 2; the sorry server takes over/);
     await lvsd.says(/has its quorum: weight 4, at least 4; the sorry server leaves/);
+  });
+
+  test('lost to a sorry server cuts no connection of who is up, nor of who is inhibited', async () => {
+    await lvsd.start(one({ sorry_server: '10.31.5.2:8004', quorum: 2, on_failure: 'inhibit' }));
+    const downloads = await site.downloads('10.99.0.11', 4, 4);
+    site.well('rs1:80', false);
+    await lvsd.says(/has lost its quorum: weight 1, below 2; the sorry server takes over/);
+    assert.deepEqual(
+      site
+        .rules()
+        .map((rule) => rule.replace(/.* -r | -m/g, ''))
+        .slice(1),
+      ['10.31.4.2:80 -w 0', '10.31.5.2:80 -w 0', '10.31.5.2:8004 -w 1'],
+    );
+    assert.equal(await downloads.whole(), 'whole');
   });
 
   test('lost without a sorry server withdraws the address; it returns with the quorum', async () => {
@@ -232,6 +249,17 @@ describe('draining', () => {
     assert.equal(undrained.status, 0, undrained.stderr);
     assert.ok(site.rules().includes(IN));
     assert.equal((await lvsd.ctl('drain', 'shop', '10.31.6.6:80')).status, 2);
+  });
+
+  test('of all real servers: the quorum is lost, and no connection', async () => {
+    await lvsd.start(one());
+    const downloads = await site.downloads('10.99.0.11', 4, 4);
+    for (const server of ['10.31.4.2:80', '10.31.5.2:80'])
+      assert.equal((await lvsd.ctl('drain', 'shop', server)).status, 0);
+    await lvsd.says(/has lost its quorum: weight 0/);
+    assert.deepEqual(site.addresses(), ['10.99.0.11/32 on vip0']);
+    assert.equal(await site.get('http://10.99.0.11/'), '');
+    assert.equal(await downloads.whole(), 'whole');
   });
 
   test('of a real server that left the file: weight 0 for its connections, gone at once without any', async () => {

@@ -108,6 +108,7 @@ export class Daemon {
       entries,
       (key) => this.#parts.table.service(key),
       (id) => monitor?.state(id) !== undefined,
+      (id) => this.situation.inherited(id),
     );
     monitor?.configure(wanted, history);
     for (const target of wanted) {

@@ -26,10 +26,10 @@ export function toState(
     health: [...health.values()],
     overrides: situation.overrides,
     quorum: [...situation.quorums].map(([service, up]) => ({ service, up })),
-    leaving: situation.leaving.map(({ entry, destination, until }): LeavingState => {
+    leaving: situation.leaving.map(({ entry, destination, until, down }): LeavingState => {
       const { address, port, method, tunnelType, tunnelPort, tunnelFlags } = destination;
       const hex = Buffer.from(address).toString('hex');
-      return { service: entry, until, address: hex, port, method, tunnelType, tunnelPort, tunnelFlags };
+      return { service: entry, until, down, address: hex, port, method, tunnelType, tunnelPort, tunnelFlags };
     }),
   };
 }
@@ -44,10 +44,10 @@ export function fromState(state: DaemonState): Memory {
   };
 }
 
-function leavingOf({ service, until, address: hex, ...rest }: LeavingState): Leaving[] {
+function leavingOf({ service, until, down = false, address: hex, ...rest }: LeavingState): Leaving[] {
   const address = Uint8Array.from(Buffer.from(hex, 'hex'));
   if (address.length !== 4 && address.length !== 16) return [];
   const family: Family = address.length === 4 ? AF_INET : AF_INET6;
   const destination = { ...rest, family, address, weight: 0, upperThreshold: 0, lowerThreshold: 0 };
-  return [{ entry: service, destination, until }];
+  return [{ entry: service, destination, until, down }];
 }

@@ -3,6 +3,7 @@
 import { AF_INET } from '../../base/addresses.ts';
 import type { Config } from '../../config/types.ts';
 import type { DestinationConfig } from '../../ipvs/index.ts';
+import { destinationKeyText } from '../../plan/keys.ts';
 import type { Desired, DesiredAddress, DesiredService } from '../../plan/types.ts';
 import type { Entry } from './roster.ts';
 import type { Leaving, Situation } from './situation.ts';
@@ -39,10 +40,14 @@ function byEntry(leaving: readonly Leaving[]): Map<string, Leaving[]> {
 
 function desiredService(entry: Entry, situation: Situation, leaving: readonly Leaving[]): DesiredService {
   const pool = entry.spec.localAddresses;
+  const there = destinations(entry, situation);
+  // Who leaves may be the sorry server by now.
+  const keys = new Set(leaving.length > 0 ? there.map(destinationKeyText) : []);
+  const going = leaving.map((one) => one.destination).filter((one) => !keys.has(destinationKeyText(one)));
   return {
     ...entry.service,
     name: entry.spec.name,
-    destinations: [...destinations(entry, situation), ...leaving.map(({ destination }) => destination)],
+    destinations: [...there, ...going],
     localAddresses: pool
       ? pool.addresses.filter(({ family }) => family === entry.virtual.family).map((one) => one.address)
       : [],
@@ -50,25 +55,36 @@ function desiredService(entry: Entry, situation: Situation, leaving: readonly Le
   };
 }
 
-/** Without a sorry server a lost quorum changes nothing here: who is up goes on serving. */
+/**
+ * Without a sorry server a lost quorum changes nothing here: who is up goes on serving. With one, who is up takes no new
+ * connection, but keeps those that it has.
+ */
 function destinations(entry: Entry, situation: Situation): DestinationConfig[] {
-  if (entry.sorry && !situation.quorumUp(entry)) return [entry.sorry];
-  const wanted: DestinationConfig[] = [];
+  const sorry = situation.quorumUp(entry) ? undefined : entry.sorry;
+  const wanted: DestinationConfig[] = sorry ? [sorry] : [];
   for (const member of entry.members) {
+    // The sorry server may be one of the real servers.
+    if (sorry && member.key === destinationKeyText(sorry)) continue;
     const state = situation.memberState(entry, member);
-    if (state === 'up' || state === 'unchecked') wanted.push(member.destination);
-    else if (state === 'draining' || entry.spec.onFailure === 'inhibit')
-      wanted.push({ ...member.destination, weight: 0 });
+    const serves = state === 'up' || state === 'unchecked';
+    if (serves && !sorry) wanted.push(member.destination);
+    else if (state !== 'down' || entry.spec.onFailure === 'inhibit') wanted.push({ ...member.destination, weight: 0 });
   }
   return wanted;
 }
 
-/** A virtual address is there while one of its services has its quorum, or a sorry server. */
+/**
+ * A virtual address is there while one of its services has its quorum or a sorry server, or has somebody's word to let
+ * connections end in peace: without the address they would be cut.
+ */
 function virtualAddresses(situation: Situation): DesiredAddress[] {
+  const leaving = new Set(situation.leaving.map((one) => one.entry));
+  const needed = (entry: Entry) =>
+    situation.quorumUp(entry) || entry.sorry !== undefined || leaving.has(entry.key) || situation.drains(entry);
   const found = new Map<string, DesiredAddress>();
   for (const entry of situation.roster) {
     const { device, name } = entry.spec;
-    if (device === undefined || (!situation.quorumUp(entry) && !entry.sorry)) continue;
+    if (device === undefined || !needed(entry)) continue;
     const { family, address } = entry.virtual;
     const key = `${device} ${Buffer.from(address).toString('hex')}`;
     if (!found.has(key))

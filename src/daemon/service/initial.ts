@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /**
- * What a target counts as before its first probe: a real server that is in the kernel's table is up, one that its
- * existing service lacks is down, one of a new service is up (DESIGN §4). Pure.
+ * What a target counts as before its first probe: what the real server counted as under an older configuration; else a
+ * real server that is in the kernel's table is up, one that its existing service lacks is down, one of a new service is up
+ * (DESIGN §4). Pure.
  */
 import type { Target } from '../../health/types.ts';
 import { destinationKeyText } from '../../plan/keys.ts';
@@ -10,12 +11,13 @@ import { type Entry, type Member, serverText } from './roster.ts';
 
 /**
  * Every target of the roster, once. `table` finds a service of the kernel by `Entry.key`. What a target counts as is only
- * worked out where it is not `known` already.
+ * worked out where it is not `known` already. `inherited` is what is known of the real server of a target that is new.
  */
 export function targets(
   roster: readonly Entry[],
   table: (key: string) => ActualService | undefined,
   known: (id: string) => boolean = () => false,
+  inherited: (id: string) => boolean | undefined = () => undefined,
 ): Target[] {
   const found = new Map<string, Target & { seen: boolean }>();
   for (const entry of roster) {
@@ -29,13 +31,15 @@ export function targets(
         found.set(id, { id, address, port, check, initiallyUp: true, label, seen: true });
         continue;
       }
+      const before = found.get(id);
+      const was = inherited(id);
       present ??= weights(table(entry.key));
       const inTable = present && serves(entry, member, present.get(member.key));
-      const before = found.get(id);
       // Shared by several services: what one of their tables says counts more than that another one is new.
       const says = inTable ?? before?.initiallyUp ?? true;
-      const initiallyUp =
+      const first =
         check.start === 'auto' ? says || (before?.seen === true && before.initiallyUp) : check.start === 'up';
+      const initiallyUp = was ?? first;
       const label = before?.label ?? `${entry.spec.name} ${serverText(member)}`;
       found.set(id, {
         id,

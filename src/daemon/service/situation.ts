@@ -22,6 +22,8 @@ export interface Leaving {
   destination: DestinationConfig;
   /** Milliseconds since the epoch; it goes then, or with its last connection. */
   until: number;
+  /** It was down when it left, and had stayed in the table in spite of that (`on_failure: inhibit`). */
+  down: boolean;
 }
 
 export interface QuorumChange {
@@ -46,6 +48,8 @@ export class Situation {
   readonly #quorum = new Map<string, boolean>();
   #overrides = new Map<string, Override>();
   #leaving: Leaving[] = [];
+  /** What targets that the last configuration brought are to count as, by the real servers that they are for. */
+  readonly #inherited = new Map<string, boolean>();
 
   get roster(): readonly Entry[] {
     return this.#roster;
@@ -57,6 +61,7 @@ export class Situation {
    */
   configure(roster: readonly Entry[], now: number): boolean {
     const targets = this.#targets;
+    this.#inherited.clear();
     // Nearly every entry is the one that it was: what follows is about the others.
     const gone = new Set(this.#roster);
     const added = roster.filter((entry) => !gone.delete(entry));
@@ -80,14 +85,34 @@ export class Situation {
       if (users.length === 0) this.#targets++;
       if (!users.includes(entry)) this.#users.set(target.id, [...users, entry]);
     }
-    const there = new Set(entry.members.map(({ key }) => key));
-    this.#leaving = this.#leaving.filter((one) => one.entry !== entry.key || !there.has(memberKey(one)));
-    if (!old || entry.spec.drain === 0) return;
-    for (const member of old.members) {
-      if (there.has(member.key) || this.#memberDown(old, member)) continue;
-      const destination = { ...member.destination, weight: 0 };
-      this.#leaving.push({ entry: entry.key, destination, until: now + entry.spec.drain });
+    const there = new Map(entry.members.map((member) => [member.key, member]));
+    this.#leaving = this.#leaving.filter((one) => {
+      const back = one.entry === entry.key ? there.get(memberKey(one)) : undefined;
+      if (back) this.#inherit(back, !one.down);
+      return back === undefined;
+    });
+    for (const member of old?.members ?? []) {
+      const down = this.#memberDown(member);
+      const stays = there.get(member.key);
+      if (stays) this.#inherit(stays, !down);
+      else if (entry.spec.drain > 0 && !(down && old?.spec.onFailure === 'remove')) {
+        const destination = { ...member.destination, weight: 0 };
+        this.#leaving.push({ entry: entry.key, destination, until: now + entry.spec.drain, down });
+      }
     }
+  }
+
+  /** A real server that gets another check, or that comes back before it has gone, is as it was. */
+  #inherit({ target }: Member, up: boolean): void {
+    if (target) this.#inherited.set(target.id, up || this.#inherited.get(target.id) === true);
+  }
+
+  /**
+   * What a target that is new with the last configuration counts as, if it is for a real server that was there before.
+   * One that several services use is up if it was in any.
+   */
+  inherited(target: string): boolean | undefined {
+    return this.#inherited.get(target);
   }
 
   #letGo(entry: Entry): void {
@@ -130,8 +155,9 @@ export class Situation {
     for (const override of known.overrides) this.#overrides.set(overrideKey(override), override);
     for (const one of known.leaving) {
       const entry = entries.get(one.entry);
-      // The file may have it again.
-      if (entry && !entry.members.some(({ key }) => key === memberKey(one))) this.#leaving.push(one);
+      const back = entry?.members.find(({ key }) => key === memberKey(one));
+      if (back) this.#inherit(back, !one.down);
+      else if (entry) this.#leaving.push(one);
     }
     for (const entry of this.#roster) this.#touch(entry);
   }
@@ -192,9 +218,14 @@ export class Situation {
   }
 
   memberState(entry: Entry, member: Member): MemberState {
-    if (this.#memberDown(entry, member)) return 'down';
+    if (this.#memberDown(member)) return 'down';
     if (this.override(entry, member)) return 'draining';
     return member.target ? 'up' : 'unchecked';
+  }
+
+  /** Whether an operator has taken new connections from a real server of it that still works. */
+  drains(entry: Entry): boolean {
+    return this.#overrides.size > 0 && entry.members.some((member) => this.memberState(entry, member) === 'draining');
   }
 
   override(entry: Entry, member: Member): boolean {
@@ -251,7 +282,7 @@ export class Situation {
     return this.#quorum;
   }
 
-  #memberDown(_entry: Entry, { target }: Member): boolean {
+  #memberDown({ target }: Member): boolean {
     return target !== undefined && this.#up.get(target.id) === false;
   }
 }

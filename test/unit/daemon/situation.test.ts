@@ -4,9 +4,10 @@ import { test } from 'node:test';
 import { AF_INET } from '../../../src/base/addresses.ts';
 import type { ServiceSpec } from '../../../src/config/types.ts';
 import { desired } from '../../../src/daemon/service/desired.ts';
+import { targets } from '../../../src/daemon/service/initial.ts';
 import { roster, serverText } from '../../../src/daemon/service/roster.ts';
 import { Situation } from '../../../src/daemon/service/situation.ts';
-import { config, realServer, service } from './specs.ts';
+import { config, realServer, service, tcpCheck } from './specs.ts';
 
 const sorry = {
   family: AF_INET,
@@ -49,13 +50,14 @@ test('who is down leaves the table, or stays there with weight 0', () => {
   assert.deepEqual(inhibited.table(), ['10.31.0.1:80 0', '10.31.0.2:80 1']);
 });
 
-test('a lost quorum brings the sorry server in, alone, and a gained one takes it out', () => {
+test('a lost quorum brings the sorry server in for all that is new, and a gained one takes it out', () => {
   const servers = [1, 2, 3].map((n) => realServer(n, { weight: 2 }));
   const { set, table } = situation(service('web', servers, { quorum: 4, hysteresis: 1, sorryServer: sorry }));
   assert.deepEqual(set(1, false), []); // 4 is not below 4 - 1
   assert.deepEqual(set(2, false), [[false, 2]]);
-  assert.deepEqual(table(), ['10.31.9.9:80 1']);
+  assert.deepEqual(table(), ['10.31.9.9:80 1', '10.31.0.3:80 0']);
   assert.deepEqual(set(2, true), []); // 4 is not 4 + 1
+  assert.deepEqual(table(), ['10.31.9.9:80 1', '10.31.0.2:80 0', '10.31.0.3:80 0']);
   assert.deepEqual(set(1, true), [[true, 6]]);
   assert.deepEqual(table(), ['10.31.0.1:80 2', '10.31.0.2:80 2', '10.31.0.3:80 2']);
 });
@@ -118,6 +120,47 @@ test('a drained real server counts for no quorum', () => {
   );
 });
 
+test('a virtual address stays while a drained real server works, whatever the quorum', () => {
+  const { made, set, table, addresses } = situation(service('web', [realServer(1), realServer(2)], { device: 'lo' }));
+  for (const n of [1, 2]) made.setOverride({ service: 'web', server: `10.31.0.${n}:80` }, true);
+  assert.deepEqual(
+    made.settleQuorums().map(({ up, weight }) => [up, weight]),
+    [[false, 0]],
+  );
+  assert.deepEqual(table(), ['10.31.0.1:80 0', '10.31.0.2:80 0']);
+  assert.deepEqual(addresses(), ['10.99.0.1 lo']);
+  set(1, false);
+  assert.deepEqual(addresses(), ['10.99.0.1 lo']);
+  set(2, false);
+  assert.deepEqual(addresses(), []);
+});
+
+test('a virtual address stays while a real server that the file drops keeps its connections', () => {
+  const { made, set } = situation(service('web', [realServer(1)], { device: 'lo', drain: 5000 }));
+  const other = config([service('web', [realServer(2)], { device: 'lo', drain: 5000 })]);
+  made.configure(roster(other), 100);
+  assert.deepEqual(set(2, false), [[false, 0]]);
+  assert.equal(desired(other, made).addresses.length, 1);
+  made.release(5100, () => false);
+  assert.equal(desired(other, made).addresses.length, 0);
+});
+
+test('a sorry server that is one of the real servers, or was, is in the table once', () => {
+  const first = { ...sorry, address: Uint8Array.of(10, 31, 0, 1) };
+  const lent = situation(service('web', [realServer(1), realServer(2)], { quorum: 2, sorryServer: first }));
+  lent.set(2, false);
+  assert.deepEqual(lent.table(), ['10.31.0.1:80 1']);
+
+  const { made, set } = situation(service('web', [realServer(1), realServer(2)], { drain: 5000 }));
+  const less = config([service('web', [realServer(2)], { drain: 5000, sorryServer: first })]);
+  made.configure(roster(less), 100);
+  set(2, false);
+  assert.deepEqual(
+    desired(less, made).services[0]?.destinations.map(({ address, weight }) => `${address.join('.')} ${weight}`),
+    ['10.31.0.1 1'],
+  );
+});
+
 test('a real server that the file drops leaves over the time of drain, unless it was down or comes back', () => {
   const whole = [service('web', [realServer(1), realServer(2), realServer(3)], { drain: 5000 })];
   const less = config([service('web', [realServer(1)], { drain: 5000 })]);
@@ -148,6 +191,61 @@ test('a real server that the file drops leaves over the time of drain, unless it
     made.release(5400, () => false),
     1,
   );
+});
+
+/** What each target that the last configuration brought counts as, where the kernel has every server at weight 0. */
+function counts(made: Situation): Record<string, boolean> {
+  const table = (key: string) => {
+    const entry = made.roster.find((one) => one.key === key);
+    const stats = { activeConnections: 0, inactiveConnections: 0, persistentConnections: 0, stats: undefined };
+    return (
+      entry && {
+        service: { ...entry.service, numLocalAddresses: 0, stats: undefined },
+        destinations: entry.members.map(({ destination }) => ({ ...destination, weight: 0, ...stats })),
+        localAddresses: [],
+      }
+    );
+  };
+  const found = targets(
+    made.roster,
+    table,
+    () => false,
+    (id) => made.inherited(id),
+  );
+  return Object.fromEntries(found.map(({ address, initiallyUp }) => [address.replace('10.31.0.', ''), initiallyUp]));
+}
+
+const otherCheck = { ...tcpCheck, interval: 9000, start: 'down' } as const;
+
+test('a real server whose check a reload changes counts as it did', () => {
+  const before = [1, 2, 3].map((n) => realServer(n, n === 3 ? { check: undefined } : {}));
+  const { made, set } = situation(service('web', before, { onFailure: 'inhibit' }));
+  set(2, false);
+  const after = [1, 2, 3, 4].map((n) => realServer(n, { check: otherCheck }));
+  made.configure(roster(config([service('web', after)])), 100);
+  // The fourth is new: `start` says.
+  assert.deepEqual(counts(made), { 1: true, 2: false, 3: true, 4: false });
+});
+
+test('a real server that comes back while it keeps connections counts as it did', () => {
+  const [one, ...others] = [realServer(1), realServer(2), realServer(3)];
+  const inhibit = { onFailure: 'inhibit', drain: 5000 } as const;
+  const { made, set } = situation(service('web', [one, ...others], inhibit));
+  set(3, false);
+  const less = roster(config([service('web', [one], inhibit)]));
+  made.configure(less, 100);
+  made.keepTargets(new Set(less.flatMap(({ members }) => members.map(({ target }) => target?.id ?? ''))));
+  // Who was down had stayed for its connections: it stays for them now, too.
+  assert.deepEqual(
+    made.leaving.map(({ destination, down }) => [destination.address[3], down]),
+    [
+      [2, false],
+      [3, true],
+    ],
+  );
+  made.configure(roster(config([service('web', [one, ...others], inhibit)])), 200);
+  assert.deepEqual(counts(made), { 1: true, 2: true, 3: false });
+  assert.equal(made.leaving.length, 0);
 });
 
 test('what is probed has one id, however many services use it, and another one for another check', () => {

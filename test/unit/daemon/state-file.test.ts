@@ -51,6 +51,7 @@ const STATE: DaemonState = {
     {
       service: 'fwmark 7',
       until: 1_700_000_000_000,
+      down: true,
       address: '0a1f0402',
       port: 80,
       method: 0,
