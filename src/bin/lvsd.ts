@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** lvsd: what this machine's IPVS is like, and (later) what keeps it as configured. */
+/** lvsd: keeps this machine's IPVS as one file says. */
 import { main } from '../daemon/main.ts';
 
 main(process.argv.slice(2)).then((status) => {

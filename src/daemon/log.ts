@@ -3,12 +3,12 @@
  * The daemon's log: winston, in front of it levels per area and a limit on what repeats, behind it standard error.
  * Levels and format change at a reload; whoever holds an area's `Log` keeps it.
  */
-import { fstatSync } from 'node:fs';
 import { Writable } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
 import winston from 'winston';
 import type { Log, LogFields } from '../base/log.ts';
 import { LOG_AREAS, type LogArea, type LogLevel, type LogSettings } from '../config/types.ts';
+import { isJournal } from './logging/journal.ts';
 import { type LogRecord, logLine } from './logging/lines.ts';
 import { RateLimit } from './logging/rate-limit.ts';
 import { LineSink } from './logging/sink.ts';
@@ -134,16 +134,5 @@ export class DaemonLog {
   #droppedLine(dropped: number): string {
     const text = `${dropped} log lines were dropped: nobody read them in time`;
     return this.#line({ at: Date.now(), level: 'warn', area: 'daemon', text, fields: { dropped } });
-  }
-}
-
-/** Whether descriptor `fd` leads to the journal: JOURNAL_STREAM names its device and inode (systemd.exec(5)). */
-export function isJournal(variable: string | undefined, fd: number): boolean {
-  if (!variable) return false;
-  try {
-    const { dev, ino } = fstatSync(fd, { bigint: true });
-    return variable === `${dev}:${ino}`;
-  } catch {
-    return false;
   }
 }

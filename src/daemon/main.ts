@@ -3,6 +3,7 @@
 import { EXIT, LvsdError } from '../base/errors.ts';
 import { isSystemError } from '../base/native.ts';
 import { version } from '../base/version.ts';
+import { isJournal, PRIORITY } from './logging/journal.ts';
 import { HELP } from './verbs/help.ts';
 import { type Options, parseOptions } from './verbs/options.ts';
 
@@ -14,7 +15,9 @@ export async function main(words: readonly string[]): Promise<number> {
     if (!(error instanceof LvsdError) && !isSystemError(error)) throw error;
     // A wrong file has a line for each problem, which says where: nothing goes before it.
     const prefix = error instanceof LvsdError && error.code === 'ERR_LVSD_CONFIG' ? '' : 'lvsd: ';
-    process.stderr.write(`${prefix}${error.message}\n`);
+    // Under systemd each line has its priority, as the log's have.
+    const priority = isJournal(process.env.JOURNAL_STREAM, 2) ? PRIORITY.error : '';
+    process.stderr.write(`${prefix}${error.message}\n`.replace(/^(?=.)/gm, priority));
     return error instanceof LvsdError ? error.exitCode : EXIT.RUNTIME;
   }
 }

@@ -147,4 +147,6 @@ test('a wrong file at the start is one failure, not a loop', async () => {
   assert.equal(machine.run('systemctl', 'start', 'lvsd').status, 1);
   await sleep(3000);
   assert.deepEqual([show('ActiveState'), show('ExecMainStatus'), show('NRestarts')], ['failed', '2', '0']);
+  const told = log('-p', 'err');
+  assert.match(told, /^\/etc\/lvsd\/lvsd\.yaml:2:1: .*servcies/m);
 });

@@ -3,6 +3,7 @@
 import type { LogFields } from '../../base/log.ts';
 import { printable, printableJson, shortened } from '../../base/printable.ts';
 import type { LogLevel, LogSettings } from '../../config/types.ts';
+import { PRIORITY } from './journal.ts';
 
 /** Characters of a text; what is longer came from outside, or is a mistake. */
 const LONGEST = 4096;
@@ -15,9 +16,6 @@ export interface LogRecord {
   text: string;
   fields: LogFields | undefined;
 }
-
-/** syslog(3)'s priorities, as sd-daemon(3) wants them in front of a line. */
-const PRIORITY: Readonly<Record<LogLevel, string>> = { error: '<3>', warn: '<4>', info: '<6>', debug: '<7>' };
 
 /** A line with its end. In the journal a text has no time, the journal knows it. */
 export function logLine(record: LogRecord, format: LogSettings['format'], journal: boolean): string {

@@ -10,7 +10,8 @@ import { Writable } from 'node:stream';
 import { mock, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LogSettings } from '../../../src/config/types.ts';
-import { DaemonLog, isJournal } from '../../../src/daemon/log.ts';
+import { DaemonLog } from '../../../src/daemon/log.ts';
+import { isJournal } from '../../../src/daemon/logging/journal.ts';
 import { RateLimit } from '../../../src/daemon/logging/rate-limit.ts';
 import { LineSink } from '../../../src/daemon/logging/sink.ts';
 
