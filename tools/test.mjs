@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // npm test [-- WORD...]           everything that must pass; with WORDs only test files whose path has one of them
-// npm run test:full [-- AREA...]  the lab's tests with the large counts (LVSD_COUNTS=full)
+// npm run test:full [-- AREA...]  what has a large count, with it (LVSD_COUNTS=full)
 //
 // Five tiers: lint and types; unit and property tests; simulated time; tests of the lab itself (they boot VMs); system
 // tests, which run inside a VM. System tests that ask for the same VM share one boot. The closing line sums all of them.
@@ -96,10 +96,10 @@ await main(async (args) => {
   if (words.length === 0 && !full) all.push(await lint());
   await build();
 
-  const unit = full ? [] : [...testFiles('test/unit', words), ...testFiles('test/property', words)];
+  const unit = [...(full ? [] : testFiles('test/unit', words)), ...testFiles('test/property', words)];
   if (unit.length > 0) {
     say(`unit and property tests: ${unit.length} files`);
-    all.push(await onHost('unit tests', unit));
+    all.push(await onHost('unit tests', unit, env));
   }
   const sim = testFiles('test/sim', words);
   if (sim.length > 0) {
