@@ -65,15 +65,17 @@ export class HealthMonitor {
   }
 
   /**
-   * Checks these from now on. Targets that were there before keep their state and their place in time; of new ones,
-   * those in `history` go on from there, and first probes are spread over the interval.
+   * Checks these from now on. Targets that were there before keep their state and their place in time, but for those that
+   * were only taken for down and now are `initiallyUp`; of new ones, those in `history` go on from there, and first probes
+   * are spread over the interval.
    */
   configure(targets: readonly Target[], history: ReadonlyMap<string, TargetState> = new Map()): void {
     const now = Date.now();
-    const wanted = new Set(targets.map(({ id }) => id));
+    const wanted = new Map(targets.map((target) => [target.id, target]));
     const removed: number[] = [];
-    for (const [id, { number }] of this.#byId) {
-      if (wanted.has(id)) continue;
+    for (const [id, { number, state }] of this.#byId) {
+      const stays = wanted.get(id);
+      if (stays && (state.up || state.probed || !stays.initiallyUp)) continue;
       this.#byId.delete(id);
       this.#byNumber.delete(number);
       removed.push(number);

@@ -107,7 +107,7 @@ export class Daemon {
     const wanted = targets(
       entries,
       (key) => this.#parts.table.service(key),
-      (id) => monitor?.state(id) !== undefined,
+      (id) => monitor?.state(id),
       (id) => this.situation.inherited(id),
     );
     monitor?.configure(wanted, history);

@@ -4,19 +4,20 @@
  * real server that is in the kernel's table is up, one that its existing service lacks is down, one of a new service is up
  * (DESIGN §4). Pure.
  */
-import type { Target } from '../../health/types.ts';
+import type { Target, TargetState } from '../../health/types.ts';
 import { destinationKeyText } from '../../plan/keys.ts';
 import type { ActualService } from '../../plan/types.ts';
 import { type Entry, type Member, serverText } from './roster.ts';
 
 /**
  * Every target of the roster, once. `table` finds a service of the kernel by `Entry.key`. What a target counts as is only
- * worked out where it is not `known` already. `inherited` is what is known of the real server of a target that is new.
+ * worked out where it is not `known` already. `inherited` is what is known of the real server of a target that is new: it
+ * counts more than what another service's target was taken for before its first result.
  */
 export function targets(
   roster: readonly Entry[],
   table: (key: string) => ActualService | undefined,
-  known: (id: string) => boolean = () => false,
+  known: (id: string) => Pick<TargetState, 'up' | 'probed'> | undefined = () => undefined,
   inherited: (id: string) => boolean | undefined = () => undefined,
 ): Target[] {
   const found = new Map<string, Target & { seen: boolean }>();
@@ -25,14 +26,16 @@ export function targets(
     for (const member of entry.members) {
       if (!member.target) continue;
       const { id, address, port, check } = member.target;
-      if (known(id)) {
-        if (found.has(id)) continue;
-        const label = `${entry.spec.name} ${serverText(member)}`;
-        found.set(id, { id, address, port, check, initiallyUp: true, label, seen: true });
-        continue;
-      }
       const before = found.get(id);
       const was = inherited(id);
+      const is = known(id);
+      if (is) {
+        if (before) continue;
+        const label = `${entry.spec.name} ${serverText(member)}`;
+        const initiallyUp = is.up || (!is.probed && was === true);
+        found.set(id, { id, address, port, check, initiallyUp, label, seen: true });
+        continue;
+      }
       present ??= weights(table(entry.key));
       const inTable = present && serves(entry, member, present.get(member.key));
       // Shared by several services: what one of their tables says counts more than that another one is new.

@@ -194,7 +194,7 @@ test('a real server that the file drops leaves over the time of drain, unless it
 });
 
 /** What each target that the last configuration brought counts as, where the kernel has every server at weight 0. */
-function counts(made: Situation): Record<string, boolean> {
+function counts(made: Situation, known: Parameters<typeof targets>[2] = () => undefined): Record<string, boolean> {
   const table = (key: string) => {
     const entry = made.roster.find((one) => one.key === key);
     const stats = { activeConnections: 0, inactiveConnections: 0, persistentConnections: 0, stats: undefined };
@@ -206,12 +206,7 @@ function counts(made: Situation): Record<string, boolean> {
       }
     );
   };
-  const found = targets(
-    made.roster,
-    table,
-    () => false,
-    (id) => made.inherited(id),
-  );
+  const found = targets(made.roster, table, known, (id) => made.inherited(id));
   return Object.fromEntries(found.map(({ address, initiallyUp }) => [address.replace('10.31.0.', ''), initiallyUp]));
 }
 
@@ -225,6 +220,20 @@ test('a real server whose check a reload changes counts as it did', () => {
   made.configure(roster(config([service('web', after)])), 100);
   // The fourth is new: `start` says.
   assert.deepEqual(counts(made), { 1: true, 2: false, 3: true, 4: false });
+});
+
+test('what another service took a target for counts less, until there is a result', () => {
+  const { made } = situation(service('web', [realServer(1), realServer(2)]));
+  const after = [1, 2].map((n) => realServer(n, { check: otherCheck }));
+  made.configure(roster(config([service('web', after)])), 100);
+  assert.deepEqual(
+    counts(made, () => ({ up: false, probed: false })),
+    { 1: true, 2: true },
+  );
+  assert.deepEqual(
+    counts(made, () => ({ up: false, probed: true })),
+    { 1: false, 2: false },
+  );
 });
 
 test('a real server that comes back while it keeps connections counts as it did', () => {

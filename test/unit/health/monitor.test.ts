@@ -131,6 +131,22 @@ test('a reload keeps what stays, its place in time too', async () => {
   assert.equal((await monitor.states()).size, 0);
 });
 
+test('a target taken for down is up once that is known, but not against a result', async () => {
+  const { monitor, transitions } = start();
+  // The first result is far away.
+  const guessed = target({ ...FAST, interval: 3_600_000 }, await closedPort());
+  const found = target({ ...FAST, rise: 1, fall: 1 }, await closedPort());
+  monitor.configure([
+    { ...guessed, initiallyUp: false },
+    { ...found, initiallyUp: true },
+  ]);
+  await until(() => transitions.some(({ id }) => id === found.id), 'the other one is down');
+  monitor.configure([guessed, found].map((one) => ({ ...one, initiallyUp: true })));
+  assert.deepEqual([monitor.state(guessed.id)?.up, monitor.state(found.id)?.up], [true, false]);
+  const states = await monitor.states();
+  assert.deepEqual([states.get(guessed.id)?.up, states.get(found.id)?.up], [true, false]);
+});
+
 test('history decides what a target counts as, and results in a row go on', async () => {
   const { monitor, transitions } = start();
   const [down, tired] = [target(FAST, await serve(() => {})), target({ ...FAST, interval: 2000 }, await closedPort())];
