@@ -80,6 +80,7 @@ export class Daemon {
     const entries = roster(this.#config);
     this.situation.configure(entries, Date.now());
     this.situation.restore(memory);
+    this.situation.adopt(this.#remembered, (key) => this.#parts.table.service(key), Date.now());
     return this.#configured(async () => {
       this.#setTargets(entries, memory.health);
       await this.#own(entries);

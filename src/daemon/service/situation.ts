@@ -6,6 +6,7 @@
 import { nextQuorum } from '../../health/quorum.ts';
 import type { DestinationConfig } from '../../ipvs/index.ts';
 import { destinationKeyText } from '../../plan/keys.ts';
+import type { ActualService } from '../../plan/types.ts';
 import { type Entry, type Member, serverText } from './roster.ts';
 
 /** An operator's word over the checks: this real server takes no new connection. */
@@ -160,6 +161,28 @@ export class Situation {
       else if (entry) this.#leaving.push(one);
     }
     for (const entry of this.#roster) this.#touch(entry);
+  }
+
+  /**
+   * Real servers of these services that the table has and that neither the file names nor anything here knows: the file
+   * dropped them while nobody ran. They leave over `drain` like any other.
+   */
+  adopt(services: ReadonlySet<string>, table: (key: string) => ActualService | undefined, now: number): void {
+    const leaving = new Set(this.#leaving.map((one) => `${one.entry} ${memberKey(one)}`));
+    for (const entry of this.#roster) {
+      if (entry.spec.drain === 0 || !services.has(entry.key)) continue;
+      const named = new Set(entry.members.map((member) => member.key));
+      if (entry.sorry) named.add(destinationKeyText(entry.sorry));
+      for (const { family, address, port, method, tunnelType, tunnelPort, tunnelFlags } of table(entry.key)
+        ?.destinations ?? []) {
+        const to = { family, address, port, method, tunnelType, tunnelPort, tunnelFlags };
+        const destination = { ...to, weight: 0, upperThreshold: 0, lowerThreshold: 0 };
+        const key = destinationKeyText(destination);
+        if (named.has(key) || leaving.has(`${entry.key} ${key}`)) continue;
+        this.#leaving.push({ entry: entry.key, destination, until: now + entry.spec.drain, down: false });
+        this.#touch(entry);
+      }
+    }
   }
 
   /** The same knowledge under another configuration, to see what that would do. */

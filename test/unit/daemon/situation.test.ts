@@ -222,6 +222,35 @@ test('a real server whose check a reload changes counts as it did', () => {
   assert.deepEqual(counts(made), { 1: true, 2: false, 3: true, 4: false });
 });
 
+test('a real server that the file dropped while nobody ran leaves over the time of drain', () => {
+  const before = situation(service('web', [realServer(1), realServer(2)], { drain: 5000 })).made;
+  const table = (made: Situation) => (key: string) => {
+    const entry = made.roster.find((one) => one.key === key);
+    const stats = { activeConnections: 1, inactiveConnections: 0, persistentConnections: 0, stats: undefined };
+    return (
+      entry && {
+        service: { ...entry.service, numLocalAddresses: 0, stats: undefined },
+        destinations: entry.members.map(({ destination }) => ({ ...destination, ...stats })),
+        localAddresses: [],
+      }
+    );
+  };
+  const owned = new Set(before.roster.map(({ key }) => key));
+  const after = (drain: number) => situation(service('web', [realServer(1)], { drain })).made;
+  const gone = after(0);
+  gone.adopt(owned, table(before), 100);
+  assert.equal(gone.leaving.length, 0);
+  const made = after(5000);
+  // What is not lvsd's is nobody's to drain.
+  made.adopt(new Set(), table(before), 100);
+  assert.equal(made.leaving.length, 0);
+  for (let i = 0; i < 2; i++) made.adopt(owned, table(before), 100);
+  assert.deepEqual(
+    made.leaving.map(({ destination, until }) => [destination.address[3], destination.weight, until]),
+    [[2, 0, 5100]],
+  );
+});
+
 test('what another service took a target for counts less, until there is a result', () => {
   const { made } = situation(service('web', [realServer(1), realServer(2)]));
   const after = [1, 2].map((n) => realServer(n, { check: otherCheck }));

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: MIT
+// Whatever reloads, restarts and other services come, a real server that answers all the time keeps its connections: it is
+// in the table, if only at weight 0, until they have had their `drain`.
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { type Config, loadConfig } from '../../src/config/index.ts';
+import { fromState, toState } from '../../src/daemon/run/memory.ts';
+import { desired } from '../../src/daemon/service/desired.ts';
+import { targets } from '../../src/daemon/service/initial.ts';
+import { roster } from '../../src/daemon/service/roster.ts';
+import { Situation } from '../../src/daemon/service/situation.ts';
+import { unknown } from '../../src/health/machine.ts';
+import type { TargetState } from '../../src/health/types.ts';
+import { serviceKeyText } from '../../src/ipvs/index.ts';
+import { destinationKeyText } from '../../src/plan/keys.ts';
+import type { ActualService } from '../../src/plan/types.ts';
+import { Random } from '../system/lvsd/random.ts';
+import { KEPT, randomConf } from '../system/lvsd/worlds.ts';
+
+const worlds = process.env.LVSD_COUNTS === 'full' ? 500 : 10;
+const RELOADS = 60;
+const dir = mkdtempSync(join(tmpdir(), 'lvsd-reloads-'));
+const file = join(dir, 'lvsd.yaml');
+after(() => rmSync(dir, { recursive: true, force: true }));
+
+/** The daemon without a kernel and without probes: every target that is probed answers. */
+class World {
+  situation = new Situation();
+  health = new Map<string, TargetState>();
+  table = new Map<string, ActualService>();
+  readonly random: Random;
+  #config: Config;
+  #now = 0;
+
+  constructor(random: Random) {
+    this.random = random;
+    this.#config = this.#next();
+    this.#configure();
+  }
+
+  #next(): Config {
+    writeFileSync(file, JSON.stringify(randomConf(this.random)));
+    return loadConfig(file);
+  }
+
+  reload(): void {
+    this.#config = this.#next();
+    this.#configure();
+  }
+
+  /** With the same file or another one, from what the state file says. */
+  restart(): void {
+    const other = this.random.chance(50);
+    const memory = fromState(toState(this.situation, new Set(), this.health));
+    this.situation = new Situation();
+    this.health = new Map(memory.health);
+    if (other) this.#config = this.#next();
+    const entries = roster(this.#config);
+    this.situation.configure(entries, this.#now);
+    this.situation.restore(memory);
+    this.situation.adopt(new Set(this.table.keys()), (key) => this.table.get(key), this.#now);
+    this.#check();
+    // Of checks that changed while nobody ran nothing is known before their first results.
+    if (other) this.#answers(100);
+  }
+
+  #configure(): void {
+    this.situation.configure(roster(this.#config), this.#now);
+    this.#check();
+  }
+
+  #check(): void {
+    const { situation, health } = this;
+    const wanted = targets(
+      situation.roster,
+      (key) => this.table.get(key),
+      (id) => health.get(id),
+      (id) => situation.inherited(id),
+    );
+    this.health = new Map(
+      wanted.map(({ id, initiallyUp }) => {
+        const is = health.get(id);
+        return [id, is && (is.up || is.probed || !initiallyUp) ? is : unknown(id, initiallyUp, 0)];
+      }),
+    );
+    for (const { id, up } of this.health.values()) situation.setTarget(id, up);
+    situation.keepTargets(new Set(this.health.keys()));
+    this.settle();
+  }
+
+  /** Time goes by; some targets have answered. */
+  probe(): void {
+    this.#now += this.random.below(3000);
+    this.#answers(20);
+  }
+
+  #answers(percent: number): void {
+    for (const state of this.health.values()) {
+      if (!this.random.chance(percent)) continue;
+      this.health.set(state.id, { ...state, up: true, probed: true });
+      this.situation.setTarget(state.id, true);
+    }
+    this.settle();
+  }
+
+  /** The kernel gets what is desired. */
+  settle(): void {
+    this.situation.settleQuorums();
+    const counts = { activeConnections: 1, inactiveConnections: 0, persistentConnections: 0, stats: undefined };
+    this.table = new Map(
+      desired(this.#config, this.situation).services.map((service) => [
+        serviceKeyText(service),
+        {
+          service: { ...service, numLocalAddresses: 0, stats: undefined },
+          destinations: service.destinations.map((one) => ({ ...one, ...counts })),
+          localAddresses: [],
+        },
+      ]),
+    );
+  }
+
+  /** Every real server of a service ("10.99.0.11:80"), with its weight. */
+  servers(at: string): Map<string, number> {
+    const found = [...this.table.values()].find(({ service }) => `${service.address.join('.')}:${service.port}` === at);
+    const destinations = found?.destinations ?? [];
+    return new Map(destinations.map((one) => [destinationKeyText(one), one.weight]));
+  }
+}
+
+test(`${worlds} times ${RELOADS} random reloads and restarts: who served is still there`, () => {
+  let others = 0;
+  for (let seed = 1; seed <= worlds; seed++) {
+    const world = new World(new Random(seed));
+    const served = new Map(Object.values(KEPT).map((at) => [at, new Set<string>()]));
+    for (let i = 0; i < RELOADS; i++) {
+      if (world.random.chance(10)) world.restart();
+      else if (world.random.chance(60)) world.reload();
+      else world.probe();
+      for (const [key, keys] of served) {
+        const now = world.servers(key);
+        assert.ok(now.size >= 2, `${key} has ${now.size} real servers`);
+        for (const [server, weight] of now) if (weight > 0) keys.add(server);
+        for (const server of keys) assert.ok(now.has(server), `seed ${seed}, step ${i}: ${server} of ${key} is gone`);
+      }
+    }
+    for (const keys of served.values()) others += keys.size - 2;
+  }
+  assert.ok(others >= 2 * worlds, `${others} others have served`);
+});
