@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** From the words of a command line to an Invocation: one entry an option, then the rules that span options. */
-import { AF_INET, AF_INET6, parseAddress, parseIpv6 } from '../base/addresses.ts';
+import { AF_INET, AF_INET6, parseAddress, parseIpv4, parseIpv6 } from '../base/addresses.ts';
 import {
   IP_VS_CONN_F_DROUTE,
   IP_VS_CONN_F_FULLNAT,
@@ -24,7 +24,7 @@ import { type AdmOption, type OptionName, optionsFor } from './options.ts';
 import { Rejected, tryHelp, usage } from './outcome.ts';
 import { POPT_ERRORS, Popt } from './popt.ts';
 import { parseSchedulerFlags } from './schedulers.ts';
-import { parseEndpoint, parseInetAton, parseNetmask, parseNumber } from './values.ts';
+import { parseEndpoint, parseNetmask, parseNumber } from './values.ts';
 
 const INT_MAX = 0x7fffffff;
 const UINT32_MAX = 0xffffffff;
@@ -292,13 +292,14 @@ function timeout(text: string, min: number): number {
   return number(text, min, TIMEOUT_MAX, `invalid timeout value \`${text}' specified`);
 }
 
+/** As strict as inet_pton(3), unlike addresses of services. */
 function multicastGroup(text: string): Uint8Array {
-  const ipv6 = parseIpv6(text);
-  if (ipv6) {
-    if (ipv6[0] !== 0xff) throw usage(`invalid IPv6 mcast-group \`${text}'`);
+  if (text.includes(':')) {
+    const ipv6 = parseIpv6(text);
+    if (ipv6?.[0] !== 0xff) throw usage(`invalid IPv6 mcast-group \`${text}'`);
     return ipv6;
   }
-  const ipv4 = parseInetAton(text);
-  if (!ipv4 || ((ipv4[0] ?? 0) & 0xf0) !== 0xe0) throw usage(`invalid IPv4 mcast-group \`${text}'`);
+  const ipv4 = parseIpv4(text);
+  if (((ipv4?.[0] ?? 0) & 0xf0) !== 0xe0 || !ipv4) throw usage(`invalid IPv4 mcast-group \`${text}'`);
   return ipv4;
 }

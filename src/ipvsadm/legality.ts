@@ -48,6 +48,8 @@ const RULES: Readonly<Record<CommandName, Rule>> = {
       'nosort',
       'exact',
       'tun-info',
+      // It says nothing there, but ipvsadm takes it.
+      'syncid',
       ...OF_LISTINGS,
     ],
   },

@@ -16,11 +16,14 @@ function parsePart(text: string): number | undefined {
   return /^0\d/.test(text) ? Number.parseInt(text, 8) : Number(text);
 }
 
-/** inet_aton(3): one to four parts, each decimal, octal or hexadecimal, the last one filling what is left. */
+/**
+ * inet_aton(3): one to four parts, each decimal, octal or hexadecimal, the last one filling what is left. It does not
+ * look at what follows white space.
+ */
 export function parseInetAton(text: string): Uint8Array | undefined {
   const plain = parseIpv4(text);
   if (plain) return plain;
-  const parts = text.split('.');
+  const parts = text.replace(/[ \t\n\v\f\r].*$/s, '').split('.');
   if (parts.length > 4) return undefined;
   const bytes = new Uint8Array(4);
   for (const [index, part] of parts.entries()) {

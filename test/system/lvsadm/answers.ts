@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MIT
+// What a program answers to a command line: run as a process or in this one; and the record of answers.
+import { spawnSync } from 'node:child_process';
+import { Ipvs } from '../../../src/ipvs/index.ts';
+import { main } from '../../../src/ipvsadm/index.ts';
+import type { Output } from '../../../src/ipvsadm/output.ts';
+import { type Case, caseText } from './grammar.ts';
+import { change, reset, tableLines } from './known-table.ts';
+
+export interface Answer {
+  status: number | null;
+  stdout: string;
+  stderr: string;
+  /** What became of the kernel's table. */
+  table: string;
+}
+
+export type Said = Omit<Answer, 'table'>;
+
+export function asProcess(program: string, { words, input = '' }: Case): Said {
+  const { status, stdout, stderr, error } = spawnSync(program, words, { encoding: 'utf8', input, maxBuffer: 1 << 26 });
+  if (error && (error as NodeJS.ErrnoException).code !== 'EPIPE') throw error;
+  return { status, stdout, stderr };
+}
+
+class Captured implements Output {
+  readonly gone = false;
+  stdout = '';
+  stderr = '';
+
+  out(text: string): void {
+    this.stdout += text;
+  }
+
+  err(text: string): void {
+    this.stderr += text;
+  }
+
+  flush(): void {}
+}
+
+async function* once(text: string): AsyncGenerator<string> {
+  if (text !== '') yield text;
+}
+
+/** lvsadm within this process, under ipvsadm's name. */
+export async function inProcess({ words, input = '' }: Case, program = 'ipvsadm'): Promise<Said> {
+  const output = new Captured();
+  const status = await main(words, { program, output, input: once(input) });
+  return { status, stdout: output.stdout, stderr: output.stderr };
+}
+
+const USAGE = 2;
+
+/** Asks one question after the other, each of the known table. */
+export class Questions {
+  readonly #ipvs = new Ipvs();
+  #start: readonly string[] = [];
+
+  async ask(one: Case, run: (one: Case) => Said | Promise<Said>): Promise<Answer> {
+    if (this.#start.length === 0) {
+      await reset(this.#ipvs);
+      this.#start = await tableLines(this.#ipvs);
+    }
+    const said = await run(one);
+    // Wrong usage is found before the kernel is asked. Were it not, the next answer would show a table of its own.
+    if (said.status === USAGE && one.input === undefined) return { ...said, table: '' };
+    const table = change(this.#start, await tableLines(this.#ipvs));
+    if (table !== '') await reset(this.#ipvs);
+    return { ...said, table };
+  }
+
+  close(): void {
+    this.#ipvs.close();
+  }
+}
+
+interface RecordFile {
+  about: string;
+  texts: string[];
+  answers: (readonly [question: string, status: number, stdout: number, stderr: number, table: number])[];
+}
+
+/** Answers by the text of their case. */
+export class AnswerRecord {
+  readonly #answers = new Map<string, Answer>();
+
+  get size(): number {
+    return this.#answers.size;
+  }
+
+  add(one: Case, answer: Answer): void {
+    this.#answers.set(caseText(one), answer);
+  }
+
+  of(one: Case): Answer | undefined {
+    return this.#answers.get(caseText(one));
+  }
+
+  /** A line an answer; texts that come again are written once. */
+  toText(about: string): string {
+    const texts = new Map<string, number>();
+    const number = (text: string) => {
+      const known = texts.get(text) ?? texts.size;
+      texts.set(text, known);
+      return known;
+    };
+    const answers = [...this.#answers].map(([question, { status, stdout, stderr, table }]) =>
+      JSON.stringify([question, status, number(stdout), number(stderr), number(table)]),
+    );
+    const list = [...texts.keys()].map((text) => JSON.stringify(text));
+    return `{"about":${JSON.stringify(about)},\n"texts":[\n${list.join(',\n')}\n],\n"answers":[\n${answers.join(',\n')}\n]}\n`;
+  }
+
+  static fromText(text: string): AnswerRecord {
+    const { texts, answers } = JSON.parse(text) as RecordFile;
+    const record = new AnswerRecord();
+    for (const [question, status, stdout, stderr, table] of answers) {
+      const [out = '', err = '', came = ''] = [texts[stdout], texts[stderr], texts[table]];
+      record.#answers.set(question, { status, stdout: out, stderr: err, table: came });
+    }
+    return record;
+  }
+}

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: MIT
+// Where lvsadm answers otherwise than ipvsadm on purpose, each with its reason. Nothing that a script could depend on.
+import type { Answer } from './answers.ts';
+import type { Case } from './grammar.ts';
+
+export interface Difference {
+  readonly reason: string;
+  applies(one: Case, original: Answer): boolean;
+  /** What lvsadm must answer, made of ipvsadm's answer and of what may be otherwise in its own. */
+  expected(original: Answer, ours: Answer): Answer;
+}
+
+const isServer = ([command = '']: readonly string[]) => /^(-[ae]|--(add|edit)-server)$/.test(command);
+
+export const DIFFERENCES: readonly Difference[] = [
+  {
+    reason: "ipvsadm crashes when --sched-flags names nothing (','); lvsadm takes it as no flags.",
+    applies: (_one, original) => original.status === null,
+    expected: (_original, ours) => ours,
+  },
+  {
+    reason:
+      'After -a and -e, -b is FULLNAT as in the fork, without a value; ipvsadm refuses -b there. Both end with 2.',
+    applies: ({ words }, original) => isServer(words) && words.includes('-b') && original.status === 2,
+    expected: (original, ours) => ({ ...original, stderr: ours.stderr }),
+  },
+];

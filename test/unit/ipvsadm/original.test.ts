@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+// What Debian's ipvsadm decides before it asks the kernel, lvsadm decides alike: thousands of command lines through the
+// real program, stopped where the kernel begins. What the kernel then says is compared in the lab (lvsadm-record.test.ts).
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { parse } from '../../../src/ipvsadm/grammar.ts';
+import { HostNeeded, Lookup } from '../../../src/ipvsadm/lookup.ts';
+import { Fatal, Rejected } from '../../../src/ipvsadm/outcome.ts';
+import { programLayer } from '../../lab/programs.ts';
+import type { Answer } from '../../system/lvsadm/answers.ts';
+import { DIFFERENCES } from '../../system/lvsadm/differences.ts';
+import { AT_THE_DOOR, ForkServer } from '../../system/lvsadm/forkserver.ts';
+import { allCases, type Case, caseText } from '../../system/lvsadm/grammar.ts';
+
+/** Hosts are not asked for here: both find no address for a name. */
+class NoNames extends Lookup {
+  override host(name: string): Uint8Array | undefined {
+    return name === 'localhost' ? new Uint8Array([127, 0, 0, 1]) : undefined;
+  }
+}
+
+const cases = allCases().filter(({ words, input }) => input === undefined && !/^(-R|--restore)$/.test(words[0] ?? ''));
+/** ipvsadm complains of the version of the IPVS that is not there. */
+const VERSION = /^Warning: IPVS version mismatch[\s\S]*?\n\n/;
+const lookup = new NoNames();
+let original: ForkServer;
+
+before(async () => {
+  const layer = await programLayer();
+  const libraries = join(layer, 'usr/lib', 'x86_64-linux-gnu');
+  original = new ForkServer(join(layer, 'usr/sbin/ipvsadm'), { libraries, doorOnly: true });
+});
+after(() => original.close());
+
+function byOurs({ words }: Case): Answer {
+  const answer = { status: AT_THE_DOOR, stdout: '', stderr: '', table: '' };
+  try {
+    parse(words, lookup, 'ipvsadm');
+    return answer;
+  } catch (error) {
+    assert.ok(!(error instanceof HostNeeded));
+    assert.ok(error instanceof Fatal || error instanceof Rejected, String(error));
+    return { ...answer, status: error.status, stderr: `${error.message}\n` };
+  }
+}
+
+test(`${cases.length} command lines`, async () => {
+  assert.ok(cases.length > 3000);
+  let refused = 0;
+  for (const one of cases) {
+    const { status, stderr } = await original.ask(one);
+    const theirs: Answer = { status, stdout: '', stderr: stderr.replace(VERSION, ''), table: '' };
+    // Connections are read from /proc, which is not there either.
+    if (theirs.stderr === 'cannot open file /proc/net/ip_vs_conn\n') {
+      theirs.stderr = '';
+      theirs.status = AT_THE_DOOR;
+    }
+    if (theirs.status !== AT_THE_DOOR) refused++;
+    const ours = byOurs(one);
+    const known = DIFFERENCES.find((entry) => entry.applies(one, theirs));
+    assert.deepEqual(ours, known ? known.expected(theirs, ours) : theirs, caseText(one));
+  }
+  assert.ok(refused > 1000 && refused < cases.length - 500, `${refused} refused`);
+});
