@@ -125,13 +125,13 @@ async function listFromProc(
   sort: boolean,
   output: Output,
 ): Promise<boolean> {
-  const { readProcRows } = await import('./proc-table.ts');
-  const tables = readProcRows(services);
-  if (!tables) return false;
-  const rowsOf = new Map(services.map((service, index) => [service, tables[index] ?? []]));
+  const { readProcTable } = await import('./proc-table.ts');
+  const table = readProcTable(services);
+  if (!table) return false;
+  const places = new Map(services.map((service, index) => [service, index]));
   output.out(`${versionText(info)}\n${titleText(layout)}`);
   for (const service of sort ? sortServices(services) : services) {
-    const rows = rowsOf.get(service) ?? [];
+    const rows = table.rows(places.get(service) ?? -1);
     let text = `${layout.service(service, format)}\n`;
     for (const row of sort ? sortDestinations(rows) : rows) text += procRow(service, row);
     output.out(text);

@@ -5,6 +5,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { AF_INET, AF_INET6 } from '../base/addresses.ts';
+import { MalformedError } from '../base/errors.ts';
 import { type DestinationKey, IPPROTO_SCTP, IPPROTO_TCP, IPPROTO_UDP, type ServiceKey } from '../ipvs/index.ts';
 
 export const PROC_TABLE = '/proc/net/ip_vs';
@@ -20,40 +21,66 @@ const PROTOCOLS: Readonly<Record<number, string>> = {
   [IPPROTO_SCTP]: 'SCTP',
 };
 
-/** For each service its real servers; undefined where the file is not to be had, or tells of other services than these. */
-export function readProcRows(services: readonly ServiceKey[]): ProcRow[][] | undefined {
+/** The real servers of services, each made when it is asked for: of a table of millions only the text is kept. */
+export class ProcTable {
+  readonly #text: string;
+  /** Where the rows of each service begin; at the end, where the last ones end. */
+  readonly #starts: Uint32Array;
+
+  constructor(text: string, starts: Uint32Array) {
+    this.#text = text;
+    this.#starts = starts;
+  }
+
+  /** Of the service at that place, in the kernel's order. Throws MalformedError. */
+  rows(index: number): ProcRow[] {
+    const rows: ProcRow[] = [];
+    const last = this.#starts[index + 1] ?? 0;
+    for (let at = this.#starts[index] ?? 0; at < last && this.#text.startsWith(ROW, at); ) {
+      const end = this.#text.indexOf('\n', at);
+      rows.push(rowAt(this.#text, at + ROW.length, end));
+      at = end + 1;
+    }
+    return rows;
+  }
+}
+
+const ROW = '  -> ';
+
+/** Undefined where the file is not to be had, or tells of other services than these, or in another order. */
+export function readProcTable(services: readonly ServiceKey[]): ProcTable | undefined {
   try {
-    return parseProcRows(readFileSync(PROC_TABLE, 'latin1'), services);
+    return parseProcTable(readFileSync(PROC_TABLE, 'latin1'), services);
   } catch {
     return undefined;
   }
 }
 
-export function parseProcRows(text: string, services: readonly ServiceKey[]): ProcRow[][] | undefined {
-  const tables: ProcRow[][] = [];
-  let rows: ProcRow[] = [];
+export function parseProcTable(text: string, services: readonly ServiceKey[]): ProcTable | undefined {
+  const starts = new Uint32Array(services.length + 1);
+  let count = 0;
   // Three lines of heading.
   let start = text.indexOf('\n', text.indexOf('\n', text.indexOf('\n') + 1) + 1) + 1;
   for (let end = text.indexOf('\n', start); end >= 0; start = end + 1, end = text.indexOf('\n', start)) {
-    if (text.startsWith('  -> ', start)) {
-      const row = rowAt(text, start + 5, end);
-      if (!row || tables.length === 0) return undefined;
-      rows.push(row);
-    } else {
-      const service = services[tables.length];
-      if (!service || !text.startsWith(`${labelOf(service)} `, start)) return undefined;
-      rows = [];
-      tables.push(rows);
+    if (text.charCodeAt(start) === BLANK) {
+      if (count === 0) return undefined;
+      continue;
     }
+    const service = services[count];
+    if (!service || !text.startsWith(`${labelOf(service)} `, start)) return undefined;
+    starts[count++] = end + 1;
   }
-  return tables.length === services.length ? tables : undefined;
+  starts[count] = text.length;
+  return count === services.length ? new ProcTable(text, starts) : undefined;
 }
 
+const BLANK = 32;
+
 /** `AC100002:1F90      Masq    1 ...`, or with the address as `[2001:0db8:...]`. */
-function rowAt(text: string, at: number, end: number): ProcRow | undefined {
+function rowAt(text: string, at: number, end: number): ProcRow {
   const ipv6 = text[at] === '[';
   const colon = at + (ipv6 ? 41 : 8);
-  if (text[colon] !== ':' || end < colon + 11) return undefined;
+  if (text[colon] !== ':' || end < colon + 11) throw new MalformedError(`${PROC_TABLE}: ${text.slice(at, end)}`);
   const address = ipv6 ? ipv6At(text, at + 1) : ipv4At(text, at);
   const port = hexAt(text, colon + 1, 4);
   return { family: ipv6 ? AF_INET6 : AF_INET, address, port, columns: text.slice(colon + 11, end) };

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 // Runs in the lab: lvsadm beside Debian's ipvsadm, restoring and listing large tables, turn by turn. Writes
-// $LAB_OUT/restore.json; the figures are seconds.
+// $LAB_OUT/restore.json; times are seconds, memory is megabytes.
 import { spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { spread } from './figures.ts';
+import { type Figure, spread } from './figures.ts';
 
 const rounds = Number(process.env.BENCH_ROUNDS ?? 5);
+const out = process.env.LAB_OUT ?? '.';
 const tools = ['ipvsadm', 'lvsadm'] as const;
 type Tool = (typeof tools)[number];
 
@@ -21,47 +23,126 @@ function table(services: number, dests: number): string {
   return `${lines.join('\n')}\n`;
 }
 
-/** Seconds that a tool takes, and what it wrote. */
-function timed(tool: Tool, args: string[], input = ''): { seconds: number; stdout: string } {
-  const start = process.hrtime.bigint();
-  const ended = spawnSync(tool, args, { encoding: 'utf8', input, maxBuffer: 256 << 20 });
-  const seconds = Number(process.hrtime.bigint() - start) / 1e9;
-  if (ended.status !== 0) throw new Error(`${tool} ${args.join(' ')} ended with ${ended.status}: ${ended.stderr}`);
-  return { seconds, stdout: ended.stdout };
+interface Run {
+  seconds: number;
+  /** Processor time, of the program and of the kernel for it. */
+  cpu: number;
+  megabytes: number;
+}
+
+/** Runs a program with files for input and output, and says what it took. */
+const METER = `
+import json, resource, subprocess, sys, time
+start = time.monotonic()
+with open(sys.argv[1]) as given, open(sys.argv[2], 'w') as taken:
+    status = subprocess.call(sys.argv[3:], stdin=given, stdout=taken)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(json.dumps({'status': status, 'seconds': time.monotonic() - start,
+                  'cpu': used.ru_utime + used.ru_stime, 'megabytes': used.ru_maxrss / 1024}))
+`;
+const INPUT = join('/tmp', 'bench-input');
+const OUTPUT = join('/tmp', 'bench-output');
+
+function measured(command: readonly string[], input = '/dev/null'): Run {
+  const { stdout, stderr } = spawnSync('python3', ['-c', METER, input, OUTPUT, ...command], { encoding: 'utf8' });
+  const { status, ...run } = JSON.parse(stdout) as Run & { status: number };
+  if (status !== 0) throw new Error(`${command.join(' ')} ended with ${status}: ${stderr}`);
+  return run;
+}
+
+/**
+ * A network namespace of its own for each run: what another one's table leaves behind (IPVS keeps deleted destinations
+ * for two minutes and looks through them at each addition) would be counted in the next.
+ */
+let namespaces = 0;
+function fresh<T>(act: (inside: readonly string[]) => T): T {
+  const name = `bench-${++namespaces}`;
+  const must = (command: string, ...words: string[]) => {
+    const { status, stderr } = spawnSync(command, words, { encoding: 'utf8' });
+    if (status !== 0) throw new Error(`${command} ${words.join(' ')}: ${stderr}`);
+  };
+  must('ip', 'netns', 'add', name);
+  must('ip', '-n', name, 'link', 'set', 'lo', 'up');
+  try {
+    return act(['ip', 'netns', 'exec', name]);
+  } finally {
+    must('ip', 'netns', 'exec', name, 'ipvsadm', '-C');
+    must('ip', 'netns', 'del', name);
+    // The kernel takes it apart after that, at our expense.
+    spawnSync('sleep', ['3']);
+  }
 }
 
 const lineCount = (text: string) => text.trimEnd().split('\n').length;
+const hash = () => createHash('sha256').update(readFileSync(OUTPUT)).digest('hex');
 
-function compare(what: string, services: number, dests: number, args: string[]) {
-  const input = table(services, dests);
-  const lines = lineCount(input);
-  const seconds: Record<Tool, number[]> = { ipvsadm: [], lvsadm: [] };
-  for (let i = 0; i < rounds; i += 1) {
-    for (const tool of tools) {
-      if (args[0] === '-R') timed('ipvsadm', ['-C']);
-      else if (i === 0 && tool === tools[0]) {
-        timed('ipvsadm', ['-C']);
-        timed('lvsadm', ['-R'], input);
-      }
-      const { seconds: took, stdout } = timed(tool, args, args[0] === '-R' ? input : '');
-      seconds[tool].push(took);
-      process.stderr.write(`bench: ${what}, round ${i + 1} of ${rounds}: ${tool} took ${took.toFixed(2)} s\n`);
-      // The table is there, whole: as many lines as were given, and three of heading.
-      const there = lineCount(args[0] === '-R' ? timed('ipvsadm', ['-Ln']).stdout : stdout);
-      if (there !== lines + 3) throw new Error(`${what}, ${tool}: ${there} lines instead of ${lines + 3}`);
-    }
-  }
-  const ratios = seconds.ipvsadm.map((took, i) => took / (seconds.lvsadm[i] ?? Number.NaN));
+function say(what: string, round: number, tool: string, { seconds, cpu, megabytes }: Run): void {
+  const figures = `${seconds.toFixed(2)} s (processor ${cpu.toFixed(2)} s, ${megabytes.toFixed(0)} MB)`;
+  process.stderr.write(`bench: ${what}, round ${round} of ${rounds}: ${tool} took ${figures}\n`);
+}
+
+function summary(what: string, lines: number, runs: Record<Tool, Run[]>) {
+  const of = (tool: Tool, figure: keyof Run): Figure => spread(runs[tool].map((run) => run[figure]));
+  const ratios = (figure: keyof Run) =>
+    spread(runs.ipvsadm.map((run, i) => run[figure] / (runs.lvsadm[i]?.[figure] ?? Number.NaN)));
   return {
-    what,
-    lines,
-    rounds,
-    ipvsadm: spread(seconds.ipvsadm),
-    lvsadm: spread(seconds.lvsadm),
-    faster: spread(ratios),
+    ...{ what, lines, rounds },
+    ...{ ipvsadm: of('ipvsadm', 'seconds'), lvsadm: of('lvsadm', 'seconds'), faster: ratios('seconds') },
+    processor: { ipvsadm: of('ipvsadm', 'cpu'), lvsadm: of('lvsadm', 'cpu'), less: ratios('cpu') },
+    memory: { ipvsadm: of('ipvsadm', 'megabytes'), lvsadm: of('lvsadm', 'megabytes') },
   };
 }
 
-const results = [compare('restore (-R)', 10_000, 4, ['-R']), compare('list (-Ln)', 10_000, 4, ['-Ln'])];
-timed('ipvsadm', ['-C']);
-writeFileSync(join(process.env.LAB_OUT ?? '.', 'restore.json'), `${JSON.stringify(results, null, 2)}\n`);
+/** Both, each in turn: -R into an empty table, then -Ln of it by both. */
+function compare(services: number, dests: number) {
+  const input = table(services, dests);
+  const lines = lineCount(input);
+  writeFileSync(INPUT, input);
+  const restores: Record<Tool, Run[]> = { ipvsadm: [], lvsadm: [] };
+  const lists: Record<Tool, Run[]> = { ipvsadm: [], lvsadm: [] };
+  for (let round = 1; round <= rounds; round += 1) {
+    for (const tool of tools) {
+      fresh((inside) => {
+        const restored = measured([...inside, tool, '-R'], INPUT);
+        restores[tool].push(restored);
+        say('restore', round, tool, restored);
+        const outputs = new Set<string>();
+        // Whose table is listed makes no difference; that both print the same does.
+        for (const lister of tool === 'lvsadm' ? tools : []) {
+          const listed = measured([...inside, lister, '-Ln']);
+          lists[lister].push(listed);
+          say('list', round, lister, listed);
+          outputs.add(hash());
+        }
+        if (outputs.size > 1) throw new Error('the two list the same table differently');
+        if (tool === 'ipvsadm') measured([...inside, 'ipvsadm', '-Ln']);
+        const there = lineCount(readFileSync(OUTPUT, 'utf8'));
+        if (there !== lines + 3) throw new Error(`${tool} -R: ${there} lines instead of ${lines + 3}`);
+      });
+    }
+  }
+  return [summary('restore (-R)', lines, restores), summary('list (-Ln)', lines, lists)];
+}
+
+/** What one command costs beside a Node that does nothing. */
+function start() {
+  const runs: { node: Run[]; lvsadm: Run[] } = { node: [], lvsadm: [] };
+  measured(['lvsadm', '-Ln']);
+  for (let i = 0; i < 4 * rounds; i += 1) {
+    runs.node.push(measured(['node', '-e', '0']));
+    runs.lvsadm.push(measured(['lvsadm', '-Ln']));
+  }
+  const ratios = (figure: keyof Run) =>
+    spread(runs.lvsadm.map((run, i) => run[figure] / (runs.node[i]?.[figure] ?? Number.NaN)));
+  return {
+    ...{ what: 'one -Ln of an empty table', rounds: runs.node.length },
+    ...{
+      node: spread(runs.node.map(({ seconds }) => seconds)),
+      lvsadm: spread(runs.lvsadm.map(({ seconds }) => seconds)),
+    },
+    ...{ times: ratios('seconds'), processorTimes: ratios('cpu') },
+  };
+}
+
+const results = [...compare(10_000, 4), start()];
+writeFileSync(join(out, 'restore.json'), `${JSON.stringify(results, null, 2)}\n`);

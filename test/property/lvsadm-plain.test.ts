@@ -10,7 +10,7 @@ import { COMMAND, type CommandAttributes } from '../../src/ipvs/tables.ts';
 import { parse } from '../../src/ipvsadm/grammar.ts';
 import { Lookup } from '../../src/ipvsadm/lookup.ts';
 import { PlainRules } from '../../src/ipvsadm/plain-rules.ts';
-import { parseProcRows } from '../../src/ipvsadm/proc-table.ts';
+import { parseProcTable } from '../../src/ipvsadm/proc-table.ts';
 import { encodeTable } from '../../src/netlink/attributes.ts';
 import { MessageWriter } from '../../src/netlink/writer.ts';
 
@@ -120,17 +120,21 @@ test('/proc/net/ip_vs: each service gets its real servers, or nothing is believe
           ...{ family: (bytes.length === 4 ? AF_INET : AF_INET6) as Family, protocol, address: bytes, port, fwmark },
         };
       });
-      const found = parseProcRows(text, keys);
-      assert.deepEqual(
-        found?.map((rows) => rows.map((row) => ({ address: row.address, port: row.port }))),
-        table.map(([, , , servers]) => servers.map(({ address: at, port }) => ({ address: at, port }))),
-      );
-      for (const row of found?.flat() ?? []) assert.equal(row.columns, 'Masq    1      2          3         ');
+      const found = parseProcTable(text, keys);
+      assert.ok(found);
+      for (const [index, [, , , servers]] of table.entries()) {
+        const rows = found.rows(index);
+        assert.deepEqual(
+          rows.map((row) => ({ address: row.address, port: row.port })),
+          servers.map(({ address: at, port }) => ({ address: at, port })),
+        );
+        for (const { columns } of rows) assert.equal(columns, 'Masq    1      2          3         ');
+      }
       if (keys.length === 0) return;
       const other = keys.map((key, index) => (index === keys.length - 1 ? { ...key, port: key.port ^ 1 } : key));
-      if (!keys.at(-1)?.fwmark) assert.equal(parseProcRows(text, other), undefined);
-      assert.equal(parseProcRows(text, keys.slice(1)), undefined);
-      assert.equal(parseProcRows(cut ? HEAD : '', keys), undefined);
+      if (!keys.at(-1)?.fwmark) assert.equal(parseProcTable(text, other), undefined);
+      assert.equal(parseProcTable(text, keys.slice(1)), undefined);
+      assert.equal(parseProcTable(cut ? HEAD : '', keys), undefined);
     }),
     { numRuns: numRuns / 10 },
   );
