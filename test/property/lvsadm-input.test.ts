@@ -2,7 +2,9 @@
 // No words and no standard input, of any size or encoding, make lvsadm print a stack trace or end with a status that
 // nobody knows: what is wrong is one line. Everything up to the kernel runs here; there may be no IPVS on this machine.
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { execute } from '../../src/ipvsadm/execute.ts';
 import { takeGlobals } from '../../src/ipvsadm/globals.ts';
@@ -100,6 +102,31 @@ test('any bytes as rules', async () => {
     }),
     { numRuns: runs / 10 },
   );
+});
+
+const processes = process.env.LVSD_COUNTS === 'full' ? 2000 : 25;
+const program = fileURLToPath(new URL('../../dist/bin/lvsadm.cjs', import.meta.url));
+
+test(`${processes} of each as processes, in a network namespace without anything`, () => {
+  const typed = fc.record({ line: words, input: fc.uint8Array({ maxLength: 300 }) });
+  const rules = fc.record({
+    line: fc.constantFrom(['-R'], ['restore', '-'], ['restore', '--atomic', '-'], ['diff', '-']),
+    input: fc.oneof(
+      fc.uint8Array({ maxLength: 300 }),
+      fc.array(words.map((list) => list.join(' '))).map((lines) => Buffer.from(lines.join('\n'))),
+    ),
+  });
+  for (const sample of [fc.sample(typed, processes), fc.sample(rules, processes)].flat()) {
+    const { line, input } = sample;
+    // A namespace of its own: what is understood must not reach anybody's table, and --watch must end.
+    const { status, signal, stdout, stderr } = spawnSync('unshare', ['--net', program, ...line], {
+      ...{ input, encoding: 'utf8', timeout: 10_000, maxBuffer: 64 << 20 },
+    });
+    const about = `${JSON.stringify(line)} < ${Buffer.from(input).toString('hex')}: ${status} ${signal}\n${stderr}`;
+    assert.ok(line.some((word) => word.startsWith('--watch')) || status !== null, about);
+    assert.ok(status === null || [0, 1, 2, 3, 4, 5, 255].includes(status), about);
+    assert.doesNotMatch(`${stdout}${stderr}`, /^\s+at .*:\d+:\d+\)?$/m, about);
+  }
 });
 
 /** Stands where the kernel would be asked. */
