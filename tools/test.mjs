@@ -4,7 +4,7 @@
 //
 // Five tiers: lint and types; unit and property tests; simulated time; tests of the lab itself (they boot VMs); system
 // tests, which run inside a VM. System tests that ask for the same VM share one boot. The closing line sums all of them.
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { build } from './lib/build.mjs';
@@ -61,6 +61,8 @@ async function inLab(options, files, env) {
     const lab = [join(top, 'tools', 'lab.mjs'), '--timeout', '3300', ...options, '--', 'sh', '-c', `exec ${line}`];
     const code = await runLive(process.execPath, lab, { env: { ...process.env, ...env, LAB_OUT: dir } });
     const counts = outcome(`lab ${options.join(' ')}`, code, readCounts(join(dir, 'counts.json')));
+    // Records that a full run made anew belong into the checkout, each at its own path.
+    if (existsSync(join(dir, 'records'))) cpSync(join(dir, 'records'), top, { recursive: true });
     return { ...counts, figures: readFigures(join(dir, 'results')) };
   } finally {
     rmSync(dir, { recursive: true, force: true });

@@ -19,6 +19,7 @@ const programs = [
   'jq',
   'keepalived',
   'kmod',
+  'ldirectord',
   'netcat-openbsd',
   'nftables',
   'nginx-light',

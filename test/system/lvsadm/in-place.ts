@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: MIT
+// lvsadm where programs look for ipvsadm: /usr/sbin/ipvsadm, a symbolic link to it, the original put aside.
+import { existsSync, renameSync, rmSync, symlinkSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+export const LVSADM = fileURLToPath(new URL('../../../dist/bin/lvsadm.cjs', import.meta.url));
+const PLACE = '/usr/sbin/ipvsadm';
+const ASIDE = '/usr/sbin/ipvsadm.debian';
+
+/** What `work` does twice: by Debian's ipvsadm, then by lvsadm. */
+export async function byBoth<T>(work: () => T | Promise<T>): Promise<{ original: T; ours: T }> {
+  const original = await work();
+  if (!existsSync(ASIDE)) renameSync(PLACE, ASIDE);
+  symlinkSync(LVSADM, PLACE);
+  try {
+    return { original, ours: await work() };
+  } finally {
+    rmSync(PLACE);
+    renameSync(ASIDE, PLACE);
+  }
+}
