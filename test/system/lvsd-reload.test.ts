@@ -29,7 +29,7 @@ before(async () => {
   table = site.table();
   rules = site.rules();
   addresses = site.addresses();
-  downloads = await site.downloads('10.99.0.11', 8, 90);
+  downloads = await site.downloads('10.99.0.11', 8, 45);
 });
 after(async () => {
   trace?.close();
