@@ -66,6 +66,12 @@ export interface ReadOptions {
   once?: boolean;
 }
 
+/** A service that is new, with all that it has. */
+export interface ServiceAddition {
+  service: ServiceConfig;
+  destinations: readonly DestinationConfig[];
+}
+
 /** Readings of a table that does not hold still before it is taken as it comes. */
 const READ_ATTEMPTS = 4;
 const EOPNOTSUPP = 95;
@@ -240,15 +246,53 @@ export class Ipvs {
     await this.#command(IPVS_CMD_SET_SECRET, { secret }, 'SECRET');
   }
 
+  /**
+   * Adds services that are plain (`isPlainService`, `isPlainDestination`), each with its destinations, some hundred requests
+   * in a system call. Resolves with the places of those of which something was refused, or may have been: what of them is
+   * there by then has to be looked for. Never rejects.
+   */
+  async addServices(services: readonly ServiceAddition[]): Promise<ReadonlySet<number>> {
+    const refused = new Set<number>();
+    let additions: Additions;
+    try {
+      additions = await this.additions();
+    } catch {
+      // Whoever asks for one of them is told why.
+      return new Set(services.keys());
+    }
+    /** By the place of a message in the batch. */
+    const owners: number[] = [];
+    const send = async () => {
+      try {
+        for (const place of (await this.sendAdditions(additions)).keys()) refused.add(owners[place] as number);
+      } catch {
+        additions.clear();
+        for (const owner of owners) refused.add(owner);
+      }
+      owners.length = 0;
+      // The kernel answers while it is asked: nothing else would get its turn.
+      await new Promise((resolve) => setImmediate(resolve));
+    };
+    for (const [index, { service, destinations }] of services.entries()) {
+      if (additions.full) await send();
+      owners.push(index);
+      additions.service(service);
+      for (const destination of destinations) {
+        if (additions.full) await send();
+        owners.push(index);
+        additions.destination(service, destination);
+      }
+    }
+    if (additions.count > 0) await send();
+    return refused;
+  }
+
   /** Empty, for requests that `sendAdditions` sends. */
   async additions(): Promise<Additions> {
     return new Additions(await this.#netlink.family(IPVS_GENL_NAME));
   }
 
-  /**
-   * Sends them all and says which were refused, by their place; they are as before afterwards, cleared. No other command
-   * may be under way.
-   */
+  /** Sends them all in their turn and says which were refused, by their place; afterwards they are cleared. */
   async sendAdditions(additions: Additions): Promise<ReadonlyMap<number, NetlinkError>> {
     const refused = await this.#netlink.sendAll(additions.finish());
     additions.clear();

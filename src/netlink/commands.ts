@@ -33,6 +33,16 @@ interface Pending {
   failure: unknown;
   /** Sent without asking for an ack: a later one stands for it. */
   quiet: boolean;
+  /** Of `sendAll`: how many messages these are. */
+  batch: Batch | undefined;
+}
+
+interface Batch {
+  count: number;
+  /** Sequence number of the first of them, once they are sent. */
+  first: number;
+  /** By place. */
+  refused: Map<number, NetlinkError>;
 }
 
 export class CommandChannel {
@@ -48,8 +58,6 @@ export class CommandChannel {
   /** A sendmsg that would block: its messages stay in flight and are sent again later. */
   #unsent: Buffer | undefined;
   #closed: LvsdError | Error | undefined;
-  /** Of `sendAll`: the sequence number of its first message, and what was refused. */
-  #all: { first: number; count: number; refused: Map<number, NetlinkError> } | undefined;
 
   constructor(protocol: number, options: NetlinkSocketOptions = {}) {
     this.#socket = new NetlinkSocket(
@@ -71,51 +79,46 @@ export class CommandChannel {
   request(message: Buffer, options: CommandOptions): Promise<void> {
     if (this.#closed) return Promise.reject(this.#closed);
     return new Promise((resolve, reject) => {
-      this.#queue.push({ message, options, resolve, reject, deadline: 0, failure: undefined, quiet: false });
+      const fresh = { deadline: 0, failure: undefined, quiet: false, batch: undefined };
+      this.#queue.push({ message, options, resolve, reject, ...fresh });
       this.#schedule();
     });
   }
 
   /**
-   * Sends finished messages in one system call. The last of them alone has NLM_F_ACK set; sequence numbers are written
-   * into them. Resolves with the errors, by the place of the message. Nothing else may be under way.
+   * Sends finished messages in one system call, in their turn. The last of them alone has NLM_F_ACK set; sequence numbers
+   * are written into them. Resolves with the errors, by the place of the message.
    */
   sendAll(messages: Buffer, timeout: number): Promise<ReadonlyMap<number, NetlinkError>> {
     if (this.#closed) return Promise.reject(this.#closed);
-    if (this.#inFlight.size > 0 || this.#head < this.#queue.length)
-      return Promise.reject(new TypeError('sendAll while other requests are under way'));
-    if (this.#sequence > 0xffffffff - messages.length) this.#sequence = 0;
-    const refused = new Map<number, NetlinkError>();
-    const first = this.#sequence + 1;
-    let count = 0;
-    for (let at = 0; at < messages.length; at += (host.readU32(messages, at) + 3) & ~3, count++)
-      host.writeU32(messages, this.#nextSequence(), at + 8);
+    const batch: Batch = { count: 0, first: 0, refused: new Map() };
+    for (let at = 0; at < messages.length; at += (host.readU32(messages, at) + 3) & ~3) batch.count++;
     return new Promise((resolve, reject) => {
-      this.#all = { first, count, refused };
-      this.#inFlight.set(first + count - 1, {
+      this.#queue.push({
         message: messages,
         options: { timeout },
-        resolve: () => resolve(refused),
+        resolve: () => resolve(batch.refused),
         reject: (error) => {
           if (!(error instanceof NetlinkError)) return reject(error);
-          refused.set(count - 1, error);
-          resolve(refused);
+          batch.refused.set(batch.count - 1, error);
+          resolve(batch.refused);
         },
-        deadline: now() + timeout,
-        failure: undefined,
-        quiet: false,
+        ...{ deadline: 0, failure: undefined, quiet: false, batch },
       });
-      this.#unsent = messages;
       this.#schedule();
     });
   }
 
   /** An error of one of the messages of `sendAll` but the last. */
   #refuse(view: MessageView): void {
-    if (!this.#all || view.type !== NLMSG_ERROR) return;
-    const place = view.sequence - this.#all.first;
-    const error = place >= 0 && place < this.#all.count ? readAck(view) : undefined;
-    if (error) this.#all.refused.set(place, error);
+    if (view.type !== NLMSG_ERROR) return;
+    for (const { batch } of this.#inFlight.values()) {
+      const place = batch ? view.sequence - batch.first : -1;
+      if (!batch || place < 0 || place >= batch.count) continue;
+      const error = readAck(view);
+      if (error) batch.refused.set(place, error);
+      return;
+    }
   }
 
   close(reason: Error = new NetlinkClosedError()): void {
@@ -167,6 +170,14 @@ export class CommandChannel {
     const time = now();
     while (this.#head < this.#queue.length && this.#inFlight.size < WINDOW) {
       const pending = this.#queue[this.#head] as Pending;
+      if (pending.batch) {
+        // It has a system call of its own, after that of the requests before it.
+        if (length === 0) {
+          this.#head++;
+          this.#sendBatch(pending, pending.batch, time);
+        }
+        break;
+      }
       const padded = (pending.message.length + 3) & ~3;
       if (length > 0 && length + padded > BATCH_BYTES) break;
       this.#head++;
@@ -194,6 +205,18 @@ export class CommandChannel {
       this.#askForAck(last.at, true);
     }
     if (length > 0) this.#transmit(this.#batch.subarray(0, length));
+  }
+
+  #sendBatch(pending: Pending, batch: Batch, time: number): void {
+    const { message: messages, options } = pending;
+    // Places are told by the distance to the first.
+    if (this.#sequence > 0xffffffff - batch.count) this.#sequence = 0;
+    batch.first = this.#sequence + 1;
+    for (let at = 0; at < messages.length; at += (host.readU32(messages, at) + 3) & ~3)
+      host.writeU32(messages, this.#nextSequence(), at + 8);
+    pending.deadline = time + options.timeout;
+    this.#inFlight.set(this.#sequence, pending);
+    this.#transmit(messages);
   }
 
   /** Of the message that starts there in the batch. */
@@ -271,6 +294,8 @@ export class CommandChannel {
     for (const [sequence, pending] of this.#inFlight) {
       if (pending.deadline > time) continue;
       this.#inFlight.delete(sequence);
+      // The bytes of a batch are its caller's again.
+      if (this.#unsent === pending.message) this.#unsent = undefined;
       pending.reject(new NetlinkTimeoutError(pending.options.timeout));
     }
     if (!this.#closed) this.#schedule();

@@ -4,6 +4,7 @@
  * is asked for at once and leaves in large batches; what fails takes only what needs it along.
  */
 import { serviceKeyText } from '../ipvs/index.ts';
+import { type NewService, newServices } from './additions.ts';
 import { type Changer, carryOut } from './carry-out.ts';
 import { bytesKey } from './keys.ts';
 import { runLane, type Settle } from './lane.ts';
@@ -23,8 +24,11 @@ export async function apply(operations: readonly Operation[], changer: Changer):
 /** Services that are worked on at once: enough to fill every batch, and few enough that little waits in memory. */
 const LANES = 256;
 
+/** Whole services that are worked on together. */
+const MANY = 1000;
+
 class Run {
-  readonly results: OperationResult[];
+  readonly results: { operation: Operation; error: OperationResult['error'] }[];
   readonly #operations: readonly Operation[];
   readonly #changer: Changer;
   /** Services that have got something to serve with (`serviceKeyText`). */
@@ -39,6 +43,11 @@ class Run {
     this.#operations = operations;
     this.#changer = changer;
     this.results = operations.map((operation) => ({ operation, error: 'skipped' }));
+  }
+
+  /** Whether an address waits to know which services can serve. */
+  get #watched(): boolean {
+    return this.#operations.some((operation) => operation.op === 'add-address' && operation.needs !== undefined);
   }
 
   /** A row of additions of addresses, of their removals, of operations on services: each waits for the one before. */
@@ -74,10 +83,31 @@ class Run {
     return operation.needs !== undefined && !operation.needs.some((key) => this.#serving.has(key));
   }
 
+  /** First what is new and plain, which is what there is by the thousand; then all else, and what was refused of that. */
   async #services(start: number, end: number): Promise<void> {
+    const rest: number[] = [];
+    const plain = newServices(this.#operations, start, end, rest);
+    const watched = this.#watched;
+    for (let first = 0; first < plain.length; first += MANY) {
+      const some = plain.slice(first, first + MANY);
+      const refused = await this.#changer.ipvs.addServices(some);
+      for (const [place, one] of some.entries()) {
+        if (refused.has(place)) for (let index = one.start; index < one.end; index++) rest.push(index);
+        else this.#added(one, watched);
+      }
+    }
+    if (rest.length > 0) await this.#lanes(rest);
+  }
+
+  #added({ start, end, service }: NewService, watched: boolean): void {
+    for (let index = start; index < end; index++) (this.results[index] as OperationResult).error = undefined;
+    if (watched) this.#serving.add(serviceKeyText(service));
+  }
+
+  async #lanes(indices: readonly number[]): Promise<void> {
     const lanes = new Map<string, number[]>();
     const settings: number[] = [];
-    for (const index of range(start, end)) {
+    for (const index of indices) {
       const operation = this.#operations[index] as ServiceOperation | { op: 'set-timeouts' };
       if (operation.op === 'set-timeouts') {
         settings.push(index);

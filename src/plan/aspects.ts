@@ -105,16 +105,17 @@ export function changes<T>(aspects: readonly Aspect<T>[], from: T, to: T): Chang
     .map(({ name, text }) => ({ aspect: name, from: text(from), to: text(to) }));
 }
 
-/** As it is written: what has no effect is left at its default. */
+/** As it is written: what has no effect is left at its default. The very object that came, if it is so already. */
 export function plainDestination(wanted: DestinationConfig): DestinationConfig {
   const { family, address, port, method, weight, upperThreshold, lowerThreshold } = wanted;
   const tunnel = method === IP_VS_CONN_F_TUNNEL;
   const tunnelType = tunnel ? wanted.tunnelType : 0;
-  return {
-    ...{ family, address, port, method, weight, upperThreshold, lowerThreshold, tunnelType },
-    tunnelPort: tunnel && tunnelType === IP_VS_CONN_F_TUNNEL_TYPE_GUE ? wanted.tunnelPort : 0,
-    tunnelFlags: tunnel && tunnelType !== IP_VS_CONN_F_TUNNEL_TYPE_IPIP ? wanted.tunnelFlags : 0,
-  };
+  const tunnelPort = tunnel && tunnelType === IP_VS_CONN_F_TUNNEL_TYPE_GUE ? wanted.tunnelPort : 0;
+  const tunnelFlags = tunnel && tunnelType !== IP_VS_CONN_F_TUNNEL_TYPE_IPIP ? wanted.tunnelFlags : 0;
+  if (tunnelType === wanted.tunnelType && tunnelPort === wanted.tunnelPort && tunnelFlags === wanted.tunnelFlags)
+    return wanted;
+  const whole = { family, address, port, method, weight, upperThreshold, lowerThreshold };
+  return { ...whole, tunnelType, tunnelPort, tunnelFlags };
 }
 
 /** 900 -> '15m', for settings that the kernel keeps in seconds. */

@@ -19,6 +19,7 @@ export interface Changer {
 export type KernelTable = Pick<
   Ipvs,
   | 'addService'
+  | 'addServices'
   | 'setService'
   | 'deleteService'
   | 'service'
@@ -122,7 +123,7 @@ function refuseUnknown({ establishedTimeout }: DesiredService): void {
     );
 }
 
-function plainService(service: DesiredService): ServiceConfig {
+export function plainService(service: DesiredService): ServiceConfig {
   const { family, protocol, address, port, fwmark, scheduler, flags, timeout, netmask, peName } = service;
   const { portMin, portMax } = service;
   return {

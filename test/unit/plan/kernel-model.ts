@@ -12,6 +12,7 @@ import {
   IP_VS_SVC_F_ONEPACKET,
   type LocalAddress,
   type Service,
+  type ServiceAddition,
   type ServiceConfig,
   type ServiceKey,
   serviceKeyText,
@@ -105,6 +106,18 @@ export class KernelModel implements KernelTable {
       const service = { ...config, flags: config.flags | IP_VS_SVC_F_HASHED, numLocalAddresses: 0, stats: undefined };
       this.#services.set(key, { service, destinations: new Map(), localAddresses: new Map() });
     });
+  }
+
+  async addServices(additions: readonly ServiceAddition[]): Promise<ReadonlySet<number>> {
+    const refused = new Set<number>();
+    for (const [place, { service, destinations }] of additions.entries()) {
+      const requests = [
+        () => this.addService(service),
+        ...destinations.map((one) => () => this.addDestination(service, one)),
+      ];
+      for (const request of requests) await request().catch(() => refused.add(place));
+    }
+    return refused;
   }
 
   setService(config: ServiceConfig, mask = 0xffffffff): Promise<void> {
