@@ -12,6 +12,8 @@ export interface Log {
   warn(text: string, fields?: LogFields): void;
   info(text: string, fields?: LogFields): void;
   debug(text: string, fields?: LogFields): void;
+  /** False: nobody reads lines of this level, and who would write thousands need not. */
+  readonly debugging?: boolean;
 }
 
 const nothing = (): void => {};

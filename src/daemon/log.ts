@@ -85,12 +85,23 @@ export class DaemonLog {
 
   #makeArea(area: LogArea): Log {
     const at = (level: LogLevel) => (text: string, fields?: LogFields) => this.#log(area, level, text, fields);
-    return { error: at('error'), warn: at('warn'), info: at('info'), debug: at('debug') };
+    const lines = { error: at('error'), warn: at('warn'), info: at('info'), debug: at('debug') };
+    const debugging = () => this.#passes(area, 'debug');
+    return {
+      ...lines,
+      get debugging() {
+        return debugging();
+      },
+    };
+  }
+
+  #passes(area: LogArea, level: LogLevel): boolean {
+    const { levels, level: general } = this.#settings;
+    return LEVELS[level] <= LEVELS[levels[area] ?? general];
   }
 
   #log(area: LogArea, level: LogLevel, text: string, fields: LogFields | undefined): void {
-    const { levels, level: general } = this.#settings;
-    if (LEVELS[level] > LEVELS[levels[area] ?? general]) return;
+    if (!this.#passes(area, level)) return;
     // Who asks for debug lines wants them all.
     if (level !== 'debug' && !this.#admit(area, level, text)) return;
     this.#write({ at: Date.now(), level, area, text, fields });

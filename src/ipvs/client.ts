@@ -5,6 +5,7 @@ import { decodeTable, encodeTable } from '../netlink/attributes.ts';
 import type { NetlinkClientOptions } from '../netlink/client.ts';
 import { type GenericMessage, GenericNetlink } from '../netlink/generic.ts';
 import { Additions } from './additions.ts';
+import { addServices, type ServiceAddition } from './bulk.ts';
 import {
   daemonAttributes,
   destinationAttributes,
@@ -66,12 +67,6 @@ export interface ReadOptions {
   once?: boolean;
 }
 
-/** A service that is new, with all that it has. */
-export interface ServiceAddition {
-  service: ServiceConfig;
-  destinations: readonly DestinationConfig[];
-}
-
 /** Readings of a table that does not hold still before it is taken as it comes. */
 const READ_ATTEMPTS = 4;
 const EOPNOTSUPP = 95;
@@ -83,8 +78,15 @@ export class Ipvs {
   /** There while the features are being asked for; never rejects. */
   #asking: Promise<void> | undefined;
 
+  #changes = 0;
+
   constructor(options: NetlinkClientOptions = {}) {
     this.#netlink = new GenericNetlink(options);
+  }
+
+  /** Changes of the table that went well: `generation` of a patched kernel grows by as much, and by what others do. */
+  get changes(): number {
+    return this.#changes;
   }
 
   /** Version, table size and what the kernel offers beyond the stock one. */
@@ -246,45 +248,9 @@ export class Ipvs {
     await this.#command(IPVS_CMD_SET_SECRET, { secret }, 'SECRET');
   }
 
-  /**
-   * Adds services that are plain (`isPlainService`, `isPlainDestination`), each with its destinations, some hundred requests
-   * in a system call. Resolves with the places of those of which something was refused, or may have been: what of them is
-   * there by then has to be looked for. Never rejects.
-   */
-  async addServices(services: readonly ServiceAddition[]): Promise<ReadonlySet<number>> {
-    const refused = new Set<number>();
-    let additions: Additions;
-    try {
-      additions = await this.additions();
-    } catch {
-      // Whoever asks for one of them is told why.
-      return new Set(services.keys());
-    }
-    /** By the place of a message in the batch. */
-    const owners: number[] = [];
-    const send = async () => {
-      try {
-        for (const place of (await this.sendAdditions(additions)).keys()) refused.add(owners[place] as number);
-      } catch {
-        additions.clear();
-        for (const owner of owners) refused.add(owner);
-      }
-      owners.length = 0;
-      // The kernel answers while it is asked: nothing else would get its turn.
-      await new Promise((resolve) => setImmediate(resolve));
-    };
-    for (const [index, { service, destinations }] of services.entries()) {
-      if (additions.full) await send();
-      owners.push(index);
-      additions.service(service);
-      for (const destination of destinations) {
-        if (additions.full) await send();
-        owners.push(index);
-        additions.destination(service, destination);
-      }
-    }
-    if (additions.count > 0) await send();
-    return refused;
+  /** Adds services by the thousand: bulk.ts. Never rejects. */
+  addServices(services: readonly ServiceAddition[]): Promise<ReadonlySet<number>> {
+    return addServices(this, services);
   }
 
   /** Empty, for requests that `sendAdditions` sends. */
@@ -294,8 +260,10 @@ export class Ipvs {
 
   /** Sends them all in their turn and says which were refused, by their place; afterwards they are cleared. */
   async sendAdditions(additions: Additions): Promise<ReadonlyMap<number, NetlinkError>> {
+    const { count } = additions;
     const refused = await this.#netlink.sendAll(additions.finish());
     additions.clear();
+    this.#changes += count - refused.size;
     return refused;
   }
 
@@ -338,7 +306,12 @@ export class Ipvs {
    */
   #command(command: number, attributes: CommandAttributes, feature?: Feature): Promise<void> {
     if (feature || this.#asking) return this.#commandAfterAsking(command, attributes, feature);
-    return this.#netlink.command(IPVS_GENL_NAME, command, write(attributes));
+    return this.#counted(this.#netlink.command(IPVS_GENL_NAME, command, write(attributes)));
+  }
+
+  async #counted(change: Promise<void>): Promise<void> {
+    await change;
+    this.#changes++;
   }
 
   async #commandAfterAsking(command: number, attributes: CommandAttributes, feature?: Feature): Promise<void> {
@@ -347,7 +320,7 @@ export class Ipvs {
     if (feature && !this.#known) throw this.#refusal;
     if (feature && !this.#known?.has(feature)) throw lacking(feature);
     try {
-      await this.#netlink.command(IPVS_GENL_NAME, command, write(attributes));
+      await this.#counted(this.#netlink.command(IPVS_GENL_NAME, command, write(attributes)));
     } catch (error) {
       if (feature && error instanceof NetlinkError && error.errno === EOPNOTSUPP && !error.extendedAck.message)
         throw lacking(feature);

@@ -9,6 +9,11 @@ import type { Actual, ActualService, Desired, DesiredService, Operation, Ownersh
 const equal = new WeakMap<DesiredService, ActualService>();
 const keys = new WeakMap<ServiceKey, string>();
 
+/** Says that a service is as it should be, so that nobody has to compare the two. */
+export function settle(desired: DesiredService, actual: ActualService): void {
+  equal.set(desired, actual);
+}
+
 function keyText(service: ServiceKey): string {
   let text = keys.get(service);
   if (text === undefined) {
@@ -33,7 +38,7 @@ export function difference(desired: Desired, actual: Actual, ownership: Ownershi
     if (wanted.has(key)) continue;
     wanted.add(key);
     const there = present.get(key);
-    if (!there) operations.push(...newService(service));
+    if (!there) newService(service, operations);
     else if (equal.get(service) !== there) {
       const steps = changedService(service, there);
       operations.push(...steps.operations);

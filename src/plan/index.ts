@@ -3,7 +3,7 @@
 export { apply } from './apply.ts';
 export type { Changer } from './carry-out.ts';
 export { type Description, describe, nameOf, type OperationJson, toJson } from './describe.ts';
-export { difference } from './difference.ts';
+export { difference, settle } from './difference.ts';
 export { type Concerns, drift } from './drift.ts';
 export { readActual, readService } from './read.ts';
 export { RefusedError } from './refusals.ts';

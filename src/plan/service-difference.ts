@@ -27,14 +27,12 @@ interface Of {
   name: string;
 }
 
-/** All that a service needs that is not there at all. */
-export function newService(desired: DesiredService): Operation[] {
+/** Adds all that a service needs that is not there at all. */
+export function newService(desired: DesiredService, operations: Operation[]): void {
   const of = ofService(desired);
-  return [
-    { op: 'add-service', service: desired },
-    ...addedLocalAddresses(of, desired, []),
-    ...unique(desired.destinations).map((destination): Operation => addDestination(of, destination)),
-  ];
+  operations.push({ op: 'add-service', service: desired });
+  if (desired.localAddresses.length > 0) operations.push(...addedLocalAddresses(of, desired, []));
+  for (const destination of unique(desired.destinations)) operations.push(addDestination(of, destination));
 }
 
 export function changedService(desired: DesiredService, actual: ActualService): ServiceSteps {
@@ -118,8 +116,8 @@ function sameInOrder(desired: readonly DestinationConfig[], actual: readonly Des
   return true;
 }
 
-function addDestination(of: Of, destination: DestinationConfig): Operation {
-  return { op: 'add-destination', ...of, destination: plainDestination(destination) };
+function addDestination({ service, name }: Of, destination: DestinationConfig): Operation {
+  return { op: 'add-destination', service, name, destination: plainDestination(destination) };
 }
 
 function addedLocalAddresses(of: Of, desired: DesiredService, actual: readonly LocalAddress[]): Operation[] {
@@ -160,9 +158,20 @@ function leavingLocalAddresses(
   };
 }
 
+/** Told without texts and maps: nearly every list is short, and names each once. */
+function areDistinct(wanted: readonly DestinationConfig[]): boolean {
+  if (wanted.length > 8) return false;
+  for (let i = 1; i < wanted.length; i++)
+    for (let j = 0; j < i; j++) {
+      const [a, b] = [wanted[i] as DestinationConfig, wanted[j] as DestinationConfig];
+      if (a.port === b.port && sameBytes(a.address, b.address)) return false;
+    }
+  return true;
+}
+
 /** The last one counts where somebody asks for the same destination twice. */
 function unique(wanted: readonly DestinationConfig[]): readonly DestinationConfig[] {
-  if (wanted.length < 2) return wanted;
+  if (wanted.length < 2 || areDistinct(wanted)) return wanted;
   return [...new Map(wanted.map((one) => [destinationKeyText(one), one])).values()];
 }
 

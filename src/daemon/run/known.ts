@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: MIT
 /** The kernel's table as last seen: read whole now and then, and service by service after each change. */
-import type { Destination, Ipvs, ServiceConfig, ServiceKey } from '../../ipvs/index.ts';
+import type { Destination, DestinationConfig, Ipvs, ServiceKey } from '../../ipvs/index.ts';
 import { serviceKeyText } from '../../ipvs/index.ts';
 import type { Addresses } from '../../net/index.ts';
-import { readActual, readService } from '../../plan/index.ts';
-import type { Actual, ActualService, Operation, OperationResult } from '../../plan/types.ts';
+import { readActual, readService, settle } from '../../plan/index.ts';
+import type { Actual, ActualService, DesiredService, Operation, OperationResult } from '../../plan/types.ts';
 import type { Kernel } from '../kernel.ts';
 
 /** Services in one go. */
 const MANY = 200;
-/** Of a destination that has just come. */
-const NEW = { activeConnections: 0, inactiveConnections: 0, persistentConnections: 0, stats: undefined } as const;
+
+/** What was taken to be as it was made, and the operations of which nothing is known but that they were carried out. */
+export interface Belief {
+  services: number;
+  others: readonly Operation[];
+}
 
 export class KnownTable {
   readonly #ipvs: Ipvs;
@@ -20,6 +24,8 @@ export class KnownTable {
   #rest: Omit<Actual, 'services'> | undefined;
   /** What was looked at anew since a survey began; undefined: none is under way. */
   #since: { services: Set<string>; rest: boolean } | undefined;
+  /** The kernel's count of changes when all was read, and ours then; undefined: others may have written meanwhile. */
+  #basis: { generation: number; changes: number } | undefined;
 
   constructor({ ipvs, lookout, addresses }: Omit<Kernel, 'close'>) {
     this.#ipvs = ipvs;
@@ -39,8 +45,11 @@ export class KnownTable {
 
   /** Looks at everything. */
   async read(): Promise<Actual> {
+    const { changes } = this.#ipvs;
     const actual = await readActual(this.#ipvs, this.#addresses, this.actual);
     this.#take(actual);
+    const { generation } = actual;
+    if (generation !== undefined) this.#basis = { generation, changes };
     return actual;
   }
 
@@ -73,6 +82,7 @@ export class KnownTable {
 
   #take({ services, addresses, timeouts, generation }: Actual): void {
     this.#since = undefined;
+    this.#basis = undefined;
     this.#services = new Map(services.map((one) => [serviceKeyText(one.service), one]));
     this.#rest = { addresses, timeouts, generation };
   }
@@ -88,34 +98,58 @@ export class KnownTable {
 
   forget(): void {
     this.#since = undefined;
+    this.#basis = undefined;
     this.#services = undefined;
     this.#rest = undefined;
   }
 
   /**
    * Services that came whole and by the hundred are taken to be what they were made to be, for a look at each would take
-   * as long as their making did; whoever calls has a look at everything follow, in peace. Returns their keys.
+   * as long as their making did; `confirm` tells whether nobody else was at it.
    */
-  believe(results: readonly OperationResult[]): ReadonlySet<string> {
-    const made = new Map<string, { service: ServiceConfig; destinations: Destination[] }>();
+  believe(results: readonly OperationResult[]): Belief {
+    const made = new Map<string, { service: DesiredService; destinations: Destination[] }>();
     const others = new Set<string>();
+    const keyOf = keys();
     for (const { operation, error } of results) {
       if (!('service' in operation)) continue;
-      const key = serviceKeyText(operation.service);
+      const key = keyOf(operation.service);
       if (error === undefined && operation.op === 'add-service')
         made.set(key, { service: operation.service, destinations: [] });
       else if (error === undefined && operation.op === 'add-destination')
-        made.get(key)?.destinations.push({ ...operation.destination, ...NEW });
+        made.get(key)?.destinations.push(fresh(operation.destination));
       else others.add(key);
     }
     for (const key of others) made.delete(key);
-    if (made.size < MANY || !this.#services) return new Set();
+    if (made.size < MANY || !this.#services) return { services: 0, others: results.map(({ operation }) => operation) };
+    let operations = 0;
     for (const [key, { service, destinations }] of made) {
       this.#since?.services.add(key);
-      const there = { ...service, numLocalAddresses: 0, stats: undefined };
-      this.#services.set(key, { service: there, destinations, localAddresses: [] });
+      operations += 1 + destinations.length;
+      const there = {
+        service: { ...service, numLocalAddresses: 0, stats: undefined },
+        destinations,
+        localAddresses: [],
+      };
+      this.#services.set(key, there);
+      settle(service, there);
     }
-    return new Set(made.keys());
+    if (operations === results.length) return { services: made.size, others: [] };
+    const rest = results.flatMap(({ operation }) =>
+      'service' in operation && made.has(keyOf(operation.service)) ? [] : [operation],
+    );
+    return { services: made.size, others: rest };
+  }
+
+  /** Whether nobody but us has changed the table since it was last read; a stock kernel cannot tell. */
+  async confirm(): Promise<boolean> {
+    const { changes } = this.#ipvs;
+    const { generation } = await this.#ipvs.info();
+    if (!this.#basis || !this.#rest || generation === undefined) return false;
+    if (generation !== (this.#basis.generation + changes - this.#basis.changes) >>> 0) return false;
+    this.#basis = { generation, changes };
+    this.#rest = { ...this.#rest, generation };
+    return true;
   }
 
   /** Looks again at what these operations were about. */
@@ -146,4 +180,35 @@ export class KnownTable {
       else services.delete(key);
     }
   }
+}
+
+/** Of a destination that has just come. One literal, which is by far the quickest way to make an object. */
+function fresh(made: DestinationConfig): Destination {
+  return {
+    family: made.family,
+    address: made.address,
+    port: made.port,
+    method: made.method,
+    weight: made.weight,
+    upperThreshold: made.upperThreshold,
+    lowerThreshold: made.lowerThreshold,
+    tunnelType: made.tunnelType,
+    tunnelPort: made.tunnelPort,
+    tunnelFlags: made.tunnelFlags,
+    activeConnections: 0,
+    inactiveConnections: 0,
+    persistentConnections: 0,
+    stats: undefined,
+  };
+}
+
+/** Texts of services, of which the same comes several times in a row. */
+function keys(): (service: ServiceKey) => string {
+  let last: ServiceKey | undefined;
+  let text = '';
+  return (service) => {
+    if (service !== last) text = serviceKeyText(service);
+    last = service;
+    return text;
+  };
 }

@@ -173,15 +173,21 @@ export class Reconciler {
       const now = Date.now();
       const plan = difference(this.#wishes.desired(), actual, this.#wishes.ownership());
       this.#waiting = plan.waiting;
-      const operations = plan.operations.filter(
-        (operation) => !this.backoff.waits(serviceOf(operation), () => describe(operation).text, now),
-      );
+      const unhindered = this.backoff.failures.size === 0;
+      const operations = unhindered
+        ? plan.operations
+        : plan.operations.filter(
+            (operation) => !this.backoff.waits(serviceOf(operation), () => describe(operation).text, now),
+          );
       this.#settle(plan);
       if (operations.length === 0) break;
-      const results = await this.#apply(operations);
+      const { results, others } = await this.#apply(operations);
+      const deleted: string[] = [];
       for (const { operation, error } of results) {
-        if (error === undefined) done.push(operation);
-        else if (error !== 'skipped')
+        if (error === undefined) {
+          done.push(operation);
+          if (operation.op === 'delete-service') deleted.push(serviceKeyText(operation.service));
+        } else if (error !== 'skipped')
           failed.push({
             service: serviceOf(operation) || undefined,
             text: describe(operation).text,
@@ -189,11 +195,9 @@ export class Reconciler {
           });
       }
       this.#report(results);
-      this.#wishes.forget(
-        results.flatMap(({ operation: one, error }) =>
-          one.op === 'delete-service' && !error ? [serviceKeyText(one.service)] : [],
-        ),
-      );
+      this.#wishes.forget(deleted);
+      // All of it is known to be as it was wished: who wishes something else meanwhile asks for a cycle.
+      if (unhindered && others.length === 0) break;
       if (results.every(({ error }) => error !== undefined)) break;
     }
     return { done, failed };
@@ -218,16 +222,17 @@ export class Reconciler {
     }
   }
 
-  async #apply(operations: readonly Operation[]): Promise<readonly OperationResult[]> {
+  /** `others`: the operations after which it takes another look to know what is there. */
+  async #apply(
+    operations: readonly Operation[],
+  ): Promise<{ results: readonly OperationResult[]; others: readonly Operation[] }> {
     try {
       this.#writes += operations.length;
       const results = await apply(operations, this.#changer);
-      const believed = this.#table.believe(results);
-      await this.#table.refresh(
-        operations.filter((one) => !('service' in one && believed.has(serviceKeyText(one.service)))),
-      );
-      if (believed.size > 0) this.request({ look: 'all' });
-      return results;
+      const { services, others } = this.#table.believe(results);
+      if (others.length > 0) await this.#table.refresh(others);
+      if (services > 0 && !(await this.#table.confirm())) this.request({ look: 'all' });
+      return { results, others };
     } catch (error) {
       this.#table.forget();
       this.#look = 'all';
@@ -239,10 +244,11 @@ export class Reconciler {
     const done = results.filter(({ error }) => error === undefined);
     const many = done.length > MOST_LINES;
     if (many) this.#reporter.log('kernel', 'info', `${done.length} operations done (each at level debug)`);
-    for (const { operation } of done) {
-      const { sign, text } = describe(operation);
-      this.#reporter.log('kernel', many ? 'debug' : 'info', `${sign} ${text}`);
-    }
+    if (!many || this.#reporter.debugging('kernel'))
+      for (const { operation } of done) {
+        const { sign, text } = describe(operation);
+        this.#reporter.log('kernel', many ? 'debug' : 'info', `${sign} ${text}`);
+      }
     const failed = new Map<string, OperationResult[]>();
     for (const result of results) {
       if (result.error === undefined) continue;

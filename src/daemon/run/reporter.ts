@@ -17,6 +17,11 @@ export class Reporter {
     this.#logs(area)[level](text);
   }
 
+  /** Whether somebody reads lines of this level. */
+  debugging(area: LogArea): boolean {
+    return this.#logs(area).debugging ?? true;
+  }
+
   server(service: string, text: string, up: boolean): void {
     this.log('health', up ? 'info' : 'warn', `${service}: ${text}`);
     this.events.add('server', text, service);

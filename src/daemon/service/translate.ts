@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** From the file's words to the kernel's numbers. */
 import { AF_INET } from '../../base/addresses.ts';
-import type { Forward, RealServerSpec, ServiceSpec, Sorry, Virtual } from '../../config/types.ts';
+import type { RealServerSpec, ServiceSpec, Sorry, Virtual } from '../../config/types.ts';
 import {
   type DestinationConfig,
   IP_VS_CONN_F_DROUTE,
@@ -76,37 +76,35 @@ export function serviceConfig(spec: ServiceSpec, virtual: Virtual): ServiceConfi
 
 /** A real server behind one virtual service, with its full weight. */
 export function destinationConfig(server: RealServerSpec, virtual: Virtual): DestinationConfig {
-  return {
-    ...destination(server, virtual),
-    weight: server.weight,
-    upperThreshold: server.upperThreshold,
-    lowerThreshold: server.lowerThreshold,
-  };
+  const { weight, upperThreshold, lowerThreshold } = server;
+  return destination(server, virtual, weight, upperThreshold, lowerThreshold);
 }
 
 export function sorryConfig(sorry: Sorry, virtual: Virtual): DestinationConfig {
-  return { ...destination(sorry, virtual), weight: 1, upperThreshold: 0, lowerThreshold: 0 };
+  return destination(sorry, virtual, 1, 0, 0);
 }
 
+/** One literal: there are tens of thousands of them, and copies of parts would cost more than all the rest. */
 function destination(
   server: Pick<RealServerSpec, 'family' | 'address' | 'port' | 'forward'>,
   virtual: Virtual,
-): Omit<DestinationConfig, 'weight' | 'upperThreshold' | 'lowerThreshold'> {
+  weight: number,
+  upperThreshold: number,
+  lowerThreshold: number,
+): DestinationConfig {
+  const { family, address, forward } = server;
+  const tunnel = forward.method === 'tunnel' ? forward : undefined;
   return {
-    family: server.family,
-    address: server.address,
+    family,
+    address,
     port: server.port || virtual.port,
-    method: METHODS[server.forward.method],
-    ...tunnel(server.forward),
-  };
-}
-
-function tunnel(forward: Forward): Pick<DestinationConfig, 'tunnelType' | 'tunnelPort' | 'tunnelFlags'> {
-  if (forward.method !== 'tunnel') return { tunnelType: 0, tunnelPort: 0, tunnelFlags: 0 };
-  return {
-    tunnelType: TUNNELS[forward.type],
-    tunnelPort: forward.port,
-    tunnelFlags: CHECKSUMS[forward.checksum],
+    method: METHODS[forward.method],
+    weight,
+    upperThreshold,
+    lowerThreshold,
+    tunnelType: tunnel ? TUNNELS[tunnel.type] : 0,
+    tunnelPort: tunnel ? tunnel.port : 0,
+    tunnelFlags: tunnel ? CHECKSUMS[tunnel.checksum] : 0,
   };
 }
 
