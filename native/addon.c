@@ -12,7 +12,7 @@ static void define_function(napi_env env, napi_value exports, const char *name, 
 
 NAPI_MODULE_INIT()
 {
-	if (!define_socket(env, exports))
+	if (!define_socket(env, exports) || !define_connector(env, exports))
 		return NULL;
 	define_function(env, exports, "enterNetns", enter_netns);
 	define_function(env, exports, "peerCredentials", peer_credentials);

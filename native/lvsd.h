@@ -63,5 +63,11 @@ napi_value socket_unwatch(napi_env env, napi_callback_info info);
 napi_value socket_ref(napi_env env, napi_callback_info info);
 napi_value socket_unref(napi_env env, napi_callback_info info);
 void drop_poller(napi_env env, struct lvsd_socket *socket);
+/* The same for whatever has a descriptor; `self` is the object that stays alive while it is watched. */
+napi_value watch_readable(napi_env env, struct lvsd_socket *socket, napi_value self, napi_value callback);
+void reference(struct lvsd_socket *socket, bool referenced);
+
+/* connector.c */
+napi_value define_connector(napi_env env, napi_value exports);
 
 #endif

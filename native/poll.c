@@ -131,25 +131,15 @@ static struct poller *create_poller(napi_env env, struct lvsd_socket *socket, in
 	return poller;
 }
 
-/* watch(events, callback): calls back with 1 (readable), 2 (writable) or 3 until unwatch() or close(). */
-napi_value socket_watch(napi_env env, napi_callback_info info)
+static napi_value watch(napi_env env, struct lvsd_socket *socket, napi_value self, int events, napi_value callback)
 {
-	size_t argc = 2;
-	napi_value argv[2], self;
 	napi_valuetype type;
-	int events, error = 0;
+	int error = 0;
 	struct poller *poller;
-	struct lvsd_socket *socket = this_socket(env, info, &argc, argv, &self);
 
-	if (!socket)
-		return NULL;
 	if (socket->fd < 0)
 		return throw_errno(env, EBADF, "watch");
-	if (!arg_int(env, argv[0], "events", &events))
-		return NULL;
-	if (events < 1 || events > (LVSD_UV_READABLE | LVSD_UV_WRITABLE))
-		return throw_type(env, "events must be 1 (readable), 2 (writable) or 3");
-	if (napi_typeof(env, argv[1], &type) != napi_ok || type != napi_function)
+	if (napi_typeof(env, callback, &type) != napi_ok || type != napi_function)
 		return throw_type(env, "callback must be a function");
 	poller = socket->poller;
 	if (!poller) {
@@ -162,7 +152,7 @@ napi_value socket_watch(napi_env env, napi_callback_info info)
 		poller->callback = NULL;
 	}
 	if ((!poller->self && napi_create_reference(env, self, 1, &poller->self) != napi_ok) ||
-	    napi_create_reference(env, argv[1], 1, &poller->callback) != napi_ok) {
+	    napi_create_reference(env, callback, 1, &poller->callback) != napi_ok) {
 		drop_poller(env, socket);
 		return throw_errno(env, ENOMEM, "watch");
 	}
@@ -179,6 +169,30 @@ napi_value socket_watch(napi_env env, napi_callback_info info)
 	return NULL;
 }
 
+/* watch(events, callback): calls back with 1 (readable), 2 (writable) or 3 until unwatch() or close(). */
+napi_value socket_watch(napi_env env, napi_callback_info info)
+{
+	size_t argc = 2;
+	napi_value argv[2], self;
+	int events;
+	struct lvsd_socket *socket = this_socket(env, info, &argc, argv, &self);
+
+	if (!socket)
+		return NULL;
+	if (socket->fd < 0)
+		return throw_errno(env, EBADF, "watch");
+	if (!arg_int(env, argv[0], "events", &events))
+		return NULL;
+	if (events < 1 || events > (LVSD_UV_READABLE | LVSD_UV_WRITABLE))
+		return throw_type(env, "events must be 1 (readable), 2 (writable) or 3");
+	return watch(env, socket, self, events, argv[1]);
+}
+
+napi_value watch_readable(napi_env env, struct lvsd_socket *socket, napi_value self, napi_value callback)
+{
+	return watch(env, socket, self, LVSD_UV_READABLE, callback);
+}
+
 napi_value socket_unwatch(napi_env env, napi_callback_info info)
 {
 	size_t argc = 0;
@@ -189,18 +203,22 @@ napi_value socket_unwatch(napi_env env, napi_callback_info info)
 	return NULL;
 }
 
-static napi_value set_referenced(napi_env env, napi_callback_info info, bool referenced)
+void reference(struct lvsd_socket *socket, bool referenced)
 {
-	size_t argc = 0;
-	struct lvsd_socket *socket = this_socket(env, info, &argc, NULL, NULL);
-
-	if (!socket)
-		return NULL;
 	socket->referenced = referenced;
 	if (socket->poller && referenced)
 		uv_ref((uv_handle_t *)socket->poller->handle);
 	else if (socket->poller)
 		uv_unref((uv_handle_t *)socket->poller->handle);
+}
+
+static napi_value set_referenced(napi_env env, napi_callback_info info, bool referenced)
+{
+	size_t argc = 0;
+	struct lvsd_socket *socket = this_socket(env, info, &argc, NULL, NULL);
+
+	if (socket)
+		reference(socket, referenced);
 	return NULL;
 }
 

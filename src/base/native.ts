@@ -45,7 +45,32 @@ export interface NativeSocket {
   close(): void;
 }
 
+/**
+ * TCP connections by the thousand, each made, seen to come about or fail, and reset; none of them an object. Where a
+ * step fails at once, `connect` returns -(step << 12 | errno).
+ */
+export interface NativeConnector {
+  /** Begins one; its number. Addresses are a sockaddr_in or sockaddr_in6, a mark of 0 is none. */
+  connect(address: Uint8Array, bind: Uint8Array | null, mark: number): number;
+  /**
+   * Number and errno (0: connected), in pairs, of those that have ended, and how many; more may be there where that is
+   * all there is room for, or 256. Their numbers are not given out again before the next call.
+   */
+  collect(results: Int32Array): number;
+  /** Gives one up; nothing happens to one that has ended. */
+  cancel(number: number): void;
+  /** Calls back while there is something to collect. */
+  watch(callback: () => void): void;
+  ref(): void;
+  unref(): void;
+  close(): void;
+}
+
+/** Of `NativeConnector.connect`, in its order. */
+export const CONNECT_STEPS = ['socket', 'setup', 'mark', 'bind', 'connect'] as const;
+
 export interface NativeAddon {
+  Connector: new () => NativeConnector;
   Socket: new (domain: number, type: number, protocol: number, netns?: string | null) => NativeSocket;
   /** setns(2): moves the calling thread, so only for a process or worker that stays there. */
   enterNetns(path: string): void;

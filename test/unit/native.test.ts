@@ -19,6 +19,58 @@ const descriptors = () => readdirSync('/proc/self/fd').length;
 const abstract = (name: string) => Buffer.concat([Buffer.from([AF_UNIX, 0, 0]), Buffer.from(name)]);
 const name = (of: string) => abstract(`lvsd-test-${process.pid}-${of}`);
 
+test('misuse of a connector is a TypeError', () => {
+  const { Connector } = native();
+  const connector = new Connector();
+  const any = connector as unknown as Record<string, (...values: unknown[]) => unknown>;
+  const address = Buffer.alloc(16);
+  const wrong: [string, unknown[]][] = [
+    ['connect', []],
+    ['connect', ['text', null, 0]],
+    ['connect', [Buffer.alloc(2), null, 0]],
+    ['connect', [Buffer.alloc(200), null, 0]],
+    ['connect', [address, 5, 0]],
+    ['connect', [address, null]],
+    ['connect', [address, null, 'x']],
+    ['collect', []],
+    ['collect', [new Int32Array(1)]],
+    ['collect', [new Uint8Array(8)]],
+    ['cancel', []],
+    ['cancel', ['x']],
+    ['watch', []],
+    ['watch', [1]],
+  ];
+  for (const [method, values] of wrong)
+    assert.throws(() => any[method]?.apply(connector, values), TypeError, `${method}(${values.map(String)})`);
+  const members = Object.entries(Object.getOwnPropertyDescriptors(Connector.prototype));
+  for (const [method, { value }] of members.filter(([each]) => each !== 'constructor'))
+    for (const self of [{}, null, undefined, open(), Object.create(Connector.prototype) as object])
+      assert.throws(() => Reflect.apply(value as () => unknown, self, []), TypeError, method);
+  assert.throws(() => Reflect.apply(Connector, undefined, []), TypeError);
+  // Numbers that nobody gave out, and a family that is none.
+  for (const number of [-1, 0, 1, 2 ** 31 - 1]) connector.cancel(number);
+  assert.ok(connector.connect(address, null, 0) < 0);
+  assert.equal(connector.collect(new Int32Array(2)), 0);
+});
+
+test('a connector closes what it has, and is of no use afterwards', async () => {
+  const before = descriptors();
+  const connector = new (native().Connector)();
+  // Nobody is there to answer; TEST-NET-1 may be unreachable at once.
+  const address = Buffer.from([2, 0, 0, 80, 192, 0, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0]);
+  for (let i = 0; i < 10; i++) connector.connect(address, null, 0);
+  connector.watch(() => {});
+  connector.unref();
+  connector.close();
+  connector.close();
+  connector.cancel(0);
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  assert.ok(descriptors() <= before + 1);
+  for (const act of [() => connector.connect(address, null, 0), () => connector.collect(new Int32Array(2))])
+    assert.throws(act, { code: 'EBADF' });
+  assert.throws(() => connector.watch(() => {}), { code: 'EBADF' });
+});
+
 test('misuse is a TypeError', () => {
   const { Socket, enterNetns, peerCredentials, lockFile } = native();
   const socket = open();

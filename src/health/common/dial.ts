@@ -2,7 +2,7 @@
 /** Connecting a TCP socket that leaves nothing behind: it is closed by a reset, and nothing stays in TIME_WAIT. */
 import { endianness } from 'node:os';
 import { errnoName } from '../../base/errors.ts';
-import { isSystemError, type NativeSocket, native, WRITABLE } from '../../base/native.ts';
+import { type CONNECT_STEPS, isSystemError, type NativeSocket, native, WRITABLE } from '../../base/native.ts';
 import type { Target } from '../types.ts';
 import { inconclusive, type Verdict } from '../verdict.ts';
 import { errorVerdict, errorWords } from './errors.ts';
@@ -62,24 +62,43 @@ export function dial(to: Endpoint, done: (socket: NativeSocket | Verdict) => voi
 
 /** What fails here fails on this machine. */
 function prepare(socket: NativeSocket, { bind, mark }: Endpoint): Verdict | undefined {
-  let step = 'the socket could not be set up';
+  let step: ConnectStep = 'setup';
   try {
     socket.setsockopt(SOL_SOCKET, SO_LINGER, LINGER_NONE);
     if (mark) {
-      step = `the firewall mark ${mark} could not be set`;
+      step = 'mark';
       socket.setsockopt(SOL_SOCKET, SO_MARK, mark | 0);
     }
     if (bind) {
-      step = 'the source address could not be bound';
+      step = 'bind';
       // The port is chosen with the connection: one bound beforehand would be taken for every destination.
       socket.setsockopt(IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
       socket.bind(bind.bytes);
     }
     return undefined;
   } catch (error) {
-    const code = codeOf(error);
-    if (bind && code === 'EADDRNOTAVAIL') return inconclusive(`${step}: this machine does not have it`);
-    return inconclusive(`${step}: ${errorWords(code)}`);
+    return stepVerdict(step, codeOf(error), mark);
+  }
+}
+
+type ConnectStep = (typeof CONNECT_STEPS)[number];
+
+/** What it says of a target that this step of connecting to it failed. */
+export function stepVerdict(step: ConnectStep, code: string, mark: number): Verdict {
+  const words = errorWords(code);
+  switch (step) {
+    case 'socket':
+      return inconclusive(words);
+    case 'setup':
+      return inconclusive(`the socket could not be set up: ${words}`);
+    case 'mark':
+      return inconclusive(`the firewall mark ${mark} could not be set: ${words}`);
+    case 'bind':
+      return inconclusive(
+        `the source address could not be bound: ${code === 'EADDRNOTAVAIL' ? 'this machine does not have it' : words}`,
+      );
+    case 'connect':
+      return errorVerdict(code);
   }
 }
 

@@ -1,20 +1,18 @@
 // SPDX-License-Identifier: MIT
 /** Health by connection: whoever accepts one is well. */
-import { dial, endpoint } from '../common/dial.ts';
+import { endpoint } from '../common/dial.ts';
 import type { Target } from '../types.ts';
-import { type Prober, success } from '../verdict.ts';
+import type { Prober } from '../verdict.ts';
+import { Connections } from './connections.ts';
 
-const CONNECTED = success('connected');
+let connections: Connections | undefined;
 
 export function tcpProber(target: Target): Prober {
   const to = endpoint(target);
   return {
     start(done) {
-      const stop = dial(to, (result) => {
-        if ('outcome' in result) return done(result);
-        result.close();
-        done(CONNECTED);
-      });
+      connections ??= new Connections();
+      const stop = connections.begin(to, done);
       return {
         waitsFor: 'answer',
         cancel() {

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 // TCP checks on real sockets: who is well, who is not, and of whom nothing can be said.
 import assert from 'node:assert/strict';
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { test } from 'node:test';
 import { AF_INET } from '../../../src/base/addresses.ts';
 import { native } from '../../../src/base/native.ts';
 import { dial } from '../../../src/health/common/dial.ts';
 import { socketAddress } from '../../../src/health/common/sockaddr.ts';
+import { Connections } from '../../../src/health/tcp/connections.ts';
 import { tcpProber } from '../../../src/health/tcp/prober.ts';
 import { closedPort, probe, serve, TCP, target } from './probes.ts';
 
@@ -38,15 +39,18 @@ test('a closed port refuses', async () => {
 test('a port that the kernel gave the probe itself is closed all the same', async () => {
   // A socket that is bound to what it connects to meets itself, which a probe of a local port may do by chance.
   const port = await closedPort();
-  const self = socketAddress('127.0.0.1', port);
-  assert.ok(self);
-  const to = { family: self.family, address: self.bytes, bind: self, mark: 0, port };
-  const result = await new Promise((resolve) => dial(to, resolve));
-  assert.deepEqual(result, { outcome: 'failure', reason: 'connection refused' });
+  for (const address of ['127.0.0.1', '::1']) {
+    const self = socketAddress(address, port);
+    assert.ok(self);
+    const to = { family: self.family, address: self.bytes, bind: self, mark: 0, port };
+    const refused = { outcome: 'failure', reason: 'connection refused' };
+    assert.deepEqual(await new Promise((resolve) => dial(to, resolve)), refused);
+    assert.deepEqual(await new Promise((resolve) => new Connections().begin(to, resolve)), refused);
+  }
 });
 
-test('a server whose queue is full answers nothing', async () => {
-  // Nobody accepts, and one connection fills the queue of length 0: the kernel drops the SYN of any further one.
+/** A server whose queue is full: nobody accepts, and the kernel drops the SYN of any further connection. */
+async function deafServer() {
   const address = socketAddress('127.0.0.1', await closedPort());
   assert.ok(address);
   const server = new (native().Socket)(AF_INET, 1, 6);
@@ -54,23 +58,37 @@ test('a server whose queue is full answers nothing', async () => {
   server.bind(address.bytes);
   server.listen(0);
   const port = Buffer.from(address.bytes).readUInt16BE(2);
+  // One fills a queue of length 0.
   const fillers = [0, 1, 2].map(() => connect(port, '127.0.0.1').on('error', () => {}));
   await new Promise((resolve) => setTimeout(resolve, 50));
-  assert.equal(await probe(target({ ...TCP, timeout: 150 }, port)), 'failure: no answer within 150ms');
-  for (const filler of fillers) filler.destroy();
+  return {
+    port,
+    close() {
+      for (const filler of fillers) filler.destroy();
+      server.close();
+    },
+  };
+}
+
+test('a server whose queue is full answers nothing', async () => {
+  const server = await deafServer();
+  assert.equal(await probe(target({ ...TCP, timeout: 150 }, server.port)), 'failure: no answer within 150ms');
   server.close();
 });
 
 test('a source address is used, and one that is not ours is our own trouble', async () => {
-  let from: string | undefined;
-  const port = await serve((socket) => {
-    from = socket.remoteAddress;
-  });
-  assert.equal(await probe(target({ ...TCP, bind: '127.0.0.9' }, port)), 'success: connected');
-  await new Promise((resolve) => setTimeout(resolve, 20));
-  assert.equal(from, '127.0.0.9');
+  const server = await deafServer();
+  const bound = { ...TCP, timeout: 200, bind: '127.0.0.9' };
+  const probing = probe(target(bound, server.port));
+  // While it waits, the kernel's table shows from where: local and remote address, in the host's order.
+  const port = server.port.toString(16).toUpperCase().padStart(4, '0');
+  assert.match(readFileSync('/proc/net/tcp', 'utf8'), new RegExp(` 0900007F:[0-9A-F]{4} 0100007F:${port} `));
+  assert.equal(await probing, 'failure: no answer within 200ms');
+  server.close();
+  const open = await serve(() => {});
+  assert.equal(await probe(target(bound, open)), 'success: connected');
   assert.equal(
-    await probe(target({ ...TCP, bind: '192.0.2.77' }, port)),
+    await probe(target({ ...TCP, bind: '192.0.2.77' }, open)),
     'inconclusive: the source address could not be bound: this machine does not have it',
   );
 });
@@ -95,4 +113,35 @@ test('probes leave no descriptor open', async () => {
   }
   await new Promise((resolve) => setTimeout(resolve, 50));
   assert.ok(readdirSync('/proc/self/fd').length <= before + 2);
+});
+
+test('hundreds at once each hear of their own, given up or not', async () => {
+  const [open, closed, deaf] = [await serve(() => {}), await closedPort(), await deafServer()];
+  const connections = new Connections();
+  const heard: string[] = [];
+  const stops: (() => void)[] = [];
+  const begin = (name: string, port: number) => {
+    const address = socketAddress('127.0.0.1', port);
+    assert.ok(address);
+    const to = { family: address.family, address: address.bytes, bind: undefined, mark: 0, port };
+    stops.push(connections.begin(to, ({ reason }) => heard.push(`${name} ${reason}`)));
+  };
+  for (let i = 0; i < 300; i++) begin(`${i}`, [open, closed, deaf.port][i % 3] ?? 0);
+  // Some before anything is heard, some of those that wait in vain, each of them twice.
+  for (const i of [0, 1, 2, 3, 4, 5]) for (const _ of [1, 2]) stops[i]?.();
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  const expected = Array.from({ length: 300 }, (_, i) => i)
+    .filter((i) => i > 5 && i % 3 < 2)
+    .map((i) => `${i} ${i % 3 === 0 ? 'connected' : 'connection refused'}`);
+  assert.deepEqual(heard.sort(), expected.sort());
+  for (const stop of stops) stop();
+  // The numbers are free again.
+  heard.length = 0;
+  for (let i = 0; i < 300; i++) begin('again', closed);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.deepEqual(
+    heard,
+    Array.from({ length: 300 }, () => 'again connection refused'),
+  );
+  deaf.close();
 });

@@ -1,0 +1,393 @@
+// SPDX-License-Identifier: MIT
+/*
+ * class Connector: TCP connections by the thousand, each of them made, seen to succeed or fail, and reset. They
+ * share one epoll descriptor, which is all that the event loop watches, and none of them is a JavaScript object.
+ */
+#define _GNU_SOURCE
+#include "lvsd.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* Connections under way at once; descriptors run out long before. */
+#define SLOTS_MAX (1 << 20)
+/* Results of one system call. */
+#define EVENTS_MAX 256
+/* A port from here on may be one that the kernel gave to the connecting socket itself. */
+#define FIRST_UNPRIVILEGED_PORT 1024
+
+#ifndef IP_BIND_ADDRESS_NO_PORT
+#define IP_BIND_ADDRESS_NO_PORT 24
+#endif
+
+/* What failed: connect() returns -(step << 12 | errno). */
+enum step { STEP_SOCKET, STEP_SETUP, STEP_MARK, STEP_BIND, STEP_CONNECT };
+
+union address {
+	struct sockaddr any;
+	struct sockaddr_in ipv4;
+	struct sockaddr_in6 ipv6;
+};
+
+struct slot {
+	union address remote;
+	int fd;		/* -1 while nothing is under way */
+	int next;	/* of the free ones, or of those that have ended; -1: none */
+};
+
+struct connector {
+	struct lvsd_socket epoll;	/* first, so that it can be watched as a socket is */
+	struct slot *slots;
+	int count;
+	int free;	/* first of a list */
+	int ended;	/* told in the last collect(): their numbers are not given out again before the next */
+};
+
+static const napi_type_tag connector_tag = { 0x6c767364636f6e6eULL, 0x51c07be2d8f9a364ULL };
+
+static void shut(struct connector *connector)
+{
+	int i;
+
+	for (i = 0; i < connector->count; i++) {
+		if (connector->slots[i].fd >= 0)
+			close(connector->slots[i].fd);
+	}
+	free(connector->slots);
+	connector->slots = NULL;
+	connector->count = 0;
+	connector->free = -1;
+	connector->ended = -1;
+	if (connector->epoll.fd >= 0)
+		close(connector->epoll.fd);
+	connector->epoll.fd = -1;
+}
+
+static void finalize(napi_env env, void *data, void *hint)
+{
+	struct connector *connector = data;
+
+	(void)hint;
+	drop_poller(env, &connector->epoll);
+	shut(connector);
+	free(connector);
+}
+
+static struct connector *this_connector(napi_env env, napi_callback_info info, size_t *argc, napi_value *argv,
+					napi_value *self)
+{
+	napi_value object;
+	bool ours = false;
+	void *data;
+
+	if (napi_get_cb_info(env, info, argc, argv, &object, NULL) != napi_ok ||
+	    napi_check_object_type_tag(env, object, &connector_tag, &ours) != napi_ok || !ours ||
+	    napi_unwrap(env, object, &data) != napi_ok) {
+		throw_type(env, "this is not a Connector");
+		return NULL;
+	}
+	if (self)
+		*self = object;
+	return data;
+}
+
+static struct connector *this_open_connector(napi_env env, napi_callback_info info, size_t *argc, napi_value *argv)
+{
+	struct connector *connector = this_connector(env, info, argc, argv, NULL);
+
+	if (connector && connector->epoll.fd < 0) {
+		throw_errno(env, EBADF, "epoll_wait");
+		return NULL;
+	}
+	return connector;
+}
+
+/* new Connector() */
+static napi_value construct(napi_env env, napi_callback_info info)
+{
+	size_t argc = 0;
+	napi_value self, target = NULL;
+	struct connector *connector;
+
+	if (napi_get_new_target(env, info, &target) != napi_ok || !target)
+		return throw_type(env, "Connector is a class: use new");
+	if (napi_get_cb_info(env, info, &argc, NULL, &self, NULL) != napi_ok)
+		return NULL;
+	connector = calloc(1, sizeof(*connector));
+	if (!connector)
+		return throw_errno(env, ENOMEM, "epoll_create1");
+	connector->free = -1;
+	connector->ended = -1;
+	connector->epoll.referenced = true;
+	connector->epoll.fd = epoll_create1(EPOLL_CLOEXEC);
+	if (connector->epoll.fd < 0) {
+		free(connector);
+		return throw_errno(env, errno, "epoll_create1");
+	}
+	if (napi_wrap(env, self, connector, finalize, NULL, NULL) != napi_ok) {
+		shut(connector);
+		free(connector);
+		return throw_type(env, "this object cannot become a Connector");
+	}
+	napi_type_tag_object(env, self, &connector_tag);
+	return self;
+}
+
+static bool grow(struct connector *connector)
+{
+	int count = connector->count ? 2 * connector->count : 64, i;
+	struct slot *slots;
+
+	if (count > SLOTS_MAX)
+		return false;
+	slots = realloc(connector->slots, count * sizeof(*slots));
+	if (!slots)
+		return false;
+	memset(slots + connector->count, 0, (count - connector->count) * sizeof(*slots));
+	for (i = count - 1; i >= connector->count; i--) {
+		slots[i].fd = -1;
+		slots[i].next = connector->free;
+		connector->free = i;
+	}
+	connector->slots = slots;
+	connector->count = count;
+	return true;
+}
+
+/* 0, or what failed. */
+static int prepare(int fd, const struct bytes *bind_to, int mark)
+{
+	static const struct linger reset = { .l_onoff = 1, .l_linger = 0 };
+	static const int on = 1;
+
+	/* close() sends a RST, and nothing stays in TIME_WAIT. */
+	if (setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)))
+		return STEP_SETUP << 12 | errno;
+	if (mark && setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)))
+		return STEP_MARK << 12 | errno;
+	if (!bind_to->data)
+		return 0;
+	/* The port is chosen with the connection: one bound beforehand would be taken for every destination. */
+	if (setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on)) ||
+	    bind(fd, (const struct sockaddr *)bind_to->data, bind_to->length))
+		return STEP_BIND << 12 | errno;
+	return 0;
+}
+
+/* 0, or what failed. */
+static int begin(struct connector *connector, int index, int fd, const struct bytes *remote)
+{
+	struct epoll_event event = { .events = EPOLLOUT, .data.u32 = index };
+	struct slot *slot = &connector->slots[index];
+
+	memcpy(&slot->remote, remote->data, remote->length);
+	if (connect(fd, (const struct sockaddr *)remote->data, remote->length) && errno != EINPROGRESS)
+		return STEP_CONNECT << 12 | errno;
+	if (epoll_ctl(connector->epoll.fd, EPOLL_CTL_ADD, fd, &event))
+		return STEP_SETUP << 12 | errno;
+	connector->free = slot->next;
+	slot->fd = fd;
+	return 0;
+}
+
+/*
+ * connect(address, bind, mark): begins a connection and returns its number, or what failed at once. `address` and
+ * `bind` (or null) are a sockaddr_in or sockaddr_in6 each; a mark of 0 is none.
+ */
+static napi_value connector_connect(napi_env env, napi_callback_info info)
+{
+	size_t argc = 3;
+	napi_value argv[3];
+	struct bytes remote, bind_to;
+	int mark, fd, index, failed;
+	sa_family_t family;
+	struct connector *connector = this_open_connector(env, info, &argc, argv);
+
+	if (!connector || !arg_bytes(env, argv[0], "address", &remote) ||
+	    !arg_bytes_or_nothing(env, argv[1], "bind", &bind_to) || !arg_int(env, argv[2], "mark", &mark))
+		return NULL;
+	if (remote.length != sizeof(struct sockaddr_in) && remote.length != sizeof(struct sockaddr_in6))
+		return throw_type(env, "address must be a sockaddr_in or a sockaddr_in6");
+	memcpy(&family, remote.data, sizeof(family));
+	if (connector->free < 0 && !grow(connector))
+		return make_int(env, -(STEP_SOCKET << 12 | ENOMEM));
+	index = connector->free;
+	fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+	if (fd < 0)
+		return make_int(env, -(STEP_SOCKET << 12 | errno));
+	failed = prepare(fd, &bind_to, mark);
+	if (!failed)
+		failed = begin(connector, index, fd, &remote);
+	if (failed) {
+		close(fd);
+		return make_int(env, -failed);
+	}
+	return make_int(env, index);
+}
+
+/* A port of this machine that nobody listens on, and that the kernel gave this very socket: it met itself. */
+static bool met_itself(const struct slot *slot)
+{
+	union address local;
+	socklen_t length = sizeof(local);
+	bool ipv6 = slot->remote.any.sa_family == AF_INET6;
+	in_port_t port = ipv6 ? slot->remote.ipv6.sin6_port : slot->remote.ipv4.sin_port;
+
+	if (ntohs(port) < FIRST_UNPRIVILEGED_PORT || getsockname(slot->fd, &local.any, &length))
+		return false;
+	if (ipv6)
+		return local.ipv6.sin6_port == port &&
+		       !memcmp(&local.ipv6.sin6_addr, &slot->remote.ipv6.sin6_addr, sizeof(struct in6_addr));
+	return local.ipv4.sin_port == port && local.ipv4.sin_addr.s_addr == slot->remote.ipv4.sin_addr.s_addr;
+}
+
+static int outcome(const struct slot *slot)
+{
+	int error = 0;
+	socklen_t length = sizeof(error);
+
+	if (getsockopt(slot->fd, SOL_SOCKET, SO_ERROR, &error, &length))
+		return errno;
+	if (!error && met_itself(slot))
+		return ECONNREFUSED;
+	return error;
+}
+
+static void release_ended(struct connector *connector)
+{
+	while (connector->ended >= 0) {
+		struct slot *slot = &connector->slots[connector->ended];
+		int index = connector->ended;
+
+		connector->ended = slot->next;
+		slot->next = connector->free;
+		connector->free = index;
+	}
+}
+
+/*
+ * collect(results): of connections that have come about or failed, number and errno (0: connected) in pairs, and how
+ * many; all of them are closed. There may be more when it is as many as there was room for, or 256. Their numbers
+ * stay taken until the next call.
+ */
+static napi_value connector_collect(napi_env env, napi_callback_info info)
+{
+	size_t argc = 1, room;
+	napi_value argv[1];
+	int32_t *results;
+	struct epoll_event events[EVENTS_MAX];
+	int count, i;
+	struct connector *connector = this_open_connector(env, info, &argc, argv);
+
+	if (!connector || !arg_words(env, argv[0], "results", &results, &room))
+		return NULL;
+	room /= 2;
+	if (room < 1)
+		return throw_type(env, "results must have room for two numbers");
+	release_ended(connector);
+	count = epoll_wait(connector->epoll.fd, events, room < EVENTS_MAX ? (int)room : EVENTS_MAX, 0);
+	if (count < 0 && errno != EINTR)
+		return throw_errno(env, errno, "epoll_wait");
+	for (i = 0; i < count; i++) {
+		int index = events[i].data.u32;
+		struct slot *slot = &connector->slots[index];
+
+		results[2 * i] = index;
+		results[2 * i + 1] = outcome(slot);
+		close(slot->fd);
+		slot->fd = -1;
+		slot->next = connector->ended;
+		connector->ended = index;
+	}
+	return make_int(env, count < 0 ? 0 : count);
+}
+
+/* cancel(number): gives a connection up; nothing happens to one that has ended. */
+static napi_value connector_cancel(napi_env env, napi_callback_info info)
+{
+	size_t argc = 1;
+	napi_value argv[1];
+	int index;
+	struct slot *slot;
+	struct connector *connector = this_connector(env, info, &argc, argv, NULL);
+
+	if (!connector || !arg_int(env, argv[0], "number", &index))
+		return NULL;
+	if (index < 0 || index >= connector->count || connector->slots[index].fd < 0)
+		return NULL;
+	slot = &connector->slots[index];
+	close(slot->fd);
+	slot->fd = -1;
+	slot->next = connector->free;
+	connector->free = index;
+	return NULL;
+}
+
+/* watch(callback): calls back while there is something to collect. */
+static napi_value connector_watch(napi_env env, napi_callback_info info)
+{
+	size_t argc = 1;
+	napi_value argv[1], self;
+	struct connector *connector = this_connector(env, info, &argc, argv, &self);
+
+	return connector ? watch_readable(env, &connector->epoll, self, argv[0]) : NULL;
+}
+
+static napi_value connector_ref(napi_env env, napi_callback_info info)
+{
+	size_t argc = 0;
+	struct connector *connector = this_connector(env, info, &argc, NULL, NULL);
+
+	if (connector)
+		reference(&connector->epoll, true);
+	return NULL;
+}
+
+static napi_value connector_unref(napi_env env, napi_callback_info info)
+{
+	size_t argc = 0;
+	struct connector *connector = this_connector(env, info, &argc, NULL, NULL);
+
+	if (connector)
+		reference(&connector->epoll, false);
+	return NULL;
+}
+
+static napi_value connector_close(napi_env env, napi_callback_info info)
+{
+	size_t argc = 0;
+	struct connector *connector = this_connector(env, info, &argc, NULL, NULL);
+
+	if (!connector)
+		return NULL;
+	drop_poller(env, &connector->epoll);
+	shut(connector);
+	return NULL;
+}
+
+napi_value define_connector(napi_env env, napi_value exports)
+{
+#define METHOD(name, function) { name, NULL, function, NULL, NULL, NULL, napi_default_method, NULL }
+	napi_property_descriptor members[] = {
+		METHOD("connect", connector_connect),
+		METHOD("collect", connector_collect),
+		METHOD("cancel", connector_cancel),
+		METHOD("watch", connector_watch),
+		METHOD("ref", connector_ref),
+		METHOD("unref", connector_unref),
+		METHOD("close", connector_close),
+	};
+#undef METHOD
+	napi_value class;
+
+	if (napi_define_class(env, "Connector", NAPI_AUTO_LENGTH, construct, NULL,
+			      sizeof(members) / sizeof(members[0]), members, &class) != napi_ok ||
+	    napi_set_named_property(env, exports, "Connector", class) != napi_ok)
+		return NULL;
+	return class;
+}
