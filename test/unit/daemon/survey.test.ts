@@ -27,13 +27,16 @@ class ModelClient {
 
   /** Services that were looked at. */
   looks = 0;
+  /** Changes that went well: ours, and those of others; undefined: a stock kernel, which does not count. */
+  changes = 0;
+  foreign: number | undefined;
 
   constructor(model: KernelModel) {
     this.model = model;
   }
 
   async info() {
-    return { generation: undefined };
+    return { generation: this.foreign === undefined ? undefined : (0xffffff00 + this.changes + this.foreign) >>> 0 };
   }
   async timeouts() {
     return this.model.read().timeouts;
@@ -194,4 +197,44 @@ test('one of them that the kernel does not take whole is not believed', async (t
   reconciler.backoff.reset();
   assert.equal((await reconciler.run()).done.length, 1);
   assert.equal((await reconciler.run()).done.length, 0);
+});
+
+test('where the kernel counts its changes, and they are ours, nobody looks again', async (t) => {
+  const { model, ipvs, lookout, reconciler, load, drifts } = balancer();
+  t.after(() => reconciler.stop());
+  ipvs.foreign = 0;
+  model.watch = () => {
+    ipvs.changes += 1;
+  };
+  await load([]);
+  assert.equal((await load(many(300))).done.length, 900);
+  await turns();
+  assert.deepEqual([ipvs.looks, lookout.looks], [0, 0]);
+  assert.equal((await reconciler.run()).done.length, 0);
+  assert.deepEqual(drifts(), []);
+});
+
+test('one change by somebody else among them, and all are looked at', async (t) => {
+  const { model, ipvs, lookout, reconciler, load, drifts } = balancer();
+  t.after(() => reconciler.stop());
+  ipvs.foreign = 0;
+  model.watch = ({ command, service: key, part }) => {
+    ipvs.changes += 1;
+    // Somebody is quick to delete one of what has just come.
+    if (command !== 'add-destination' || !key?.includes('0a630007') || !part?.startsWith('0a1f0002')) return;
+    model.watch = () => {
+      ipvs.changes += 1;
+    };
+    ipvs.foreign = 1;
+    const there = model.read().services.at(-1);
+    if (there?.destinations[0]) void model.deleteDestination(there.service, there.destinations[0]);
+    ipvs.changes -= 1;
+  };
+  await load([]);
+  assert.equal((await load(many(300))).done.length, 900);
+  await turns();
+  assert.equal(lookout.looks, 300);
+  assert.equal(drifts().length, 1);
+  assert.equal((await reconciler.run()).done.length, 0);
+  assert.equal(model.read().services[7]?.destinations.length, 2);
 });
