@@ -8,7 +8,7 @@ import {
   type ServiceKey,
 } from '../ipvs/index.ts';
 import { plainService } from './carry-out.ts';
-import { sameBytes } from './keys.ts';
+import { sameKey } from './keys.ts';
 import type { Operation } from './types.ts';
 
 /** The operations from `start` to before `end`, and what they are together. */
@@ -58,14 +58,4 @@ function newService(operations: readonly Operation[], start: number, limit: numb
     else plain = false;
   }
   return plain ? { start, end, service: plainService(wanted), destinations } : end;
-}
-
-function sameKey(a: ServiceKey, b: ServiceKey): boolean {
-  return (
-    a.port === b.port &&
-    a.protocol === b.protocol &&
-    a.fwmark === b.fwmark &&
-    a.family === b.family &&
-    sameBytes(a.address, b.address)
-  );
 }

@@ -124,12 +124,8 @@ function refuseUnknown({ establishedTimeout }: DesiredService): void {
 }
 
 export function plainService(service: DesiredService): ServiceConfig {
-  const { family, protocol, address, port, fwmark, scheduler, flags, timeout, netmask, peName } = service;
-  const { portMin, portMax } = service;
-  return {
-    ...{ family, protocol, address, port, fwmark, scheduler, flags: flags & SERVICE_FLAGS, timeout, netmask, peName },
-    ...{ portMin, portMax },
-  };
+  const flags = service.flags & SERVICE_FLAGS;
+  return flags === service.flags ? service : { ...service, flags };
 }
 
 function isErrno(error: unknown, errno: number): boolean {

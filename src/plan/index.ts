@@ -5,6 +5,7 @@ export type { Changer } from './carry-out.ts';
 export { type Description, describe, nameOf, type OperationJson, toJson } from './describe.ts';
 export { difference, settle } from './difference.ts';
 export { type Concerns, drift } from './drift.ts';
+export { sameKey } from './keys.ts';
 export { readActual, readService } from './read.ts';
 export { RefusedError } from './refusals.ts';
 export { addressText, destinationText, endpointText, serviceText } from './texts.ts';

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** What tells destinations and addresses apart, as texts for maps. Equal texts for equal things. */
 import type { Family } from '../base/addresses.ts';
-import { bytesText, type DestinationKey } from '../ipvs/index.ts';
+import { bytesText, type DestinationKey, type ServiceKey } from '../ipvs/index.ts';
 
 /** The length tells the family. */
 export const bytesKey = bytesText;
@@ -20,4 +20,15 @@ export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false;
   for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
   return true;
+}
+
+/** Whether these are keys of one service. */
+export function sameKey(a: ServiceKey, b: ServiceKey): boolean {
+  return (
+    a.port === b.port &&
+    a.protocol === b.protocol &&
+    a.fwmark === b.fwmark &&
+    a.family === b.family &&
+    sameBytes(a.address, b.address)
+  );
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /** The kernel's table as last seen: read whole now and then, and service by service after each change. */
-import type { Destination, DestinationConfig, Ipvs, ServiceKey } from '../../ipvs/index.ts';
+import type { Destination, DestinationConfig, Ipvs, Service, ServiceConfig, ServiceKey } from '../../ipvs/index.ts';
 import { serviceKeyText } from '../../ipvs/index.ts';
 import type { Addresses } from '../../net/index.ts';
-import { readActual, readService, settle } from '../../plan/index.ts';
+import { readActual, readService, sameKey, settle } from '../../plan/index.ts';
 import type { Actual, ActualService, DesiredService, Operation, OperationResult } from '../../plan/types.ts';
 import type { Kernel } from '../kernel.ts';
 
@@ -126,11 +126,7 @@ export class KnownTable {
     for (const [key, { service, destinations }] of made) {
       this.#since?.services.add(key);
       operations += 1 + destinations.length;
-      const there = {
-        service: { ...service, numLocalAddresses: 0, stats: undefined },
-        destinations,
-        localAddresses: [],
-      };
+      const there = { service: freshService(service), destinations, localAddresses: [] };
       this.#services.set(key, there);
       settle(service, there);
     }
@@ -202,12 +198,31 @@ function fresh(made: DestinationConfig): Destination {
   };
 }
 
+function freshService(made: ServiceConfig): Service {
+  return {
+    family: made.family,
+    protocol: made.protocol,
+    address: made.address,
+    port: made.port,
+    fwmark: made.fwmark,
+    scheduler: made.scheduler,
+    flags: made.flags,
+    timeout: made.timeout,
+    netmask: made.netmask,
+    peName: made.peName,
+    portMin: made.portMin,
+    portMax: made.portMax,
+    numLocalAddresses: 0,
+    stats: undefined,
+  };
+}
+
 /** Texts of services, of which the same comes several times in a row. */
 function keys(): (service: ServiceKey) => string {
   let last: ServiceKey | undefined;
   let text = '';
   return (service) => {
-    if (service !== last) text = serviceKeyText(service);
+    if (service !== last && !(last && sameKey(service, last))) text = serviceKeyText(service);
     last = service;
     return text;
   };

@@ -44,8 +44,20 @@ function desiredService(entry: Entry, situation: Situation, leaving: readonly Le
   // Who leaves may be the sorry server by now.
   const keys = new Set(leaving.length > 0 ? there.map(destinationKeyText) : []);
   const going = leaving.map((one) => one.destination).filter((one) => !keys.has(destinationKeyText(one)));
+  const { family, protocol, address, port, fwmark, scheduler, flags, timeout, netmask, peName } = entry.service;
   return {
-    ...entry.service,
+    family,
+    protocol,
+    address,
+    port,
+    fwmark,
+    scheduler,
+    flags,
+    timeout,
+    netmask,
+    peName,
+    portMin: entry.service.portMin,
+    portMax: entry.service.portMax,
     name: entry.spec.name,
     destinations: [...there, ...going],
     localAddresses: pool

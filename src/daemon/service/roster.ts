@@ -61,7 +61,26 @@ function entry(spec: ServiceSpec, virtual: Virtual): Entry {
 
 function member(spec: RealServerSpec, virtual: Virtual): Member {
   const destination = destinationConfig(spec, virtual);
-  return { spec, destination, key: destinationKeyText(destination), target: target(spec, destination) };
+  return new Behind(spec, destination, target(spec, destination));
+}
+
+/** Its key is made when it is asked for: a start has tens of thousands of members, and mostly needs none of the texts. */
+class Behind implements Member {
+  readonly spec: RealServerSpec;
+  readonly destination: DestinationConfig;
+  readonly target: Member['target'];
+  #key: string | undefined;
+
+  constructor(spec: RealServerSpec, destination: DestinationConfig, to: Member['target']) {
+    this.spec = spec;
+    this.destination = destination;
+    this.target = to;
+  }
+
+  get key(): string {
+    this.#key ??= destinationKeyText(this.destination);
+    return this.#key;
+  }
 }
 
 function target(spec: RealServerSpec, destination: DestinationConfig): Member['target'] {

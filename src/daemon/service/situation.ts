@@ -86,6 +86,7 @@ export class Situation {
       if (users.length === 0) this.#targets++;
       if (!users.includes(entry)) this.#users.set(target.id, [...users, entry]);
     }
+    if (!old && this.#leaving.length === 0) return;
     const there = new Map(entry.members.map((member) => [member.key, member]));
     this.#leaving = this.#leaving.filter((one) => {
       const back = one.entry === entry.key ? there.get(memberKey(one)) : undefined;
