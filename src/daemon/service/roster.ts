@@ -91,18 +91,19 @@ function target(spec: RealServerSpec, destination: DestinationConfig): Member['t
   return { id: targetId(address, port, check), address, port, check };
 }
 
-/** Checks are shared objects of the configuration, so that each is written out once. */
-const texts = new WeakMap<Check, string>();
+/** Checks are shared objects of the configuration, and those of different services mostly say the same. */
+const digests = new WeakMap<Check, string>();
 
 /** Equal for what is probed in the same way; stable over restarts, as the state file needs it. */
 function targetId(address: string, port: number, check: Check): string {
-  let text = texts.get(check);
-  if (text === undefined) {
+  let digest = digests.get(check);
+  if (digest === undefined) {
     // Keys in a fixed order, whatever order the file has them in.
-    text = JSON.stringify(Object.entries(check).sort(([a], [b]) => (a < b ? -1 : 1)));
-    texts.set(check, text);
+    const text = JSON.stringify(Object.entries(check).sort(([a], [b]) => (a < b ? -1 : 1)));
+    digest = createHash('sha1').update(text).digest('base64url').slice(0, 20);
+    digests.set(check, digest);
   }
-  return createHash('sha1').update(`${address} ${port} ${text}`).digest('base64url').slice(0, 20);
+  return `${address} ${port} ${digest}`;
 }
 
 /** "10.31.4.2:8443". */
