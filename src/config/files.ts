@@ -8,7 +8,6 @@ import { LIMITS } from './limits.ts';
 import type { Problem } from './problems.ts';
 import { readText } from './text.ts';
 import { type Composed, compose, type Flaw, isMap } from './yaml/compose.ts';
-import { readPlain } from './yaml/plain.ts';
 import { Positions } from './yaml/positions.ts';
 import { syntaxFlaws } from './yaml/syntax.ts';
 
@@ -116,8 +115,6 @@ class Reader {
       for (const flaw of flaws)
         this.#files.problems.push({ place: { file, ...positions.lineColumn(flaw.offset) }, text: flaw.text });
     };
-    const plain = readPlain(text);
-    if (plain) return { file, value: plain, positions };
     let composed: Composed;
     try {
       composed = compose(text, parseEvents(text, { maxDepth: LIMITS.depth }));
