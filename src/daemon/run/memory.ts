@@ -2,7 +2,8 @@
 /** What a restart remembers, between the daemon's terms and the plain data of the state file. */
 import { AF_INET, AF_INET6, type Family } from '../../base/addresses.ts';
 import type { TargetState } from '../../health/types.ts';
-import type { Leaving, Override, Situation } from '../service/situation.ts';
+import type { Leaving } from '../service/departures.ts';
+import type { Override, Situation } from '../service/situation.ts';
 import type { DaemonState, LeavingState } from '../state.ts';
 
 export interface Memory {

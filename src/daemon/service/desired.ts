@@ -6,7 +6,7 @@ import type { DestinationConfig } from '../../ipvs/index.ts';
 import { destinationKeyText } from '../../plan/keys.ts';
 import type { Desired, DesiredAddress, DesiredService } from '../../plan/types.ts';
 import type { Entry } from './roster.ts';
-import type { Leaving, Situation } from './situation.ts';
+import type { Situation } from './situation.ts';
 
 /** What was worked out, and of which version of the entry. */
 type Made = WeakMap<Entry, { version: number; service: DesiredService }>;
@@ -14,14 +14,13 @@ const made = new WeakMap<Situation, Made>();
 
 /** Of services about which nothing has changed it has the very objects that it had the last time. */
 export function desired(config: Config, situation: Situation): Desired {
-  const leaving = byEntry(situation.leaving);
   const known: Made = made.get(situation) ?? new WeakMap();
   made.set(situation, known);
   const serviceOf = (entry: Entry) => {
     const version = situation.version(entry);
     const before = known.get(entry);
     if (before?.version === version) return before.service;
-    const service = desiredService(entry, situation, leaving.get(entry.key) ?? []);
+    const service = desiredService(entry, situation);
     known.set(entry, { version, service });
     return service;
   };
@@ -32,13 +31,8 @@ export function desired(config: Config, situation: Situation): Desired {
   };
 }
 
-function byEntry(leaving: readonly Leaving[]): Map<string, Leaving[]> {
-  const groups = new Map<string, Leaving[]>();
-  for (const one of leaving) groups.set(one.entry, [...(groups.get(one.entry) ?? []), one]);
-  return groups;
-}
-
-function desiredService(entry: Entry, situation: Situation, leaving: readonly Leaving[]): DesiredService {
+function desiredService(entry: Entry, situation: Situation): DesiredService {
+  const leaving = situation.leavingOf(entry);
   const pool = entry.spec.localAddresses;
   const there = destinations(entry, situation);
   // Who leaves may be the sorry server by now.
@@ -90,9 +84,11 @@ function destinations(entry: Entry, situation: Situation): DestinationConfig[] {
  * connections end in peace: without the address they would be cut.
  */
 function virtualAddresses(situation: Situation): DesiredAddress[] {
-  const leaving = new Set(situation.leaving.map((one) => one.entry));
   const needed = (entry: Entry) =>
-    situation.quorumUp(entry) || entry.sorry !== undefined || leaving.has(entry.key) || situation.drains(entry);
+    situation.quorumUp(entry) ||
+    entry.sorry !== undefined ||
+    situation.leavingOf(entry).length > 0 ||
+    situation.drains(entry);
   const found = new Map<string, DesiredAddress>();
   for (const entry of situation.roster) {
     const { device, name } = entry.spec;

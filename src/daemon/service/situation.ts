@@ -4,9 +4,9 @@
  * has said, and which real servers are on their way out. No clock and no socket: instants come as arguments.
  */
 import { nextQuorum } from '../../health/quorum.ts';
-import type { DestinationConfig } from '../../ipvs/index.ts';
 import { destinationKeyText } from '../../plan/keys.ts';
 import type { ActualService } from '../../plan/types.ts';
+import { Departures, type Leaving } from './departures.ts';
 import { type Entry, type Member, serverText } from './roster.ts';
 
 /** An operator's word over the checks: this real server takes no new connection. */
@@ -14,17 +14,6 @@ export interface Override {
   service: string;
   /** "10.31.4.2:8443". */
   server: string;
-}
-
-/** A real server that the file no longer has and that keeps its connections for a while. */
-export interface Leaving {
-  /** `Entry.key`. */
-  entry: string;
-  destination: DestinationConfig;
-  /** Milliseconds since the epoch; it goes then, or with its last connection. */
-  until: number;
-  /** It was down when it left, and had stayed in the table in spite of that (`on_failure: inhibit`). */
-  down: boolean;
 }
 
 export interface QuorumChange {
@@ -48,7 +37,7 @@ export class Situation {
   readonly #up = new Map<string, boolean>();
   readonly #quorum = new Map<string, boolean>();
   #overrides = new Map<string, Override>();
-  #leaving: Leaving[] = [];
+  #leaving = new Departures();
   /** What targets that the last configuration brought are to count as, by the real servers that they are for. */
   readonly #inherited = new Map<string, boolean>();
 
@@ -71,8 +60,10 @@ export class Situation {
       this.#takeOn(entry, before.get(entry.key), now);
       before.delete(entry.key);
     }
-    this.#leaving = this.#leaving.filter((one) => !before.has(one.entry));
-    for (const key of before.keys()) this.#quorum.delete(key);
+    for (const key of before.keys()) {
+      this.#quorum.delete(key);
+      this.#leaving.drop(key);
+    }
     for (const entry of gone) this.#letGo(entry);
     this.#roster = roster;
     return this.#targets !== targets;
@@ -86,20 +77,16 @@ export class Situation {
       if (users.length === 0) this.#targets++;
       if (!users.includes(entry)) this.#users.set(target.id, [...users, entry]);
     }
-    if (!old && this.#leaving.length === 0) return;
+    for (const { member, was } of this.#leaving.takeBack(entry)) this.#inherit(member, !was.down);
+    if (!old) return;
     const there = new Map(entry.members.map((member) => [member.key, member]));
-    this.#leaving = this.#leaving.filter((one) => {
-      const back = one.entry === entry.key ? there.get(memberKey(one)) : undefined;
-      if (back) this.#inherit(back, !one.down);
-      return back === undefined;
-    });
-    for (const member of old?.members ?? []) {
+    for (const member of old.members) {
       const down = this.#memberDown(member);
       const stays = there.get(member.key);
       if (stays) this.#inherit(stays, !down);
-      else if (entry.spec.drain > 0 && !(down && old?.spec.onFailure === 'remove')) {
+      else if (entry.spec.drain > 0 && !(down && old.spec.onFailure === 'remove')) {
         const destination = { ...member.destination, weight: 0 };
-        this.#leaving.push({ entry: entry.key, destination, until: now + entry.spec.drain, down });
+        this.#leaving.add({ entry: entry.key, destination, until: now + entry.spec.drain, down });
       }
     }
   }
@@ -155,13 +142,11 @@ export class Situation {
     const entries = new Map(this.#roster.map((entry) => [entry.key, entry]));
     for (const [key, up] of known.quorum) if (entries.has(key)) this.#quorum.set(key, up);
     for (const override of known.overrides) this.#overrides.set(overrideKey(override), override);
-    for (const one of known.leaving) {
-      const entry = entries.get(one.entry);
-      const back = entry?.members.find(({ key }) => key === memberKey(one));
-      if (back) this.#inherit(back, !one.down);
-      else if (entry) this.#leaving.push(one);
+    for (const one of known.leaving) if (entries.has(one.entry)) this.#leaving.add(one);
+    for (const entry of this.#roster) {
+      for (const { member, was } of this.#leaving.takeBack(entry)) this.#inherit(member, !was.down);
+      this.#touch(entry);
     }
-    for (const entry of this.#roster) this.#touch(entry);
   }
 
   /**
@@ -169,20 +154,12 @@ export class Situation {
    * dropped them while nobody ran. They leave over `drain` like any other.
    */
   adopt(services: ReadonlySet<string>, table: (key: string) => ActualService | undefined, now: number): void {
-    const leaving = new Set(this.#leaving.map((one) => `${one.entry} ${memberKey(one)}`));
     for (const entry of this.#roster) {
       if (entry.spec.drain === 0 || !services.has(entry.key)) continue;
       const named = new Set(entry.members.map((member) => member.key));
       if (entry.sorry) named.add(destinationKeyText(entry.sorry));
-      for (const { family, address, port, method, tunnelType, tunnelPort, tunnelFlags } of table(entry.key)
-        ?.destinations ?? []) {
-        const to = { family, address, port, method, tunnelType, tunnelPort, tunnelFlags };
-        const destination = { ...to, weight: 0, upperThreshold: 0, lowerThreshold: 0 };
-        const key = destinationKeyText(destination);
-        if (named.has(key) || leaving.has(`${entry.key} ${key}`)) continue;
-        this.#leaving.push({ entry: entry.key, destination, until: now + entry.spec.drain, down: false });
-        this.#touch(entry);
-      }
+      for (const one of table(entry.key)?.destinations ?? [])
+        if (!named.has(destinationKeyText(one)) && this.#leaving.addFound(entry, one, now)) this.#touch(entry);
     }
   }
 
@@ -194,7 +171,7 @@ export class Situation {
     for (const [id, up] of this.#up) copy.#up.set(id, up);
     for (const [key, up] of this.#quorum) copy.#quorum.set(key, up);
     copy.#overrides = new Map(this.#overrides);
-    copy.#leaving = [...this.#leaving];
+    copy.#leaving = this.#leaving.copy();
     copy.configure(roster, now);
     return copy;
   }
@@ -289,17 +266,20 @@ export class Situation {
   }
 
   get leaving(): readonly Leaving[] {
-    return this.#leaving;
+    return this.#leaving.all;
+  }
+
+  /** Those of one entry. */
+  leavingOf(entry: Entry): readonly Leaving[] {
+    return this.#leaving.of(entry.key);
   }
 
   /** Lets go of those whose time is over, or that `idle` says have no connection any more; how many. */
   release(now: number, idle: (one: Leaving) => boolean): number {
-    const gone = new Set(this.#leaving.filter((one) => one.until <= now || idle(one)));
+    const gone = this.#leaving.release(now, idle);
     if (gone.size === 0) return 0;
-    this.#leaving = this.#leaving.filter((one) => !gone.has(one));
-    const keys = new Set([...gone].map((one) => one.entry));
-    for (const entry of this.#roster) if (keys.has(entry.key)) this.#touch(entry);
-    return gone.size;
+    for (const entry of this.#roster) if (gone.has(entry.key)) this.#touch(entry);
+    return [...gone.values()].reduce((sum, count) => sum + count, 0);
   }
 
   get quorums(): ReadonlyMap<string, boolean> {
@@ -311,5 +291,4 @@ export class Situation {
   }
 }
 
-const memberKey = ({ destination }: Leaving) => destinationKeyText(destination);
 const overrideKey = ({ service, server }: Override) => `${service}\0${server}`;
