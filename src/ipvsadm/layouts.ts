@@ -12,13 +12,21 @@ import type { Lookup } from './lookup.ts';
 import type { OptionName } from './options.ts';
 import type { ProcRow } from './proc-table.ts';
 import { schedulerFlagsText } from './schedulers.ts';
-import { counterText, destinationLabel, forwardLabel, netmaskText, serviceLabel, tunnelLabel } from './texts.ts';
+import {
+  asIpvsadmPrints,
+  counterText,
+  destinationLabel,
+  forwardLabel,
+  netmaskText,
+  serviceLabel,
+  tunnelLabel,
+} from './texts.ts';
 
 export interface Format {
   readonly exact: boolean;
   /** Names instead of numbers where there are any. */
   readonly names: Lookup | undefined;
-  /** All 64 bits of a destination's counters, of which ipvsadm reads 32 of most. */
+  /** All 64 bits of a destination's counters, of which ipvsadm reads 32 of most, and marks without a sign. */
   readonly wide: boolean;
 }
 
@@ -42,10 +50,13 @@ const columns = (width: number, values: readonly (string | number)[]): string =>
 const counters = (values: readonly (bigint | undefined)[], exact: boolean): string =>
   values.map((value) => counterText(value ?? 0n, exact)).join('');
 
-function withFlags(service: Service, { names }: Format): string {
+const label = (service: Service, { names, wide }: Format): string =>
+  serviceLabel(wide ? service : asIpvsadmPrints(service), names);
+
+function withFlags(service: Service, format: Format): string {
   const { scheduler, flags, timeout, peName } = service;
   const schedulerFlags = schedulerFlagsText(flags, scheduler);
-  let text = `${serviceLabel(service, names)} ${scheduler}`;
+  let text = `${label(service, format)} ${scheduler}`;
   if (schedulerFlags) text += ` (${schedulerFlags})`;
   if (flags & IP_VS_SVC_F_PERSISTENT) {
     const mask = netmaskText(service);
@@ -112,14 +123,14 @@ const rates = (stats: Stats | undefined, { exact }: Format): string =>
 const STATS: Layout = {
   title: numbers(['Conns', 'InPkts', 'OutPkts', 'InBytes', 'OutBytes']),
   needsStats: true,
-  service: (service, format) => left(serviceLabel(service, format.names), LABEL) + amounts(service.stats, format),
+  service: (service, format) => left(label(service, format), LABEL) + amounts(service.stats, format),
   destination: (dest, format) => amounts(asRead(dest.stats, format), format),
 };
 
 const RATE: Layout = {
   title: numbers(['CPS', 'InPPS', 'OutPPS', 'InBPS', 'OutBPS']),
   needsStats: true,
-  service: (service, format) => left(serviceLabel(service, format.names), LABEL) + rates(service.stats, format),
+  service: (service, format) => left(label(service, format), LABEL) + rates(service.stats, format),
   destination: (dest, format) => rates(asRead(dest.stats, format), format),
 };
 

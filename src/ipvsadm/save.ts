@@ -13,7 +13,7 @@ import { fetchNames, readTable } from './listing.ts';
 import { endpointText, type Lookup } from './lookup.ts';
 import type { Output } from './output.ts';
 import { schedulerFlagsText } from './schedulers.ts';
-import { forwardOption, netmaskText, serviceSelector, tunnelOptions } from './texts.ts';
+import { asIpvsadmPrints, forwardOption, netmaskText, serviceSelector, tunnelOptions } from './texts.ts';
 
 export function serviceRule(service: Service, names: Lookup | undefined): string {
   const { scheduler, flags, timeout, peName } = service;
@@ -52,17 +52,18 @@ export function localAddressRule(service: Service, address: LocalAddress, names:
 }
 
 /**
- * Prints every rule. Local addresses stand before the first real server that needs them; one that drains is on its
+ * Prints every rule; `strict`: with what ipvsadm loses, thresholds and marks above 2147483647. Local addresses stand before the first real server that needs them; one that drains is on its
  * way out and is left out.
  */
 export async function save(ipvs: Ipvs, names: Lookup | undefined, output: Output, strict: boolean): Promise<void> {
   for await (const entry of readTable(ipvs, { stats: false, sort: true })) {
     const { service, destinations } = entry;
     if (names) await fetchNames([entry], names);
-    output.out(serviceRule(service, names));
+    const printed = strict ? service : asIpvsadmPrints(service);
+    output.out(serviceRule(printed, names));
     if (service.numLocalAddresses)
       for (const address of await ipvs.localAddresses(service))
-        if (!address.draining) output.out(localAddressRule(service, address, names));
-    for (const dest of destinations) output.out(destinationRule(service, dest, names, strict));
+        if (!address.draining) output.out(localAddressRule(printed, address, names));
+    for (const dest of destinations) output.out(destinationRule(printed, dest, names, strict));
   }
 }

@@ -21,6 +21,8 @@ import {
 } from '../ipvs/index.ts';
 import { endpointText, type Lookup } from './lookup.ts';
 
+const INT32_MAX = 0x7fffffff;
+
 const PROTOCOL_LABELS: Readonly<Record<number, string>> = {
   [IPPROTO_TCP]: 'TCP',
   [IPPROTO_UDP]: 'UDP',
@@ -53,6 +55,11 @@ const FORWARD_OPTIONS: Readonly<Record<number, string>> = {
 
 export const forwardLabel = ({ method }: Destination): string => FORWARD_LABELS[method] ?? '(null)';
 export const forwardOption = ({ method }: Destination): string => FORWARD_OPTIONS[method] ?? '(null)';
+
+/** The service with its mark as ipvsadm prints it: a signed number, which it takes back from nobody. */
+export function asIpvsadmPrints(service: Service): Service {
+  return service.fwmark > INT32_MAX ? { ...service, fwmark: service.fwmark | 0 } : service;
+}
 
 /** `TCP  192.0.2.1:80` or `FWM  7`; IPv4 names are cut at 33 characters. */
 export function serviceLabel(service: Service, names: Lookup | undefined): string {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // What a program answers to a command line: run as a process or in this one; and the record of answers.
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { text } from 'node:stream/consumers';
 import { Ipvs } from '../../../src/ipvs/index.ts';
 import { main } from '../../../src/ipvsadm/index.ts';
 import type { Output } from '../../../src/ipvsadm/output.ts';
@@ -17,10 +19,15 @@ export interface Answer {
 
 export type Said = Omit<Answer, 'table'>;
 
-export function asProcess(program: string, { words, input = '' }: Case): Said {
-  const { status, stdout, stderr, error } = spawnSync(program, words, { encoding: 'utf8', input, maxBuffer: 1 << 26 });
-  if (error && (error as NodeJS.ErrnoException).code !== 'EPIPE') throw error;
-  return { status, stdout, stderr };
+export async function asProcess(program: string, { words, input = '' }: Case): Promise<Said> {
+  const child = spawn(program, words);
+  // A program that ends without reading its input is no error of ours.
+  child.stdin.on('error', () => {});
+  child.stdin.end(input);
+  const ended = once(child, 'close');
+  const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
+  await ended;
+  return { status: child.exitCode, stdout, stderr };
 }
 
 class Captured implements Output {
@@ -39,18 +46,21 @@ class Captured implements Output {
   flush(): void {}
 }
 
-async function* once(text: string): AsyncGenerator<string> {
-  if (text !== '') yield text;
+async function* whole(input: string): AsyncGenerator<string> {
+  if (input !== '') yield input;
 }
 
 /** lvsadm within this process, under ipvsadm's name. */
 export async function inProcess({ words, input = '' }: Case, program = 'ipvsadm'): Promise<Said> {
   const output = new Captured();
-  const status = await main(words, { program, output, input: once(input) });
+  const status = await main(words, { program, output, input: whole(input) });
   return { status, stdout: output.stdout, stderr: output.stderr };
 }
 
 const USAGE = 2;
+
+/** Wrong usage is found before the kernel is asked. */
+export const isRefused = ({ input }: Case, { status }: Said): boolean => status === USAGE && input === undefined;
 
 /** Asks one question after the other, each of the known table. */
 export class Questions {
@@ -63,8 +73,8 @@ export class Questions {
       this.#start = await tableLines(this.#ipvs);
     }
     const said = await run(one);
-    // Wrong usage is found before the kernel is asked. Were it not, the next answer would show a table of its own.
-    if (said.status === USAGE && one.input === undefined) return { ...said, table: '' };
+    // Were the kernel asked all the same, the next answer would show a table of its own.
+    if (isRefused(one, said)) return { ...said, table: '' };
     const table = change(this.#start, await tableLines(this.#ipvs));
     if (table !== '') await reset(this.#ipvs);
     return { ...said, table };

@@ -10,9 +10,20 @@ export interface Difference {
   expected(original: Answer, ours: Answer): Answer;
 }
 
+const VERSION = 'ipvsadm v1.31 2019/12/24 (compiled with popt and IPVS v1.2.1)';
+const HELP = /^(-h.*|--help)$/;
+
 const isServer = ([command = '']: readonly string[]) => /^(-[ae]|--(add|edit)-server)$/.test(command);
 
 export const DIFFERENCES: readonly Difference[] = [
+  {
+    reason: 'The help names the options of lvsadm as well, and is worded anew. Its stream and its status are the same.',
+    applies: ({ words }, original) => HELP.test(words[0] ?? '') && original.status === 0,
+    expected: (original, ours) => ({
+      ...original,
+      stdout: ours.stdout.startsWith(`${VERSION}\nUsage:\n`) ? ours.stdout : '',
+    }),
+  },
   {
     reason: "ipvsadm crashes when --sched-flags names nothing (','); lvsadm takes it as no flags.",
     applies: (_one, original) => original.status === null,

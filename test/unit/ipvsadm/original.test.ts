@@ -36,8 +36,8 @@ after(() => original.close());
 function byOurs({ words }: Case): Answer {
   const answer = { status: AT_THE_DOOR, stdout: '', stderr: '', table: '' };
   try {
-    parse(words, lookup, 'ipvsadm');
-    return answer;
+    const { command } = parse(words, lookup, 'ipvsadm');
+    return command === 'help' || command === 'version' ? { ...answer, status: 0 } : answer;
   } catch (error) {
     assert.ok(!(error instanceof HostNeeded));
     assert.ok(error instanceof Fatal || error instanceof Rejected, String(error));

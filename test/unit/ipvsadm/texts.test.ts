@@ -8,7 +8,7 @@ import { daemonsText } from '../../../src/ipvsadm/daemons.ts';
 import { destinationRow, layoutFor } from '../../../src/ipvsadm/layouts.ts';
 import { LOCAL_ADDRESS_TITLE, localAddressesText } from '../../../src/ipvsadm/local-addresses.ts';
 import { destinationRule, localAddressRule, serviceRule } from '../../../src/ipvsadm/save.ts';
-import { counterText } from '../../../src/ipvsadm/texts.ts';
+import { asIpvsadmPrints, counterText } from '../../../src/ipvsadm/texts.ts';
 
 const service: Service = {
   family: 2,
@@ -147,8 +147,11 @@ test('saved rules', () => {
   assert.equal(serviceRule(service, undefined), '-A -t 192.0.2.1:80 -s rr\n');
   assert.equal(destinationRule(service, dest, undefined), '-a -t 192.0.2.1:80 -r 10.0.0.2:8080 -b -w 100\n');
   assert.equal(localAddressRule(service, laddr, undefined), '-P -t 192.0.2.1:80 -z 10.1.0.1\n');
-  // As an unsigned number, or it could not be restored; ipvsadm 1.31 writes -1.
-  assert.equal(serviceRule({ ...service, fwmark: 0xffffffff }, undefined), '-A -f 4294967295 -s rr\n');
+  // As an unsigned number, or it could not be restored; ipvsadm 1.31 writes -1, and so does -S without --strict.
+  const marked = { ...service, fwmark: 0xffffffff };
+  assert.equal(serviceRule(marked, undefined), '-A -f 4294967295 -s rr\n');
+  assert.equal(serviceRule(asIpvsadmPrints(marked), undefined), '-A -f -1 -s rr\n');
+  assert.equal(asIpvsadmPrints(service), service);
 });
 
 test('connections', () => {
