@@ -2,7 +2,7 @@
 /**
  * popt's way through a command line, as an ordered stream of events. ipvsadm's grammar leans on it: the order of
  * options matters, short options cluster and take their argument glued on, some arguments are optional, and
- * long names cannot be shortened. Compared with libpopt itself in test/unit/popt.test.ts.
+ * long names cannot be shortened. Compared with libpopt itself in test/unit/ipvsadm/popt.test.ts.
  */
 
 export interface PoptOption {
