@@ -23,6 +23,8 @@ const COLON = 58;
 const INT_MAX = 0x7fffffff;
 /** In the kernel's structures a name has 16 bytes, its NUL included. */
 const NAME_MAX = 15;
+/** ipvsadm overlooks this word wherever it stands, not only where rules may start with it. */
+export const OVERLOOKED = 'ipvsadm';
 
 const code = (letter: string) => letter.charCodeAt(0);
 const [LOWER_A, UPPER_A, G, I, M, R, S, T, U, W, Z] = [...'aAgimrstuwz'].map(code);
@@ -62,6 +64,7 @@ export class PlainRules {
       if (letter < (LOWER_A as number) || letter > (Z as number)) return false;
       scheduler += String.fromCharCode(letter);
     }
+    if (scheduler === OVERLOOKED) return false;
     this.#additions.addService(protocol, address, port, scheduler);
     return true;
   }

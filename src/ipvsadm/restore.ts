@@ -10,13 +10,12 @@ import { changeOf, featureOf } from './commands.ts';
 import { change, DONE, type Outcome, parseLine, REFUSED, refusal, report, show } from './execute.ts';
 import type { Invocation } from './invocation.ts';
 import { Fatal, Rejected, tryHelp } from './outcome.ts';
-import { PlainRules } from './plain-rules.ts';
+import { OVERLOOKED, PlainRules } from './plain-rules.ts';
 import type { Connected, Session } from './session.ts';
 
 /** Answers awaited before more lines are read; several windows of the netlink client. */
 const AHEAD = 1024;
-/** Names that a rule may start with. */
-const PROGRAMS = new Set(['ipvsadm', 'lvsadm']);
+const OURS = 'lvsadm';
 
 const NEWLINE = 10;
 
@@ -158,8 +157,8 @@ class Restore {
 /** The words of a line, without the program's name that may stand before them. */
 export function ruleWords(text: string): string[] {
   const words = wordsOf(text);
-  if (PROGRAMS.has(words[0] ?? '')) words.shift();
-  return words;
+  if (words[0] === OURS) words.shift();
+  return text.includes(OVERLOOKED) ? words.filter((word) => word !== OVERLOOKED) : words;
 }
 
 /** Words between white space; most lines have single blanks only. */

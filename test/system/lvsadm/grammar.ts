@@ -206,8 +206,20 @@ const RULES = [
 const MARKS =
   '-A -f 4294967295 -s rr\n-A -f 2147483648 -6\n-L -n -f 4294967295\n-L -n --stats -f 2147483648 -6\n-A -f -1\n';
 
+/** ipvsadm leaves its own name out, wherever it stands. */
+const OWN_NAME = [
+  '-A -t 192.0.2.77:80 -s ipvsadm\n',
+  '-A -t 192.0.2.77:80 -s ipvsadm rr\n',
+  '-A -t 192.0.2.77:80 -s rr ipvsadm\n',
+  'ipvsadm ipvsadm -A ipvsadm -f 79\n',
+  '/sbin/ipvsadm -A -f 79\n',
+  '-A -f 79 /sbin/ipvsadm\n',
+  'ipvsadm x\n',
+  'ipvsadm -A -f xipvsadm\n',
+];
+
 function* restores(random: () => number): Generator<Case> {
-  yield { words: ['-R'], input: MARKS };
+  for (const input of [MARKS, ...OWN_NAME]) yield { words: ['-R'], input };
   for (const rule of RULES) for (const end of ['', '\n', '\n\n']) yield { words: ['-R'], input: rule + end };
   for (let i = 0; i < 60; i++) {
     const lines = Array.from({ length: 1 + Math.floor(random() * 5) }, () => pick(RULES, random));
