@@ -15,9 +15,9 @@ import { services, site, startListener } from './versus/site.ts';
 const rounds = Number(process.env.BENCH_ROUNDS ?? 3);
 const rates = (process.env.BENCH_RATES ?? '250,500,1000,2000,5000').split(',').map(Number);
 const SERVERS = 4;
-/** Seconds: of every check, before a measurement, of one. */
+/** Seconds: of every check, before a measurement (V8 translates what has run often, and only then), of one. */
 const INTERVAL = 2;
-const WARM_UP = 15;
+const WARM_UP = Number(process.env.BENCH_WARM_UP ?? 90);
 const DURATION = 20;
 /** Seconds that a start may take. */
 const PATIENCE = 300;

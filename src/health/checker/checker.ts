@@ -11,7 +11,7 @@ import { Complaints } from './complaints.ts';
 import type { Load } from './messages.ts';
 
 /** Milliseconds between two looks at the schedule: what falls due in between starts together. */
-const TICK = 10;
+const TICK = 20;
 /** The longest that it sleeps. */
 const LONGEST_SLEEP = 1000;
 
