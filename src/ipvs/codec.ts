@@ -168,11 +168,7 @@ export function readInfo(info: InfoAttributes): IpvsInfo {
 function featureBit(bits: Uint8Array, bit: number): boolean {
   const word = (bit >> 5) * 4;
   if (word + 4 > bits.length) return false;
-  return ((host.readU32(asBuffer(bits), word) >>> (bit & 31)) & 1) === 1;
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return ((host.readU32(bits, word) >>> (bit & 31)) & 1) === 1;
 }
 
 /** struct ip_vs_flags. */
@@ -185,7 +181,7 @@ function words(flags: number, mask: number): Uint8Array {
 
 function firstWord(bytes: Uint8Array): number {
   if (bytes.length < 4) throw new MalformedError(`service flags of ${bytes.length} bytes`);
-  return host.readU32(asBuffer(bytes), 0);
+  return host.readU32(bytes, 0);
 }
 
 function readFamily(family: number | undefined): Family {
@@ -196,7 +192,11 @@ function readFamily(family: number | undefined): Family {
 function readAddress(family: Family, bytes: Uint8Array | undefined): Uint8Array {
   const length = family === AF_INET ? 4 : 16;
   if (!bytes || bytes.length < length) throw new MalformedError('address missing or too short');
-  return bytes.subarray(0, length);
+  if (bytes.length === length) return bytes;
+  // As everywhere: for a few bytes a loop costs less than a view.
+  const address = new Uint8Array(length);
+  for (let i = 0; i < length; i++) address[i] = bytes[i] as number;
+  return address;
 }
 
 const swap = Buffer.alloc(4);

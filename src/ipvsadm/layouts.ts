@@ -10,7 +10,6 @@ import {
 } from '../ipvs/index.ts';
 import type { Lookup } from './lookup.ts';
 import type { OptionName } from './options.ts';
-import type { ProcRow } from './proc-table.ts';
 import { schedulerFlagsText } from './schedulers.ts';
 import {
   asIpvsadmPrints,
@@ -161,9 +160,4 @@ export function layoutFor(options: ReadonlySet<OptionName>): Layout {
 export function destinationRow(service: Service, dest: Destination, layout: Layout, format: Format): string {
   const name = left(destinationLabel(service, dest, format.names), 28);
   return `  -> ${name}${layout.needsStats ? '' : ' '}${layout.destination(dest, format)}\n`;
-}
-
-/** The same of a table read from /proc, in numbers. */
-export function procRow(service: Service, row: ProcRow): string {
-  return `  -> ${left(destinationLabel(service, row, undefined), 28)} ${row.columns}\n`;
 }

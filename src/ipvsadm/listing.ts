@@ -3,7 +3,7 @@
 import type { Destination, Ipvs, IpvsInfo, LocalAddress, Service } from '../ipvs/index.ts';
 import type { Filters } from './filters/index.ts';
 import type { Invocation } from './invocation.ts';
-import { destinationRow, type Format, type Layout, layoutFor, procRow } from './layouts.ts';
+import { destinationRow, type Format, type Layout, layoutFor } from './layouts.ts';
 import type { Lookup } from './lookup.ts';
 import type { Output } from './output.ts';
 import type { Session } from './session.ts';
@@ -118,7 +118,7 @@ export async function list(
 
 /** A large table in two readings instead of one for each service; false where that cannot be. */
 async function listFromProc(
-  services: Service[],
+  services: readonly Service[],
   info: IpvsInfo,
   layout: Layout,
   format: Format,
@@ -128,14 +128,9 @@ async function listFromProc(
   const { readProcTable } = await import('./proc-table.ts');
   const table = readProcTable(services);
   if (!table) return false;
-  const places = new Map(services.map((service, index) => [service, index]));
+  const { listProcTable } = await import('./proc-listing.ts');
   output.out(`${versionText(info)}\n${titleText(layout)}`);
-  for (const service of sort ? sortServices(services) : services) {
-    const rows = table.rows(places.get(service) ?? -1);
-    let text = `${layout.service(service, format)}\n`;
-    for (const row of sort ? sortDestinations(rows) : rows) text += procRow(service, row);
-    output.out(text);
-  }
+  listProcTable(table, services, layout, format, sort, output);
   return true;
 }
 

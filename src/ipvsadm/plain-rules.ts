@@ -91,10 +91,11 @@ export class PlainRules {
   }
 
   #option(letter: number | undefined): boolean {
-    const { [this.#at]: a, [this.#at + 1]: b, [this.#at + 2]: c, [this.#at + 3]: d } = this.#data;
-    if (a !== BLANK || b !== DASH || c !== letter || d !== BLANK || this.#at + 4 > this.#end) return false;
-    this.#at += 4;
-    return true;
+    const data = this.#data;
+    const at = this.#at;
+    if (data[at] !== BLANK || data[at + 1] !== DASH || data[at + 2] !== letter || data[at + 3] !== BLANK) return false;
+    this.#at = at + 4;
+    return this.#at <= this.#end;
   }
 
   /** ` -m`. */

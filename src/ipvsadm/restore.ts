@@ -19,11 +19,13 @@ const OURS = 'lvsadm';
 
 const NEWLINE = 10;
 
-/** Where a plain rule stands. */
-interface PlainLine {
+/** Plain rules that wait to be sent together, and where they stand: the start and the end of each. */
+interface Plain {
+  readonly rules: PlainRules;
+  readonly additions: Additions;
+  /** Of all of them. */
   data: Buffer;
-  start: number;
-  end: number;
+  places: number[];
 }
 
 class Restore {
@@ -32,7 +34,7 @@ class Restore {
   readonly #pending: (Outcome | Promise<Outcome>)[] = [];
   readonly #proven = new Set<Feature>();
   /** Plain rules that wait to be sent together; never while other answers are awaited. */
-  #plain: { rules: PlainRules; additions: Additions; lines: PlainLine[] } | undefined;
+  #plain: Plain | undefined;
 
   constructor(session: Session) {
     this.#session = session;
@@ -44,9 +46,10 @@ class Restore {
       if (!this.#session.connected) return this.line(data.toString('utf8', start, end));
       return this.#beginPlain(this.#session.connected).then(() => this.take(data, start, end));
     }
-    const { rules, additions, lines } = this.#plain;
+    const { rules, additions, places } = this.#plain;
     if (this.#pending.length === 0 && rules.take(data, start, end)) {
-      lines.push({ data, start, end });
+      this.#plain.data = data;
+      places.push(start, end);
       return additions.full ? this.#sendPlain() : undefined;
     }
     const text = data.toString('utf8', start, end);
@@ -56,22 +59,23 @@ class Restore {
   async #beginPlain({ ipvs }: Connected): Promise<void> {
     await this.settle(0);
     const additions = await ipvs.additions();
-    this.#plain = { rules: new PlainRules(additions), additions, lines: [] };
+    this.#plain = { rules: new PlainRules(additions), additions, data: Buffer.alloc(0), places: [] };
   }
 
   /** Sends the plain rules that have gathered; what is refused is read once more, to be told in the usual words. */
   async #sendPlain(): Promise<void> {
     const { connected } = this.#session;
     if (!this.#plain || !connected || this.#plain.additions.count === 0) return;
-    const { additions, lines } = this.#plain;
+    const { additions, data, places } = this.#plain;
+    const last = additions.count - 1;
     const refused = await connected.ipvs.sendAdditions(additions);
-    this.#plain.lines = [];
+    this.#plain.places = [];
     for (const [index, error] of [...refused].sort(([one], [other]) => one - other)) {
-      const { data, start, end } = lines[index] as PlainLine;
-      const line = await parseLine(ruleWords(data.toString('utf8', start, end)), this.#session);
+      const text = data.toString('utf8', places[2 * index], places[2 * index + 1]);
+      const line = await parseLine(ruleWords(text), this.#session);
       this.#tell(refusal(line, error, REFUSED));
     }
-    if (!refused.has(lines.length - 1)) this.#tell(DONE);
+    if (!refused.has(last)) this.#tell(DONE);
   }
 
   #tell(outcome: Outcome): void {

@@ -4,6 +4,7 @@ import { NetlinkError } from '../base/errors.ts';
 import { Ipvs, type IpvsInfo } from '../ipvs/index.ts';
 import { UnknownFamilyError } from '../netlink/generic.ts';
 import { initComplaint } from './complaints.ts';
+import { standardInput } from './input.ts';
 import { Lookup } from './lookup.ts';
 import { Fatal } from './outcome.ts';
 import type { Output } from './output.ts';
@@ -39,7 +40,7 @@ export class Session {
 
   /** What -R reads. */
   get input(): Rules {
-    return this.#input ?? process.stdin;
+    return this.#input ?? standardInput();
   }
 
   /** What connect() found, once it has. */

@@ -49,23 +49,34 @@ function compareDestinations(a: Prepared<DestinationKey>, b: Prepared<Destinatio
 }
 
 /** Sorts in place: halves first, then merged, the left one first where they are equal. */
-function mergeSort<T>(items: T[], compare: (a: T, b: T) => number, from = 0, to = items.length): void {
+export function mergeSort<T>(items: T[], compare: (a: T, b: T) => number): void {
+  sortPart(items, compare, 0, items.length, []);
+}
+
+/** `left` has room for the first half of a part. */
+function sortPart<T>(items: T[], compare: (a: T, b: T) => number, from: number, to: number, left: T[]): void {
   if (to - from < 2) return;
-  const middle = from + Math.floor((to - from) / 2);
-  mergeSort(items, compare, from, middle);
-  mergeSort(items, compare, middle, to);
-  const [left, right] = [items.slice(from, middle), items.slice(middle, to)];
-  let [i, j] = [0, 0];
-  for (let at = from; at < to; at++) {
-    const [a, b] = [left[i] as T, right[j] as T];
-    if (j === right.length || (i < left.length && compare(a, b) <= 0)) {
-      items[at] = a;
+  const middle = from + ((to - from) >> 1);
+  sortPart(items, compare, from, middle, left);
+  sortPart(items, compare, middle, to, left);
+  const count = middle - from;
+  for (let i = 0; i < count; i++) left[i] = items[from + i] as T;
+  let i = 0;
+  let j = middle;
+  let at = from;
+  while (i < count && j < to) {
+    const a = left[i] as T;
+    const b = items[j] as T;
+    if (compare(a, b) <= 0) {
+      items[at++] = a;
       i++;
     } else {
-      items[at] = b;
+      items[at++] = b;
       j++;
     }
   }
+  // What is left of the right half is where it belongs.
+  while (i < count) items[at++] = left[i++] as T;
 }
 
 function sortBy<T extends DestinationKey>(items: T[], compare: (a: Prepared<T>, b: Prepared<T>) => number): T[] {

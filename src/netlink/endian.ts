@@ -2,8 +2,8 @@
 /** Netlink speaks the host's byte order; the choice is made once, when the module loads. */
 
 export interface HostOrder {
-  readU16(buffer: Buffer, at: number): number;
-  readU32(buffer: Buffer, at: number): number;
+  readU16(buffer: Uint8Array, at: number): number;
+  readU32(buffer: Uint8Array, at: number): number;
   readI32(buffer: Buffer, at: number): number;
   readU64(buffer: Buffer, at: number): bigint;
   writeU16(buffer: Buffer, value: number, at: number): void;
@@ -28,8 +28,13 @@ const little: HostOrder = {
 };
 
 const big: HostOrder = {
-  readU16: (buffer, at) => buffer.readUInt16BE(at),
-  readU32: (buffer, at) => buffer.readUInt32BE(at),
+  readU16: (buffer, at) => ((buffer[at] as number) << 8) | (buffer[at + 1] as number),
+  readU32: (buffer, at) =>
+    (((buffer[at] as number) << 24) |
+      ((buffer[at + 1] as number) << 16) |
+      ((buffer[at + 2] as number) << 8) |
+      (buffer[at + 3] as number)) >>>
+    0,
   readI32: (buffer, at) => buffer.readInt32BE(at),
   readU64: (buffer, at) => buffer.readBigUInt64BE(at),
   writeU16: (buffer, value, at) => buffer.writeUInt16BE(value, at),

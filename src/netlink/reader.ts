@@ -66,8 +66,10 @@ export class AttributeReader {
   /** Up to the first NUL, if there is one. */
   string(): string {
     const end = this.start + this.length;
-    const nul = this.#buffer.subarray(this.start, end).indexOf(0);
-    return this.#buffer.toString('utf8', this.start, nul < 0 ? end : this.start + nul);
+    let nul = this.start;
+    let bits = 0;
+    for (; nul < end && this.#buffer[nul] !== 0; nul++) bits |= this.#buffer[nul] as number;
+    return this.#buffer.toString(bits < 128 ? 'latin1' : 'utf8', this.start, nul);
   }
 
   /** A copy: the buffer is used again for the next messages. */

@@ -8,9 +8,13 @@ import { destinationAttributes, serviceAttributes } from '../../src/ipvs/codec.t
 import { Additions, IPVS_CMD_NEW_DEST, IPVS_CMD_NEW_SERVICE } from '../../src/ipvs/index.ts';
 import { COMMAND, type CommandAttributes } from '../../src/ipvs/tables.ts';
 import { parse } from '../../src/ipvsadm/grammar.ts';
+import { destinationRow, layoutFor } from '../../src/ipvsadm/layouts.ts';
+import type { ServiceWithDestinations } from '../../src/ipvsadm/listing.ts';
 import { Lookup } from '../../src/ipvsadm/lookup.ts';
 import { PlainRules } from '../../src/ipvsadm/plain-rules.ts';
+import { listProcTable } from '../../src/ipvsadm/proc-listing.ts';
 import { parseProcTable } from '../../src/ipvsadm/proc-table.ts';
+import { sortDestinations, sortServices } from '../../src/ipvsadm/sort.ts';
 import { encodeTable } from '../../src/netlink/attributes.ts';
 import { MessageWriter } from '../../src/netlink/writer.ts';
 
@@ -101,40 +105,117 @@ function host(bytes: Uint8Array): string {
   return bytes.length === 4 ? digits.toUpperCase() : `[${digits.replace(/(.{4})(?!$)/g, '$1:')}]`;
 }
 
-const place = fc.record({ address, port: fc.nat({ max: 65535 }) });
-const services = fc.array(fc.tuple(place, fc.constantFrom(6, 17, 132), fc.nat({ max: 2 }), fc.array(place)), {
-  maxLength: 6,
+const count = fc.nat({ max: 20_000_000 });
+const servers = fc.oneof(
+  { weight: 3, arbitrary: fc.array(fc.tuple(fc.constantFrom(...v4Places()), count, count), { maxLength: 12 }) },
+  { weight: 1, arbitrary: fc.array(fc.tuple(fc.record({ address, port: fc.nat({ max: 65535 }) }), count, count)) },
+);
+const services = fc.record({
+  address,
+  port: fc.nat({ max: 65535 }),
+  protocol: fc.constantFrom(6, 17, 132),
+  fwmark: fc.nat({ max: 2 }),
 });
+const tables = fc.array(fc.tuple(services, servers), { maxLength: 6 }).map((entries) =>
+  entries.map(([{ address: bytes, ...rest }, list]): ServiceWithDestinations => {
+    const blank = { scheduler: 'rr', flags: 0, timeout: 0, netmask: 0xffffffff, peName: '', stats: undefined };
+    const service = { ...blank, ...rest, family: familyOf(bytes), address: bytes };
+    return {
+      service: { ...service, portMin: undefined, portMax: undefined, numLocalAddresses: undefined },
+      destinations: list.map(([at, activeConnections, inactiveConnections]) => ({
+        ...{ ...at, family: familyOf(at.address), method: 0, weight: 1, upperThreshold: 0, lowerThreshold: 0 },
+        ...{ tunnelType: 0, tunnelPort: 0, tunnelFlags: 0, activeConnections, inactiveConnections },
+        ...{ persistentConnections: 0, stats: undefined },
+      })),
+    };
+  }),
+);
+
+/** Few, so that they meet, and some so far apart that ipvsadm's order is not transitive. */
+function v4Places() {
+  const bytes = [
+    [10, 0, 0, 1],
+    [192, 0, 2, 1],
+    [100, 64, 0, 9],
+    [255, 255, 255, 255],
+    [0, 0, 0, 0],
+  ];
+  return bytes.flatMap((some) => [80, 443, 65535, 0].map((port) => ({ address: Uint8Array.from(some), port })));
+}
+
+function familyOf(bytes: Uint8Array): Family {
+  return bytes.length === 4 ? AF_INET : AF_INET6;
+}
+
+const isIpv6 = ({ family }: { family: Family }) => family === AF_INET6;
+
+/** As ip_vs_info_seq_show() writes it. */
+function procText(table: readonly ServiceWithDestinations[]): string {
+  let text = HEAD;
+  const name: Record<number, string> = { 6: 'TCP', 17: 'UDP', 132: 'SCTP' };
+  const at = ({ address: bytes, port }: { address: Uint8Array; port: number }) =>
+    `${host(bytes)}:${hex(port, 4).toUpperCase()}`;
+  for (const { service, destinations } of table) {
+    const { fwmark, protocol } = service;
+    text += fwmark ? `FWM  ${hex(fwmark, 8)} rr\n` : `${name[protocol]}  ${at(service)} rr ops \n`;
+    for (const one of destinations) {
+      const counts = [one.activeConnections, one.inactiveConnections]
+        .map((value) => String(value).padEnd(10))
+        .join(' ');
+      text += `  -> ${at(one)}      Masq    1      ${counts}\n`;
+    }
+  }
+  return text;
+}
 
 test('/proc/net/ip_vs: each service gets its real servers, or nothing is believed', () => {
   fc.assert(
-    fc.property(services, fc.boolean(), (table, cut) => {
-      let text = HEAD;
-      const keys = table.map(([{ address: bytes, port }, protocol, fwmark, servers]) => {
-        const at = `${host(bytes)}:${hex(port, 4).toUpperCase()}`;
-        const name = { 6: 'TCP', 17: 'UDP', 132: 'SCTP' }[protocol];
-        text += fwmark ? `FWM  ${hex(fwmark, 8)} rr\n` : `${name}  ${at} rr ops \n`;
-        for (const one of servers)
-          text += `  -> ${host(one.address)}:${hex(one.port, 4).toUpperCase()}      Masq    1      2          3         \n`;
-        return {
-          ...{ family: (bytes.length === 4 ? AF_INET : AF_INET6) as Family, protocol, address: bytes, port, fwmark },
-        };
-      });
-      const found = parseProcTable(text, keys);
+    fc.property(tables, fc.boolean(), (table, cut) => {
+      const text = procText(table);
+      const keys = table.map(({ service }) => service);
+      const found = parseProcTable(Buffer.from(text), keys);
       assert.ok(found);
-      for (const [index, [, , , servers]] of table.entries()) {
+      for (const [index, { destinations }] of table.entries()) {
         const rows = found.rows(index);
+        const wanted = destinations.map(({ family, address: bytes, port }) => ({ family, address: bytes, port }));
         assert.deepEqual(
-          rows.map((row) => ({ address: row.address, port: row.port })),
-          servers.map(({ address: at, port }) => ({ address: at, port })),
+          rows.map(({ family, address: bytes, port }) => ({ family, address: bytes, port })),
+          wanted,
         );
-        for (const { columns } of rows) assert.equal(columns, 'Masq    1      2          3         ');
+        for (const { columns, end } of rows) assert.match(text.slice(columns, end), /^Masq {4}1 {6}\d+ +\d+ +$/);
+        assert.equal(found.ipv4Rows(index)?.length, wanted.some(isIpv6) ? undefined : wanted.length);
       }
       if (keys.length === 0) return;
       const other = keys.map((key, index) => (index === keys.length - 1 ? { ...key, port: key.port ^ 1 } : key));
-      if (!keys.at(-1)?.fwmark) assert.equal(parseProcTable(text, other), undefined);
-      assert.equal(parseProcTable(text, keys.slice(1)), undefined);
-      assert.equal(parseProcTable(cut ? HEAD : '', keys), undefined);
+      if (!keys.at(-1)?.fwmark) assert.equal(parseProcTable(Buffer.from(text), other), undefined);
+      assert.equal(parseProcTable(Buffer.from(text), keys.slice(1)), undefined);
+      assert.equal(parseProcTable(Buffer.from(cut ? HEAD : ''), keys), undefined);
+    }),
+    { numRuns: numRuns / 10 },
+  );
+});
+
+test('what is listed from it is what is listed from netlink', () => {
+  const layout = layoutFor(new Set());
+  const format = { exact: false, names: undefined, wide: false };
+  fc.assert(
+    fc.property(tables, fc.boolean(), (table, sort) => {
+      const services = table.map(({ service }) => service);
+      const proc = parseProcTable(Buffer.from(procText(table)), services);
+      assert.ok(proc);
+      let said = '';
+      const take = (text: string) => {
+        said += text;
+      };
+      const output = { out: take, err: () => {}, flush: () => {}, gone: false };
+      listProcTable(proc, services, layout, format, sort, output);
+      const destinations = new Map(table.map((entry) => [entry.service, [...entry.destinations]]));
+      const wanted = (sort ? sortServices([...services]) : services).map((service) => {
+        const list = destinations.get(service) ?? [];
+        const rows = (sort ? sortDestinations(list) : list).map((one) => destinationRow(service, one, layout, format));
+        return `${layout.service(service, format)}\n${rows.join('')}`;
+      });
+      assert.equal(said, wanted.join(''));
     }),
     { numRuns: numRuns / 10 },
   );

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Builds what runs: src/bin and src/proc into CommonJS bundles (an ESM bundle with winston dies at start), native/ into
 // one addon by one cc call. Outputs appear by rename, so that a build beside a running test hurts nobody.
-import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { buildConfigSchema, configOutputs } from './config-schema.mjs';
+import { launcher, packOf } from './packed.mjs';
 import { runQuiet } from './run.mjs';
 import { say, short, top } from './say.mjs';
 
@@ -27,6 +28,9 @@ function stale(output, inputs) {
 /** What other programs may import (package.json's exports), as a bundle of its own. */
 const library = { source: join(top, 'src/netlink/index.ts'), output: join(top, 'dist/netlink/index.cjs') };
 
+/** Of what scripts call by the thousand; launched by the bundle of that name, see packed.mjs. */
+const pack = join(top, 'dist/bin/lvsadm.pack');
+
 /** Entry points and the bundle that each becomes. */
 function bundles() {
   const programs = ['bin', 'proc'].flatMap((dir) => {
@@ -39,27 +43,42 @@ function bundles() {
   return [...programs, library];
 }
 
+/** Puts a file into its place at once. */
+function place(output, content) {
+  const fresh = `${output}.${process.pid}`;
+  mkdirSync(dirname(output), { recursive: true });
+  writeFileSync(fresh, content, { mode: output.endsWith('.cjs') ? 0o755 : 0o644 });
+  renameSync(fresh, output);
+}
+
+async function bundle(source, options) {
+  const { build: esbuild } = await import('esbuild');
+  const common = { bundle: true, platform: 'node', format: 'cjs', target: 'node20', logLevel: 'warning' };
+  const { outputFiles } = await esbuild({ entryPoints: [source], write: false, ...common, ...options });
+  return outputFiles[0].text;
+}
+
 async function buildBundles(force) {
-  const inputs = [...filesUnder(join(top, 'src'), '.ts'), join(top, 'package.json'), join(top, 'tools/lib/build.mjs')];
-  const wanted = bundles().filter(({ output }) => force || stale(output, inputs));
-  if (wanted.length === 0) return;
-  const esbuild = await import('esbuild');
-  for (const { source, output } of wanted) {
-    const fresh = `${output}.${process.pid}`;
-    await esbuild.build({
-      entryPoints: [source],
-      outfile: fresh,
-      bundle: true,
-      platform: 'node',
-      format: 'cjs',
-      target: 'node20',
-      // A bundle lies as deep as its source (dist/bin, src/bin), so relative paths from import.meta.url stay right.
-      define: { 'import.meta.url': 'importMetaUrl' },
-      banner: { js: '#!/usr/bin/env node\nconst importMetaUrl = require("node:url").pathToFileURL(__filename).href;' },
-      logLevel: 'warning',
-    });
-    chmodSync(fresh, 0o755);
-    renameSync(fresh, output);
+  const inputs = [
+    ...filesUnder(join(top, 'src'), '.ts'),
+    ...['package.json', 'tools/lib/build.mjs', 'tools/lib/packed.mjs'].map((name) => join(top, name)),
+  ];
+  const launched = pack.replace(/pack$/, 'cjs');
+  for (const { source, output } of bundles()) {
+    // A pack fits one Node only.
+    const packed = output === launched && (force || stale(pack, [...inputs, process.execPath]));
+    if (!packed && !force && !stale(output, inputs)) continue;
+    // A bundle lies as deep as its source (dist/bin, src/bin), so relative paths from import.meta.url stay right.
+    if (output === launched) {
+      const define = { 'import.meta.url': '__filename' };
+      // import() has no meaning in a script that did not come from a file.
+      const supported = { 'dynamic-import': false };
+      place(pack, packOf(await bundle(source, { define, supported, minifyWhitespace: true }), pack));
+      place(output, launcher);
+    } else {
+      const js = '#!/usr/bin/env node\nconst importMetaUrl = require("node:url").pathToFileURL(__filename).href;';
+      place(output, await bundle(source, { define: { 'import.meta.url': 'importMetaUrl' }, banner: { js } }));
+    }
     say(`built ${short(output)}`);
   }
   for (const dir of ['bin', 'proc']) {
