@@ -15,7 +15,7 @@ import { setup } from './lib/setup.mjs';
 const benches = {
   // ksoftirqd first: what it does later than the sender would be counted in the next round.
   instructions: { options: ['--icount'], ready: 'chrt -f -p 50 $(pgrep -x ksoftirqd/0)' },
-  restore: { options: [], ready: 'modprobe ip_vs && modprobe ip_vs_wrr' },
+  restore: { options: ['--icount'], ready: 'modprobe ip_vs && modprobe ip_vs_wrr' },
   traffic: { options: [], ready: 'modprobe ip_vs' },
   scale: { options: ['--mem', '4G'], ready: 'modprobe ip_vs && modprobe ip_vs_wrr' },
   checks: { options: ['--mem', '4G'], ready: 'modprobe ip_vs && modprobe ip_vs_wrr' },

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 /** The C addon: non-blocking sockets of every family. Its one path, its types, nothing above it. */
-import { createRequire } from 'node:module';
 
 /** Bits of `watch()` and of its callback. */
 export const READABLE = 1;
@@ -102,6 +101,11 @@ let addon: NativeAddon | undefined;
 
 /** The addon, loaded at the first call. Sources and bundles lie equally deep, so the path is one and the same. */
 export function native(): NativeAddon {
-  addon ??= createRequire(import.meta.url)('../../build/native/lvsd.node') as NativeAddon;
+  if (!addon) {
+    const module = { exports: {} };
+    // As require() does, after a search that takes longer than this.
+    process.dlopen(module, `${import.meta.dirname}/../../build/native/lvsd.node`);
+    addon = module.exports as NativeAddon;
+  }
   return addon;
 }

@@ -23,7 +23,7 @@ export function listProcTable(
     const place = places.get(service) ?? -1;
     const rows = table.ipv4Rows(place);
     if (rows) {
-      if (sort) mergeSort(rows, compare);
+      if (sort) mergeSort(rows);
       for (const row of rows) page.row(row, table.data);
     } else {
       const mixed = table.rows(place);
@@ -34,11 +34,6 @@ export function listProcTable(
     }
   }
   page.flush();
-}
-
-/** As sortDestinations compares. */
-function compare(a: Ipv4Row, b: Ipv4Row): number {
-  return (a.address - b.address) | 0 || a.port - b.port;
 }
 
 const ARROW = '  -> ';
@@ -69,14 +64,14 @@ class Page {
   }
 
   /** `  -> 172.16.0.2:8080 ...`, padded, and the columns of `data`. */
-  row({ address, port, columns, end }: Ipv4Row, data: Uint8Array): void {
+  row({ number, port, columns, end }: Ipv4Row, data: Uint8Array): void {
     this.#reserve(MARGIN + end - columns);
     const bytes = this.#bytes;
     let at = this.#length;
     for (let i = 0; i < ARROW.length; i++) bytes[at++] = ARROW.charCodeAt(i);
     const name = at;
     for (let shift = 24; shift >= 0; shift -= 8) {
-      at = decimal(bytes, at, (address >>> shift) & 255);
+      at = decimal(bytes, at, (number >>> shift) & 255);
       bytes[at++] = shift > 0 ? DOT : COLON;
     }
     at = decimal(bytes, at, port);

@@ -10,6 +10,9 @@ import { closeSync, openSync, readSync } from 'node:fs';
 import { AF_INET, AF_INET6 } from '../base/addresses.ts';
 import { MalformedError } from '../base/errors.ts';
 import { type DestinationKey, IPPROTO_SCTP, IPPROTO_TCP, IPPROTO_UDP, type ServiceKey } from '../ipvs/index.ts';
+import type { Sortable } from './sort.ts';
+
+const NONE = new Uint8Array(0);
 
 export const PROC_TABLE = '/proc/net/ip_vs';
 
@@ -19,10 +22,8 @@ export interface ProcRow extends DestinationKey {
   readonly end: number;
 }
 
-/** The same of an IPv4 address, as a number. */
-export interface Ipv4Row {
-  readonly address: number;
-  readonly port: number;
+/** The same of an IPv4 address, ready to be sorted. */
+export interface Ipv4Row extends Sortable {
   readonly columns: number;
   readonly end: number;
 }
@@ -63,7 +64,16 @@ export class ProcTable {
       const end = endOfLine(this.data, at);
       if (this.data[place] === BRACKET || this.data[port] !== COLON || end < port + PORT) return undefined;
       const address = (hexAt(this.data, place, 4) << 16) | hexAt(this.data, place + 4, 4);
-      rows.push({ address: address >>> 0, port: hexAt(this.data, port + 1, 4), columns: port + PORT, end });
+      rows.push({
+        fwmark: 0,
+        order: 0,
+        family: AF_INET,
+        number: address >>> 0,
+        bytes: NONE,
+        port: hexAt(this.data, port + 1, 4),
+        columns: port + PORT,
+        end,
+      });
       at = end + 1;
     }
     return rows;

@@ -6,24 +6,45 @@
 import { AF_INET6, type Family } from '../base/addresses.ts';
 import type { DestinationKey, ServiceKey } from '../ipvs/index.ts';
 
-/** A difference as an int holds it. */
-const wrapped = (a: number, b: number): number => (a - b) | 0;
-
-/** An item with its address prepared: as a number, and for IPv6 as 16 bytes. */
-interface Prepared<T> {
-  readonly item: T;
+/**
+ * What is compared, prepared. There is one way to compare for services and destinations, in the fields of which a
+ * destination has some that are always equal: V8 makes its code for one function that is called from the sorting.
+ */
+export interface Sortable {
+  /** 0 for a destination. */
+  readonly fwmark: number;
+  /** Family and protocol; 0 for a destination. */
+  readonly order: number;
+  readonly family: Family;
+  /** The address: as a number, and for IPv6 as 16 bytes. */
   readonly number: number;
   readonly bytes: Uint8Array;
+  readonly port: number;
 }
 
-function prepare<T extends DestinationKey>(item: T): Prepared<T> {
-  const { address } = item;
-  const [a = 0, b = 0, c = 0, d = 0] = address;
-  return { item, number: ((a << 24) | (b << 16) | (c << 8) | d) >>> 0, bytes: address };
+interface Prepared<T> extends Sortable {
+  readonly item: T;
 }
 
-function compareAddresses(family: Family, a: Prepared<unknown>, b: Prepared<unknown>): number {
-  return family === AF_INET6 ? Buffer.compare(padded(a.bytes), padded(b.bytes)) : wrapped(a.number, b.number);
+function prepare<T extends DestinationKey>(item: T, fwmark: number, order: number): Prepared<T> {
+  const bytes = item.address;
+  const number =
+    (((bytes[0] as number) << 24) |
+      ((bytes[1] as number) << 16) |
+      ((bytes[2] as number) << 8) |
+      (bytes[3] as number)) >>>
+    0;
+  return { item, fwmark, order, family: item.family, number, bytes, port: item.port };
+}
+
+function compare(a: Sortable, b: Sortable): number {
+  return (
+    // A difference as an int holds it.
+    (a.fwmark - b.fwmark) | 0 ||
+    a.order - b.order ||
+    (a.family === AF_INET6 ? Buffer.compare(padded(a.bytes), padded(b.bytes)) : (a.number - b.number) | 0) ||
+    a.port - b.port
+  );
 }
 
 /** union nf_inet_addr is zero after an IPv4 address. */
@@ -34,39 +55,25 @@ function padded(address: Uint8Array): Uint8Array {
   return bytes;
 }
 
-function compareServices(a: Prepared<ServiceKey>, b: Prepared<ServiceKey>): number {
-  return (
-    wrapped(a.item.fwmark, b.item.fwmark) ||
-    a.item.family - b.item.family ||
-    a.item.protocol - b.item.protocol ||
-    compareAddresses(a.item.family, a, b) ||
-    a.item.port - b.item.port
-  );
-}
-
-function compareDestinations(a: Prepared<DestinationKey>, b: Prepared<DestinationKey>): number {
-  return compareAddresses(a.item.family, a, b) || a.item.port - b.item.port;
-}
-
 /** Sorts in place: halves first, then merged, the left one first where they are equal. */
-export function mergeSort<T>(items: T[], compare: (a: T, b: T) => number): void {
-  sortPart(items, compare, 0, items.length, []);
+export function mergeSort(items: Sortable[]): void {
+  sortPart(items, 0, items.length, []);
 }
 
 /** `left` has room for the first half of a part. */
-function sortPart<T>(items: T[], compare: (a: T, b: T) => number, from: number, to: number, left: T[]): void {
+function sortPart(items: Sortable[], from: number, to: number, left: Sortable[]): void {
   if (to - from < 2) return;
   const middle = from + ((to - from) >> 1);
-  sortPart(items, compare, from, middle, left);
-  sortPart(items, compare, middle, to, left);
+  sortPart(items, from, middle, left);
+  sortPart(items, middle, to, left);
   const count = middle - from;
-  for (let i = 0; i < count; i++) left[i] = items[from + i] as T;
+  for (let i = 0; i < count; i++) left[i] = items[from + i] as Sortable;
   let i = 0;
   let j = middle;
   let at = from;
   while (i < count && j < to) {
-    const a = left[i] as T;
-    const b = items[j] as T;
+    const a = left[i] as Sortable;
+    const b = items[j] as Sortable;
     if (compare(a, b) <= 0) {
       items[at++] = a;
       i++;
@@ -76,22 +83,24 @@ function sortPart<T>(items: T[], compare: (a: T, b: T) => number, from: number, 
     }
   }
   // What is left of the right half is where it belongs.
-  while (i < count) items[at++] = left[i++] as T;
+  while (i < count) items[at++] = left[i++] as Sortable;
 }
 
-function sortBy<T extends DestinationKey>(items: T[], compare: (a: Prepared<T>, b: Prepared<T>) => number): T[] {
-  const prepared = items.map(prepare);
-  mergeSort(prepared, compare);
-  for (const [index, { item }] of prepared.entries()) items[index] = item;
+function putBack<T>(items: T[], prepared: readonly Prepared<T>[]): T[] {
+  for (let i = 0; i < items.length; i++) items[i] = (prepared[i] as Prepared<T>).item;
   return items;
 }
 
 /** Sorts in place. */
 export function sortServices<T extends ServiceKey>(services: T[]): T[] {
-  return sortBy(services, compareServices);
+  const prepared = services.map((one) => prepare(one, one.fwmark, 65536 * one.family + one.protocol));
+  mergeSort(prepared);
+  return putBack(services, prepared);
 }
 
 /** Sorts in place. */
 export function sortDestinations<T extends DestinationKey>(destinations: T[]): T[] {
-  return sortBy(destinations, compareDestinations);
+  const prepared = destinations.map((one) => prepare(one, 0, 0));
+  mergeSort(prepared);
+  return putBack(destinations, prepared);
 }

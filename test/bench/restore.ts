@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
-// Runs in the lab: lvsadm beside Debian's ipvsadm, restoring and listing large tables, turn by turn. Writes
-// $LAB_OUT/restore.json; times are seconds, memory is megabytes.
+// Runs in the lab with --icount, where a nanosecond of processor time is an instruction: lvsadm beside Debian's ipvsadm,
+// restoring and listing large tables, turn by turn. Writes $LAB_OUT/restore.json; work is instructions in thousand
+// millions, the kernel's for the program included, memory is megabytes.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Figure, spread } from './figures.ts';
+import { spread } from './figures.ts';
 
 const rounds = Number(process.env.BENCH_ROUNDS ?? 5);
 const out = process.env.LAB_OUT ?? '.';
@@ -24,21 +25,21 @@ function table(services: number, dests: number): string {
 }
 
 interface Run {
-  seconds: number;
-  /** Processor time, of the program and of the kernel for it. */
-  cpu: number;
+  work: number;
   megabytes: number;
 }
 
 /** Runs a program with files for input and output, and says what it took. */
 const METER = `
-import json, resource, subprocess, sys, time
-start = time.monotonic()
+import json, resource, subprocess, sys
+def used():
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+before = used()
 with open(sys.argv[1]) as given, open(sys.argv[2], 'w') as taken:
     status = subprocess.call(sys.argv[3:], stdin=given, stdout=taken)
-used = resource.getrusage(resource.RUSAGE_CHILDREN)
-print(json.dumps({'status': status, 'seconds': time.monotonic() - start,
-                  'cpu': used.ru_utime + used.ru_stime, 'megabytes': used.ru_maxrss / 1024}))
+print(json.dumps({'status': status, 'work': used() - before,
+                  'megabytes': resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024}))
 `;
 const INPUT = join('/tmp', 'bench-input');
 const OUTPUT = join('/tmp', 'bench-output');
@@ -76,20 +77,19 @@ function fresh<T>(act: (inside: readonly string[]) => T): T {
 const lineCount = (text: string) => text.trimEnd().split('\n').length;
 const hash = () => createHash('sha256').update(readFileSync(OUTPUT)).digest('hex');
 
-function say(what: string, round: number, tool: string, { seconds, cpu, megabytes }: Run): void {
-  const figures = `${seconds.toFixed(2)} s (processor ${cpu.toFixed(2)} s, ${megabytes.toFixed(0)} MB)`;
+function say(what: string, round: number, tool: string, { work, megabytes }: Run): void {
+  const figures = `${work.toFixed(2)} thousand million instructions, ${megabytes.toFixed(0)} MB`;
   process.stderr.write(`bench: ${what}, round ${round} of ${rounds}: ${tool} took ${figures}\n`);
 }
 
-function summary(what: string, lines: number, runs: Record<Tool, Run[]>) {
-  const of = (tool: Tool, figure: keyof Run): Figure => spread(runs[tool].map((run) => run[figure]));
-  const ratios = (figure: keyof Run) =>
-    spread(runs.ipvsadm.map((run, i) => run[figure] / (runs.lvsadm[i]?.[figure] ?? Number.NaN)));
+/** What `more` took of each, what `less` did, and how many times as much that was. */
+function comparison(what: string, more: readonly Run[], less: readonly Run[]) {
   return {
-    ...{ what, lines, rounds },
-    ...{ ipvsadm: of('ipvsadm', 'seconds'), lvsadm: of('lvsadm', 'seconds'), faster: ratios('seconds') },
-    processor: { ipvsadm: of('ipvsadm', 'cpu'), lvsadm: of('lvsadm', 'cpu'), less: ratios('cpu') },
-    memory: { ipvsadm: of('ipvsadm', 'megabytes'), lvsadm: of('lvsadm', 'megabytes') },
+    what,
+    rounds: more.length,
+    work: [more, less].map((runs) => spread(runs.map(({ work }) => work))),
+    times: spread(more.map(({ work }, i) => work / (less[i]?.work ?? Number.NaN))),
+    memory: [more, less].map((runs) => spread(runs.map(({ megabytes }) => megabytes))),
   };
 }
 
@@ -121,28 +121,23 @@ function compare(services: number, dests: number) {
       });
     }
   }
-  return [summary('restore (-R)', lines, restores), summary('list (-Ln)', lines, lists)];
+  return [
+    comparison(`restore (-R) of ${lines} lines`, restores.ipvsadm, restores.lvsadm),
+    comparison(`list (-Ln) of ${lines} lines`, lists.ipvsadm, lists.lvsadm),
+  ];
 }
 
 /** What one command costs beside a Node that does nothing. */
 function start() {
-  const runs: { node: Run[]; lvsadm: Run[] } = { node: [], lvsadm: [] };
+  const node: Run[] = [];
+  const lvsadm: Run[] = [];
   measured(['lvsadm', '-Ln']);
   for (let i = 0; i < 4 * rounds; i += 1) {
-    runs.node.push(measured(['node', '-e', '0']));
-    runs.lvsadm.push(measured(['lvsadm', '-Ln']));
+    node.push(measured(['node', '-e', '0']));
+    lvsadm.push(measured(['lvsadm', '-Ln']));
   }
-  const ratios = (figure: keyof Run) =>
-    spread(runs.lvsadm.map((run, i) => run[figure] / (runs.node[i]?.[figure] ?? Number.NaN)));
-  return {
-    ...{ what: 'one -Ln of an empty table', rounds: runs.node.length },
-    ...{
-      node: spread(runs.node.map(({ seconds }) => seconds)),
-      lvsadm: spread(runs.lvsadm.map(({ seconds }) => seconds)),
-    },
-    ...{ times: ratios('seconds'), processorTimes: ratios('cpu') },
-  };
+  return comparison('one -Ln of an empty table', lvsadm, node);
 }
 
-const results = [...compare(10_000, 4), start()];
+const results = { tables: compare(10_000, 4), start: start() };
 writeFileSync(join(out, 'restore.json'), `${JSON.stringify(results, null, 2)}\n`);

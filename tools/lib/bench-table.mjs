@@ -23,47 +23,19 @@ const formats = {
         ...[one.ratio, one.whole].map((value) => figure(value, 2)),
       ]),
     ),
-  restore: (results) =>
-    [
-      table(
-        'Seconds for a table',
-        ['what', 'lines', 'ipvsadm', 'lvsadm', 'times faster'],
-        results
-          .filter(({ faster }) => faster)
-          .map((one) => [
-            one.what,
-            String(one.lines),
-            figure(one.ipvsadm, 2),
-            figure(one.lvsadm, 2),
-            figure(one.faster, 1),
-          ]),
-      ),
-      table(
-        'Processor seconds and megabytes for it',
-        ['what', 'ipvsadm, s', 'lvsadm, s', 'times less', 'ipvsadm, MB', 'lvsadm, MB'],
-        results
-          .filter(({ processor }) => processor)
-          .map((one) => [
-            one.what,
-            ...[one.processor.ipvsadm, one.processor.lvsadm].map((value) => figure(value, 2)),
-            figure(one.processor.less, 1),
-            ...[one.memory.ipvsadm, one.memory.lvsadm].map((value) => figure(value, 0)),
-          ]),
-      ),
-      table(
-        'Seconds for one command',
-        ['what', 'node -e 0', 'lvsadm', 'times', 'times the processor'],
-        results
-          .filter(({ times }) => times)
-          .map((one) => [
-            one.what,
-            figure(one.node, 2),
-            figure(one.lvsadm, 2),
-            figure(one.times, 2),
-            figure(one.processorTimes, 2),
-          ]),
-      ),
-    ].join('\n\n'),
+  restore: ({ tables, start }) => {
+    const columns = ([one, other]) => ['what', `${one}, G`, `${other}, G`, 'times', `${one}, MB`, `${other}, MB`];
+    const row = ({ what, work, times, memory }) => [
+      what,
+      ...work.map((value) => figure(value, 2)),
+      figure(times, 2),
+      ...memory.map((value) => figure(value, 0)),
+    ];
+    return [
+      table('Instructions for a table, in thousand millions', columns(['ipvsadm', 'lvsadm']), tables.map(row)),
+      table('Instructions for one command, in thousand millions', columns(['lvsadm', 'node -e 0']), [row(start)]),
+    ].join('\n\n');
+  },
   scale: (results) =>
     table(
       '10,000 services with 4 real servers each',

@@ -53,8 +53,10 @@ function place(output, content) {
 
 async function bundle(source, options) {
   const { build: esbuild } = await import('esbuild');
-  const common = { bundle: true, platform: 'node', format: 'cjs', target: 'node20', logLevel: 'warning' };
-  const { outputFiles } = await esbuild({ entryPoints: [source], write: false, ...common, ...options });
+  const { outputFiles } = await esbuild({
+    ...{ entryPoints: [source], write: false, bundle: true, platform: 'node', format: 'cjs', target: 'node20' },
+    ...{ logLevel: 'warning', ...options, define: { 'import.meta.dirname': '__dirname', ...options.define } },
+  });
   return outputFiles[0].text;
 }
 
@@ -73,7 +75,7 @@ async function buildBundles(force) {
       const define = { 'import.meta.url': '__filename' };
       // import() has no meaning in a script that did not come from a file.
       const supported = { 'dynamic-import': false };
-      place(pack, packOf(await bundle(source, { define, supported, minifyWhitespace: true }), pack));
+      place(pack, packOf(await bundle(source, { define, supported, minifyWhitespace: true, minifySyntax: true }), pack));
       place(output, launcher);
     } else {
       const js = '#!/usr/bin/env node\nconst importMetaUrl = require("node:url").pathToFileURL(__filename).href;';
