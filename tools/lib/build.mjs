@@ -75,7 +75,10 @@ async function buildBundles(force) {
       const define = { 'import.meta.url': '__filename' };
       // import() has no meaning in a script that did not come from a file.
       const supported = { 'dynamic-import': false };
-      place(pack, packOf(await bundle(source, { define, supported, minifyWhitespace: true, minifySyntax: true }), pack));
+      place(
+        pack,
+        packOf(await bundle(source, { define, supported, minifyWhitespace: true, minifySyntax: true }), pack),
+      );
       place(output, launcher);
     } else {
       const js = '#!/usr/bin/env node\nconst importMetaUrl = require("node:url").pathToFileURL(__filename).href;';
