@@ -86,8 +86,10 @@ test('an answer that waits for others to be matched says nothing of its server',
   };
   for (let i = 1; i <= 20; i++) add(hostile, '^(a+)+$', `127.0.0.${i}`);
   const label = add(sane, 'well', '127.0.0.1');
-  await sleep(2500);
+  // Those that cannot be matched go down in their turn, later on a busy machine; a while more does the other one no harm.
+  for (let waited = 0; down.size < 20 && waited < 60_000; waited += 100) await sleep(100);
+  await sleep(500);
   checker.stop();
-  assert.equal(down.size, 20, 'those that cannot be matched are down');
+  assert.equal(down.size, 20);
   assert.ok(!down.has(label));
 });
