@@ -191,15 +191,27 @@ export async function lab(argv: string[]): Promise<number> {
   const machine = await prepare(options);
   const turn = await takeTurn(abort.signal);
   if (turn === undefined) return interrupted ?? 1;
-  const started = Date.now();
-  machine.onReady = (uptime) => {
-    const how = machine.kvm ? 'KVM' : machine.icount ? 'counted instructions' : 'emulated CPU';
-    const seconds = ((Date.now() - started) / 1000).toFixed(1);
-    say(`${machine.kernel.release}, ${how}: command starts after ${seconds} s (guest uptime ${uptime} s)`);
-  };
   try {
-    return judge(await runMachine(machine, abort.signal), interrupted);
+    for (let tries = BOOTS; ; tries--) {
+      const boot = new AbortController();
+      const started = Date.now();
+      machine.onReady = (uptime) => {
+        const how = machine.kvm ? 'KVM' : machine.icount ? 'counted instructions' : 'emulated CPU';
+        const seconds = (Date.now() - started) / 1000;
+        const start = `command starts after ${seconds.toFixed(1)} s (guest uptime ${uptime} s)`;
+        say(`${machine.kernel.release}, ${how}: ${start}`);
+        if (!machine.icount && uptime > 1.5 * seconds + 2) boot.abort();
+      };
+      const ending = await runMachine(machine, AbortSignal.any([abort.signal, boot.signal]));
+      if (!boot.signal.aborted || interrupted !== undefined) return judge(ending, interrupted);
+      // Its kernel compared two clocks at a moment when this machine had no time for it, and keeps to what it found.
+      say(`the guest's clock is too fast by far${tries > 1 ? ': it boots anew' : ''}`);
+      if (tries <= 1) return 1;
+    }
   } finally {
     turn.release();
   }
 }
+
+/** A guest whose clock came out wrong is booted anew; so often altogether. */
+const BOOTS = 3;
