@@ -37,8 +37,8 @@ before(async () => {
   questions = new Questions();
   if (RECORDED) record = AnswerRecord.fromText(readFileSync(path, 'utf8'));
 });
-after(() => {
-  questions.close();
+after(async () => {
+  await questions.close();
   server?.close();
 });
 

@@ -16,6 +16,7 @@ const NO_DRAIN = LACKS.replace('FULLNAT', 'draining of local addresses');
 const key = { family: 2, protocol: 6, address: new Uint8Array([192, 0, 2, 1]), port: 80, fwmark: 0 } as const;
 
 before(() => {
+  run('lvsadm', '-C');
   assert.equal(run('lvsadm', '-A -t 192.0.2.1:80 -s rr').status, 0);
 });
 after(() => run('lvsadm', '-C'));

@@ -80,7 +80,10 @@ export class Questions {
     return { ...said, table };
   }
 
-  close(): void {
+  /** Leaves an empty table to whoever comes next. */
+  async close(): Promise<void> {
+    await reset(this.#ipvs);
+    await this.#ipvs.flush();
     this.#ipvs.close();
   }
 }
