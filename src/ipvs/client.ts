@@ -45,6 +45,7 @@ import {
   IPVS_SECRET_LENGTH,
 } from './constants.ts';
 import { serviceKeyText } from './keys.ts';
+import { readPlainService } from './plain-service.ts';
 import { COMMAND, COMMAND_WITH_STATS, type CommandAttributes, INFO, type ReplyAttributes } from './tables.ts';
 import type {
   Destination,
@@ -286,13 +287,17 @@ export class Ipvs {
   }
 
   async #readServices(options: ReadOptions): Promise<Service[]> {
-    const table = options.stats ? COMMAND_WITH_STATS : COMMAND;
-    return this.#netlink.dump(
+    if (options.stats)
+      return this.#netlink.dump(IPVS_GENL_NAME, IPVS_CMD_GET_SERVICE, nothing, (message) =>
+        readService(decodeReply(message)),
+      );
+    const services = await this.#netlink.dumpAll(
       IPVS_GENL_NAME,
       IPVS_CMD_GET_SERVICE,
-      () => {},
-      ({ attributes }) => readService(decodeTable(table, attributes) as ReplyAttributes),
+      nothing,
+      (attributes) => readPlainService(attributes) ?? readService(decodeTable(COMMAND, attributes) as ReplyAttributes),
     );
+    return services.filter((service) => service !== undefined);
   }
 
   #destination(command: number, key: ServiceKey, dest: DestinationConfig): Promise<void> {
@@ -335,6 +340,8 @@ const SERVICES_IN_ONE_MESSAGE = 16;
 function sameKeys(a: readonly ServiceKey[], b: readonly ServiceKey[]): boolean {
   return a.length === b.length && a.every((key, i) => serviceKeyText(key) === serviceKeyText(b[i] as ServiceKey));
 }
+
+function nothing(): void {}
 
 function write(attributes: CommandAttributes) {
   return (writer: Parameters<typeof encodeTable>[1]) => encodeTable(COMMAND, writer, attributes);

@@ -173,7 +173,7 @@ function featureBit(bits: Uint8Array, bit: number): boolean {
 
 /** struct ip_vs_flags. */
 function words(flags: number, mask: number): Uint8Array {
-  const buffer = Buffer.alloc(8);
+  const buffer = Buffer.allocUnsafeSlow(8);
   host.writeU32(buffer, flags >>> 0, 0);
   host.writeU32(buffer, mask >>> 0, 4);
   return buffer;
@@ -199,12 +199,12 @@ function readAddress(family: Family, bytes: Uint8Array | undefined): Uint8Array 
   return address;
 }
 
-const swap = Buffer.alloc(4);
+const swap = new Uint8Array(4);
 
 /** The same way in both directions: an IPv4 mask lies in network order, an IPv6 prefix length in the host's. */
-function netmaskOnWire(family: Family, netmask: number): number {
+export function netmaskOnWire(family: Family, netmask: number): number {
   if (family === AF_INET6) return netmask;
-  swap.writeUInt32BE(netmask >>> 0);
+  for (let i = 0; i < 4; i++) swap[i] = netmask >>> (24 - 8 * i);
   return host.readU32(swap, 0);
 }
 

@@ -125,6 +125,7 @@ async function listFromProc(
   sort: boolean,
   output: Output,
 ): Promise<boolean> {
+  (await import('node:v8')).setFlagsFromString('--no-turbo-inlining');
   const { readProcTable } = await import('./proc-table.ts');
   const table = readProcTable(services);
   if (!table) return false;

@@ -5,7 +5,8 @@ import { writeSync } from 'node:fs';
 const FLUSH_AT = 64 << 10;
 
 export interface Output {
-  out(text: string): void;
+  /** Text, or the bytes of it, which are the caller's again afterwards. */
+  out(text: string | Uint8Array): void;
   err(text: string): void;
   /** To be called before the process ends. */
   flush(): void;
@@ -21,26 +22,30 @@ export class StandardOutput implements Output {
     return this.#gone;
   }
 
-  out(text: string): void {
-    this.#pending += text;
-    if (this.#pending.length >= FLUSH_AT) this.flush();
+  out(text: string | Uint8Array): void {
+    if (typeof text === 'string') {
+      this.#pending += text;
+      if (this.#pending.length >= FLUSH_AT) this.flush();
+      return;
+    }
+    this.flush();
+    if (!writeAll(1, text)) this.#gone = true;
   }
 
   err(text: string): void {
     this.flush();
-    writeAll(2, text);
+    writeAll(2, Buffer.from(text));
   }
 
   flush(): void {
     const text = this.#pending;
     this.#pending = '';
-    if (text !== '' && !writeAll(1, text)) this.#gone = true;
+    if (text !== '' && !writeAll(1, Buffer.from(text))) this.#gone = true;
   }
 }
 
 /** A pipe may be non-blocking, because a neighbour in the pipeline made it so: EAGAIN means wait. False: nobody reads. */
-function writeAll(fd: number, text: string): boolean {
-  const bytes = Buffer.from(text);
+function writeAll(fd: number, bytes: Uint8Array): boolean {
   for (let at = 0; at < bytes.length; ) {
     try {
       at += writeSync(fd, bytes, at);

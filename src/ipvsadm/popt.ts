@@ -7,6 +7,7 @@
 
 export interface PoptOption {
   readonly long: string;
+  /** One character, or none. */
   readonly short?: string;
   /** An optional argument is taken from the next word only if that does not start with '-'. */
   readonly argument: 'none' | 'required' | 'optional';

@@ -10,9 +10,6 @@ import { closeSync, openSync, readSync } from 'node:fs';
 import { AF_INET, AF_INET6 } from '../base/addresses.ts';
 import { MalformedError } from '../base/errors.ts';
 import { type DestinationKey, IPPROTO_SCTP, IPPROTO_TCP, IPPROTO_UDP, type ServiceKey } from '../ipvs/index.ts';
-import type { Sortable } from './sort.ts';
-
-const NONE = new Uint8Array(0);
 
 export const PROC_TABLE = '/proc/net/ip_vs';
 
@@ -22,10 +19,42 @@ export interface ProcRow extends DestinationKey {
   readonly end: number;
 }
 
-/** The same of an IPv4 address, ready to be sorted. */
-export interface Ipv4Row extends Sortable {
-  readonly columns: number;
-  readonly end: number;
+/** So many real servers of a service are sorted by hand. */
+const MANY = 64;
+
+/** The rows of one service after the other, as long as all are of IPv4: without an object for each. */
+export class Ipv4Rows {
+  count = 0;
+  /** By row: the address as a number, the port, where the columns are and where they end. */
+  readonly address = new Uint32Array(MANY);
+  readonly port = new Uint16Array(MANY);
+  readonly columns = new Uint32Array(MANY);
+  readonly end = new Uint32Array(MANY);
+
+  add(address: number, port: number, columns: number, end: number, at: number): void {
+    for (let i = this.count++; i > at; i--) this.#copy(i - 1, i);
+    this.address[at] = address;
+    this.port[at] = port;
+    this.columns[at] = columns;
+    this.end[at] = end;
+  }
+
+  /** Where a row belongs among those that are sorted already. */
+  place(address: number, port: number): number {
+    let at = this.count;
+    for (; at > 0; at--) {
+      const before = this.address[at - 1] as number;
+      if (before < address || (before === address && (this.port[at - 1] as number) <= port)) break;
+    }
+    return at;
+  }
+
+  #copy(from: number, to: number): void {
+    this.address[to] = this.address[from] as number;
+    this.port[to] = this.port[from] as number;
+    this.columns[to] = this.columns[from] as number;
+    this.end[to] = this.end[from] as number;
+  }
 }
 
 const PROTOCOLS: Readonly<Record<number, string>> = {
@@ -43,6 +72,14 @@ const PLACE = 5;
 const IPV4_PLACE = 8;
 const IPV6_PLACE = 41;
 const PORT = 11;
+/** Without its newline. */
+const IPV4_ROW = 60;
+
+const INT32_MAX = 0x7fffffff;
+
+/** Room for a table to begin with: what is longer than a service of four real servers each takes a larger one. */
+const ROOM = 64 << 10;
+const FOUR_ROWS = 5 * (IPV4_ROW + 1);
 
 /** The text, and where in it the rows of each service are: of a table of millions nothing else is kept. */
 export class ProcTable {
@@ -55,35 +92,35 @@ export class ProcTable {
     this.#starts = starts;
   }
 
-  /** The real servers of the service at that place, in the kernel's order; undefined unless all of them have IPv4. */
-  ipv4Rows(index: number): Ipv4Row[] | undefined {
-    const rows: Ipv4Row[] = [];
-    for (let at = this.#starts[index] ?? 0; this.data[at] === BLANK; ) {
+  /**
+   * The real servers of the service at that place, in the kernel's order or sorted. False where rows() has to be asked:
+   * they are too many, or not all of IPv4, or so far apart that ipvsadm's way of comparing makes a difference.
+   */
+  ipv4Rows(index: number, sort: boolean, rows: Ipv4Rows): boolean {
+    const { data } = this;
+    rows.count = 0;
+    let lowest = 0xffffffff;
+    let highest = 0;
+    for (let at = this.#starts[index] ?? 0; at < data.length && data[at] === BLANK; ) {
       const place = at + PLACE;
-      const port = place + IPV4_PLACE;
-      const end = endOfLine(this.data, at);
-      if (this.data[place] === BRACKET || this.data[port] !== COLON || end < port + PORT) return undefined;
-      const address = (hexAt(this.data, place, 4) << 16) | hexAt(this.data, place + 4, 4);
-      rows.push({
-        fwmark: 0,
-        order: 0,
-        family: AF_INET,
-        number: address >>> 0,
-        bytes: NONE,
-        port: hexAt(this.data, port + 1, 4),
-        columns: port + PORT,
-        end,
-      });
+      const colon = place + IPV4_PLACE;
+      const end = endOfRow(data, at);
+      if (data[place] === BRACKET || data[colon] !== COLON || end < colon + PORT || rows.count === MANY) return false;
+      const address = ((hexAt(data, place, 4) << 16) | hexAt(data, place + 4, 4)) >>> 0;
+      const port = hexAt(data, colon + 1, 4);
+      rows.add(address, port, colon + PORT, end, sort ? rows.place(address, port) : rows.count);
+      if (address < lowest) lowest = address;
+      if (address > highest) highest = address;
       at = end + 1;
     }
-    return rows;
+    return !sort || rows.count === 0 || highest - lowest <= INT32_MAX;
   }
 
-  /** The same of any family. Throws MalformedError. */
+  /** The same of any family, in the kernel's order. Throws MalformedError. */
   rows(index: number): ProcRow[] {
     const rows: ProcRow[] = [];
     for (let at = this.#starts[index] ?? 0; this.data[at] === BLANK; ) {
-      const end = endOfLine(this.data, at);
+      const end = endOfRow(this.data, at);
       rows.push(rowAt(this.data, at, end));
       at = end + 1;
     }
@@ -94,17 +131,17 @@ export class ProcTable {
 /** Undefined where the file is not to be had, or tells of other services than these, or in another order. */
 export function readProcTable(services: readonly ServiceKey[]): ProcTable | undefined {
   try {
-    return parseProcTable(readWhole(PROC_TABLE), services);
+    return parseProcTable(readWhole(PROC_TABLE, ROOM + services.length * FOUR_ROWS), services);
   } catch {
     return undefined;
   }
 }
 
-/** The kernel hands out a page at a time; readFileSync would make a buffer for each. */
-function readWhole(path: string): Buffer {
+/** The kernel hands out a page at a time; readFileSync would make a buffer for each. `expected`: bytes. */
+function readWhole(path: string, expected: number): Buffer {
   const file = openSync(path, 'r');
   try {
-    let data = Buffer.allocUnsafeSlow(1 << 20);
+    let data = Buffer.allocUnsafeSlow(expected);
     for (let length = 0; ; ) {
       const count = readSync(file, data, length, data.length - length, null);
       if (count === 0) return data.subarray(0, length);
@@ -124,11 +161,11 @@ export function parseProcTable(data: Buffer, services: readonly ServiceKey[]): P
   let count = 0;
   let start = 0;
   for (let line = 0; start < data.length; line++) {
-    const end = endOfLine(data, start);
+    const end = endOfRow(data, start);
     // Three lines of heading.
     if (line >= 3 && data[start] !== BLANK) {
       const service = services[count];
-      if (!service || !startsWith(data, start, `${labelOf(service)} `)) return undefined;
+      if (!service || !isOf(data, start, service)) return undefined;
       starts[count++] = end + 1;
     } else if (line >= 3 && count === 0) return undefined;
     start = end + 1;
@@ -136,10 +173,22 @@ export function parseProcTable(data: Buffer, services: readonly ServiceKey[]): P
   return count === services.length ? new ProcTable(data, starts) : undefined;
 }
 
-function endOfLine(data: Buffer, start: number): number {
+/** Rows of IPv4 are equally long, unless a number is too long for its column. */
+function endOfRow(data: Buffer, start: number): number {
+  if (data[start] === BLANK && data[start + IPV4_ROW] === NEWLINE && data[start + PLACE] !== BRACKET)
+    return start + IPV4_ROW;
   let at = start;
   while (at < data.length && data[at] !== NEWLINE) at++;
   return at;
+}
+
+/** Whether the line there is that service's. */
+function isOf(data: Buffer, start: number, service: ServiceKey): boolean {
+  const { family, protocol, address, port, fwmark } = service;
+  if (family !== AF_INET || fwmark || protocol !== IPPROTO_TCP) return startsWith(data, start, `${labelOf(service)} `);
+  // The same for what most are, without a text.
+  for (let i = 0; i < 4; i++) if (hexAt(data, start + PLACE + 2 * i, 2) !== address[i]) return false;
+  return startsWith(data, start, 'TCP  ') && hexAt(data, start + PLACE + IPV4_PLACE + 1, 4) === port;
 }
 
 function startsWith(data: Buffer, start: number, text: string): boolean {

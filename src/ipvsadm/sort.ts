@@ -10,7 +10,7 @@ import type { DestinationKey, ServiceKey } from '../ipvs/index.ts';
  * What is compared, prepared. There is one way to compare for services and destinations, in the fields of which a
  * destination has some that are always equal: V8 makes its code for one function that is called from the sorting.
  */
-export interface Sortable {
+interface Sortable {
   /** 0 for a destination. */
   readonly fwmark: number;
   /** Family and protocol; 0 for a destination. */
@@ -56,7 +56,7 @@ function padded(address: Uint8Array): Uint8Array {
 }
 
 /** Sorts in place: halves first, then merged, the left one first where they are equal. */
-export function mergeSort(items: Sortable[]): void {
+function mergeSort(items: Sortable[]): void {
   sortPart(items, 0, items.length, []);
 }
 

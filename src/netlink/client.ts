@@ -76,6 +76,21 @@ export class NetlinkClient {
     }
   }
 
+  /** The messages of a whole table, as they were received. */
+  dumpWhole(
+    type: number,
+    write: (writer: MessageWriter) => void,
+    options: { timeout?: number } = {},
+  ): Promise<Buffer[]> {
+    try {
+      const message = this.#message(type, NLM_F_REQUEST | NLM_F_DUMP, write);
+      this.#dumps ??= new DumpChannel(this.#protocol, this.#options);
+      return this.#dumps.dumpWhole(message, { timeout: options.timeout ?? this.#timeout });
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
   subscribe(groups: readonly number[], handlers: NotificationHandlers): Subscription {
     return new Subscription(this.#protocol, groups, handlers, this.#options);
   }

@@ -6,7 +6,7 @@
  */
 import { type LvsdError, NetlinkClosedError, NetlinkError, NetlinkTimeoutError } from '../base/errors.ts';
 import { readAck } from './ack.ts';
-import { now } from './clock.ts';
+import { now, soon } from './clock.ts';
 import { NLM_F_ACK, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP } from './constants.ts';
 import { Deadline } from './deadline.ts';
 import { host } from './endian.ts';
@@ -136,7 +136,7 @@ export class CommandChannel {
   #schedule(): void {
     if (this.#scheduled || this.#flushing) return;
     this.#scheduled = true;
-    queueMicrotask(() => {
+    soon(() => {
       this.#scheduled = false;
       if (!this.#closed) this.#flush();
     });
@@ -189,7 +189,7 @@ export class CommandChannel {
         this.#transmit(pending.message);
         break;
       }
-      pending.message.copy(this.#batch, length);
+      this.#batch.set(pending.message, length);
       pending.quiet = !pending.options.onReply;
       if (pending.quiet) this.#askForAck(length, false);
       last = { at: length, pending };

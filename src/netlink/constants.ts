@@ -24,6 +24,8 @@ export const NLM_F_ACK_TLVS = 0x200;
 export const NLMSG_NOOP = 1;
 export const NLMSG_ERROR = 2;
 export const NLMSG_DONE = 3;
+/** Below are control messages. */
+export const NLMSG_MIN_TYPE = 0x10;
 export const NLMSG_OVERRUN = 4;
 
 export const NLMSGERR_ATTR_MSG = 1;

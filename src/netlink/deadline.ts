@@ -14,13 +14,15 @@ export class Deadline {
   /** `at` as now() counts; undefined: nothing is awaited. */
   arm(at: number | undefined): void {
     if (at === undefined) {
-      clearTimeout(this.#timer);
+      if (this.#timer) clearTimeout(this.#timer);
       this.#timer = undefined;
       this.#at = Number.POSITIVE_INFINITY;
       return;
     }
-    if (this.#timer && this.#at <= at) return;
-    clearTimeout(this.#timer);
+    if (this.#timer) {
+      if (this.#at <= at) return;
+      clearTimeout(this.#timer);
+    }
     this.#at = at;
     this.#timer = setTimeout(
       () => {

@@ -11,8 +11,16 @@ import {
   NetlinkTimeoutError,
 } from '../base/errors.ts';
 import { readAck } from './ack.ts';
-import { now } from './clock.ts';
-import { NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP, NLMSG_OVERRUN } from './constants.ts';
+import { now, soon } from './clock.ts';
+import {
+  NLM_F_DUMP_INTR,
+  NLMSG_DONE,
+  NLMSG_ERROR,
+  NLMSG_HDRLEN,
+  NLMSG_MIN_TYPE,
+  NLMSG_NOOP,
+  NLMSG_OVERRUN,
+} from './constants.ts';
 import { Deadline } from './deadline.ts';
 import { host } from './endian.ts';
 import type { MessageView } from './reader.ts';
@@ -25,7 +33,7 @@ export const DUMP_ATTEMPTS = 8;
 const DUMPS_A_TURN = 64;
 
 export interface DumpOptions {
-  /** Milliseconds without any message of the dump. */
+  /** Milliseconds without any message of the dump; noticed within twice as many. */
   timeout: number;
 }
 
@@ -33,6 +41,8 @@ interface Dump {
   readonly message: Buffer;
   readonly options: DumpOptions;
   readonly decode: (view: MessageView) => void;
+  /** Takes many messages at once, as they were received; absent: one at a time. */
+  readonly keep?: (messages: Buffer) => void;
   /** Forgets what an interrupted attempt had decoded. */
   readonly reset: () => void;
   readonly resolve: () => void;
@@ -50,7 +60,8 @@ export class DumpChannel {
   readonly #queue: Dump[] = [];
   #current: Dump | undefined;
   #sequence = 1;
-  #lastHeard = 0;
+  /** Since the deadline was set. */
+  #heard = false;
   #starting = false;
   #sinceTurn = 0;
   #closed: Error | undefined;
@@ -62,18 +73,32 @@ export class DumpChannel {
 
   /** Decodes each message of the dump; messages for which `decode` returns undefined are left out. */
   dump<T>(message: Buffer, decode: (view: MessageView) => T | undefined, options: DumpOptions): Promise<T[]> {
+    return this.#dump<T>(message, options, (items) => ({
+      decode: (view) => {
+        const item = decode(view);
+        if (item !== undefined) items.push(item);
+      },
+    }));
+  }
+
+  /** The messages of the dump as they were received, in as many pieces as it takes. */
+  dumpWhole(message: Buffer, options: DumpOptions): Promise<Buffer[]> {
+    return this.#dump<Buffer>(message, options, (items) => ({
+      decode: ({ buffer, start, end }) => items.push(Buffer.from(buffer.subarray(start - NLMSG_HDRLEN, end))),
+      keep: (messages) => items.push(messages),
+    }));
+  }
+
+  #dump<T>(message: Buffer, options: DumpOptions, into: (items: T[]) => Pick<Dump, 'decode' | 'keep'>): Promise<T[]> {
     if (this.#closed) return Promise.reject(this.#closed);
-    let items: T[] = [];
+    const items: T[] = [];
     return new Promise((resolve, reject) => {
       this.#queue.push({
         message,
         options,
-        decode: (view) => {
-          const item = decode(view);
-          if (item !== undefined) items.push(item);
-        },
+        ...into(items),
         reset: () => {
-          items = [];
+          items.length = 0;
         },
         resolve: () => resolve(items),
         reject,
@@ -129,20 +154,26 @@ export class DumpChannel {
       host.writeU32(dump.message, this.#sequence, 8);
       dump.interrupted = false;
       this.#socket.hold(true);
-      this.#lastHeard = now();
-      this.#deadline.arm(this.#lastHeard + dump.options.timeout);
       // One message at a time never fills the send buffer; should it, the timeout tells.
       this.#socket.send(dump.message);
       this.#socket.receive();
+      // Mostly it is over by now, and a timer never needed.
+      if (this.#current === dump) this.#await(dump);
     } catch (error) {
       this.#abandon(error);
     }
+  }
+
+  #await({ options }: Dump): void {
+    this.#heard = false;
+    this.#deadline.arm(now() + options.timeout);
   }
 
   #open(): NetlinkSocket {
     return new NetlinkSocket(
       this.#protocol,
       {
+        datagram: (data, start, end) => this.#receiveAll(data, start, end),
         message: (view) => this.#receive(view),
         overrun: (error) => this.#abandon(error),
         failed: (error) => this.#abandon(error),
@@ -151,10 +182,19 @@ export class DumpChannel {
     );
   }
 
+  /** What holds nothing but entries of the current dump is kept as a whole, if it is to be. */
+  #receiveAll(data: Buffer, start: number, end: number): boolean {
+    const keep = this.#current?.keep;
+    if (!keep || !areEntries(data, start, end, this.#sequence)) return false;
+    this.#heard = true;
+    keep(Buffer.from(data.subarray(start, end)));
+    return true;
+  }
+
   #receive(view: MessageView): void {
     const dump = this.#current;
     if (!dump || view.sequence !== this.#sequence || view.type === NLMSG_NOOP) return;
-    this.#lastHeard = now();
+    this.#heard = true;
     if (view.flags & NLM_F_DUMP_INTR) dump.interrupted = true;
     if (view.type === NLMSG_ERROR || view.type === NLMSG_DONE) this.#finish(dump, readAck(view));
     else if (view.type === NLMSG_OVERRUN) this.#abandon(new MalformedError('the kernel reports NLMSG_OVERRUN'));
@@ -176,7 +216,7 @@ export class DumpChannel {
         dump.failure = undefined;
         dump.reset();
         // The rest of this datagram is still to be read.
-        queueMicrotask(() => {
+        soon(() => {
           if (this.#current === dump) this.#start();
         });
         return;
@@ -188,7 +228,7 @@ export class DumpChannel {
     if (failure === undefined) dump.resolve();
     else dump.reject(failure);
     // Not from here: the socket is still being read.
-    queueMicrotask(() => this.#startNext());
+    soon(() => this.#startNext());
   }
 
   /** The kernel may go on with a dump that we gave up, and would refuse the next: a new socket is the way out. */
@@ -198,7 +238,7 @@ export class DumpChannel {
     const dump = this.#current;
     this.#current = undefined;
     dump?.reject(error);
-    queueMicrotask(() => this.#startNext());
+    soon(() => this.#startNext());
   }
 
   #expired(): void {
@@ -206,8 +246,19 @@ export class DumpChannel {
     if (!dump) return;
     this.#socket?.receive();
     if (this.#current !== dump) return;
-    const due = this.#lastHeard + dump.options.timeout;
-    if (due > now()) this.#deadline.arm(due);
+    if (this.#heard) this.#await(dump);
     else this.#abandon(new NetlinkTimeoutError(dump.options.timeout));
   }
+}
+
+/** Whether all of these messages, whole, are entries of the dump of that number, and nothing is to be said about it. */
+function areEntries(data: Buffer, start: number, end: number, sequence: number): boolean {
+  let at = start;
+  while (at + NLMSG_HDRLEN <= end) {
+    const length = host.readU32(data, at);
+    if (length < NLMSG_HDRLEN || at + length > end || host.readU32(data, at + 8) !== sequence) return false;
+    if (host.readU16(data, at + 4) < NLMSG_MIN_TYPE || host.readU16(data, at + 6) & NLM_F_DUMP_INTR) return false;
+    at += (length + 3) & ~3;
+  }
+  return true;
 }

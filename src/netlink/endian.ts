@@ -11,7 +11,10 @@ export interface HostOrder {
   writeU64(buffer: Buffer, value: bigint, at: number): void;
 }
 
-/** Byte by byte: Buffer's own methods check what the readers have checked before, and dumps are long. */
+/**
+ * Byte by byte: Buffer's own methods check what the readers have checked before, and dumps are long. Who writes has
+ * reserved the room, and cuts numbers to their size.
+ */
 const little: HostOrder = {
   readU16: (buffer, at) => (buffer[at] as number) | ((buffer[at + 1] as number) << 8),
   readU32: (buffer, at) =>
@@ -22,8 +25,16 @@ const little: HostOrder = {
     0,
   readI32: (buffer, at) => buffer.readInt32LE(at),
   readU64: (buffer, at) => buffer.readBigUInt64LE(at),
-  writeU16: (buffer, value, at) => buffer.writeUInt16LE(value, at),
-  writeU32: (buffer, value, at) => buffer.writeUInt32LE(value, at),
+  writeU16: (buffer, value, at) => {
+    buffer[at] = value;
+    buffer[at + 1] = value >>> 8;
+  },
+  writeU32: (buffer, value, at) => {
+    buffer[at] = value;
+    buffer[at + 1] = value >>> 8;
+    buffer[at + 2] = value >>> 16;
+    buffer[at + 3] = value >>> 24;
+  },
   writeU64: (buffer, value, at) => buffer.writeBigUInt64LE(value, at),
 };
 
@@ -37,8 +48,16 @@ const big: HostOrder = {
     0,
   readI32: (buffer, at) => buffer.readInt32BE(at),
   readU64: (buffer, at) => buffer.readBigUInt64BE(at),
-  writeU16: (buffer, value, at) => buffer.writeUInt16BE(value, at),
-  writeU32: (buffer, value, at) => buffer.writeUInt32BE(value, at),
+  writeU16: (buffer, value, at) => {
+    buffer[at] = value >>> 8;
+    buffer[at + 1] = value;
+  },
+  writeU32: (buffer, value, at) => {
+    buffer[at] = value >>> 24;
+    buffer[at + 1] = value >>> 16;
+    buffer[at + 2] = value >>> 8;
+    buffer[at + 3] = value;
+  },
   writeU64: (buffer, value, at) => buffer.writeBigUInt64BE(value, at),
 };
 

@@ -4,79 +4,95 @@ import { MalformedError } from '../base/errors.ts';
 import { NLA_HDRLEN, NLA_TYPE_MASK, NLMSG_HDRLEN } from './constants.ts';
 import { host } from './endian.ts';
 
+const SHORT = 32;
+
 /** A cursor over the attributes between two offsets: `while (reader.next()) switch (reader.type) ...`. */
 export class AttributeReader {
   /** Of the current attribute: its type without flags, where its payload starts, how long that is. */
   type = 0;
   start = 0;
   length = 0;
-  #buffer: Buffer;
-  #next: number;
-  #end: number;
+  /** Where all of them lie; the next message will lie there as well. */
+  readonly buffer: Buffer;
+  /** Where the next attribute starts, and where the last one ends. */
+  position: number;
+  readonly end: number;
 
   constructor(buffer: Buffer, start: number, end: number) {
-    this.#buffer = buffer;
-    this.#next = start;
-    this.#end = end;
+    this.buffer = buffer;
+    this.position = start;
+    this.end = end;
   }
 
   /** Moves on; false at the end. Throws MalformedError when an attribute does not fit. */
   next(): boolean {
-    if (this.#next + NLA_HDRLEN > this.#end) return false;
-    const size = host.readU16(this.#buffer, this.#next);
-    if (size < NLA_HDRLEN || this.#next + size > this.#end)
-      throw new MalformedError(`attribute of ${size} bytes where ${this.#end - this.#next} are left`);
-    this.type = host.readU16(this.#buffer, this.#next + 2) & NLA_TYPE_MASK;
-    this.start = this.#next + NLA_HDRLEN;
+    const at = this.position;
+    if (at + NLA_HDRLEN > this.end) return false;
+    const size = host.readU16(this.buffer, at);
+    if (size < NLA_HDRLEN || at + size > this.end)
+      throw new MalformedError(`attribute of ${size} bytes where ${this.end - at} are left`);
+    this.type = host.readU16(this.buffer, at + 2) & NLA_TYPE_MASK;
+    this.start = at + NLA_HDRLEN;
     this.length = size - NLA_HDRLEN;
-    this.#next += (size + 3) & ~3;
+    this.position = at + ((size + 3) & ~3);
     return true;
   }
 
   u8(): number {
     this.#expect(1);
-    return this.#buffer[this.start] ?? 0;
+    return this.buffer[this.start] ?? 0;
   }
 
   u16(): number {
     this.#expect(2);
-    return host.readU16(this.#buffer, this.start);
+    return host.readU16(this.buffer, this.start);
   }
 
   u32(): number {
     this.#expect(4);
-    return host.readU32(this.#buffer, this.start);
+    return host.readU32(this.buffer, this.start);
   }
 
   u64(): bigint {
     this.#expect(8);
-    return host.readU64(this.#buffer, this.start);
+    return host.readU64(this.buffer, this.start);
   }
 
   be16(): number {
     this.#expect(2);
-    return this.#buffer.readUInt16BE(this.start);
+    return this.buffer.readUInt16BE(this.start);
   }
 
   be32(): number {
     this.#expect(4);
-    return this.#buffer.readUInt32BE(this.start);
+    return this.buffer.readUInt32BE(this.start);
   }
 
   /** Up to the first NUL, if there is one. */
   string(): string {
     const end = this.start + this.length;
-    let nul = this.start;
-    let bits = 0;
-    for (; nul < end && this.#buffer[nul] !== 0; nul++) bits |= this.#buffer[nul] as number;
-    return this.#buffer.toString(bits < 128 ? 'latin1' : 'utf8', this.start, nul);
+    // Names are short and ASCII. Anything else is for Buffer to read.
+    let text = '';
+    for (let at = this.start; at < end; at++) {
+      const byte = this.buffer[at] as number;
+      if (byte === 0) return text;
+      if (byte > 127 || text.length === SHORT) return this.#text();
+      text += String.fromCharCode(byte);
+    }
+    return text;
+  }
+
+  #text(): string {
+    const payload = this.buffer.subarray(this.start, this.start + this.length);
+    const nul = payload.indexOf(0);
+    return payload.toString('utf8', 0, nul < 0 ? payload.length : nul);
   }
 
   /** A copy: the buffer is used again for the next messages. */
   bytes(): Uint8Array {
     // For a few bytes a loop costs less than a view.
     const copy = new Uint8Array(this.length);
-    for (let i = 0; i < this.length; i++) copy[i] = this.#buffer[this.start + i] ?? 0;
+    for (let i = 0; i < this.length; i++) copy[i] = this.buffer[this.start + i] ?? 0;
     return copy;
   }
 
@@ -86,7 +102,7 @@ export class AttributeReader {
   }
 
   nested(): AttributeReader {
-    return new AttributeReader(this.#buffer, this.start, this.start + this.length);
+    return new AttributeReader(this.buffer, this.start, this.start + this.length);
   }
 
   #expect(length: number): void {

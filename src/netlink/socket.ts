@@ -37,6 +37,8 @@ export interface NetlinkSocketOptions {
 }
 
 export interface NetlinkHandlers {
+  /** A whole datagram, which may hold many messages; true: it is dealt with, and `message` is not called for them. */
+  datagram?(data: Buffer, start: number, end: number): boolean;
   message(view: MessageView): void;
   /** The kernel dropped messages; called once everything that it had kept is read. */
   overrun(error: NetlinkOverrunError): void;
@@ -46,9 +48,11 @@ export interface NetlinkHandlers {
 
 /** struct sockaddr_nl with the given port id: 0 is the kernel, and to bind: choose one. */
 function netlinkAddress(portId: number): Buffer {
-  const address = Buffer.alloc(12);
+  const address = Buffer.allocUnsafeSlow(12);
+  host.writeU32(address, 0, 0);
   host.writeU16(address, AF_NETLINK, 0);
   host.writeU32(address, portId, 4);
+  host.writeU32(address, 0, 8);
   return address;
 }
 
@@ -163,7 +167,9 @@ export class NetlinkSocket {
     const length = this.#info[slot * INFO_WORDS] ?? 0;
     if ((this.#info[slot * INFO_WORDS + 1] ?? 0) & MSG_TRUNC)
       throw new MalformedError(`the kernel sent a message of more than ${SLOT_SIZE} bytes`);
-    const view = new MessageView(this.#data, slot * SLOT_SIZE, slot * SLOT_SIZE + length);
+    const start = slot * SLOT_SIZE;
+    if (this.#handlers.datagram?.(this.#data, start, start + length)) return;
+    const view = new MessageView(this.#data, start, start + length);
     while (!this.closed && view.next()) this.#handlers.message(view);
   }
 

@@ -5,9 +5,21 @@ import { host } from './endian.ts';
 
 const INITIAL_SIZE = 1024;
 const INET_SIZE = 16;
+const SHORT = 32;
+
+/** Throws RangeError. */
+function expect16(value: number): number {
+  if (value >>> 16 !== 0) throw new RangeError(`${value} does not fit into 16 bits`);
+  return value;
+}
+
+function isAscii(text: string): boolean {
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 127) return false;
+  return true;
+}
 
 export class MessageWriter {
-  #buffer = Buffer.alloc(INITIAL_SIZE);
+  #buffer = Buffer.allocUnsafeSlow(INITIAL_SIZE);
   #position = 0;
 
   /** Starts a message. Its sequence number is written when it is sent. */
@@ -16,7 +28,8 @@ export class MessageWriter {
     this.#reserve(NLMSG_HDRLEN);
     host.writeU16(this.#buffer, type, 4);
     host.writeU16(this.#buffer, flags, 6);
-    this.#buffer.fill(0, 8, NLMSG_HDRLEN);
+    host.writeU32(this.#buffer, 0, 8);
+    host.writeU32(this.#buffer, 0, 12);
     this.#position = NLMSG_HDRLEN;
     return this;
   }
@@ -48,7 +61,7 @@ export class MessageWriter {
 
   u16(type: number, value: number): this {
     const at = this.#attribute(type, 2);
-    host.writeU16(this.#buffer, value, at);
+    host.writeU16(this.#buffer, expect16(value), at);
     return this;
   }
 
@@ -67,7 +80,8 @@ export class MessageWriter {
   /** A 16-bit number in network order, such as a port. */
   be16(type: number, value: number): this {
     const at = this.#attribute(type, 2);
-    this.#buffer.writeUInt16BE(value, at);
+    this.#buffer[at] = expect16(value) >>> 8;
+    this.#buffer[at + 1] = value;
     return this;
   }
 
@@ -92,9 +106,12 @@ export class MessageWriter {
 
   /** With the closing NUL that the kernel's NLA_STRING expects. */
   string(type: number, value: string): this {
-    const length = Buffer.byteLength(value);
+    // What is longer, or not ASCII, is written by Buffer.
+    const short = value.length <= SHORT && isAscii(value);
+    const length = short ? value.length : Buffer.byteLength(value);
     const at = this.#attribute(type, length + 1);
-    this.#buffer.write(value, at);
+    if (!short) this.#buffer.write(value, at);
+    else for (let i = 0; i < length; i++) this.#buffer[at + i] = value.charCodeAt(i);
     this.#buffer[at + length] = 0;
     return this;
   }
@@ -112,7 +129,9 @@ export class MessageWriter {
   /** The finished message, a copy of its own. */
   finish(): Buffer {
     host.writeU32(this.#buffer, this.#position, 0);
-    return Buffer.from(this.#buffer.subarray(0, this.#position));
+    const message = Buffer.allocUnsafeSlow(this.#position);
+    message.set(this.#buffer.subarray(0, this.#position));
+    return message;
   }
 
   #attribute(type: number, length: number): number {
@@ -129,7 +148,7 @@ export class MessageWriter {
 
   #reserve(more: number): void {
     if (this.#position + more <= this.#buffer.length) return;
-    const larger = Buffer.alloc(Math.max(this.#buffer.length * 2, this.#position + more));
+    const larger = Buffer.allocUnsafeSlow(Math.max(this.#buffer.length * 2, this.#position + more));
     this.#buffer.copy(larger, 0, 0, this.#position);
     this.#buffer = larger;
   }

@@ -63,7 +63,9 @@ async function bundle(source, options) {
 async function buildBundles(force) {
   const inputs = [
     ...filesUnder(join(top, 'src'), '.ts'),
-    ...['package.json', 'tools/lib/build.mjs', 'tools/lib/packed.mjs'].map((name) => join(top, name)),
+    ...['package.json', 'tools/lib/build.mjs', 'tools/lib/packed.mjs', 'tools/lib/warmed.mjs'].map((name) =>
+      join(top, name),
+    ),
   ];
   const launched = pack.replace(/pack$/, 'cjs');
   for (const { source, output } of bundles()) {
@@ -75,10 +77,7 @@ async function buildBundles(force) {
       const define = { 'import.meta.url': '__filename' };
       // import() has no meaning in a script that did not come from a file.
       const supported = { 'dynamic-import': false };
-      place(
-        pack,
-        packOf(await bundle(source, { define, supported, minifyWhitespace: true, minifySyntax: true }), pack),
-      );
+      place(pack, packOf(await bundle(source, { define, supported, minify: true }), pack));
       place(output, launcher);
     } else {
       const js = '#!/usr/bin/env node\nconst importMetaUrl = require("node:url").pathToFileURL(__filename).href;';

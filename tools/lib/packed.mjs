@@ -1,15 +1,22 @@
 // SPDX-License-Identifier: MIT
-// A program that has to start fast: its bundle together with what V8 makes of it, so that nothing has to be compiled at
-// the start. Another version of Node finds that it cannot use the latter, and compiles.
-
-import { setFlagsFromString } from 'node:v8';
+// A program that has to start fast: its bundle together with what V8 makes of it, so that next to nothing has to be
+// compiled at the start. Kept are the functions that ran when warmed.mjs ran the program: those that nobody calls would
+// take their time as well. Another version of Node finds that it cannot use them, and compiles.
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { Script } from 'node:vm';
 
 /** Of the decimal number in front of the pack that says how long the bundle is; what follows has to be aligned. */
 const HEAD = 16;
 
+/** Looking Node up takes a process of its own, which a system's Node can do without: where it lies does not change. */
+const interpreter = process.execPath === '/usr/bin/node' ? process.execPath : '/usr/bin/env node';
+
 /** Beside NAME.pack, as NAME.cjs. The bundle believes that it is this file. */
-export const launcher = `#!/usr/bin/env node
+export const launcher = `#!${interpreter}
 'use strict';
 const { readFileSync } = require('node:fs');
 const { Script } = require('node:vm');
@@ -20,14 +27,25 @@ const program = new Script(pack.latin1Slice(${HEAD}, end), { filename, cachedDat
 program.runInThisContext()(exports, require, module, __filename, __dirname);
 `;
 
-/** The pack of a CommonJS bundle of ASCII text, `filename` being where it will lie. Changes V8's flags for a moment. */
-export function packOf(bundle, filename) {
+/** The pack of a CommonJS bundle of ASCII text, `place` being where it will lie. */
+export function packOf(bundle, place) {
   const text = `(function (exports, require, module, __filename, __dirname) {${bundle}\n})`;
   const program = text.padEnd(Math.ceil(text.length / 8) * 8);
-  // Otherwise functions are compiled when they are first called, and are not in what is kept.
-  setFlagsFromString('--no-lazy');
-  const script = new Script(program, { filename });
-  setFlagsFromString('--lazy');
+  const cachedData = compiled(program, place);
+  if (new Script(program, { cachedData }).cachedDataRejected)
+    throw new Error('V8 takes not what it has compiled itself');
   const head = String(program.length).padEnd(HEAD);
-  return Buffer.concat([Buffer.from(head + program, 'latin1'), script.createCachedData()]);
+  return Buffer.concat([Buffer.from(head + program, 'latin1'), cachedData]);
+}
+
+function compiled(program, place) {
+  const dir = mkdtempSync(join(tmpdir(), 'lvsd-pack-'));
+  try {
+    const file = join(dir, 'program.cjs');
+    writeFileSync(file, program, 'latin1');
+    const warmed = fileURLToPath(new URL('warmed.mjs', import.meta.url));
+    return execFileSync(process.execPath, [warmed, file, place], { maxBuffer: 64 << 20 });
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
 }

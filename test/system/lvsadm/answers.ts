@@ -35,8 +35,8 @@ class Captured implements Output {
   stdout = '';
   stderr = '';
 
-  out(text: string): void {
-    this.stdout += text;
+  out(text: string | Uint8Array): void {
+    this.stdout += typeof text === 'string' ? text : Buffer.from(text).toString();
   }
 
   err(text: string): void {

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT
+// node warmed.mjs FILE PLACE: runs FILE, the program of a pack that will lie at PLACE, on some command lines, and writes
+// to standard output what V8 has compiled of it by then. A process of its own, because the program is run with a stand-in for the native addon,
+// which answers like a kernel that has a small table: it is there to have the program's functions called, and tests
+// nothing.
+import fs from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { Script } from 'node:vm';
+
+const SERVICE = '-t 192.0.2.1:80';
+const LINES = [
+  ...['-v', '-Ln', '-Sn', `-Ln ${SERVICE}`, `-A ${SERVICE} -s wrr`, `-E ${SERVICE} -p 60`, `-D ${SERVICE}`, '-C'],
+  ...[`-a ${SERVICE} -r 10.0.0.1:80 -m -w 1`, `-e ${SERVICE} -r 10.0.0.1:80 -m -w 2`, `-d ${SERVICE} -r 10.0.0.1:80`],
+];
+
+const le = (bytes, value) => Array.from({ length: bytes }, (_, i) => (value >>> (8 * i)) & 255);
+const be = (bytes, value) => le(bytes, value).reverse();
+const padded = (bytes) => [...bytes, ...new Array(-bytes.length & 3).fill(0)];
+const text = (value) => [...Buffer.from(`${value}\0`)];
+const inet = (...address) => [...address, ...new Array(16 - address.length).fill(0)];
+const attribute = (type, bytes) => padded([...le(2, bytes.length + 4), ...le(2, type), ...bytes]);
+const attributes = (payloads) => Object.entries(payloads).flatMap(([type, bytes]) => attribute(Number(type), bytes));
+const nest = (type, payloads) => attribute(type | 0x8000, attributes(payloads));
+
+// Numbers are those of linux/netlink.h, linux/genetlink.h and linux/ip_vs.h.
+const [NLMSG_ERROR, NLMSG_DONE, GENL_ID_CTRL, FAMILY] = [2, 3, 16, 30];
+const [GET_SERVICE, GET_DEST, GET_INFO] = [4, 8, 15];
+const NLM_F_DUMP = 0x300;
+const ok = le(4, 0);
+const service = (port) =>
+  nest(1, {
+    ...{ 1: le(2, 2), 2: le(2, 6), 3: inet(192, 0, 2, 1), 4: be(2, port), 6: text('wrr') },
+    ...{ 7: [...le(4, 2), ...le(4, 0xffffffff)], 8: le(4, 0), 9: le(4, 0xffffffff) },
+  });
+const server = (host) =>
+  nest(2, {
+    ...{ 1: inet(10, 0, 0, host), 2: be(2, 80), 3: le(4, 0), 4: le(4, 1), 5: le(4, 0), 6: le(4, 0), 7: le(4, 0) },
+    ...{ 8: le(4, 0), 9: le(4, 0), 11: le(2, 2), 13: [0], 14: be(2, 0), 15: le(2, 0) },
+  });
+const family = attributes({ 1: le(2, FAMILY), 2: text('IPVS'), 3: le(4, 1) });
+const info = attributes({ 1: le(4, 0x10201), 2: le(4, 4096) });
+const tables = { [GET_SERVICE]: [service(80), service(443)], [GET_DEST]: [server(2), server(1)] };
+
+/** What a kernel says to one message: NLMSG by NLMSG. */
+function answers(type, flags, sequence, command) {
+  const message = (kind, body, multi = 0) => [
+    ...le(4, 16 + body.length),
+    ...le(2, kind),
+    ...le(2, multi),
+    ...sequence,
+    ...ok,
+    ...body,
+  ];
+  const generic = (kind, body, multi) => message(kind, [command, 1, 0, 0, ...body], multi);
+  const entries = tables[command] ?? [];
+  if (flags & NLM_F_DUMP) return [...entries.map((one) => generic(FAMILY, one, 2)), message(NLMSG_DONE, ok, 2)];
+  const ack = message(NLMSG_ERROR, [...ok, ...new Array(16).fill(0)]);
+  if (type === GENL_ID_CTRL) return [generic(GENL_ID_CTRL, family), ack];
+  if (command === GET_INFO) return [generic(FAMILY, info), ack];
+  return entries.length > 0 ? [generic(FAMILY, entries[0]), ack] : [ack];
+}
+
+class Socket {
+  fd = 0;
+  #answers = [];
+
+  send(data) {
+    for (let at = 0; at < data.length; at += (data.readUInt32LE(at) + 3) & ~3) {
+      const [type, flags] = [data.readUInt16LE(at + 4), data.readUInt16LE(at + 6)];
+      this.#answers.push(...answers(type, flags, data.subarray(at + 8, at + 12), data[at + 16]));
+    }
+    return data.length;
+  }
+
+  receive(data, lengths) {
+    const answer = this.#answers.shift();
+    if (!answer) return 0;
+    data.set(answer);
+    lengths[0] = answer.length;
+    lengths[1] = 0;
+    return 1;
+  }
+
+  close() {
+    this.fd = -1;
+  }
+
+  bind() {}
+  connect() {}
+  setsockopt() {}
+  watch() {}
+  ref() {}
+  unref() {}
+}
+
+/** What is called once is wanted again: V8 would let go of it after a while. */
+setFlagsFromString('--no-flush-bytecode');
+process.dlopen = (module) => {
+  module.exports = { Socket };
+};
+const { writeSync } = fs;
+fs.writeSync = (_fd, bytes, at = 0) => bytes.length - at;
+
+const [, , file, place] = process.argv;
+const script = new Script(fs.readFileSync(file, 'latin1'), { filename: place });
+const require = createRequire(place);
+for (const line of LINES) {
+  process.argv = [process.execPath, place, ...line.split(' ')];
+  process.exitCode = undefined;
+  script.runInThisContext()({}, require, {}, place, dirname(place));
+  while (process.exitCode === undefined) await turn();
+  if (process.exitCode !== 0) throw new Error(`${line}: exit status ${process.exitCode}`);
+}
+// The flags of whoever uses it have to be the same.
+setFlagsFromString('--flush-bytecode');
+const compiled = script.createCachedData();
+for (let at = 0; at < compiled.length; ) at += writeSync(1, compiled, at);
