@@ -41,11 +41,9 @@ export interface Layout {
 
 const LABEL = 33;
 const REMOTE = '  -> RemoteAddress:Port';
-const VIRTUAL = 'Prot LocalAddress:Port';
+const WITH_FLAGS = 'Prot LocalAddress:Port Scheduler Flags';
 
 const left = (value: string | number, width: number): string => String(value).padEnd(width);
-const columns = (width: number, values: readonly (string | number)[]): string =>
-  values.map((value) => left(value, width)).join(' ');
 const counters = (values: readonly (bigint | undefined)[], exact: boolean): string =>
   values.map((value) => counterText(value ?? 0n, exact)).join('');
 
@@ -74,23 +72,18 @@ const connections = ({ activeConnections, inactiveConnections }: Destination): s
 ];
 
 const DEFAULT: Layout = {
-  title: [`${VIRTUAL} Scheduler Flags`, `${REMOTE}           Forward Weight ActiveConn InActConn`],
+  title: [WITH_FLAGS, `${REMOTE}           Forward Weight ActiveConn InActConn`],
   inProc: true,
   service: withFlags,
   destination: (dest) => [left(forwardLabel(dest), 7), left(dest.weight, 6), ...connections(dest)].join(' '),
 };
 
 const TUNNELS: Layout = {
-  title: [DEFAULT.title[0], `${REMOTE}           Forward TunnelInfo    Weight ActiveConn InActConn`],
+  title: [WITH_FLAGS, `${REMOTE}           Forward TunnelInfo    Weight ActiveConn InActConn`],
   service: withFlags,
   destination: (dest) =>
     [left(forwardLabel(dest), 7), left(tunnelLabel(dest), 13), left(dest.weight, 6), ...connections(dest)].join(' '),
 };
-
-const numbers = (names: readonly string[]): readonly [string, string] => [
-  left(VIRTUAL, LABEL) + names.map((name) => ` ${name.padStart(8)}`).join(''),
-  REMOTE,
-];
 
 const low = (value: bigint): bigint => BigInt.asUintN(32, value);
 
@@ -120,30 +113,27 @@ const rates = (stats: Stats | undefined, { exact }: Format): string =>
   counters([stats?.inByteRate, stats?.outByteRate], exact);
 
 const STATS: Layout = {
-  title: numbers(['Conns', 'InPkts', 'OutPkts', 'InBytes', 'OutBytes']),
+  title: ['Prot LocalAddress:Port               Conns   InPkts  OutPkts  InBytes OutBytes', REMOTE],
   needsStats: true,
   service: (service, format) => left(label(service, format), LABEL) + amounts(service.stats, format),
   destination: (dest, format) => amounts(asRead(dest.stats, format), format),
 };
 
 const RATE: Layout = {
-  title: numbers(['CPS', 'InPPS', 'OutPPS', 'InBPS', 'OutBPS']),
+  title: ['Prot LocalAddress:Port                 CPS    InPPS   OutPPS    InBPS   OutBPS', REMOTE],
   needsStats: true,
   service: (service, format) => left(label(service, format), LABEL) + rates(service.stats, format),
   destination: (dest, format) => rates(asRead(dest.stats, format), format),
 };
 
 const THRESHOLDS: Layout = {
-  title: [`${left(VIRTUAL, LABEL)} ${columns(10, ['Uthreshold', 'Lthreshold', 'ActiveConn', 'InActConn'])}`, REMOTE],
+  title: ['Prot LocalAddress:Port            Uthreshold Lthreshold ActiveConn InActConn ', REMOTE],
   service: withFlags,
   destination: (dest) => [left(dest.upperThreshold, 10), left(dest.lowerThreshold, 10), ...connections(dest)].join(' '),
 };
 
 const PERSISTENT: Layout = {
-  title: [
-    `${left(VIRTUAL, LABEL)} ${left('Weight', 9)} ${left('PersistConn', 11)} ${columns(10, ['ActiveConn', 'InActConn'])}`,
-    REMOTE,
-  ],
+  title: ['Prot LocalAddress:Port            Weight    PersistConn ActiveConn InActConn ', REMOTE],
   service: withFlags,
   destination: (dest) => [left(dest.weight, 9), left(dest.persistentConnections, 11), ...connections(dest)].join(' '),
 };
