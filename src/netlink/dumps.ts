@@ -60,7 +60,8 @@ export class DumpChannel {
   readonly #queue: Dump[] = [];
   #current: Dump | undefined;
   #sequence = 1;
-  /** Since the deadline was set. */
+  /** Of the current dump: when it is given up unless something is heard of it until then. */
+  #due = 0;
   #heard = false;
   #starting = false;
   #sinceTurn = 0;
@@ -166,7 +167,8 @@ export class DumpChannel {
 
   #await({ options }: Dump): void {
     this.#heard = false;
-    this.#deadline.arm(now() + options.timeout);
+    this.#due = now() + options.timeout;
+    this.#deadline.arm(this.#due);
   }
 
   #open(): NetlinkSocket {
@@ -247,6 +249,8 @@ export class DumpChannel {
     this.#socket?.receive();
     if (this.#current !== dump) return;
     if (this.#heard) this.#await(dump);
+    // The timer may be that of the dump before.
+    else if (this.#due > now()) this.#deadline.arm(this.#due);
     else this.#abandon(new NetlinkTimeoutError(dump.options.timeout));
   }
 }
