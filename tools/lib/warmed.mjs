@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 // node warmed.mjs FILE PLACE: runs FILE, the program of a pack that will lie at PLACE, on some command lines, and writes
-// to standard output what V8 has compiled of it by then. A process of its own, because the program is run with a stand-in for the native addon,
-// which answers like a kernel that has a small table: it is there to have the program's functions called, and tests
-// nothing.
+// to standard output what V8 has compiled of it by then. A process of its own, because the program is run with a stand-in
+// for the native addon, which answers like a kernel that has a small table: it is there to have the program's functions
+// called, and tests nothing.
 import fs from 'node:fs';
 import { createRequire } from 'node:module';
+import { endianness } from 'node:os';
 import { dirname } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
@@ -16,12 +17,15 @@ const LINES = [
   ...[`-a ${SERVICE} -r 10.0.0.1:80 -m -w 1`, `-e ${SERVICE} -r 10.0.0.1:80 -m -w 2`, `-d ${SERVICE} -r 10.0.0.1:80`],
 ];
 
-const le = (bytes, value) => Array.from({ length: bytes }, (_, i) => (value >>> (8 * i)) & 255);
-const be = (bytes, value) => le(bytes, value).reverse();
+const little = endianness() === 'LE';
+const be = (bytes, value) => Array.from({ length: bytes }, (_, i) => (value >>> (8 * (bytes - 1 - i))) & 255);
+/** A number as this machine has it. */
+const own = (bytes, value) => (little ? be(bytes, value).reverse() : be(bytes, value));
+const read = (data, at, bytes) => (little ? data.readUIntLE(at, bytes) : data.readUIntBE(at, bytes));
 const padded = (bytes) => [...bytes, ...new Array(-bytes.length & 3).fill(0)];
 const text = (value) => [...Buffer.from(`${value}\0`)];
 const inet = (...address) => [...address, ...new Array(16 - address.length).fill(0)];
-const attribute = (type, bytes) => padded([...le(2, bytes.length + 4), ...le(2, type), ...bytes]);
+const attribute = (type, bytes) => padded([...own(2, bytes.length + 4), ...own(2, type), ...bytes]);
 const attributes = (payloads) => Object.entries(payloads).flatMap(([type, bytes]) => attribute(Number(type), bytes));
 const nest = (type, payloads) => attribute(type | 0x8000, attributes(payloads));
 
@@ -29,27 +33,27 @@ const nest = (type, payloads) => attribute(type | 0x8000, attributes(payloads));
 const [NLMSG_ERROR, NLMSG_DONE, GENL_ID_CTRL, FAMILY] = [2, 3, 16, 30];
 const [GET_SERVICE, GET_DEST, GET_INFO] = [4, 8, 15];
 const NLM_F_DUMP = 0x300;
-const ok = le(4, 0);
+const ok = own(4, 0);
 const service = (port) =>
   nest(1, {
-    ...{ 1: le(2, 2), 2: le(2, 6), 3: inet(192, 0, 2, 1), 4: be(2, port), 6: text('wrr') },
-    ...{ 7: [...le(4, 2), ...le(4, 0xffffffff)], 8: le(4, 0), 9: le(4, 0xffffffff) },
+    ...{ 1: own(2, 2), 2: own(2, 6), 3: inet(192, 0, 2, 1), 4: be(2, port), 6: text('wrr') },
+    ...{ 7: [...own(4, 2), ...own(4, 0xffffffff)], 8: own(4, 0), 9: own(4, 0xffffffff) },
   });
 const server = (host) =>
   nest(2, {
-    ...{ 1: inet(10, 0, 0, host), 2: be(2, 80), 3: le(4, 0), 4: le(4, 1), 5: le(4, 0), 6: le(4, 0), 7: le(4, 0) },
-    ...{ 8: le(4, 0), 9: le(4, 0), 11: le(2, 2), 13: [0], 14: be(2, 0), 15: le(2, 0) },
+    ...{ 1: inet(10, 0, 0, host), 2: be(2, 80), 3: own(4, 0), 4: own(4, 1), 5: own(4, 0), 6: own(4, 0), 7: own(4, 0) },
+    ...{ 8: own(4, 0), 9: own(4, 0), 11: own(2, 2), 13: [0], 14: be(2, 0), 15: own(2, 0) },
   });
-const family = attributes({ 1: le(2, FAMILY), 2: text('IPVS'), 3: le(4, 1) });
-const info = attributes({ 1: le(4, 0x10201), 2: le(4, 4096) });
+const family = attributes({ 1: own(2, FAMILY), 2: text('IPVS'), 3: own(4, 1) });
+const info = attributes({ 1: own(4, 0x10201), 2: own(4, 4096) });
 const tables = { [GET_SERVICE]: [service(80), service(443)], [GET_DEST]: [server(2), server(1)] };
 
 /** What a kernel says to one message: NLMSG by NLMSG. */
 function answers(type, flags, sequence, command) {
   const message = (kind, body, multi = 0) => [
-    ...le(4, 16 + body.length),
-    ...le(2, kind),
-    ...le(2, multi),
+    ...own(4, 16 + body.length),
+    ...own(2, kind),
+    ...own(2, multi),
     ...sequence,
     ...ok,
     ...body,
@@ -68,8 +72,8 @@ class Socket {
   #answers = [];
 
   send(data) {
-    for (let at = 0; at < data.length; at += (data.readUInt32LE(at) + 3) & ~3) {
-      const [type, flags] = [data.readUInt16LE(at + 4), data.readUInt16LE(at + 6)];
+    for (let at = 0; at < data.length; at += (read(data, at, 4) + 3) & ~3) {
+      const [type, flags] = [read(data, at + 4, 2), read(data, at + 6, 2)];
       this.#answers.push(...answers(type, flags, data.subarray(at + 8, at + 12), data[at + 16]));
     }
     return data.length;
