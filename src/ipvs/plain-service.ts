@@ -28,6 +28,8 @@ const SELDOM = [SERVICE.peName, SERVICE.portMin, SERVICE.portMax].map(([type]) =
 
 const TYPES = 64;
 const ANY = 0xffff;
+/** No attribute is so long. */
+const NEVER = 0xfffe;
 /** The length that an attribute has, by its type; 0 where it is not wanted. */
 const LENGTHS = new Uint16Array(TYPES);
 for (const type of [FAMILY, PROTOCOL, PORT]) LENGTHS[type] = 2;
@@ -35,7 +37,7 @@ for (const type of [FWMARK, TIMEOUT, NETMASK, LOCAL_ADDRESSES]) LENGTHS[type] = 
 LENGTHS[FLAGS] = 8;
 LENGTHS[ADDRESS] = 16;
 LENGTHS[SCHEDULER] = ANY;
-for (const type of SELDOM) LENGTHS[type] = 1;
+for (const type of SELDOM) LENGTHS[type] = NEVER;
 
 /** Of the service being read, by type: where its attribute is (0: nowhere), how long it is, and what its first bytes say. */
 const places = new Uint32Array(TYPES);
