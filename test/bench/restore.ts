@@ -44,8 +44,10 @@ print(json.dumps({'status': status, 'work': used() - before,
 const INPUT = join('/tmp', 'bench-input');
 const OUTPUT = join('/tmp', 'bench-output');
 
-function measured(command: readonly string[], input = '/dev/null'): Run {
-  const { stdout, stderr } = spawnSync('python3', ['-c', METER, input, OUTPUT, ...command], { encoding: 'utf8' });
+/** `inside`: the words that take a program into a namespace, which are not measured. */
+function measured(command: readonly string[], { input = '/dev/null', inside = [] as readonly string[] } = {}): Run {
+  const [program = '', ...words] = [...inside, 'python3', '-c', METER, input, OUTPUT, ...command];
+  const { stdout, stderr } = spawnSync(program, words, { encoding: 'utf8' });
   const { status, ...run } = JSON.parse(stdout) as Run & { status: number };
   if (status !== 0) throw new Error(`${command.join(' ')} ended with ${status}: ${stderr}`);
   return run;
@@ -103,19 +105,19 @@ function compare(services: number, dests: number) {
   for (let round = 1; round <= rounds; round += 1) {
     for (const tool of tools) {
       fresh((inside) => {
-        const restored = measured([...inside, tool, '-R'], INPUT);
+        const restored = measured([tool, '-R'], { input: INPUT, inside });
         restores[tool].push(restored);
         say('restore', round, tool, restored);
         const outputs = new Set<string>();
         // Whose table is listed makes no difference; that both print the same does.
         for (const lister of tool === 'lvsadm' ? tools : []) {
-          const listed = measured([...inside, lister, '-Ln']);
+          const listed = measured([lister, '-Ln'], { inside });
           lists[lister].push(listed);
           say('list', round, lister, listed);
           outputs.add(hash());
         }
         if (outputs.size > 1) throw new Error('the two list the same table differently');
-        if (tool === 'ipvsadm') measured([...inside, 'ipvsadm', '-Ln']);
+        if (tool === 'ipvsadm') measured(['ipvsadm', '-Ln'], { inside });
         const there = lineCount(readFileSync(OUTPUT, 'utf8'));
         if (there !== lines + 3) throw new Error(`${tool} -R: ${there} lines instead of ${lines + 3}`);
       });
