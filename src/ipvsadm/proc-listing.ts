@@ -21,10 +21,11 @@ export function listProcTable(
   const page = new Page(output);
   const titles = new Titles(layout, format);
   const rows = new Ipv4Rows();
+  const text = new DataView(table.data.buffer, table.data.byteOffset, table.data.length);
   for (const service of sort ? sortServices([...services]) : services) {
     page.service(service, titles);
     const place = places.get(service) ?? -1;
-    if (table.ipv4Rows(place, sort, rows)) for (let i = 0; i < rows.count; i++) page.row(rows, i, table.data);
+    if (table.ipv4Rows(place, sort, rows)) for (let i = 0; i < rows.count; i++) page.row(rows, i, table.data, text);
     else {
       const mixed = table.rows(place);
       for (const row of sort ? sortDestinations(mixed) : mixed) {
@@ -89,6 +90,7 @@ class Titles {
 class Page {
   readonly #output: Output;
   readonly #bytes = Buffer.allocUnsafeSlow(SIZE);
+  readonly #view = new DataView(this.#bytes.buffer, this.#bytes.byteOffset, SIZE);
   #length = 0;
 
   constructor(output: Output) {
@@ -123,7 +125,7 @@ class Page {
   }
 
   /** `  -> 172.16.0.2:8080 ...`, padded, and the columns of `data`. */
-  row(rows: Ipv4Rows, index: number, data: Uint8Array): void {
+  row(rows: Ipv4Rows, index: number, data: Uint8Array, text: DataView): void {
     const address = rows.address[index] as number;
     const columns = rows.columns[index] as number;
     const end = rows.end[index] as number;
@@ -143,7 +145,13 @@ class Page {
     bytes[at++] = COLON;
     at = decimal(bytes, at, rows.port[index] as number);
     while (at <= name + NAME) bytes[at++] = BLANK;
-    for (let i = columns; i < end; i++) bytes[at++] = data[i] as number;
+    // Four at a time.
+    let from = columns;
+    for (; from + 4 <= end; from += 4) {
+      this.#view.setUint32(at, text.getUint32(from));
+      at += 4;
+    }
+    for (; from < end; from++) bytes[at++] = data[from] as number;
     bytes[at++] = NEWLINE;
     this.#length = at;
   }

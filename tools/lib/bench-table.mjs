@@ -27,7 +27,7 @@ const formats = {
     const columns = ([one, other]) => ['what', `${one}, G`, `${other}, G`, 'times', `${one}, MB`, `${other}, MB`];
     const row = ({ what, work, times, memory }) => [
       what,
-      ...work.map((value) => figure(value, 2)),
+      ...work.map((value) => figure(value, value.median < 1 ? 3 : 2)),
       figure(times, 2),
       ...memory.map((value) => figure(value, 0)),
     ];

@@ -12,8 +12,9 @@ import { setFlagsFromString } from 'node:v8';
 import { Script } from 'node:vm';
 
 const SERVICE = '-t 192.0.2.1:80';
+/** What scripts call by the thousand. */
 const LINES = [
-  ...['-v', '-Ln', '-Sn', `-Ln ${SERVICE}`, `-A ${SERVICE} -s wrr`, `-E ${SERVICE} -p 60`, `-D ${SERVICE}`, '-C'],
+  ...['-Ln', `-A ${SERVICE} -s wrr`, `-D ${SERVICE}`],
   ...[`-a ${SERVICE} -r 10.0.0.1:80 -m -w 1`, `-e ${SERVICE} -r 10.0.0.1:80 -m -w 2`, `-d ${SERVICE} -r 10.0.0.1:80`],
 ];
 
