@@ -4,14 +4,13 @@
  * before V8 has compiled the general way through attribute tables. What is not as the kernel writes it is left to that.
  */
 import { AF_INET, AF_INET6 } from '../base/addresses.ts';
+import { NLA_HDRLEN, NLA_TYPE_MASK } from '../netlink/constants.ts';
 import { host } from '../netlink/endian.ts';
 import type { AttributeReader } from '../netlink/reader.ts';
 import { netmaskOnWire } from './codec.ts';
 import { COMMAND, SERVICE } from './tables.ts';
 import type { Service } from './types.ts';
 
-const HEADER = 4;
-const TYPE_MASK = 0x3fff;
 const [COMMAND_SERVICE] = COMMAND.service;
 const [FAMILY] = SERVICE.family;
 const [PROTOCOL] = SERVICE.protocol;
@@ -46,11 +45,11 @@ const values = new Uint32Array(TYPES);
 
 /** The service that is all there is to read; undefined, and nothing read: readService() has to look. */
 export function readPlainService({ buffer, position: start, end }: AttributeReader): Service | undefined {
-  if (start + HEADER > end) return undefined;
+  if (start + NLA_HDRLEN > end) return undefined;
   const size = host.readU16(buffer, start);
-  const type = host.readU16(buffer, start + 2) & TYPE_MASK;
-  if (size < HEADER || start + size !== end || type !== COMMAND_SERVICE) return undefined;
-  if (!find(buffer, start + HEADER, end)) return undefined;
+  const type = host.readU16(buffer, start + 2) & NLA_TYPE_MASK;
+  if (size < NLA_HDRLEN || start + size !== end || type !== COMMAND_SERVICE) return undefined;
+  if (!find(buffer, start + NLA_HDRLEN, end)) return undefined;
   const family = values[FAMILY] as number;
   if (family !== AF_INET && family !== AF_INET6) return undefined;
   lastScheduler = name(buffer, places[SCHEDULER] as number, sizes[SCHEDULER] as number, lastScheduler);
@@ -80,17 +79,17 @@ export function readPlainService({ buffer, position: start, end }: AttributeRead
 function find(buffer: Buffer, start: number, end: number): boolean {
   places.fill(0);
   values.fill(0);
-  for (let next = start; next + HEADER <= end; ) {
+  for (let next = start; next + NLA_HDRLEN <= end; ) {
     const size = host.readU16(buffer, next);
-    const type = host.readU16(buffer, next + 2) & TYPE_MASK;
-    if (size < HEADER || next + size > end) return false;
+    const type = host.readU16(buffer, next + 2) & NLA_TYPE_MASK;
+    if (size < NLA_HDRLEN || next + size > end) return false;
     const wanted = type < TYPES ? (LENGTHS[type] as number) : 0;
     if (wanted !== 0) {
-      if (wanted !== ANY && wanted !== size - HEADER) return false;
-      places[type] = next + HEADER;
-      sizes[type] = size - HEADER;
+      if (wanted !== ANY && wanted !== size - NLA_HDRLEN) return false;
+      places[type] = next + NLA_HDRLEN;
+      sizes[type] = size - NLA_HDRLEN;
       if (wanted !== ANY)
-        values[type] = wanted === 2 ? host.readU16(buffer, next + HEADER) : host.readU32(buffer, next + HEADER);
+        values[type] = wanted === 2 ? host.readU16(buffer, next + NLA_HDRLEN) : host.readU32(buffer, next + NLA_HDRLEN);
     }
     next += (size + 3) & ~3;
   }
