@@ -69,8 +69,7 @@ export class NetlinkClient {
   ): Promise<T[]> {
     try {
       const message = this.#message(type, NLM_F_REQUEST | NLM_F_DUMP, write);
-      this.#dumps ??= new DumpChannel(this.#protocol, this.#options);
-      return this.#dumps.dump(message, decode, { timeout: options.timeout ?? this.#timeout });
+      return this.#dumpChannel().dump(message, decode, { timeout: options.timeout ?? this.#timeout });
     } catch (error) {
       return Promise.reject(error);
     }
@@ -84,8 +83,7 @@ export class NetlinkClient {
   ): Promise<Buffer[]> {
     try {
       const message = this.#message(type, NLM_F_REQUEST | NLM_F_DUMP, write);
-      this.#dumps ??= new DumpChannel(this.#protocol, this.#options);
-      return this.#dumps.dumpWhole(message, { timeout: options.timeout ?? this.#timeout });
+      return this.#dumpChannel().dumpWhole(message, { timeout: options.timeout ?? this.#timeout });
     } catch (error) {
       return Promise.reject(error);
     }
@@ -108,6 +106,11 @@ export class NetlinkClient {
   #commandChannel(): CommandChannel {
     this.#commands ??= new CommandChannel(this.#protocol, this.#options);
     return this.#commands;
+  }
+
+  #dumpChannel(): DumpChannel {
+    this.#dumps ??= new DumpChannel(this.#protocol, this.#options);
+    return this.#dumps;
   }
 
   #message(type: number, flags: number, write: (writer: MessageWriter) => void): Buffer {
