@@ -110,8 +110,7 @@ class Page {
       this.text(titles.whole(service));
       return;
     }
-    const tail = titles.tail(service);
-    this.#reserve(LABEL + tail.length);
+    this.#reserve(LABEL);
     const bytes = this.#bytes;
     let at = this.#length;
     for (let i = 0; i < TCP.length; i++) bytes[at++] = TCP.charCodeAt(i);
@@ -119,9 +118,8 @@ class Page {
       at = octet(bytes, at, address[i] as number);
       bytes[at++] = i < 3 ? DOT : COLON;
     }
-    at = decimal(bytes, at, port);
-    for (let i = 0; i < tail.length; i++) bytes[at++] = tail.charCodeAt(i);
-    this.#length = at;
+    this.#length = decimal(bytes, at, port);
+    this.text(titles.tail(service));
   }
 
   /** `  -> 172.16.0.2:8080 ...`, padded, and the columns of `data`. */
