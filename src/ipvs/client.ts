@@ -46,7 +46,7 @@ import {
 } from './constants.ts';
 import { serviceKeyText } from './keys.ts';
 import { readPlainService } from './plain-service.ts';
-import { COMMAND, COMMAND_WITH_STATS, type CommandAttributes, INFO, type ReplyAttributes } from './tables.ts';
+import { COMMAND, type CommandAttributes, commandWithStats, INFO, type ReplyAttributes } from './tables.ts';
 import type {
   Destination,
   DestinationConfig,
@@ -127,7 +127,7 @@ export class Ipvs {
   }
 
   async service(key: ServiceKey, options: ReadOptions = {}): Promise<Service> {
-    const table = options.stats ? COMMAND_WITH_STATS : COMMAND;
+    const table = options.stats ? commandWithStats() : COMMAND;
     const [service] = await this.#netlink.request(
       IPVS_GENL_NAME,
       IPVS_CMD_GET_SERVICE,
@@ -141,7 +141,7 @@ export class Ipvs {
 
   /** A service that does not exist has none; the kernel reports no error. */
   destinations(key: ServiceKey, options: ReadOptions = {}): Promise<Destination[]> {
-    const table = options.stats ? COMMAND_WITH_STATS : COMMAND;
+    const table = options.stats ? commandWithStats() : COMMAND;
     return this.#netlink.dump(
       IPVS_GENL_NAME,
       IPVS_CMD_GET_DEST,
@@ -348,7 +348,7 @@ function write(attributes: CommandAttributes) {
 }
 
 function decodeReply({ attributes }: GenericMessage): ReplyAttributes {
-  return decodeTable(COMMAND_WITH_STATS, attributes);
+  return decodeTable(commandWithStats(), attributes);
 }
 
 function serviceFeature(service: ServiceConfig): Feature | undefined {

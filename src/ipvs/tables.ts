@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** The attributes of the IPVS family (linux/ip_vs.h), and lvsd's own from 32 up. */
+import { once } from '../base/once.ts';
 import type { Decoded, Table } from '../netlink/attributes.ts';
 
 /** IPVS_STATS_ATTR_*, in IPVS_*_ATTR_STATS64. The 32-bit STATS say the same, cut off; we do not read them. */
@@ -34,8 +35,6 @@ export const SERVICE = {
   portMax: [37, 'u16'],
 } as const satisfies Table;
 
-export const SERVICE_WITH_STATS = { ...SERVICE, stats: [12, STATS64] } as const satisfies Table;
-
 /** IPVS_DEST_ATTR_* without statistics. */
 export const DEST = {
   family: [11, 'u16'],
@@ -52,8 +51,6 @@ export const DEST = {
   inactiveConnections: [8, 'u32'],
   persistentConnections: [9, 'u32'],
 } as const satisfies Table;
-
-export const DEST_WITH_STATS = { ...DEST, stats: [12, STATS64] } as const satisfies Table;
 
 /** IPVS_DAEMON_ATTR_*. */
 const DAEMON = {
@@ -100,12 +97,12 @@ export const COMMAND = {
   secret: [35, 'bytes'],
 } as const satisfies Table;
 
-export const COMMAND_WITH_STATS = {
-  ...COMMAND,
-  service: [1, SERVICE_WITH_STATS],
-  dest: [2, DEST_WITH_STATS],
-} as const satisfies Table;
+/** The same, with the statistics of services and destinations. */
+export const commandWithStats = once(() => {
+  const stats = [12, STATS64] as const;
+  return { ...COMMAND, service: [1, { ...SERVICE, stats }], dest: [2, { ...DEST, stats }] } as const satisfies Table;
+});
 
 export type CommandAttributes = Decoded<typeof COMMAND>;
-export type ReplyAttributes = Decoded<typeof COMMAND_WITH_STATS>;
+export type ReplyAttributes = Decoded<ReturnType<typeof commandWithStats>>;
 export type InfoAttributes = Decoded<typeof INFO>;

@@ -2,7 +2,6 @@
 /** Commands that change the table: one request each. */
 import { type Feature, IP_VS_CONN_F_FULLNAT, type Ipvs } from '../ipvs/index.ts';
 import type { Invocation } from './invocation.ts';
-import type { CommandName } from './options.ts';
 import { readSecret } from './secret.ts';
 
 type Act = (ipvs: Ipvs, line: Invocation) => Promise<void>;
@@ -13,31 +12,46 @@ function localAddress({ localAddress: address }: Invocation): Uint8Array {
   return address;
 }
 
-const CHANGES: Readonly<Partial<Record<CommandName, Act>>> = {
-  flush: (ipvs) => ipvs.flush(),
-  'add-service': (ipvs, { service }) => ipvs.addService(service),
-  'edit-service': (ipvs, { service }) => ipvs.setService(service),
-  'delete-service': (ipvs, { service }) => ipvs.deleteService(service),
-  zero: (ipvs, { service, options }) => ipvs.zero(options.has('service-address') ? service : undefined),
-  'add-server': (ipvs, { service, destination }) => ipvs.addDestination(service, destination),
-  'edit-server': (ipvs, { service, destination }) => ipvs.setDestination(service, destination),
-  'delete-server': (ipvs, { service, destination }) => ipvs.deleteDestination(service, destination),
-  'add-laddr': (ipvs, line) => ipvs.addLocalAddress(line.service, localAddress(line)),
-  'del-laddr': (ipvs, line) =>
-    ipvs.deleteLocalAddress(line.service, localAddress(line), { drain: line.options.has('drain') }),
-  set: (ipvs, { timeouts }) => ipvs.setTimeouts(timeouts),
-  // The feature first: a kernel that lacks it says so whatever the file is like.
-  secret: async (ipvs, { secretFile = '' }) => {
-    await ipvs.requireFeature('SECRET');
-    await ipvs.setSecret(readSecret(secretFile));
-  },
-  'start-daemon': (ipvs, { daemon }) => ipvs.startDaemon(daemon),
-  'stop-daemon': (ipvs, { daemon }) => ipvs.stopDaemon(daemon),
-};
-
 /** The request that carries a command out; undefined for commands that print. */
 export function changeOf({ command }: Invocation): Act | undefined {
-  return command === 'help' || command === 'version' ? undefined : CHANGES[command];
+  // Not a table: most runs need one of them.
+  switch (command) {
+    case 'flush':
+      return (ipvs) => ipvs.flush();
+    case 'add-service':
+      return (ipvs, { service }) => ipvs.addService(service);
+    case 'edit-service':
+      return (ipvs, { service }) => ipvs.setService(service);
+    case 'delete-service':
+      return (ipvs, { service }) => ipvs.deleteService(service);
+    case 'zero':
+      return (ipvs, { service, options }) => ipvs.zero(options.has('service-address') ? service : undefined);
+    case 'add-server':
+      return (ipvs, { service, destination }) => ipvs.addDestination(service, destination);
+    case 'edit-server':
+      return (ipvs, { service, destination }) => ipvs.setDestination(service, destination);
+    case 'delete-server':
+      return (ipvs, { service, destination }) => ipvs.deleteDestination(service, destination);
+    case 'add-laddr':
+      return (ipvs, line) => ipvs.addLocalAddress(line.service, localAddress(line));
+    case 'del-laddr':
+      return (ipvs, line) =>
+        ipvs.deleteLocalAddress(line.service, localAddress(line), { drain: line.options.has('drain') });
+    case 'set':
+      return (ipvs, { timeouts }) => ipvs.setTimeouts(timeouts);
+    case 'secret':
+      // The feature first: a kernel that lacks it says so whatever the file is like.
+      return async (ipvs, { secretFile = '' }) => {
+        await ipvs.requireFeature('SECRET');
+        await ipvs.setSecret(readSecret(secretFile));
+      };
+    case 'start-daemon':
+      return (ipvs, { daemon }) => ipvs.startDaemon(daemon);
+    case 'stop-daemon':
+      return (ipvs, { daemon }) => ipvs.stopDaemon(daemon);
+    default:
+      return undefined;
+  }
 }
 
 /** What the kernel must have for this command line beyond the stock one. */

@@ -71,19 +71,19 @@ const connections = ({ activeConnections, inactiveConnections }: Destination): s
   left(inactiveConnections, 10),
 ];
 
-const DEFAULT: Layout = {
+const defaultLayout = (): Layout => ({
   title: [WITH_FLAGS, `${REMOTE}           Forward Weight ActiveConn InActConn`],
   inProc: true,
   service: withFlags,
   destination: (dest) => [left(forwardLabel(dest), 7), left(dest.weight, 6), ...connections(dest)].join(' '),
-};
+});
 
-const TUNNELS: Layout = {
+const tunnels = (): Layout => ({
   title: [WITH_FLAGS, `${REMOTE}           Forward TunnelInfo    Weight ActiveConn InActConn`],
   service: withFlags,
   destination: (dest) =>
     [left(forwardLabel(dest), 7), left(tunnelLabel(dest), 13), left(dest.weight, 6), ...connections(dest)].join(' '),
-};
+});
 
 const low = (value: bigint): bigint => BigInt.asUintN(32, value);
 
@@ -112,39 +112,39 @@ const rates = (stats: Stats | undefined, { exact }: Format): string =>
   counters([stats?.connectionRate, stats?.inPacketRate, stats?.outPacketRate], true) +
   counters([stats?.inByteRate, stats?.outByteRate], exact);
 
-const STATS: Layout = {
+const stats = (): Layout => ({
   title: ['Prot LocalAddress:Port               Conns   InPkts  OutPkts  InBytes OutBytes', REMOTE],
   needsStats: true,
   service: (service, format) => left(label(service, format), LABEL) + amounts(service.stats, format),
   destination: (dest, format) => amounts(asRead(dest.stats, format), format),
-};
+});
 
-const RATE: Layout = {
+const rate = (): Layout => ({
   title: ['Prot LocalAddress:Port                 CPS    InPPS   OutPPS    InBPS   OutBPS', REMOTE],
   needsStats: true,
   service: (service, format) => left(label(service, format), LABEL) + rates(service.stats, format),
   destination: (dest, format) => rates(asRead(dest.stats, format), format),
-};
+});
 
-const THRESHOLDS: Layout = {
+const thresholds = (): Layout => ({
   title: ['Prot LocalAddress:Port            Uthreshold Lthreshold ActiveConn InActConn ', REMOTE],
   service: withFlags,
   destination: (dest) => [left(dest.upperThreshold, 10), left(dest.lowerThreshold, 10), ...connections(dest)].join(' '),
-};
+});
 
-const PERSISTENT: Layout = {
+const persistent = (): Layout => ({
   title: ['Prot LocalAddress:Port            Weight    PersistConn ActiveConn InActConn ', REMOTE],
   service: withFlags,
   destination: (dest) => [left(dest.weight, 9), left(dest.persistentConnections, 11), ...connections(dest)].join(' '),
-};
+});
 
 /** Where several are asked for, the first of these wins. */
 export function layoutFor(options: ReadonlySet<OptionName>): Layout {
-  if (options.has('stats')) return STATS;
-  if (options.has('rate')) return RATE;
-  if (options.has('thresholds')) return THRESHOLDS;
-  if (options.has('persistent-conn')) return PERSISTENT;
-  return options.has('tun-info') ? TUNNELS : DEFAULT;
+  if (options.has('stats')) return stats();
+  if (options.has('rate')) return rate();
+  if (options.has('thresholds')) return thresholds();
+  if (options.has('persistent-conn')) return persistent();
+  return options.has('tun-info') ? tunnels() : defaultLayout();
 }
 
 export function destinationRow(service: Service, dest: Destination, layout: Layout, format: Format): string {

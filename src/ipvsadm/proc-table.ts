@@ -9,6 +9,7 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { AF_INET, AF_INET6 } from '../base/addresses.ts';
 import { MalformedError } from '../base/errors.ts';
+import { once } from '../base/once.ts';
 import { type DestinationKey, IPPROTO_SCTP, IPPROTO_TCP, IPPROTO_UDP, type ServiceKey } from '../ipvs/index.ts';
 
 export const PROC_TABLE = '/proc/net/ip_vs';
@@ -220,16 +221,20 @@ function hexAt(data: Buffer, at: number, digits: number): number {
   return value;
 }
 
-const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
-const UPPER_HEX = HEX.map((text) => text.toUpperCase());
+/** The two digits of each byte. */
+const hex = once(() => {
+  const lower = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+  return { lower, upper: lower.map((text) => text.toUpperCase()) };
+});
 
 /** How the file names a service. */
 function labelOf({ family, protocol, address, port, fwmark }: ServiceKey): string {
   if (fwmark) return `FWM  ${fwmark.toString(16).toUpperCase().padStart(8, '0')}`;
-  const digits = family === AF_INET6 ? HEX : UPPER_HEX;
+  const { lower, upper } = hex();
+  const digits = family === AF_INET6 ? lower : upper;
   let host = '';
   for (let i = 0; i < address.length; i++)
     host += `${family === AF_INET6 && i > 0 && i % 2 === 0 ? ':' : ''}${digits[address[i] ?? 0]}`;
   const place = family === AF_INET6 ? `[${host}]` : host;
-  return `${PROTOCOLS[protocol] ?? protocol}  ${place}:${UPPER_HEX[port >> 8]}${UPPER_HEX[port & 255]}`;
+  return `${PROTOCOLS[protocol] ?? protocol}  ${place}:${upper[port >> 8]}${upper[port & 255]}`;
 }

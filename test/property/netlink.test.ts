@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { LvsdError } from '../../src/base/errors.ts';
 import { readDestination, readInfo, readLocalAddress, readService } from '../../src/ipvs/codec.ts';
-import { COMMAND_WITH_STATS, INFO } from '../../src/ipvs/tables.ts';
+import { commandWithStats, INFO } from '../../src/ipvs/tables.ts';
 import { parse } from '../../src/ipvsadm/grammar.ts';
 import { HostNeeded, Lookup } from '../../src/ipvsadm/lookup.ts';
 import { optionsFor } from '../../src/ipvsadm/options.ts';
@@ -78,7 +78,7 @@ test('no bytes make the readers throw anything but a typed error', () => {
     (messages: MessageView) => decodeTable(table, genericMessage(messages).attributes),
     (messages: MessageView) => readAck(messages),
     (messages: MessageView) => {
-      const decode = () => decodeTable(COMMAND_WITH_STATS, genericMessage(messages).attributes);
+      const decode = () => decodeTable(commandWithStats(), genericMessage(messages).attributes);
       readService(decode());
       readDestination(decode(), 2);
       readLocalAddress(decode(), 10);

@@ -9,7 +9,7 @@ import {
   readService,
   serviceAttributes,
 } from '../../../src/ipvs/codec.ts';
-import { COMMAND, COMMAND_WITH_STATS, INFO } from '../../../src/ipvs/tables.ts';
+import { COMMAND, commandWithStats, INFO } from '../../../src/ipvs/tables.ts';
 import { AttributeReader, decodeTable, encodeTable, MessageWriter } from '../../../src/netlink/index.ts';
 import { attr, be16, message, nest, text, u8, u16, u32, u64, zeros } from '../netlink/bytes.ts';
 
@@ -37,7 +37,7 @@ const encoded = (attributes: Parameters<typeof encodeTable<typeof COMMAND>>[2]) 
 };
 const decoded = (...parts: number[][]) => {
   const bytes = Buffer.from(parts.flat());
-  return decodeTable(COMMAND_WITH_STATS, new AttributeReader(bytes, 0, bytes.length));
+  return decodeTable(commandWithStats(), new AttributeReader(bytes, 0, bytes.length));
 };
 
 test('a service and a FULLNAT destination, byte for byte', () => {
