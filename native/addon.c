@@ -17,5 +17,6 @@ NAPI_MODULE_INIT()
 	define_function(env, exports, "enterNetns", enter_netns);
 	define_function(env, exports, "peerCredentials", peer_credentials);
 	define_function(env, exports, "lockFile", lock_file);
+	define_function(env, exports, "mapFile", map_file);
 	return exports;
 }

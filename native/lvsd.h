@@ -40,6 +40,9 @@ napi_value enter_netns(napi_env env, napi_callback_info info);
 /* lock.c */
 napi_value lock_file(napi_env env, napi_callback_info info);
 
+/* file.c */
+napi_value map_file(napi_env env, napi_callback_info info);
+
 /* listen.c */
 napi_value socket_listen(napi_env env, napi_callback_info info);
 napi_value socket_accept(napi_env env, napi_callback_info info);

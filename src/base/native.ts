@@ -75,6 +75,11 @@ export interface NativeAddon {
   enterNetns(path: string): void;
   /** Who connected the Unix socket `fd` (SO_PEERCRED). */
   peerCredentials(fd: number): PeerCredentials;
+  /**
+   * The content of a regular file, mapped until the process ends: whoever changes the file must put another one into its
+   * place. Our own copy, should we write to it.
+   */
+  mapFile(path: string): Buffer;
   /** flock(2), exclusive, without waiting; held until `fd` is closed. False when someone else holds it. */
   lockFile(fd: number): boolean;
 }
@@ -97,7 +102,10 @@ export function isSystemError(error: unknown): error is SystemError {
   return error instanceof Error && 'syscall' in error && 'errno' in error && typeof error.errno === 'number';
 }
 
-let addon: NativeAddon | undefined;
+/** Whoever launches the program may have it already and hand it over (tools/lib/packed.mjs). */
+declare const __addon: NativeAddon | undefined;
+
+let addon = typeof __addon === 'undefined' ? undefined : __addon;
 
 /** The addon, loaded at the first call. Sources and bundles lie equally deep, so the path is one and the same. */
 export function native(): NativeAddon {

@@ -6,6 +6,8 @@ import type { Invocation } from './invocation.ts';
 import { destinationRow, type Format, type Layout, layoutFor } from './layouts.ts';
 import type { Lookup } from './lookup.ts';
 import type { Output } from './output.ts';
+import { listProcTable } from './proc-listing.ts';
+import { readProcTable } from './proc-table.ts';
 import type { Session } from './session.ts';
 import { sortDestinations, sortServices } from './sort.ts';
 
@@ -128,10 +130,8 @@ async function listFromProc(
   // What V8 gains by inlining it does not earn back in the tenth of a second that is left. It reads this flag whenever it
   // sets about a function, so that it may be changed.
   (await import('node:v8')).setFlagsFromString('--no-turbo-inlining');
-  const { readProcTable } = await import('./proc-table.ts');
   const table = readProcTable(services);
   if (!table) return false;
-  const { listProcTable } = await import('./proc-listing.ts');
   output.out(`${versionText(info)}\n${titleText(layout)}`);
   listProcTable(table, services, layout, format, sort, output);
   return true;

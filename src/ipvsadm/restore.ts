@@ -7,11 +7,12 @@
 import { KernelLacksError } from '../base/errors.ts';
 import type { Additions, Feature } from '../ipvs/index.ts';
 import { changeOf, featureOf } from './commands.ts';
-import { change, DONE, type Outcome, parseLine, REFUSED, refusal, report, show } from './execute.ts';
+import { show } from './execute.ts';
 import type { Invocation } from './invocation.ts';
 import { Fatal, Rejected, tryHelp } from './outcome.ts';
 import { OVERLOOKED, PlainRules } from './plain-rules.ts';
 import type { Connected, Session } from './session.ts';
+import { change, DONE, type Outcome, parseLine, REFUSED, refusal, report } from './usual.ts';
 
 /** Answers awaited before more lines are read; several windows of the netlink client. */
 const AHEAD = 1024;

@@ -28,8 +28,16 @@ function stale(output, inputs) {
 /** What other programs may import (package.json's exports), as a bundle of its own. */
 const library = { source: join(top, 'src/netlink/index.ts'), output: join(top, 'dist/netlink/index.cjs') };
 
-/** Of what scripts call by the thousand; launched by the bundle of that name, see packed.mjs. */
-const pack = join(top, 'dist/bin/lvsadm.pack');
+const SERVICE = '-t 192.0.2.1:80';
+const SERVER = `${SERVICE} -r 10.0.0.1:80`;
+/** What becomes a pack (packed.mjs), and command lines to run it on: those that scripts call by the thousand. */
+const PACKED = {
+  lvsadm: [
+    ...['-Ln', '-Sn', `-A ${SERVICE} -s wrr`, `-D ${SERVICE}`],
+    ...[`-a ${SERVER} -m -w 1`, `-e ${SERVER} -m -w 2`, `-d ${SERVER}`],
+  ],
+  'lvsadm-whole': ['-Ln --json'],
+};
 
 /** Entry points and the bundle that each becomes. */
 function bundles() {
@@ -51,6 +59,17 @@ function place(output, content) {
   renameSync(fresh, output);
 }
 
+/** A program that another one loads when it needs it is no part of that one's bundle. */
+const apart = {
+  name: 'apart',
+  setup: ({ onResolve }) =>
+    onResolve({ filter: /^\.\/[\w-]+\.ts$/ }, ({ kind, path }) =>
+      kind === 'dynamic-import' && basename(path, '.ts') in PACKED
+        ? { path: path.replace(/ts$/, 'cjs'), external: true }
+        : undefined,
+    ),
+};
+
 async function bundle(source, options) {
   const { build: esbuild } = await import('esbuild');
   const { outputFiles } = await esbuild({
@@ -67,17 +86,18 @@ async function buildBundles(force) {
       join(top, name),
     ),
   ];
-  const launched = pack.replace(/pack$/, 'cjs');
   for (const { source, output } of bundles()) {
+    const lines = PACKED[basename(output, '.cjs')];
+    const pack = output.replace(/cjs$/, 'pack');
     // A pack fits one Node only.
-    const packed = output === launched && (force || stale(pack, [...inputs, process.execPath]));
-    if (!packed && !force && !stale(output, inputs)) continue;
+    if (!force && !stale(output, inputs) && !(lines && stale(pack, [...inputs, process.execPath]))) continue;
     // A bundle lies as deep as its source (dist/bin, src/bin), so relative paths from import.meta.url stay right.
-    if (output === launched) {
+    if (lines) {
       const define = { 'import.meta.url': '__filename' };
       // import() has no meaning in a script that did not come from a file.
       const supported = { 'dynamic-import': false };
-      place(pack, packOf(await bundle(source, { define, supported, minify: true }), pack));
+      const bundled = await bundle(source, { define, supported, minify: true, plugins: [apart] });
+      place(pack, packOf(bundled, pack, lines));
       place(output, launcher);
     } else {
       const js = '#!/usr/bin/env node\nconst importMetaUrl = require("node:url").pathToFileURL(__filename).href;';

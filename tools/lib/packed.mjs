@@ -15,36 +15,47 @@ const HEAD = 16;
 /** Looking Node up takes a process of its own, which a system's Node can do without: where it lies does not change. */
 const interpreter = process.execPath === '/usr/bin/node' ? process.execPath : '/usr/bin/env node';
 
-/** Beside NAME.pack, as NAME.cjs. The bundle believes that it is this file. */
+/**
+ * Beside NAME.pack, as NAME.cjs. The bundle believes that it is this file, and is given the addon (base/native.ts), which
+ * also maps the pack: reading it would take as long as all else here.
+ */
 export const launcher = `#!${interpreter}
 'use strict';
-const { readFileSync } = require('node:fs');
 const { Script } = require('node:vm');
 const filename = __filename.replace(/cjs$/, 'pack');
-const pack = readFileSync(filename);
+const native = { exports: {} };
+let pack;
+try {
+  process.dlopen(native, \`\${__dirname}/../../build/native/lvsd.node\`);
+  pack = native.exports.mapFile(filename);
+} catch {
+  // The program tells what is wrong with it, if it needs it.
+  native.exports = undefined;
+  pack = require('node:fs').readFileSync(filename);
+}
 const end = ${HEAD} + Number(pack.latin1Slice(0, ${HEAD}));
 const program = new Script(pack.latin1Slice(${HEAD}, end), { filename, cachedData: pack.subarray(end) });
-program.runInThisContext()(exports, require, module, __filename, __dirname);
+program.runInThisContext()(exports, require, module, __filename, __dirname, native.exports);
 `;
 
-/** The pack of a CommonJS bundle of ASCII text, `place` being where it will lie. */
-export function packOf(bundle, place) {
-  const text = `(function (exports, require, module, __filename, __dirname) {${bundle}\n})`;
+/** The pack of a CommonJS bundle of ASCII text, `place` being where it will lie; `lines` are those that it is run on. */
+export function packOf(bundle, place, lines) {
+  const text = `(function (exports, require, module, __filename, __dirname, __addon) {${bundle}\n})`;
   const program = text.padEnd(Math.ceil(text.length / 8) * 8);
-  const cachedData = compiled(program, place);
+  const cachedData = compiled(program, place, lines);
   if (new Script(program, { cachedData }).cachedDataRejected)
     throw new Error('V8 takes not what it has compiled itself');
   const head = String(program.length).padEnd(HEAD);
   return Buffer.concat([Buffer.from(head + program, 'latin1'), cachedData]);
 }
 
-function compiled(program, place) {
+function compiled(program, place, lines) {
   const dir = mkdtempSync(join(tmpdir(), 'lvsd-pack-'));
   try {
     const file = join(dir, 'program.cjs');
     writeFileSync(file, program, 'latin1');
     const warmed = fileURLToPath(new URL('warmed.mjs', import.meta.url));
-    return execFileSync(process.execPath, [warmed, file, place], { maxBuffer: 64 << 20 });
+    return execFileSync(process.execPath, [warmed, file, place, ...lines], { maxBuffer: 64 << 20 });
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }

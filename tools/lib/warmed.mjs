@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// node warmed.mjs FILE PLACE: runs FILE, the program of a pack that will lie at PLACE, on some command lines, and writes
-// to standard output what V8 has compiled of it by then. A process of its own, because the program is run with a stand-in
+// node warmed.mjs FILE PLACE LINE...: runs FILE, the program of a pack that will lie at PLACE, on these command lines, and
+// writes to standard output what V8 has compiled of it by then. A process of its own, because the program is run with a stand-in
 // for the native addon, which answers like a kernel that has a small table: it is there to have the program's functions
 // called, and tests nothing.
 import fs from 'node:fs';
@@ -10,13 +10,6 @@ import { dirname } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { Script } from 'node:vm';
-
-const SERVICE = '-t 192.0.2.1:80';
-/** What scripts call by the thousand. */
-const LINES = [
-  ...['-Ln', `-A ${SERVICE} -s wrr`, `-D ${SERVICE}`],
-  ...[`-a ${SERVICE} -r 10.0.0.1:80 -m -w 1`, `-e ${SERVICE} -r 10.0.0.1:80 -m -w 2`, `-d ${SERVICE} -r 10.0.0.1:80`],
-];
 
 const little = endianness() === 'LE';
 const be = (bytes, value) => Array.from({ length: bytes }, (_, i) => (value >>> (8 * (bytes - 1 - i))) & 255);
@@ -103,19 +96,20 @@ class Socket {
 
 /** What is called once is wanted again: V8 would let go of it after a while. */
 setFlagsFromString('--no-flush-bytecode');
-process.dlopen = (module) => {
-  module.exports = { Socket };
-};
 const { writeSync } = fs;
 fs.writeSync = (_fd, bytes, at = 0) => bytes.length - at;
 
-const [, , file, place] = process.argv;
+const [, , file, place, ...lines] = process.argv;
 const script = new Script(fs.readFileSync(file, 'latin1'), { filename: place });
 const require = createRequire(place);
-for (const line of LINES) {
-  process.argv = [process.execPath, place, ...line.split(' ')];
+for (const line of lines) {
+  const words = line.split(' ');
+  process.argv = [process.execPath, place, ...words];
   process.exitCode = undefined;
-  script.runInThisContext()({}, require, {}, place, dirname(place));
+  const module = { exports: {} };
+  script.runInThisContext()(module.exports, require, module, place, dirname(place), { Socket });
+  // What another program calls does nothing by itself.
+  if (module.exports.main) process.exitCode = await module.exports.main(words);
   while (process.exitCode === undefined) await turn();
   if (process.exitCode !== 0) throw new Error(`${line}: exit status ${process.exitCode}`);
 }

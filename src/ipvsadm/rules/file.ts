@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /** A file of rules, read whole: the table that it means, or every line that is wrong. */
 import { readFileSync } from 'node:fs';
-import { parseLine } from '../execute.ts';
 import { Fatal, Rejected, usage } from '../outcome.ts';
 import { ruleWords } from '../restore.ts';
 import type { Session } from '../session.ts';
+import { parseLine } from '../usual.ts';
 import { BadRule, RuleTable } from './table.ts';
 
 /** A line that cannot be applied: its number and why. */

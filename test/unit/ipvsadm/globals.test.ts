@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { takeGlobals } from '../../../src/ipvsadm/globals.ts';
 import { main } from '../../../src/ipvsadm/index.ts';
+import { mainUsual } from '../../../src/ipvsadm/main-usual.ts';
 import { saveWords, withoutRemarks } from '../../../src/ipvsadm/scripts.ts';
 
 const take = (line: string) => takeGlobals(line.split(' '), 'lvsadm');
@@ -49,6 +50,13 @@ test("under ipvsadm's name the version is what scripts look for", async () => {
     (await run(['nonsense'], 'ipvsadm')).err,
     "Try `ipvsadm -h' or 'ipvsadm --help' for more information.\n",
   );
+});
+
+test('what the program starts with does nothing of what it leaves to the whole', async () => {
+  const never = (text: unknown) => assert.fail(String(text));
+  const output = { gone: false, out: never, err: never, flush: () => {} };
+  const left = ['-h', '-v', '-R', '-L --json', '-Lc', '-G', '-L --watch', 'save --full', 'nonsense', '--netns blue -L'];
+  for (const line of left) assert.equal(await mainUsual(line.split(' '), { output }), undefined, line);
 });
 
 test('the options of lvsadm-save', () => {

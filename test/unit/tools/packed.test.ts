@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// lvsadm starts from a pack of its bundle and of V8's code for it: this Node takes the code, and one that cannot use it
-// compiles the bundle instead.
+// lvsadm starts from packs of its bundles and of V8's code for them: this Node takes the code; one that cannot use it
+// compiles the bundle instead, and without the addon the pack is read.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -13,24 +13,48 @@ import { Script } from 'node:vm';
 const top = join(fileURLToPath(import.meta.url), '../../../..');
 const copy = mkdtempSync(join(tmpdir(), 'lvsd-packed-'));
 after(() => rmSync(copy, { recursive: true, force: true }));
+for (const part of ['dist/bin', 'build/native', 'package.json'])
+  cpSync(join(top, part), join(copy, part), { recursive: true });
 
-const pack = readFileSync(join(top, 'dist/bin/lvsadm.pack'));
-const end = 16 + Number(pack.toString('latin1', 0, 16));
+const packs = ['dist/bin/lvsadm.pack', 'dist/bin/lvsadm-whole.pack'].map((name) => {
+  const bytes = readFileSync(join(top, name));
+  return { name, bytes, end: 16 + Number(bytes.toString('latin1', 0, 16)) };
+});
+
+/** One that the first pack is enough for, and one that needs both. */
+const LINES = [['-A'], ['-v']];
+const answers = () =>
+  LINES.map((line) => {
+    const { status, stdout, stderr } = spawnSync(join(copy, 'dist/bin/lvsadm.cjs'), line, { encoding: 'utf8' });
+    return { status, stdout, stderr };
+  });
+const [refused, version] = answers();
 
 test('the code is accepted', () => {
-  const script = new Script(pack.toString('latin1', 16, end), { cachedData: pack.subarray(end) });
-  assert.equal(script.cachedDataRejected, false);
+  for (const { name, bytes, end } of packs) {
+    const script = new Script(bytes.toString('latin1', 16, end), { cachedData: bytes.subarray(end) });
+    assert.equal(script.cachedDataRejected, false, name);
+  }
+  assert.deepEqual([refused?.status, refused?.stdout], [2, '']);
+  assert.match(refused?.stderr ?? '', /^You need to supply the 'service-address' option/);
+  assert.equal(version?.status, 0);
+  assert.match(version?.stdout ?? '', /^lvsadm v/);
 });
 
 test('without usable code it does the same', () => {
-  for (const part of ['dist/bin', 'package.json']) cpSync(join(top, part), join(copy, part), { recursive: true });
-  const version = () => spawnSync(join(copy, 'dist/bin/lvsadm.cjs'), ['-v'], { encoding: 'utf8' });
-  const { stdout, status } = version();
-  assert.match(stdout, /^lvsadm v/);
-  assert.equal(status, 0);
-  for (const code of [Buffer.alloc(0), Buffer.from('x'.repeat(100)), pack.subarray(end, end + 4000)]) {
-    writeFileSync(join(copy, 'dist/bin/lvsadm.pack'), Buffer.concat([pack.subarray(0, end), code]));
-    const again = version();
-    assert.deepEqual([again.status, again.stdout, again.stderr], [0, stdout, '']);
+  for (const { name, bytes, end } of packs) {
+    for (const code of [Buffer.alloc(0), Buffer.from('x'.repeat(100)), bytes.subarray(end, end + 4000)]) {
+      writeFileSync(join(copy, name), Buffer.concat([bytes.subarray(0, end), code]));
+      assert.deepEqual(answers(), [refused, version], name);
+    }
+    writeFileSync(join(copy, name), bytes);
   }
+});
+
+test('without the addon it does what it can, and says what is missing', () => {
+  rmSync(join(copy, 'build'), { recursive: true });
+  assert.deepEqual(answers(), [refused, version]);
+  const { status, stdout, stderr } = spawnSync(join(copy, 'dist/bin/lvsadm.cjs'), ['-Ln'], { encoding: 'utf8' });
+  assert.deepEqual([status, stdout], [1, '']);
+  assert.match(stderr, /^lvsadm: .*lvsd\.node: cannot open shared object file.*\n$/);
 });
