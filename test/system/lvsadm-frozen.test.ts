@@ -20,6 +20,8 @@ const REAL = ['10.0.9.1', '10.0.9.2', '10.0.9.3', '10.0.9.4'];
 const TCP_PORTS = [20_001, 20_002, 20_003];
 /** Its connections outlive the table: they go with the namespace. */
 const NETNS = 'frozen';
+/** A prime. */
+const CROWD = 101;
 const SCHEDULERS = ['rr', 'wrr', 'wlc', 'sh'];
 
 const random = new Random(seed());
@@ -47,6 +49,9 @@ function rules(): string {
   };
   for (let port = 1; port <= SERVICES; port++) service(`-u ${VIP}:${port}`, port);
   for (const port of TCP_PORTS) service(`-t ${VIP}:${port}`, port);
+  // More real servers than lvsadm keeps rows for, in no order.
+  lines.push('-A -f 7 -s wlc');
+  for (let i = 0; i < CROWD; i++) lines.push(`-a -f 7 -r 10.0.8.${1 + ((i * 37) % CROWD)}:80 -m -w ${i}`);
   return `${lines.join('\n')}\n`;
 }
 
