@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** Every command and option: how it is written, and under which name the legality rules and messages know it. */
 import { once } from '../base/once.ts';
-import { type PoptOption, PoptTable } from './popt.ts';
+import type { PoptOption } from './popt.ts';
 
 /** Commands, by the names that messages use. */
 export const COMMANDS = [
@@ -171,12 +171,14 @@ const COMMON: readonly AdmOption[] = [
 ];
 
 /** After -a and -e, `-b` is a forwarding method; everywhere else it is --sched-flags. */
-const withSchedFlags = once(() => new PoptTable([...COMMON, valued('b', 'sched-flags', 'sched-flags')]));
-const withFullnat = once(
-  () => new PoptTable([...COMMON, flag('b', 'fullnat', 'forwarding-method'), valued('', 'sched-flags', 'sched-flags')]),
-);
+const withSchedFlags = once(() => [...COMMON, valued('b', 'sched-flags', 'sched-flags')]);
+const withFullnat = once(() => [
+  ...COMMON,
+  flag('b', 'fullnat', 'forwarding-method'),
+  valued('', 'sched-flags', 'sched-flags'),
+]);
 
 /** The options that a command line may go on with; undefined: before its command is known. */
-export function optionsFor(name: AdmOption['command']): PoptTable<AdmOption> {
+export function optionsFor(name: AdmOption['command']): readonly AdmOption[] {
   return name === 'add-server' || name === 'edit-server' ? withFullnat() : withSchedFlags();
 }

@@ -24,23 +24,9 @@ export type PoptEvent<O extends PoptOption> =
   | { readonly kind: 'option'; readonly option: O; readonly argument: string | undefined }
   | { readonly kind: 'error'; readonly error: keyof typeof POPT_ERRORS; readonly word: string };
 
-/** Options by name; made once, for a restore asks thousands of times. */
-export class PoptTable<O extends PoptOption> {
-  readonly long = new Map<string, O>();
-  readonly short = new Map<string, O>();
-
-  constructor(options: readonly O[]) {
-    for (const option of options) {
-      // As with popt, the first of two that share a name counts.
-      if (!this.long.has(option.long)) this.long.set(option.long, option);
-      if (option.short && !this.short.has(option.short)) this.short.set(option.short, option);
-    }
-  }
-}
-
 export class Popt<O extends PoptOption> {
-  /** May be replaced between events. */
-  options: PoptTable<O>;
+  /** May be replaced between events. As with popt, the first of two that share a name counts. */
+  options: readonly O[];
   readonly #words: readonly string[];
   readonly #leftovers: string[] = [];
   #next = 0;
@@ -49,7 +35,7 @@ export class Popt<O extends PoptOption> {
   #onlyLeftovers = false;
 
   /** `words`: without the program's name. */
-  constructor(words: readonly string[], options: PoptTable<O>) {
+  constructor(words: readonly string[], options: readonly O[]) {
     this.#words = words;
     this.options = options;
   }
@@ -80,7 +66,8 @@ export class Popt<O extends PoptOption> {
   #long(text: string): PoptEvent<O> {
     const equals = text.indexOf('=');
     const name = equals < 0 ? text : text.slice(0, equals);
-    const option = this.options.long.get(name);
+    // A few times a run: less than it takes to make a table by name.
+    const option = this.options.find(({ long }) => long === name);
     if (!option) return this.#error('BADOPT');
     const glued = equals < 0 ? undefined : text.slice(equals + 1);
     if (option.argument === 'none') return glued === undefined ? this.#event(option) : this.#error('UNWANTEDARG');
@@ -91,7 +78,7 @@ export class Popt<O extends PoptOption> {
     const letter = this.#cluster.charAt(0);
     const rest = this.#cluster.slice(1);
     this.#cluster = '';
-    const option = this.options.short.get(letter);
+    const option = this.options.find(({ short }) => short === letter);
     if (!option) return this.#error('BADOPT');
     if (option.argument === 'none') {
       if (rest.startsWith('=')) return this.#error('UNWANTEDARG');

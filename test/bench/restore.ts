@@ -130,7 +130,7 @@ function compare(services: number, dests: number) {
 }
 
 /** Pairs of starts. Each Node looks for a random prime first, which takes it up to a tenth of all its instructions. */
-const STARTS = 40;
+const STARTS = 120;
 
 /** What one command costs beside a Node that does nothing. */
 function start() {

@@ -28,7 +28,7 @@ class NoNames extends Lookup {
 }
 const lookup = new NoNames();
 
-const known = [...optionsFor(undefined).long.values(), ...optionsFor('add-server').long.values()];
+const known = [...optionsFor(undefined), ...optionsFor('add-server')];
 const written = known.flatMap(({ long, short }) => [`--${long}`, `--${long}=`, ...(short ? [`-${short}`] : [])]);
 const option = fc.constantFrom(...written);
 const value = fc.oneof(

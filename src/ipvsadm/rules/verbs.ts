@@ -4,15 +4,15 @@
  * command line of its means one of these.
  */
 import { tryHelp, usage } from '../outcome.ts';
-import { POPT_ERRORS, Popt, type PoptOption, PoptTable } from '../popt.ts';
+import { POPT_ERRORS, Popt, type PoptOption } from '../popt.ts';
 import type { Session } from '../session.ts';
 
 const option = (long: string, short = ''): PoptOption => ({ long, short, argument: 'none' });
 
 const VERBS = {
-  diff: new PoptTable([option('json')]),
-  restore: new PoptTable([option('atomic')]),
-  save: new PoptTable([option('full'), option('numeric', 'n')]),
+  diff: [option('json')],
+  restore: [option('atomic')],
+  save: [option('full'), option('numeric', 'n')],
 } as const;
 
 type Verb = keyof typeof VERBS;

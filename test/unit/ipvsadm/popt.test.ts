@@ -6,7 +6,7 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
 import fc from 'fast-check';
-import { POPT_ERRORS, Popt, type PoptOption, PoptTable } from '../../../src/ipvsadm/popt.ts';
+import { POPT_ERRORS, Popt, type PoptOption } from '../../../src/ipvsadm/popt.ts';
 import { cached, hashOf } from '../../lab/cache.ts';
 import { unpackDebs } from '../../lab/debs.ts';
 
@@ -20,7 +20,6 @@ const OPTIONS: readonly PoptOption[] = [
   { long: 'stats', argument: 'none' },
   { long: 'pe', argument: 'required' },
 ];
-const TABLE = new PoptTable(OPTIONS);
 const FLAGS = {
   none: 'POPT_ARG_NONE',
   required: 'POPT_ARG_STRING',
@@ -99,7 +98,7 @@ function byLibpopt(lines: readonly (readonly string[])[]): string[][] {
 }
 
 function byOurs(words: readonly string[]): string[] {
-  const popt = new Popt(words, TABLE);
+  const popt = new Popt(words, OPTIONS);
   const events: string[] = [];
   for (let event = popt.next(); event; event = popt.next()) {
     if (event.kind === 'error') {

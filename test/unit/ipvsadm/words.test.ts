@@ -15,7 +15,7 @@ const read = (name: string) => readFileSync(path(name), 'utf8');
 const named = (text: string, prefix: string, name: string) =>
   new RegExp(`(^|[^a-z-])${prefix}${name}($|[^a-z-])`, 'm').test(text);
 
-const names = [...optionsFor(undefined).long.keys(), ...optionsFor('add-server').long.keys()];
+const names = [...optionsFor(undefined), ...optionsFor('add-server')].map(({ long }) => long);
 
 for (const [where, text, prefix, without] of [
   ['the help', helpText('lvsadm'), '--', ['sort', 'sched-flags']],
