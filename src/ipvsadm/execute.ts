@@ -4,7 +4,7 @@ import type { Invocation } from './invocation.ts';
 import type { Session } from './session.ts';
 import { DONE, executeUsual, type Outcome, parseLine, reading, report } from './usual.ts';
 
-/** Prints what the commands print that read. Throws Fatal; other errors become an Outcome. */
+/** Carries out a line other than -R: a change, or what prints. Throws Fatal; other errors become an Outcome. */
 export async function show(line: Invocation, session: Session): Promise<Outcome> {
   const { lookup, output } = session;
   if (line.command === 'help' || line.command === 'version') {

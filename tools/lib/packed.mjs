@@ -17,7 +17,7 @@ const interpreter = process.execPath === '/usr/bin/node' ? process.execPath : '/
 
 /**
  * Beside NAME.pack, as NAME.cjs. The bundle believes that it is this file, and is given the addon (base/native.ts), which
- * also maps the pack: reading it would take as long as all else here.
+ * also maps the pack: that takes a fraction of what reading it does.
  */
 export const launcher = `#!${interpreter}
 'use strict';

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // node warmed.mjs FILE PLACE LINE...: runs FILE, the program of a pack that will lie at PLACE, on these command lines, and
-// writes to standard output what V8 has compiled of it by then. A process of its own, because the program is run with a stand-in
-// for the native addon, which answers like a kernel that has a small table: it is there to have the program's functions
-// called, and tests nothing.
+// writes to standard output what V8 has compiled of it by then. A process of its own, because the program is run with a
+// stand-in for the native addon, which answers like a kernel that has a small table: it is there to have the program's
+// functions called, and tests nothing.
 import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import { endianness } from 'node:os';
