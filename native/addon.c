@@ -1,6 +1,19 @@
 // SPDX-License-Identifier: MIT
-/* lvsd.node: what Node's own library cannot do, and nothing above it. */
-#include "lvsd.h"
+/*
+ * lvsd.node: system calls that Node's library does not offer. Policy and protocols are in TypeScript.
+ *
+ * Layers, each calling only those to its right (test/unit/c-layers.test.ts):
+ *   addon -> socket-class -> socket-* -> socket -> netns, pollable -> args -> error
+ *         -> connector, peer-credentials, file-lock
+ */
+#include "connector.h"
+#include "file-lock.h"
+#include "file.h"
+#include "netns.h"
+#include "peer-credentials.h"
+#include "socket-class.h"
+
+#include <node_api.h>
 
 static void define_function(napi_env env, napi_value exports, const char *name, napi_callback call)
 {

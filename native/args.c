@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
-/* Arguments from JavaScript. Whatever is passed, the worst that happens is a TypeError. */
-#include "lvsd.h"
+/* Conversion of arguments. Nothing that JavaScript passes can cause more than a TypeError. */
+#include "args.h"
+#include "error.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-static bool refuse(napi_env env, const char *name, const char *wanted)
+static bool wrong_type(napi_env env, const char *name, const char *wanted)
 {
 	char message[128];
 
@@ -26,10 +27,10 @@ bool arg_int(napi_env env, napi_value value, const char *name, int *out)
 {
 	double number;
 
-	/* Unsigned 32-bit values are welcome too: masks and the like are written that way. */
+	/* Unsigned values are accepted too, because masks are usually written that way. */
 	if (!value || napi_get_value_double(env, value, &number) != napi_ok || !isfinite(number) ||
 	    number != trunc(number) || number < INT32_MIN || number > UINT32_MAX)
-		return refuse(env, name, "a 32-bit integer");
+		return wrong_type(env, name, "a 32-bit integer");
 	*out = (int)(uint32_t)(int64_t)number;
 	return true;
 }
@@ -43,7 +44,7 @@ bool arg_bytes(napi_env env, napi_value value, const char *name, struct bytes *o
 	if (!value || napi_is_typedarray(env, value, &typed) != napi_ok || !typed ||
 	    napi_get_typedarray_info(env, value, &type, &out->length, &data, NULL, NULL) != napi_ok ||
 	    type != napi_uint8_array)
-		return refuse(env, name, "a Uint8Array");
+		return wrong_type(env, name, "a Uint8Array");
 	out->data = data;
 	return true;
 }
@@ -64,7 +65,7 @@ bool arg_words(napi_env env, napi_value value, const char *name, int32_t **out, 
 	if (!value || napi_is_typedarray(env, value, &typed) != napi_ok || !typed ||
 	    napi_get_typedarray_info(env, value, &type, length, &data, NULL, NULL) != napi_ok ||
 	    type != napi_int32_array)
-		return refuse(env, name, "an Int32Array");
+		return wrong_type(env, name, "an Int32Array");
 	*out = data;
 	return true;
 }
@@ -74,11 +75,11 @@ bool arg_path(napi_env env, napi_value value, const char *name, char *out, size_
 	size_t length, copied;
 
 	if (!value || napi_get_value_string_utf8(env, value, NULL, 0, &length) != napi_ok)
-		return refuse(env, name, "a string");
+		return wrong_type(env, name, "a string");
 	if (length == 0 || length >= size)
-		return refuse(env, name, "a path of a length that the system allows");
+		return wrong_type(env, name, "a path of a length that the system allows");
 	if (napi_get_value_string_utf8(env, value, out, size, &copied) != napi_ok || strlen(out) != length)
-		return refuse(env, name, "a path without NUL bytes");
+		return wrong_type(env, name, "a path without NUL bytes");
 	return true;
 }
 

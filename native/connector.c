@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * class Connector: TCP connections by the thousand, each of them made, seen to succeed or fail, and reset. They
- * share one epoll descriptor, which is all that the event loop watches, and none of them is a JavaScript object.
+ * class Connector: opens TCP connections in bulk, reports whether each succeeded, and resets it. All connections share
+ * one epoll descriptor, the only one that the event loop watches, and none of them is a JavaScript object.
  */
 #define _GNU_SOURCE
-#include "lvsd.h"
+#include "connector.h"
+#include "args.h"
+#include "error.h"
+#include "pollable.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -14,18 +17,18 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Connections under way at once; descriptors run out long before. */
+/* Connections in progress at once; the process runs out of descriptors long before. */
 #define SLOTS_MAX (1 << 20)
-/* Results of one system call. */
+/* Results per system call. */
 #define EVENTS_MAX 256
-/* A port from here on may be one that the kernel gave to the connecting socket itself. */
+/* From this port on the kernel may have picked the same port for the connecting socket. */
 #define FIRST_UNPRIVILEGED_PORT 1024
 
 #ifndef IP_BIND_ADDRESS_NO_PORT
 #define IP_BIND_ADDRESS_NO_PORT 24
 #endif
 
-/* What failed: connect() returns -(step << 12 | errno). */
+/* The step that failed: connect() returns -(step << 12 | errno). */
 enum step { STEP_SOCKET, STEP_SETUP, STEP_MARK, STEP_BIND, STEP_CONNECT };
 
 union address {
@@ -36,21 +39,21 @@ union address {
 
 struct slot {
 	union address remote;
-	int fd;		/* -1 while nothing is under way */
-	int next;	/* of the free ones, or of those that have ended; -1: none */
+	int fd;		/* -1 while unused */
+	int next;	/* next in the free or in the ended list; -1 at its end */
 };
 
 struct connector {
-	struct lvsd_socket epoll;	/* first, so that it can be watched as a socket is */
+	struct pollable epoll;
 	struct slot *slots;
 	int count;
-	int free;	/* first of a list */
-	int ended;	/* told in the last collect(): their numbers are not given out again before the next */
+	int free;	/* head of a list */
+	int ended;	/* reported by the last collect(); free again at the next, so that numbers stay unambiguous */
 };
 
 static const napi_type_tag connector_tag = { 0x6c767364636f6e6eULL, 0x51c07be2d8f9a364ULL };
 
-static void shut(struct connector *connector)
+static void close_all(napi_env env, struct connector *connector)
 {
 	int i;
 
@@ -63,9 +66,7 @@ static void shut(struct connector *connector)
 	connector->count = 0;
 	connector->free = -1;
 	connector->ended = -1;
-	if (connector->epoll.fd >= 0)
-		close(connector->epoll.fd);
-	connector->epoll.fd = -1;
+	pollable_close(env, &connector->epoll);
 }
 
 static void finalize(napi_env env, void *data, void *hint)
@@ -73,8 +74,7 @@ static void finalize(napi_env env, void *data, void *hint)
 	struct connector *connector = data;
 
 	(void)hint;
-	drop_poller(env, &connector->epoll);
-	shut(connector);
+	close_all(env, connector);
 	free(connector);
 }
 
@@ -123,14 +123,13 @@ static napi_value construct(napi_env env, napi_callback_info info)
 		return throw_errno(env, ENOMEM, "epoll_create1");
 	connector->free = -1;
 	connector->ended = -1;
-	connector->epoll.referenced = true;
-	connector->epoll.fd = epoll_create1(EPOLL_CLOEXEC);
+	pollable_init(&connector->epoll, epoll_create1(EPOLL_CLOEXEC));
 	if (connector->epoll.fd < 0) {
 		free(connector);
 		return throw_errno(env, errno, "epoll_create1");
 	}
 	if (napi_wrap(env, self, connector, finalize, NULL, NULL) != napi_ok) {
-		shut(connector);
+		close_all(env, connector);
 		free(connector);
 		return throw_type(env, "this object cannot become a Connector");
 	}
@@ -159,27 +158,27 @@ static bool grow(struct connector *connector)
 	return true;
 }
 
-/* 0, or what failed. */
+/* 0, or the step that failed and its errno. */
 static int prepare(int fd, const struct bytes *bind_to, int mark)
 {
 	static const struct linger reset = { .l_onoff = 1, .l_linger = 0 };
 	static const int on = 1;
 
-	/* close() sends a RST, and nothing stays in TIME_WAIT. */
+	/* close() sends a RST and leaves no TIME_WAIT behind. */
 	if (setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)))
 		return STEP_SETUP << 12 | errno;
 	if (mark && setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)))
 		return STEP_MARK << 12 | errno;
 	if (!bind_to->data)
 		return 0;
-	/* The port is chosen with the connection: one bound beforehand would be taken for every destination. */
+	/* Choose the port at connect(): one chosen at bind() would be unavailable for every other destination. */
 	if (setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on)) ||
 	    bind(fd, (const struct sockaddr *)bind_to->data, bind_to->length))
 		return STEP_BIND << 12 | errno;
 	return 0;
 }
 
-/* 0, or what failed. */
+/* 0, or the step that failed and its errno. */
 static int begin(struct connector *connector, int index, int fd, const struct bytes *remote)
 {
 	struct epoll_event event = { .events = EPOLLOUT, .data.u32 = index };
@@ -196,8 +195,8 @@ static int begin(struct connector *connector, int index, int fd, const struct by
 }
 
 /*
- * connect(address, bind, mark): begins a connection and returns its number, or what failed at once. `address` and
- * `bind` (or null) are a sockaddr_in or sockaddr_in6 each; a mark of 0 is none.
+ * connect(address, bind, mark): starts a connection and returns its number, or a negative value for an immediate
+ * failure. `address` and `bind` (or null) are a sockaddr_in or sockaddr_in6; mark 0 sets none.
  */
 static napi_value connector_connect(napi_env env, napi_callback_info info)
 {
@@ -230,8 +229,11 @@ static napi_value connector_connect(napi_env env, napi_callback_info info)
 	return make_int(env, index);
 }
 
-/* A port of this machine that nobody listens on, and that the kernel gave this very socket: it met itself. */
-static bool met_itself(const struct slot *slot)
+/*
+ * TCP self-connect: the destination is a port of this machine without a listener, and the kernel picked that very port
+ * as the source.
+ */
+static bool is_self_connected(const struct slot *slot)
 {
 	union address local;
 	socklen_t length = sizeof(local);
@@ -246,14 +248,14 @@ static bool met_itself(const struct slot *slot)
 	return local.ipv4.sin_port == port && local.ipv4.sin_addr.s_addr == slot->remote.ipv4.sin_addr.s_addr;
 }
 
-static int outcome(const struct slot *slot)
+static int connect_error(const struct slot *slot)
 {
 	int error = 0;
 	socklen_t length = sizeof(error);
 
 	if (getsockopt(slot->fd, SOL_SOCKET, SO_ERROR, &error, &length))
 		return errno;
-	if (!error && met_itself(slot))
+	if (!error && is_self_connected(slot))
 		return ECONNREFUSED;
 	return error;
 }
@@ -271,9 +273,9 @@ static void release_ended(struct connector *connector)
 }
 
 /*
- * collect(results): of connections that have come about or failed, number and errno (0: connected) in pairs, and how
- * many; all of them are closed. There may be more when it is as many as there was room for, or 256. Their numbers
- * stay taken until the next call.
+ * collect(results): writes number and errno (0: connected) of each finished connection, in pairs, closes them, and
+ * returns how many. If that is 256 or fills `results`, there may be more. The numbers are reused only after the next
+ * call.
  */
 static napi_value connector_collect(napi_env env, napi_callback_info info)
 {
@@ -298,7 +300,7 @@ static napi_value connector_collect(napi_env env, napi_callback_info info)
 		struct slot *slot = &connector->slots[index];
 
 		results[2 * i] = index;
-		results[2 * i + 1] = outcome(slot);
+		results[2 * i + 1] = connect_error(slot);
 		close(slot->fd);
 		slot->fd = -1;
 		slot->next = connector->ended;
@@ -307,7 +309,7 @@ static napi_value connector_collect(napi_env env, napi_callback_info info)
 	return make_int(env, count < 0 ? 0 : count);
 }
 
-/* cancel(number): gives a connection up; nothing happens to one that has ended. */
+/* cancel(number): closes a connection in progress; no effect on one that has finished. */
 static napi_value connector_cancel(napi_env env, napi_callback_info info)
 {
 	size_t argc = 1;
@@ -328,14 +330,14 @@ static napi_value connector_cancel(napi_env env, napi_callback_info info)
 	return NULL;
 }
 
-/* watch(callback): calls back while there is something to collect. */
+/* watch(callback): calls back while there are finished connections to collect. */
 static napi_value connector_watch(napi_env env, napi_callback_info info)
 {
 	size_t argc = 1;
 	napi_value argv[1], self;
 	struct connector *connector = this_connector(env, info, &argc, argv, &self);
 
-	return connector ? watch_readable(env, &connector->epoll, self, argv[0]) : NULL;
+	return connector ? pollable_watch(env, &connector->epoll, self, POLLABLE_READABLE, argv[0]) : NULL;
 }
 
 static napi_value connector_ref(napi_env env, napi_callback_info info)
@@ -344,7 +346,7 @@ static napi_value connector_ref(napi_env env, napi_callback_info info)
 	struct connector *connector = this_connector(env, info, &argc, NULL, NULL);
 
 	if (connector)
-		reference(&connector->epoll, true);
+		pollable_reference(&connector->epoll, true);
 	return NULL;
 }
 
@@ -354,7 +356,7 @@ static napi_value connector_unref(napi_env env, napi_callback_info info)
 	struct connector *connector = this_connector(env, info, &argc, NULL, NULL);
 
 	if (connector)
-		reference(&connector->epoll, false);
+		pollable_reference(&connector->epoll, false);
 	return NULL;
 }
 
@@ -365,8 +367,7 @@ static napi_value connector_close(napi_env env, napi_callback_info info)
 
 	if (!connector)
 		return NULL;
-	drop_poller(env, &connector->epoll);
-	shut(connector);
+	close_all(env, connector);
 	return NULL;
 }
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-/* Exceptions in the form of Node's own system errors: code, errno (negative), syscall. */
-#include "lvsd.h"
+/* Throws system errors in Node's own form: code, errno (negative) and syscall. */
+#include "error.h"
 #include "uv-abi.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 

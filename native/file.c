@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 /* A file's content where the kernel already has it. */
 #define _GNU_SOURCE
-#include "lvsd.h"
+#include "file.h"
+#include "args.h"
+#include "error.h"
 
 #include <errno.h>
 #include <fcntl.h>

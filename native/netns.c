@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
-/* Network namespaces. A namespace belongs to a thread, a socket to the namespace it was made in. */
+/* Network namespaces. Each thread is in one; a socket stays in the one that it was created in. */
 #define _GNU_SOURCE
-#include "lvsd.h"
+#include "netns.h"
+#include "args.h"
+#include "error.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +18,7 @@ struct request {
 	int fd, error;
 };
 
-static void *open_there(void *argument)
+static void *open_socket(void *argument)
 {
 	struct request *request = argument;
 
@@ -29,9 +31,8 @@ static void *open_there(void *argument)
 }
 
 /*
- * Opens a socket in the namespace that `path` names (/run/netns/x, /proc/PID/ns/net).
- * A thread of its own does it and ends: the caller's thread never leaves its namespace,
- * so there is no way back that could fail. Returns the descriptor or a negative errno.
+ * `path` is /run/netns/x or /proc/PID/ns/net. A short-lived thread enters the namespace and opens the socket: the
+ * calling thread never leaves its own, so there is no return that could fail.
  */
 int socket_in_netns(const char *path, int domain, int type, int protocol)
 {
@@ -42,7 +43,7 @@ int socket_in_netns(const char *path, int domain, int type, int protocol)
 	request.netns = open(path, O_RDONLY | O_CLOEXEC);
 	if (request.netns < 0)
 		return -errno;
-	error = pthread_create(&thread, NULL, open_there, &request);
+	error = pthread_create(&thread, NULL, open_socket, &request);
 	if (!error)
 		pthread_join(thread, NULL);
 	close(request.netns);
@@ -51,7 +52,7 @@ int socket_in_netns(const char *path, int domain, int type, int protocol)
 	return request.fd < 0 ? -request.error : request.fd;
 }
 
-/* enterNetns(path): moves the calling thread, and with it what it opens or spawns from now on. */
+/* enterNetns(path): moves the calling thread; sockets and processes that it creates later follow. */
 napi_value enter_netns(napi_env env, napi_callback_info info)
 {
 	size_t argc = 1;

@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the parts of the toa module know of each other. */
+/*
+ * Declarations shared by the parts of the toa module. Layers, each calling
+ * only those below it (test/unit/c-layers.test.ts):
+ *
+ *	toa_main
+ *	toa_learn, toa_getname
+ *	toa_peers, toa_trust
+ *	toa_stats
+ */
 #ifndef _TOA_H
 #define _TOA_H
 
@@ -12,8 +20,9 @@
 /* ---- toa_stats.c: counters of each network namespace ---- */
 
 /*
- * One handshake adds to exactly one of the first four; TOA_NOT_KEPT says how
- * many of TOA_SYN_TOA had to go without for lack of memory or of max_entries.
+ * Each handshake increments exactly one of the first four. TOA_NOT_KEPT counts
+ * those of TOA_SYN_TOA whose client was not stored, for lack of memory or
+ * because of max_entries.
  */
 enum toa_stat {
 	TOA_SYN_TOA,
@@ -28,29 +37,30 @@ enum toa_stat {
 	TOA_STAT_MAX,
 };
 
-int toa_stats_init(void);
+/* @missed is read for each listing */
+int toa_stats_init(unsigned long (*missed)(void));
 void toa_stats_exit(void);
 void toa_stat_inc(struct net *net, enum toa_stat stat);
 void toa_stat_entries(struct net *net, int by);
 
-/* ---- toa_trust.c: whose option is believed ---- */
+/* ---- toa_trust.c: the senders whose option is accepted ---- */
 
 bool toa_trust_empty(void);
 bool toa_trusts(__be32 saddr);
 
-/* ---- toa_peers.c: which socket has which client ---- */
+/* ---- toa_peers.c: the client of each socket ---- */
 
 int toa_peers_init(void);
 void toa_peers_exit(void);
-/* 0, or -errno: the connection then goes on without its client's address */
+/* 0, or -errno: the connection then continues without its client's address */
 int toa_peers_add(struct sock *sk, const struct toa_end *client,
 		  const struct toa_end *known);
 void toa_peers_del(struct sock *sk);
-/* copies out, so that nothing is held on return; false: not in the table */
+/* copies the entry, so that no reference is held; false: not in the table */
 bool toa_peers_get(const struct sock *sk, struct toa_end *client,
 		   struct toa_end *known);
 
-/* ---- toa_learn.c: TCP's hooks, the handshake and the socket's end ---- */
+/* ---- toa_learn.c: hooks on TCP's handshake and on socket destruction ---- */
 
 int toa_learn_init(void);
 void toa_learn_exit(void);

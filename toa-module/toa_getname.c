@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What accept(), getpeername() and io_uring's accept report: all of them ask
- * inet_getname() or inet6_getname(), and a return probe on those lays the
- * client over the answer.
+ * accept(), getpeername() and io_uring's accept all call inet_getname() or
+ * inet6_getname(). A return probe on those replaces the reported peer with the
+ * client.
  *
- * Both sleep in lock_sock(), and a probe's instance is in use meanwhile. An
- * instance that is lacking would make the balancer's address show, in
- * silence: hence many of them, and the count of the missing. Only calls for
- * sockets in the table hold one beyond the entry.
+ * Both functions can sleep in lock_sock() while they hold a probe instance.
+ * If no instance is free, the call silently reports the balancer's address:
+ * hence the large pool and the counter of missed calls. Calls for sockets that
+ * are not in the table release their instance on entry.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -26,9 +26,9 @@
 static unsigned int maxactive = TOA_MAXACTIVE_MIN;
 module_param(maxactive, uint, 0444);
 MODULE_PARM_DESC(maxactive,
-		 "calls of getname at a time for each address family (default and least 4096)");
+		 "concurrent getname calls for each address family (default and minimum 4096)");
 
-/* Copies, so that an unload in the middle of the call leaves no pointer. */
+/* Copies, so that unloading during the call leaves no dangling pointer. */
 struct toa_call {
 	struct net *net;
 	struct sockaddr *uaddr;
@@ -36,7 +36,7 @@ struct toa_call {
 	struct toa_end known;
 };
 
-/* Non-zero: this call's return is of no interest. */
+/* Returns non-zero to skip the return handler. */
 static int toa_getname_entry(struct kretprobe_instance *ri,
 			     struct pt_regs *regs)
 {
@@ -45,7 +45,7 @@ static int toa_getname_entry(struct kretprobe_instance *ri,
 	struct toa_call *call = (void *)ri->data;
 	struct sock *sk = sock->sk;
 
-	/* Datagram and raw sockets, and other protocols, use it as well. */
+	/* Datagram and raw sockets and other protocols use this function too. */
 	if (sk->sk_type != SOCK_STREAM || sk->sk_protocol != IPPROTO_TCP)
 		return 1;
 	call->net = sock_net(sk);
@@ -53,7 +53,7 @@ static int toa_getname_entry(struct kretprobe_instance *ri,
 		toa_stat_inc(call->net, TOA_GETNAME_EMPTY);
 		return 1;
 	}
-	/* Users within the kernel get what the kernel knows, as ever. */
+	/* Callers inside the kernel get the unchanged peer. */
 	if (!sock->file) {
 		toa_stat_inc(call->net, TOA_GETNAME_BYPASS);
 		return 1;
@@ -62,7 +62,7 @@ static int toa_getname_entry(struct kretprobe_instance *ri,
 	return 0;
 }
 
-static bool toa_lay_v4(struct sockaddr_in *sin, const struct toa_call *call)
+static bool toa_replace_v4(struct sockaddr_in *sin, const struct toa_call *call)
 {
 	if (sin->sin_port != call->known.port ||
 	    sin->sin_addr.s_addr != call->known.addr.s6_addr32[3] ||
@@ -74,7 +74,7 @@ static bool toa_lay_v4(struct sockaddr_in *sin, const struct toa_call *call)
 	return true;
 }
 
-static bool toa_lay_v6(struct sockaddr_in6 *sin6, const struct toa_call *call)
+static bool toa_replace_v6(struct sockaddr_in6 *sin6, const struct toa_call *call)
 {
 	if (sin6->sin6_port != call->known.port ||
 	    !ipv6_addr_equal(&sin6->sin6_addr, &call->known.addr))
@@ -90,13 +90,13 @@ static int toa_getname_return(struct kretprobe_instance *ri,
 	struct toa_call *call = (void *)ri->data;
 	bool ok = false;
 
-	/* not connected any more: there is no answer to lay anything over */
+	/* no longer connected: no address to replace */
 	if ((int)regs_return_value(regs) < 0)
 		return 0;
 	if (call->uaddr->sa_family == AF_INET)
-		ok = toa_lay_v4((struct sockaddr_in *)call->uaddr, call);
+		ok = toa_replace_v4((struct sockaddr_in *)call->uaddr, call);
 	else if (call->uaddr->sa_family == AF_INET6)
-		ok = toa_lay_v6((struct sockaddr_in6 *)call->uaddr, call);
+		ok = toa_replace_v6((struct sockaddr_in6 *)call->uaddr, call);
 	toa_stat_inc(call->net, ok ? TOA_GETNAME_OK : TOA_GETNAME_MISMATCH);
 	return 0;
 }
@@ -134,7 +134,7 @@ int toa_getname_init(void)
 	int i, err;
 
 	if (maxactive < TOA_MAXACTIVE_MIN || maxactive > TOA_MAXACTIVE_MAX) {
-		pr_err("maxactive=%u is not within %u to %u\n", maxactive,
+		pr_err("maxactive=%u is out of range, %u to %u\n", maxactive,
 		       TOA_MAXACTIVE_MIN, TOA_MAXACTIVE_MAX);
 		return -EINVAL;
 	}
@@ -158,8 +158,8 @@ undo:
 }
 
 /*
- * Waits for handlers that run now. Calls that sleep in lock_sock() find no
- * handler on their way back, and report what the kernel knows.
+ * Waits for running handlers. Calls that sleep in lock_sock() return without a
+ * handler and report the unchanged peer.
  */
 void toa_getname_exit(void)
 {

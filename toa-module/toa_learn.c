@@ -1,22 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Learning the client from the packet that completes a handshake, and
- * forgetting it when the socket ends.
+ * Stores the client from the packet that completes a handshake, and removes it
+ * when the socket is destroyed.
  *
- * tcp_child_process(parent, child, skb) is where every passive open comes
- * through, with both the new socket and the packet that made it: IPv4 and
- * IPv6 listeners, SYN cookies, TCP_DEFER_ACCEPT's data packet. The child is
- * still locked there, so accept() and getpeername(), which take that lock,
- * cannot look at it before us. One entry hook does; no return has to be
- * intercepted.
+ * Every passive open calls tcp_child_process(parent, child, skb) with the new
+ * socket and the packet that created it: IPv4 and IPv6 listeners, SYN cookies,
+ * the data packet of TCP_DEFER_ACCEPT. The child is still locked there, so
+ * accept() and getpeername(), which take that lock, cannot read it earlier. An
+ * entry hook suffices; no return has to be intercepted.
  *
- * The hooks are function-entry hooks of ftrace and not kprobes, although
- * kprobes on function entries are made of them. A kprobe is skipped while the
- * CPU is inside the handler of another, and interrupts are on in there: a
- * soft interrupt that comes in the middle of the handler on getname() would
- * make all its handshakes lose their clients, and all its dying sockets stay
- * in the table. ftrace's own hooks have no such state. PERMANENT makes
- * "sysctl kernel.ftrace_enabled=0" fail instead of switching us off.
+ * The hooks are ftrace's function-entry hooks rather than the kprobes built on
+ * them. A kprobe is skipped while the CPU runs the handler of another one, with
+ * interrupts enabled: a soft interrupt during the getname() handler would lose
+ * the clients of all its handshakes and leave its destroyed sockets in the
+ * table. Plain ftrace hooks have no such state. PERMANENT makes
+ * "sysctl kernel.ftrace_enabled=0" fail instead of disabling the hooks.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -29,7 +27,7 @@
 
 #include "toa.h"
 
-/* Changed by the parameter kind= only, and only before the hooks are there. */
+/* Changed only by the parameter kind=, before the hooks are installed. */
 static struct toa_form toa_forms[] = {
 	{ .kind = 254, .len = 8, .addrlen = 4 },
 };
@@ -66,8 +64,8 @@ static enum toa_stat toa_learn(struct sock *child, const struct sk_buff *skb)
 		return TOA_SYN_UNTRUSTED;
 
 	/*
-	 * Sockets that do not hold their namespace are the kernel's own; they
-	 * get no entry, which could outlive the counters of the namespace.
+	 * A socket without a reference to its namespace belongs to the kernel.
+	 * It gets no entry, which could outlive the namespace's counters.
 	 */
 	toa_end_set_v4(&known, &saddr, child->sk_dport);
 	if (child->sk_net_refcnt && toa_peers_add(child, &client, &known))
@@ -117,7 +115,7 @@ static struct toa_hook {
 	},
 };
 
-/* Returns only when the hook runs on no CPU any more. */
+/* Returns once the hook no longer runs on any CPU. */
 static void toa_hook_remove(struct toa_hook *hook)
 {
 	unregister_ftrace_function(&hook->ops);
@@ -131,7 +129,7 @@ static int toa_hook_add(struct toa_hook *hook)
 	err = ftrace_set_filter(&hook->ops, hook->symbol,
 				strlen(hook->symbol), 1);
 	if (err) {
-		pr_err("this kernel has no %s to hook (%d)\n",
+		pr_err("cannot hook %s: no such function in this kernel (%d)\n",
 		       hook->symbol, err);
 		return err;
 	}
@@ -144,7 +142,7 @@ static int toa_hook_add(struct toa_hook *hook)
 	return err;
 }
 
-/* Kinds that TCP itself knows: an operator's slip, not somebody's TOA. */
+/* Kinds that TCP itself uses; kind= rejects them. */
 static bool toa_kind_taken(u8 kind)
 {
 	switch (kind) {
@@ -164,7 +162,7 @@ int toa_learn_init(void)
 	int i, err;
 
 	if (toa_kind_taken(toa_forms[0].kind)) {
-		pr_err("kind=%u is a TCP option of its own\n",
+		pr_err("kind=%u is already used by another TCP option\n",
 		       toa_forms[0].kind);
 		return -EINVAL;
 	}
@@ -181,7 +179,7 @@ undo:
 	return err;
 }
 
-/* The other way round: nothing may be learnt that nobody would forget. */
+/* In reverse order: no entry may be added once the removing hook is gone. */
 void toa_learn_exit(void)
 {
 	int i;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * toa: on a real server behind FULLNAT, accept() and getpeername() report the
- * client, whose address the balancer sends in a TCP option, and not the
- * balancer's local address.
+ * toa: on a real server behind FULLNAT, makes accept() and getpeername() report
+ * the client's address, which the balancer sends in a TCP option, instead of
+ * the balancer's local address.
  *
- * For unmodified kernels: nothing is replaced, exported or made writable; all
- * is done from the kernel's own hooks on function entries and returns.
+ * Works on unmodified kernels: it uses only the kernel's own hooks on function
+ * entry and return, and replaces, exports or makes writable nothing.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -20,7 +20,7 @@ static int __init toa_init(void)
 	err = toa_peers_init();
 	if (err)
 		return err;
-	err = toa_stats_init();
+	err = toa_stats_init(toa_getname_missed);
 	if (err)
 		goto out_peers;
 	err = toa_learn_init();
@@ -31,7 +31,7 @@ static int __init toa_init(void)
 		goto out_learn;
 
 	if (toa_trust_empty())
-		pr_warn("trust= is empty: nobody's TOA is believed\n");
+		pr_warn("trust= is empty: TOA is ignored from every sender\n");
 	return 0;
 
 out_learn:

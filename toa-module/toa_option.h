@@ -2,8 +2,8 @@
 /*
  * The client's address in a TCP option: finding and decoding it.
  *
- * Nothing here knows sockets or packets, only option bytes, so that the very
- * same text is built and fuzzed in user space (test/option-fuzz.c).
+ * Works on option bytes only, not on sockets or packets, so that the same source
+ * is also built and fuzzed in user space (test/option-fuzz.c).
  */
 #ifndef _TOA_OPTION_H
 #define _TOA_OPTION_H
@@ -16,13 +16,13 @@
 #include <string.h>
 #endif
 
-/* One end of a connection. IPv4 is kept v4-mapped: one form for all. */
+/* One end of a connection. IPv4 addresses are stored v4-mapped. */
 struct toa_end {
 	struct in6_addr addr;
 	__be16 port;
 };
 
-/* A form in which the option is in use: kind, length, then port, address. */
+/* A layout of the option: kind, length, port, address. */
 struct toa_form {
 	__u8 kind;
 	__u8 len;
@@ -58,7 +58,7 @@ static inline int toa_all_zero(const __u8 *p, unsigned int len)
 	return 1;
 }
 
-/* Port 0 and the unspecified address are no client's: false for those. */
+/* False for port 0 and for the unspecified address, which no client has. */
 static inline int toa_decode(const struct toa_form *form, const __u8 *opt,
 			     struct toa_end *client)
 {
@@ -77,13 +77,13 @@ static inline int toa_decode(const struct toa_form *form, const __u8 *opt,
 }
 
 /*
- * Walk the @len option bytes at @opt. The first option that has one of @forms
- * decides: the balancer writes its own in front of all others.
+ * Walk the @len option bytes at @opt. The first option that matches one of
+ * @forms wins: the balancer puts its option before all others.
  *
- * TOA_MALFORMED stands for a list that ends in the middle of an option, or for
- * a TOA kind with a length that no form has, or with contents that no client
- * can have. An option of another user of kind 254 (an experiment, RFC 6994)
- * looks like that too; it does not hide a good TOA behind it.
+ * TOA_MALFORMED: the list ends in the middle of an option, or an option of a TOA
+ * kind has a length that no form has or contents that no client can have. Other
+ * uses of kind 254 (experiments, RFC 6994) look like that too; a valid TOA after
+ * such an option is still found.
  */
 static inline enum toa_verdict toa_scan(const __u8 *opt, unsigned int len,
 					const struct toa_form *forms,

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Socket -> client. A table of our own, because every field of struct sock
- * that looks free (sk_user_data above all) is somebody else's.
+ * Maps sockets to clients. A separate table, because every field of struct
+ * sock that looks unused (sk_user_data above all) has another user.
  *
  * The key is the socket's address in memory, so an entry must never outlive
- * its socket. Three things see to that, each of them enough by itself:
+ * its socket. Each of these three rules ensures that by itself:
  *  - inet_sock_destruct() runs once for each TCP socket before its memory is
- *    given back, and its hook takes the entry out. That hook cannot be skipped
+ *    freed, and the hook on it removes the entry. That hook cannot be skipped
  *    (see toa_learn.c).
- *  - a child that TCP has just made is first taken out of the table, whether
- *    or not its handshake carried TOA.
- *  - an entry holds the peer that the kernel knew when the entry was made, and
- *    serves only for a socket that still has that peer: not for one that was
- *    disconnected and connected elsewhere.
+ *  - the entry of a child socket that TCP has just created is removed first,
+ *    whether or not its handshake carried TOA.
+ *  - an entry records the peer that the kernel saw at that time, and is used
+ *    only while the socket still has that peer, so not after a disconnect and
+ *    a new connection.
  */
 #include <linux/module.h>
 #include <linux/rhashtable.h>
@@ -107,7 +107,7 @@ static void toa_peer_free(void *peer, void *arg)
 	kfree(peer);
 }
 
-/* The hooks are gone: nobody reads or writes any more. */
+/* All hooks are removed, so there are no readers or writers left. */
 void toa_peers_exit(void)
 {
 	rhashtable_free_and_destroy(&toa_peers, toa_peer_free, NULL);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * /proc/net/toa_stats: the form that the toa module of the 2.6.32 fork had,
- * so that whatever reads that goes on working; new rows come last.
+ * /proc/net/toa_stats, in the format of the toa module of the 2.6.32 fork, so
+ * that its readers keep working. New rows are appended.
  */
 #include <linux/percpu.h>
 #include <linux/proc_fs.h>
@@ -20,6 +20,7 @@ struct toa_net {
 };
 
 static unsigned int toa_net_id __read_mostly;
+static unsigned long (*toa_missed)(void);
 
 static const struct {
 	const char *name;
@@ -50,7 +51,7 @@ void toa_stat_entries(struct net *net, int by)
 	atomic_add(by, &tn->entries);
 }
 
-/* What no CPU owns stands in the first column. */
+/* A value that is not per CPU is shown in the first column. */
 static void toa_stats_total(struct seq_file *seq, const char *name,
 			    unsigned long total)
 {
@@ -85,7 +86,7 @@ static int toa_stats_show(struct seq_file *seq, void *v)
 		}
 		seq_putc(seq, '\n');
 	}
-	toa_stats_total(seq, "probe_missed", toa_getname_missed());
+	toa_stats_total(seq, "probe_missed", toa_missed());
 	toa_stats_total(seq, "entries", atomic_read(&tn->entries));
 	return 0;
 }
@@ -121,8 +122,9 @@ static struct pernet_operations toa_net_ops = {
 	.size = sizeof(struct toa_net),
 };
 
-int toa_stats_init(void)
+int toa_stats_init(unsigned long (*missed)(void))
 {
+	toa_missed = missed;
 	return register_pernet_subsys(&toa_net_ops);
 }
 

@@ -2,10 +2,9 @@
 /*
  * The parameter trust=: the balancers' local addresses.
  *
- * Whoever can open a connection to the real server could write any address
- * into the option. So it counts only where the packet comes from an address
- * on this list, and the balancer sees to it that no client's own TOA gets
- * past it.
+ * Any host that can connect to the real server could put an arbitrary address
+ * into the option. It is therefore accepted only from senders on this list; the
+ * balancer removes TOA options that clients send.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -16,7 +15,7 @@
 
 #include "toa.h"
 
-/* So that what sysfs shows (one page) is always the whole list. */
+/* The whole list fits into the one page that sysfs can show. */
 #define TOA_TRUST_MAX 200
 
 struct toa_prefix {
@@ -32,7 +31,7 @@ struct toa_trust {
 	struct toa_prefix prefix[];
 };
 
-/* NULL: believes nobody. Writers are serialised by the parameter lock. */
+/* NULL: no sender is trusted. Writers are serialised by the parameter lock. */
 static struct toa_trust __rcu *toa_trust;
 
 bool toa_trust_empty(void)
@@ -75,7 +74,7 @@ static int toa_prefix_parse(const char *word, struct toa_prefix *prefix)
 	if (prefix->net & ~prefix->mask) {
 		__be32 net = prefix->net & prefix->mask;
 
-		pr_err("trust=: \"%s\" has bits set behind its prefix: write %pI4/%u\n",
+		pr_err("trust=: \"%s\" has bits set beyond its prefix length: write %pI4/%u\n",
 		       word, &net, len);
 		return -EINVAL;
 	}
@@ -138,7 +137,7 @@ static int toa_trust_set(const char *val, const struct kernel_param *kp)
 		if (IS_ERR(trust))
 			return PTR_ERR(trust);
 	} else if (THIS_MODULE->state == MODULE_STATE_LIVE) {
-		pr_warn("trust= is now empty: nobody's TOA is believed\n");
+		pr_warn("trust= is now empty: TOA is ignored from every sender\n");
 	}
 	/* parameter lock */
 	old = rcu_replace_pointer(toa_trust, trust, 1);
@@ -170,7 +169,7 @@ static int toa_trust_get(char *buf, const struct kernel_param *kp)
 	return len;
 }
 
-/* Called at unload and when loading fails; no hook is left by then. */
+/* Called at unload and when loading fails, after all hooks are removed. */
 static void toa_trust_free(void *arg)
 {
 	kfree(rcu_replace_pointer(toa_trust, NULL, 1));
@@ -184,4 +183,4 @@ static const struct kernel_param_ops toa_trust_ops = {
 
 module_param_cb(trust, &toa_trust_ops, NULL, 0644);
 MODULE_PARM_DESC(trust,
-		 "balancer addresses to believe: prefixes separated by commas, or any (default: nobody)");
+		 "balancer addresses to accept TOA from: prefixes separated by commas, or any (default: none)");

@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: MIT
-/* Sending and receiving. Memory is the caller's throughout; nothing here grows. */
+/* Methods send, sendBatch and receive. All buffers belong to the caller; nothing is allocated. */
 #define _GNU_SOURCE
-#include "lvsd.h"
+#include "args.h"
+#include "error.h"
+#include "socket-methods.h"
+#include "socket.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
 
-/* Messages of one system call; enough to make its cost vanish, small enough for the stack. */
+/* Messages per system call: enough to amortise its cost, few enough for the stack. */
 #define BATCH_MAX 64
-/* Numbers that receive() leaves for each message: length, flags, address length, control length. */
+/* Numbers that receive() writes for each message: length, flags, address length, control length. */
 #define INFO_WORDS 4
 
-/* send(data, address?, control?, flags?): bytes sent, or -1 when the socket would block. */
+/* send(data, address?, control?, flags?): bytes sent, or -1 if the socket would block. */
 napi_value socket_send(napi_env env, napi_callback_info info)
 {
 	size_t argc = 4;
@@ -38,7 +41,7 @@ napi_value socket_send(napi_env env, napi_callback_info info)
 	message.msg_control = control.data;
 	message.msg_controllen = control.length;
 	do
-		sent = sendmsg(socket->fd, &message, flags | MSG_DONTWAIT | MSG_NOSIGNAL);
+		sent = sendmsg(socket->pollable.fd, &message, flags | MSG_DONTWAIT | MSG_NOSIGNAL);
 	while (sent < 0 && errno == EINTR);
 	if (sent < 0 && errno != EAGAIN)
 		return throw_errno(env, errno, "sendmsg");
@@ -67,9 +70,9 @@ static bool arg_array(napi_env env, napi_value value, const char *message, uint3
 }
 
 /*
- * sendBatch(datas, addresses?): sends the first messages, at most 64, in one system call and returns how
- * many went out (0: would block). `addresses` has one entry a message, or is left out on a connected socket.
- * An error is thrown only when the very first message fails: call again with the rest to learn theirs.
+ * sendBatch(datas, addresses?): sends up to 64 messages in one system call and returns how many were sent
+ * (0: would block). `addresses` has one entry per message; omit it on a connected socket. An error is thrown
+ * only if the first message fails: call again with the remaining ones to get the error of the next.
  */
 napi_value socket_send_batch(napi_env env, napi_callback_info info)
 {
@@ -108,7 +111,7 @@ napi_value socket_send_batch(napi_env env, napi_callback_info info)
 		messages[i].msg_hdr.msg_namelen = address.length;
 	}
 	do
-		sent = count ? sendmmsg(socket->fd, messages, count, MSG_DONTWAIT | MSG_NOSIGNAL) : 0;
+		sent = count ? sendmmsg(socket->pollable.fd, messages, count, MSG_DONTWAIT | MSG_NOSIGNAL) : 0;
 	while (sent < 0 && errno == EINTR);
 	if (sent < 0 && errno != EAGAIN)
 		return throw_errno(env, errno, "sendmmsg");
@@ -116,10 +119,10 @@ napi_value socket_send_batch(napi_env env, napi_callback_info info)
 }
 
 /*
- * receive(data, info, addresses?, control?): up to info.length / 4 messages in one system call; returns how many
- * came (0: nothing there). Message i lies at i * floor(data.length / slots), its sender at
- * i * floor(addresses.length / slots), its control messages likewise; info[4i..4i+3] = length (after
- * truncation), MSG_* flags, address length, control length. A pending socket error is thrown and thereby cleared.
+ * receive(data, info, addresses?, control?): receives up to info.length / 4 messages in one system call and returns
+ * their number (0: none). Message i starts at i * floor(data.length / slots), its sender at
+ * i * floor(addresses.length / slots), and its control messages likewise; info[4i..4i+3] = length (after
+ * truncation), MSG_* flags, address length, control length. Throws a pending socket error, which clears it.
  */
 napi_value socket_receive(napi_env env, napi_callback_info info)
 {
@@ -158,7 +161,7 @@ napi_value socket_receive(napi_env env, napi_callback_info info)
 		header->msg_controllen = control_size;
 	}
 	do
-		count = recvmmsg(socket->fd, messages, slots, MSG_DONTWAIT, NULL);
+		count = recvmmsg(socket->pollable.fd, messages, slots, MSG_DONTWAIT, NULL);
 	while (count < 0 && errno == EINTR);
 	if (count < 0 && errno != EAGAIN)
 		return throw_errno(env, errno, "recvmmsg");

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
-/* A lock that the kernel drops when its holder dies, however it dies. */
-#include "lvsd.h"
+/* A lock that the kernel releases when the process holding it ends, for whatever reason. */
+#include "file-lock.h"
+#include "args.h"
+#include "error.h"
 
 #include <errno.h>
 #include <sys/file.h>
 
-/* lockFile(fd): takes flock(2)'s exclusive lock without waiting; false when someone else has it. */
+/* lockFile(fd): acquires an exclusive flock(2) without waiting; false if it is held elsewhere. */
 napi_value lock_file(napi_env env, napi_callback_info info)
 {
 	size_t argc = 1;

@@ -1,21 +1,26 @@
 // SPDX-License-Identifier: MIT
 /*
- * Readiness. The libuv handle has a life of its own (libuv frees nothing before its close callback
- * ran), so it is an allocation apart from the socket; the two know of each other only while both live.
+ * The libuv handle outlives the pollable (its memory may be freed only after libuv's close callback), so it is a
+ * separate allocation; each points to the other only while both are alive.
  */
-#include "lvsd.h"
+#include "pollable.h"
+#include "error.h"
 #include "uv-abi.h"
 
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
+
+_Static_assert(POLLABLE_READABLE == LVSD_UV_READABLE && POLLABLE_WRITABLE == LVSD_UV_WRITABLE,
+	       "events are passed through unchanged");
 
 struct poller {
 	napi_env env;
-	struct lvsd_socket *owner;	/* NULL once the socket has let go */
+	struct pollable *owner;		/* NULL once unwatched */
 	uv_poll_t *handle;
 	int events;
 	bool closing;
-	napi_ref self;			/* keeps the JavaScript object while it is watched */
+	napi_ref self;			/* keeps the JavaScript object alive while it is watched */
 	napi_ref callback;
 	napi_async_cleanup_hook_handle hook;
 };
@@ -41,16 +46,16 @@ static void close_handle(struct poller *poller)
 	uv_close((uv_handle_t *)poller->handle, on_closed);
 }
 
-/* The environment ends (process exit, worker.terminate()): its references go with it, the handle must be closed. */
+/* At process exit and worker.terminate(): references are freed with the environment, the handle must be closed. */
 static void on_environment_end(napi_async_cleanup_hook_handle hook, void *data)
 {
 	(void)hook;
 	close_handle(data);
 }
 
-void drop_poller(napi_env env, struct lvsd_socket *socket)
+void pollable_unwatch(napi_env env, struct pollable *pollable)
 {
-	struct poller *poller = socket->poller;
+	struct poller *poller = pollable->poller;
 
 	if (!poller)
 		return;
@@ -66,7 +71,7 @@ static void report(napi_env env)
 	bool pending = false;
 	napi_value error;
 
-	/* An exception in a listener is the program's uncaught exception, as from any other event. */
+	/* An exception in a callback is an uncaught exception of the program, as with any other event. */
 	if (napi_is_exception_pending(env, &pending) == napi_ok && pending &&
 	    napi_get_and_clear_last_exception(env, &error) == napi_ok)
 		napi_fatal_exception(env, error);
@@ -83,14 +88,14 @@ static void on_ready(uv_poll_t *handle, int status, int events)
 		return;
 	/*
 	 * EPOLLERR (a netlink receive overrun, a link that went down) arrives as UV_EBADF, and libuv has stopped
-	 * watching. The error proper is still in the socket: whoever receives gets it.
+	 * watching. The error itself is still in the socket: the next receive returns it.
 	 */
 	if (status < 0)
 		events = poller->events;
 	if (napi_get_reference_value(env, poller->self, &self) == napi_ok && self &&
 	    napi_get_reference_value(env, poller->callback, &callback) == napi_ok && callback &&
 	    napi_create_int32(env, events, &argument) == napi_ok) {
-		/* Hold on to the poller: the callback may close the socket, and the handle outlives this call only. */
+		/* The callback may close the socket, but `poller` is not freed before this function returns. */
 		if (napi_make_callback(env, NULL, self, callback, 1, &argument, NULL) != napi_ok)
 			report(env);
 		if (status < 0 && !poller->closing)
@@ -99,7 +104,7 @@ static void on_ready(uv_poll_t *handle, int status, int events)
 	napi_close_handle_scope(env, scope);
 }
 
-static struct poller *create_poller(napi_env env, struct lvsd_socket *socket, int *error)
+static struct poller *create_poller(napi_env env, struct pollable *pollable, int *error)
 {
 	struct uv_loop_s *loop;
 	struct poller *poller;
@@ -116,34 +121,34 @@ static struct poller *create_poller(napi_env env, struct lvsd_socket *socket, in
 		*error = ENOMEM;
 		return NULL;
 	}
-	*error = -uv_poll_init(loop, poller->handle, socket->fd);
+	*error = -uv_poll_init(loop, poller->handle, pollable->fd);
 	if (*error) {
 		free(poller->handle);
 		free(poller);
 		return NULL;
 	}
 	poller->env = env;
-	poller->owner = socket;
+	poller->owner = pollable;
 	uv_handle_set_data((uv_handle_t *)poller->handle, poller);
 	if (napi_add_async_cleanup_hook(env, on_environment_end, poller, &poller->hook) != napi_ok)
 		poller->hook = NULL;
-	socket->poller = poller;
+	pollable->poller = poller;
 	return poller;
 }
 
-static napi_value watch(napi_env env, struct lvsd_socket *socket, napi_value self, int events, napi_value callback)
+napi_value pollable_watch(napi_env env, struct pollable *pollable, napi_value self, int events, napi_value callback)
 {
 	napi_valuetype type;
 	int error = 0;
 	struct poller *poller;
 
-	if (socket->fd < 0)
+	if (pollable->fd < 0)
 		return throw_errno(env, EBADF, "watch");
 	if (napi_typeof(env, callback, &type) != napi_ok || type != napi_function)
 		return throw_type(env, "callback must be a function");
-	poller = socket->poller;
+	poller = pollable->poller;
 	if (!poller) {
-		poller = create_poller(env, socket, &error);
+		poller = create_poller(env, pollable, &error);
 		if (!poller)
 			return throw_errno(env, error, "watch");
 	}
@@ -153,82 +158,48 @@ static napi_value watch(napi_env env, struct lvsd_socket *socket, napi_value sel
 	}
 	if ((!poller->self && napi_create_reference(env, self, 1, &poller->self) != napi_ok) ||
 	    napi_create_reference(env, callback, 1, &poller->callback) != napi_ok) {
-		drop_poller(env, socket);
+		pollable_unwatch(env, pollable);
 		return throw_errno(env, ENOMEM, "watch");
 	}
 	poller->events = events;
 	error = -uv_poll_start(poller->handle, events, on_ready);
 	if (error) {
-		drop_poller(env, socket);
+		pollable_unwatch(env, pollable);
 		return throw_errno(env, error, "watch");
 	}
-	if (socket->referenced)
-		uv_ref((uv_handle_t *)poller->handle);
-	else
-		uv_unref((uv_handle_t *)poller->handle);
+	pollable_reference(pollable, pollable->referenced);
 	return NULL;
 }
 
-/* watch(events, callback): calls back with 1 (readable), 2 (writable) or 3 until unwatch() or close(). */
-napi_value socket_watch(napi_env env, napi_callback_info info)
+void pollable_init(struct pollable *pollable, int fd)
 {
-	size_t argc = 2;
-	napi_value argv[2], self;
-	int events;
-	struct lvsd_socket *socket = this_socket(env, info, &argc, argv, &self);
-
-	if (!socket)
-		return NULL;
-	if (socket->fd < 0)
-		return throw_errno(env, EBADF, "watch");
-	if (!arg_int(env, argv[0], "events", &events))
-		return NULL;
-	if (events < 1 || events > (LVSD_UV_READABLE | LVSD_UV_WRITABLE))
-		return throw_type(env, "events must be 1 (readable), 2 (writable) or 3");
-	return watch(env, socket, self, events, argv[1]);
+	pollable->fd = fd;
+	pollable->referenced = true;
+	pollable->poller = NULL;
 }
 
-napi_value watch_readable(napi_env env, struct lvsd_socket *socket, napi_value self, napi_value callback)
+void pollable_reference(struct pollable *pollable, bool referenced)
 {
-	return watch(env, socket, self, LVSD_UV_READABLE, callback);
+	pollable->referenced = referenced;
+	if (pollable->poller && referenced)
+		uv_ref((uv_handle_t *)pollable->poller->handle);
+	else if (pollable->poller)
+		uv_unref((uv_handle_t *)pollable->poller->handle);
 }
 
-napi_value socket_unwatch(napi_env env, napi_callback_info info)
+int pollable_release(napi_env env, struct pollable *pollable)
 {
-	size_t argc = 0;
-	struct lvsd_socket *socket = this_socket(env, info, &argc, NULL, NULL);
+	int fd = pollable->fd;
 
-	if (socket)
-		drop_poller(env, socket);
-	return NULL;
+	pollable_unwatch(env, pollable);
+	pollable->fd = -1;
+	return fd;
 }
 
-void reference(struct lvsd_socket *socket, bool referenced)
+void pollable_close(napi_env env, struct pollable *pollable)
 {
-	socket->referenced = referenced;
-	if (socket->poller && referenced)
-		uv_ref((uv_handle_t *)socket->poller->handle);
-	else if (socket->poller)
-		uv_unref((uv_handle_t *)socket->poller->handle);
-}
+	int fd = pollable_release(env, pollable);
 
-static napi_value set_referenced(napi_env env, napi_callback_info info, bool referenced)
-{
-	size_t argc = 0;
-	struct lvsd_socket *socket = this_socket(env, info, &argc, NULL, NULL);
-
-	if (socket)
-		reference(socket, referenced);
-	return NULL;
-}
-
-/* ref(), unref(): whether a watched socket keeps the process alive; it does at first. */
-napi_value socket_ref(napi_env env, napi_callback_info info)
-{
-	return set_referenced(env, info, true);
-}
-
-napi_value socket_unref(napi_env env, napi_callback_info info)
-{
-	return set_referenced(env, info, false);
+	if (fd >= 0)
+		close(fd);
 }

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* Arguments and results. Each arg_* returns false with a TypeError pending that names the argument. */
+#ifndef LVSD_ARGS_H
+#define LVSD_ARGS_H
+
+#include <node_api.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct bytes {
+	uint8_t *data;
+	size_t length;
+};
+
+bool arg_int(napi_env env, napi_value value, const char *name, int *out);
+bool arg_bytes(napi_env env, napi_value value, const char *name, struct bytes *out);
+/* NULL and 0 for undefined and null. */
+bool arg_bytes_or_nothing(napi_env env, napi_value value, const char *name, struct bytes *out);
+/* An Int32Array. */
+bool arg_words(napi_env env, napi_value value, const char *name, int32_t **out, size_t *length);
+bool arg_path(napi_env env, napi_value value, const char *name, char *out, size_t size);
+
+/* undefined or null; leaves no exception. */
+bool arg_missing(napi_env env, napi_value value);
+
+napi_value make_int(napi_env env, int64_t value);
+
+#endif

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef LVSD_PEER_CREDENTIALS_H
+#define LVSD_PEER_CREDENTIALS_H
+
+#include <node_api.h>
+
+napi_value peer_credentials(napi_env env, napi_callback_info info);
+
+#endif
