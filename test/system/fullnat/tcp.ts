@@ -120,13 +120,13 @@ export async function listen(
   where: Namespace,
   port: number,
   onConnection: (socket: Socket) => void,
-  address = '0.0.0.0',
+  { address = '0.0.0.0', allowHalfOpen = false }: { address?: string; allowHalfOpen?: boolean } = {},
 ): Promise<Server & { sockets: Set<Socket> }> {
   const socket = new (native().Socket)(AF_INET, SOCK_STREAM, IPPROTO_TCP, netnsPath(where));
   socket.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1);
   socket.bind(endpoint(address, port));
   const sockets = new Set<Socket>();
-  const server = createServer({ allowHalfOpen: false }, (connection) => {
+  const server = createServer({ allowHalfOpen }, (connection) => {
     sockets.add(connection);
     keep(connection);
     connection.once('close', () => sockets.delete(connection));
