@@ -3,9 +3,9 @@
 import { EXIT, LvsdError } from '../base/errors.ts';
 import { isSystemError } from '../base/native.ts';
 import { version } from '../base/version.ts';
-import { isJournal, PRIORITY } from './logging/journal.ts';
-import { HELP } from './verbs/help.ts';
-import { type Options, parseOptions } from './verbs/options.ts';
+import { HELP } from './commands/help.ts';
+import { type Options, parseOptions } from './commands/options.ts';
+import { isJournal, PRIORITY } from './log/journal.ts';
 
 /** Runs one command line. Prints errors as one line each, never a stack trace. */
 export async function main(words: readonly string[]): Promise<number> {
@@ -31,14 +31,14 @@ async function run(options: Options): Promise<number> {
       process.stdout.write(`lvsd ${version()}\n`);
       return EXIT.OK;
     case 'doctor':
-      return (await import('./doctor/doctor.ts')).doctor(options);
+      return (await import('./commands/doctor/doctor.ts')).doctor(options);
     case 'check':
-      return (await import('./verbs/check.ts')).check(options);
+      return (await import('./commands/check.ts')).check(options);
     case 'plan':
-      return (await import('./verbs/plan.ts')).plan(options);
+      return (await import('./commands/plan.ts')).plan(options);
     case 'apply':
-      return (await import('./verbs/plan.ts')).applyOnce(options);
+      return (await import('./commands/plan.ts')).applyOnce(options);
     case 'run':
-      return (await import('./run/run.ts')).run(options);
+      return (await import('./commands/run.ts')).run(options);
   }
 }

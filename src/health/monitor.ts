@@ -5,12 +5,12 @@
  * started again where it was, and nothing flaps.
  */
 import type { Log } from '../base/log.ts';
-import { LoadWatch } from './checker/load-watch.ts';
-import type { FromChecker, Load, ToChecker, WireTarget } from './checker/messages.ts';
-import { fromRow } from './checker/messages.ts';
-import { CheckerProcess } from './checker/process.ts';
 import { resumed, unknown } from './machine.ts';
 import type { Check, Target, TargetState, Transition } from './types.ts';
+import { LoadWatch } from './worker/load-watch.ts';
+import type { FromChecker, Load, ToChecker, WireTarget } from './worker/messages.ts';
+import { fromRow } from './worker/messages.ts';
+import { CheckerProcess } from './worker/process.ts';
 
 /** Targets in one message, so that neither side is held up by a long one. */
 const TARGETS = 1000;

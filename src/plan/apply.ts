@@ -4,11 +4,11 @@
  * is asked for at once and leaves in large batches; what fails takes only what needs it along.
  */
 import { serviceKeyText } from '../ipvs/index.ts';
-import { type NewService, newServices } from './additions.ts';
-import { type Changer, carryOut } from './carry-out.ts';
 import { bytesKey } from './keys.ts';
-import { runLane, type Settle } from './lane.ts';
+import { type NewService, newServices } from './new-services.ts';
+import { type Changer, carryOut } from './operation.ts';
 import { explained } from './refusals.ts';
+import { runLane, type Settle } from './service-apply.ts';
 import type { Operation, OperationResult } from './types.ts';
 
 type AddressOperation = Extract<Operation, { op: 'add-address' | 'delete-address' }>;

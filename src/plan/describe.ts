@@ -2,7 +2,7 @@
 /** Operations in words, and as plain JSON. */
 import { AF_INET, AF_INET6, formatAddress } from '../base/addresses.ts';
 import type { ServiceKey, Timeouts } from '../ipvs/index.ts';
-import { type Aspect, type Change, changes, DESTINATION_ASPECTS, SERVICE_ASPECTS, seconds } from './aspects.ts';
+import { type Aspect, type Change, changes, DESTINATION_ASPECTS, SERVICE_ASPECTS, seconds } from './fields.ts';
 import { addressText, destinationText, endpointText, serviceText } from './texts.ts';
 import type { DesiredService, Operation } from './types.ts';
 

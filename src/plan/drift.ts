@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /** What somebody else changed since we looked last, in words. Pure. */
 import { serviceKeyText } from '../ipvs/index.ts';
-import { type Change, changes, DESTINATION_ASPECTS, SERVICE_ASPECTS } from './aspects.ts';
 import { localAddressText, timeoutChanges } from './describe.ts';
+import { type Change, changes, DESTINATION_ASPECTS, SERVICE_ASPECTS } from './fields.ts';
 import { addressKey, bytesKey, destinationKeyText } from './keys.ts';
 import { addressText, destinationText, serviceText } from './texts.ts';
 import type { Actual, ActualAddress, ActualService } from './types.ts';

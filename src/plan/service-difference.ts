@@ -13,7 +13,7 @@ import {
   type LocalAddress,
   type ServiceKey,
 } from '../ipvs/index.ts';
-import { DESTINATION_ASPECTS, plainDestination, SERVICE_ASPECTS, same } from './aspects.ts';
+import { DESTINATION_ASPECTS, plainDestination, SERVICE_ASPECTS, same } from './fields.ts';
 import { bytesKey, destinationKeyText, sameBytes } from './keys.ts';
 import type { ActualService, DesiredService, Operation, Plan } from './types.ts';
 

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { NetlinkError } from '../../src/base/errors.ts';
 import { IP_VS_CONN_F_FULLNAT, serviceKeyText } from '../../src/ipvs/index.ts';
-import { changes, DESTINATION_ASPECTS, SERVICE_ASPECTS, same } from '../../src/plan/aspects.ts';
+import { changes, DESTINATION_ASPECTS, SERVICE_ASPECTS, same } from '../../src/plan/fields.ts';
 import { apply, describe, difference, drift, toJson } from '../../src/plan/index.ts';
 import { addressKey, bytesKey } from '../../src/plan/keys.ts';
 import type { Actual, Desired, Operation, OperationResult, Ownership } from '../../src/plan/types.ts';

@@ -136,7 +136,7 @@ test('stopped: nothing of it runs, its table and its state stay', async () => {
   const before = table();
   assert.equal(machine.run('systemctl', 'stop', 'lvsd').status, 0);
   assert.deepEqual([show('ActiveState'), show('Result')], ['inactive', 'success']);
-  assert.equal(machine.run('pgrep', '-f', 'checker.cjs|exec.cjs|lvsd run').stdout, '');
+  assert.equal(machine.run('pgrep', '-f', 'health.cjs|exec.cjs|lvsd run').stdout, '');
   assert.equal(table(), before);
   assert.equal(machine.run('stat', '-c', '%a %s', '/run/lvsd/state.json').stdout.split(' ')[0], '600');
   assert.equal(machine.run('test', '-e', '/run/lvsd/control.sock').status, 1);

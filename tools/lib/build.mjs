@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Builds what runs: src/bin and src/proc into CommonJS bundles (an ESM bundle with winston dies at start), native/ into
+// Builds what runs: src/bin and src/workers into CommonJS bundles (an ESM bundle with winston dies at start), native/ into
 // one addon by one cc call. Outputs appear by rename, so that a build beside a running test hurts nobody.
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -41,7 +41,7 @@ const PACKED = {
 
 /** Entry points and the bundle that each becomes. */
 function bundles() {
-  const programs = ['bin', 'proc'].flatMap((dir) => {
+  const programs = ['bin', 'workers'].flatMap((dir) => {
     const from = join(top, 'src', dir);
     if (!existsSync(from)) return [];
     return readdirSync(from)
@@ -105,7 +105,7 @@ async function buildBundles(force) {
     }
     say(`built ${short(output)}`);
   }
-  for (const dir of ['bin', 'proc']) {
+  for (const dir of ['bin', 'workers']) {
     const keep = new Set(bundles().map(({ output }) => output));
     for (const file of filesUnder(join(top, 'dist', dir), '.cjs')) if (!keep.has(file)) rmSync(file);
   }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /** The exec helper as the checker sees it: started when the first program is to run, and again when it ends. */
 import { type ChildProcess, fork } from 'node:child_process';
-import { programPath } from '../programs.ts';
 import { inconclusive, type Verdict } from '../verdict.ts';
+import { workerPath } from '../worker-path.ts';
 import type { FromExec, ToExec } from './messages.ts';
 
 /** Milliseconds between two starts. */
@@ -38,7 +38,7 @@ class ExecHelper {
   #start(): ChildProcess | undefined {
     if (performance.now() - this.#startedAt < PAUSE) return undefined;
     this.#startedAt = performance.now();
-    const child = fork(programPath('exec'), [], { execArgv: [], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+    const child = fork(workerPath('exec'), [], { execArgv: [], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
     const end = (): void => {
       if (this.#child !== child) return;
       this.#child = undefined;

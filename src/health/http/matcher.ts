@@ -5,7 +5,7 @@
  * again ever more rarely, so that a few of them do not keep the thread from all others.
  */
 import { Worker } from 'node:worker_threads';
-import { programPath } from '../programs.ts';
+import { workerPath } from '../worker-path.ts';
 import { MATCH_LIMIT, type MatchAnswer, type MatchRequest } from './match-messages.ts';
 
 /** Milliseconds that a pattern of a target rests after its first match that took too long, and at most. */
@@ -57,7 +57,7 @@ class Matcher {
   }
 
   #start(): Worker {
-    const worker = new Worker(programPath('match'), { execArgv: [], resourceLimits: { maxOldGenerationSizeMb: 64 } });
+    const worker = new Worker(workerPath('match'), { execArgv: [], resourceLimits: { maxOldGenerationSizeMb: 64 } });
     worker.on('message', ({ number, result }: MatchAnswer) => {
       this.#waiting.get(number)?.(result);
       this.#waiting.delete(number);

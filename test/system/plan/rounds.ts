@@ -18,7 +18,7 @@ import {
 } from '../../../src/ipvs/index.ts';
 import { destinationRule, localAddressRule, serviceRule } from '../../../src/ipvsadm/save.ts';
 import { Addresses } from '../../../src/net/index.ts';
-import { plainDestination } from '../../../src/plan/aspects.ts';
+import { plainDestination } from '../../../src/plan/fields.ts';
 import { apply, difference, readActual } from '../../../src/plan/index.ts';
 import { addressKey, bytesKey, destinationKeyText } from '../../../src/plan/keys.ts';
 import type { Actual, ActualService, Desired, DesiredService, Ownership } from '../../../src/plan/types.ts';

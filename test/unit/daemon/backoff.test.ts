@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Backoff } from '../../../src/daemon/run/backoff.ts';
+import { Backoff } from '../../../src/daemon/reconcile/backoff.ts';
 
 test('what failed waits longer each time, up to a minute; the rest of the service does not wait', () => {
   const backoff = new Backoff();

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { examine } from '../../../src/daemon/doctor/checks.ts';
-import { isLocal, parseLocalPrefixes } from '../../../src/daemon/doctor/fib.ts';
-import { reportText } from '../../../src/daemon/doctor/report.ts';
-import type { Facts, ServiceFacts } from '../../../src/daemon/doctor/types.ts';
+import { examine } from '../../../src/daemon/commands/doctor/checks.ts';
+import { isLocal, parseLocalPrefixes } from '../../../src/daemon/commands/doctor/fib.ts';
+import { reportText } from '../../../src/daemon/commands/doctor/report.ts';
+import type { Facts, ServiceFacts } from '../../../src/daemon/commands/doctor/types.ts';
 import type { Feature } from '../../../src/ipvs/index.ts';
 
 const TRIE = `Main:

@@ -10,10 +10,10 @@ import { Writable } from 'node:stream';
 import { mock, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LogSettings } from '../../../src/config/types.ts';
-import { DaemonLog } from '../../../src/daemon/log.ts';
-import { isJournal } from '../../../src/daemon/logging/journal.ts';
-import { RateLimit } from '../../../src/daemon/logging/rate-limit.ts';
-import { LineSink } from '../../../src/daemon/logging/sink.ts';
+import { isJournal } from '../../../src/daemon/log/journal.ts';
+import { DaemonLog } from '../../../src/daemon/log/log.ts';
+import { RateLimit } from '../../../src/daemon/log/rate-limit.ts';
+import { LineSink } from '../../../src/daemon/log/sink.ts';
 
 const TEXT: LogSettings = { level: 'info', format: 'text', levels: {} };
 const JSON_FORMAT: LogSettings = { ...TEXT, format: 'json' };
@@ -152,7 +152,7 @@ test('the limit remembers a bounded number of things', () => {
 
 test('nobody reads: memory is bounded, what was dropped is counted, the daemon goes on', async () => {
   const program = `
-    import { DaemonLog } from ${JSON.stringify(new URL('../../../src/daemon/log.ts', import.meta.url).pathname)};
+    import { DaemonLog } from ${JSON.stringify(new URL('../../../src/daemon/log/log.ts', import.meta.url).pathname)};
     const log = new DaemonLog({ level: 'debug', format: 'text', levels: {} });
     const before = process.memoryUsage().rss;
     let written = 0;
@@ -183,7 +183,7 @@ test('nobody reads: memory is bounded, what was dropped is counted, the daemon g
 
 test('a reader that went away, and a full disk, do not end the program', async () => {
   const program = `
-    import { DaemonLog } from ${JSON.stringify(new URL('../../../src/daemon/log.ts', import.meta.url).pathname)};
+    import { DaemonLog } from ${JSON.stringify(new URL('../../../src/daemon/log/log.ts', import.meta.url).pathname)};
     const log = new DaemonLog({ level: 'info', format: 'text', levels: {} });
     let rounds = 0;
     const more = () => {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { planText } from '../../../src/control/plan-text.ts';
-import { parseOptions } from '../../../src/daemon/verbs/options.ts';
+import { parseOptions } from '../../../src/daemon/commands/options.ts';
 
 const parse = (line: string) => parseOptions(line.split(' ').filter(Boolean));
 

@@ -22,8 +22,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { DaemonState } from '../../../src/daemon/state.ts';
-import { readState, writeState } from '../../../src/daemon/state-file.ts';
+import { readState, writeState } from '../../../src/daemon/state/file.ts';
+import type { DaemonState } from '../../../src/daemon/state/schema.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lvsd-state-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -209,7 +209,7 @@ test('a write that fails leaves the old file, and the next one works', async () 
 
 test('killed at any moment while it writes: the file is whole', async () => {
   const path = fresh();
-  const module = new URL('../../../src/daemon/state-file.ts', import.meta.url).pathname;
+  const module = new URL('../../../src/daemon/state/file.ts', import.meta.url).pathname;
   const program = `
     import { writeState } from ${JSON.stringify(module)};
     const state = { services: Array.from({ length: 20000 }, (_, i) => 'tcp ' + i), health: [], overrides: [], quorum: [], leaving: [] };

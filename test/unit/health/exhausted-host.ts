@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /** A checker in a process that may have few files open: argv has the port of a slow HTTP server. Says what came of it. */
-import { Checker } from '../../../src/health/checker/checker.ts';
-import { prepare } from '../../../src/health/checker/probers.ts';
+
 import { unknown } from '../../../src/health/machine.ts';
+import { prepare } from '../../../src/health/worker/probers.ts';
+import { Checker } from '../../../src/health/worker/runner.ts';
 import { HTTP, target } from './probes.ts';
 
 const transitions: string[] = [];

@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { Complaints } from '../../../src/health/checker/complaints.ts';
+import { Complaints } from '../../../src/health/worker/complaints.ts';
 import { serve } from './probes.ts';
 
 const host = join(dirname(fileURLToPath(import.meta.url)), 'exhausted-host.ts');

@@ -2,7 +2,7 @@
 // Checks that fall behind: said in words that help, and not all the time.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { LoadWatch } from '../../../src/health/checker/load-watch.ts';
+import { LoadWatch } from '../../../src/health/worker/load-watch.ts';
 
 const FINE = { probes: 5000, running: 20, queued: 0, longestWait: 12, lost: 3 };
 

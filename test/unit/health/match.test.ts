@@ -7,10 +7,10 @@ import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { Checker } from '../../../src/health/checker/checker.ts';
-import { prepare } from '../../../src/health/checker/probers.ts';
 import { matcher } from '../../../src/health/http/matcher.ts';
 import { unknown } from '../../../src/health/machine.ts';
+import { prepare } from '../../../src/health/worker/probers.ts';
+import { Checker } from '../../../src/health/worker/runner.ts';
 import { HTTP, serve, target } from './probes.ts';
 
 const bytes = (text: string) => Buffer.from(text);

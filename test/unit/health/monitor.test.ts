@@ -59,7 +59,7 @@ const children = (of: number): number[] =>
     .map(Number);
 
 const checkers = (of = process.pid): number[] =>
-  children(of).filter((pid) => readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes('dist/proc/checker.cjs'));
+  children(of).filter((pid) => readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes('dist/workers/health.cjs'));
 
 test('a target that goes and comes back, with its reasons', async () => {
   const port = await closedPort();

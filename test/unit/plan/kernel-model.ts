@@ -18,8 +18,8 @@ import {
   serviceKeyText,
   type Timeouts,
 } from '../../../src/ipvs/index.ts';
-import type { KernelTable } from '../../../src/plan/carry-out.ts';
 import { addressKey, bytesKey, destinationKeyText } from '../../../src/plan/keys.ts';
+import type { KernelTable } from '../../../src/plan/operation.ts';
 import type { Actual, ActualAddress, ActualService, DesiredAddress } from '../../../src/plan/types.ts';
 
 const ENOENT = 2;

@@ -33,7 +33,7 @@ const right: [string, string][] = [
   ['bin', '../ipvsadm/index.ts'],
   ['daemon', '../plan/index.ts'],
   ['config', '../health/http/schema.ts'],
-  ['proc', '../health/checker/serve.ts'],
+  ['workers', '../health/worker/serve.ts'],
 ];
 const wrong: [string, string][] = [
   ['base', '../netlink/index.ts'],
@@ -44,7 +44,8 @@ const wrong: [string, string][] = [
   ['plan', '../ipvsadm/main.ts'],
   ['config', '../health/http/check.ts'],
   ['bin', '../netlink/socket.ts'],
-  ['proc', '../daemon/start.ts'],
+  ['workers', '../daemon/start.ts'],
+  ['health', '../workers/health.ts'],
 ];
 
 for (const [dir, target] of right) {

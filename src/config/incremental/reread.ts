@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+/**
+ * One configuration, read again whenever it may have changed. Where all that changed lies within some services, only those
+ * are read and judged, and every other service is the very object that it was; the outcome is the same as loadConfig's.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import { type LoadOptions, loadFrom } from '../load.ts';
+import { addressId } from '../resolve/values.ts';
+import { readText } from '../text.ts';
+import type { Config, ServiceSpec } from '../types.ts';
+import { type Change, changeOf, cut, type Sections } from './sections.ts';
+
+interface Known {
+  sections: Sections;
+  config: Config;
+}
+
+export class Rereader {
+  readonly #path: string;
+  readonly #options: LoadOptions;
+  #known: Known | undefined;
+  /** How often a part was enough. */
+  parts = 0;
+
+  constructor(path: string, options: LoadOptions = {}) {
+    this.#path = path;
+    this.#options = options;
+  }
+
+  /** Throws ConfigError. */
+  read(): Config {
+    const part = this.#known && this.#readPart(this.#known);
+    if (!part) return this.#readWhole();
+    this.#known = part;
+    this.parts++;
+    return part.config;
+  }
+
+  #readWhole(): Config {
+    let text: string | undefined;
+    const config = loadFrom(
+      this.#path,
+      (path, room) => {
+        const found = readText(path, room);
+        if (typeof found !== 'string') text = found.text;
+        return found;
+      },
+      this.#options,
+    );
+    const sections = text !== undefined && config.files.length === 1 && cut(text, [...config.services.keys()]);
+    this.#known = sections ? { sections, config } : undefined;
+    return config;
+  }
+
+  /** undefined: the whole has to be read. */
+  #readPart({ sections, config }: Known): Known | undefined {
+    const found = readText(this.#path);
+    if (typeof found === 'string') return undefined;
+    if (found.text === sections.text) return { sections, config };
+    const change = changeOf(sections, found.text);
+    if (!change) return undefined;
+    const services = this.#changed(sections, change, config, found);
+    return services && { sections: change.after, config: { ...config, services } };
+  }
+
+  /** All services, with those of the change made anew; undefined where the change may reach further than itself. */
+  #changed(
+    { text, starts, names }: Sections,
+    { first, end, text: changed }: Change,
+    before: Config,
+    found: { bytes: number; identity: string },
+  ): Config['services'] | undefined {
+    // With one neighbour on either side: should the change run into them, they show it.
+    const [from, to] = [Math.max(first - 1, 0), Math.min(end + 1, names.length)];
+    const piece = (start: number, stop: number) => text.slice(starts[start], starts[stop] ?? text.length);
+    const short = `${text.slice(0, starts[0])}${piece(from, first)}${changed}${end < names.length ? piece(end, to) : ''}`;
+    let config: Config;
+    try {
+      config = loadFrom(this.#path, () => ({ ...found, text: short }), this.#options);
+    } catch {
+      // What is wrong is told with its place in the whole.
+      return undefined;
+    }
+    if (!isDeepStrictEqual([...config.services.keys()], names.slice(from, to))) return undefined;
+    const made = new Map<string, ServiceSpec>();
+    for (const [index, name] of names.slice(from, to).entries()) {
+      const [is, was] = [config.services.get(name), before.services.get(name)];
+      if (!is || !was) return undefined;
+      const same = isDeepStrictEqual(is, was);
+      const inside = from + index >= first && from + index < end;
+      if (!same && (!inside || !isAlone(is, was, before))) return undefined;
+      if (!same) made.set(name, is);
+    }
+    if (made.size === 0) return before.services;
+    return new Map([...before.services].map(([name, spec]) => [name, made.get(name) ?? spec]));
+  }
+}
+
+/** Whether what has changed of a service is nothing that another service could be in conflict with. */
+function isAlone(is: ServiceSpec, was: ServiceSpec, { services }: Config): boolean {
+  if (is.device !== was.device || !isDeepStrictEqual(is.virtuals, was.virtuals)) return false;
+  if (is.localAddresses === undefined) return true;
+  // FULLNAT: no real server may be a virtual address.
+  const virtual = new Set<number | string>();
+  for (const { virtuals } of services.values())
+    for (const { fwmark, address } of virtuals) if (fwmark === 0) virtual.add(addressId(address));
+  const servers = is.sorryServer ? [...is.realServers, is.sorryServer] : is.realServers;
+  return !servers.some(({ address }) => virtual.has(addressId(address)));
+}

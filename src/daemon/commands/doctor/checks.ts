@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: MIT
+/** From what was read to what is said: pure. */
+
+import { formatAddress } from '../../../base/addresses.ts';
+import { IP_VS_CONN_F_FULLNAT, IP_VS_CONN_F_FWD_MASK } from '../../../ipvs/index.ts';
+import { isFullnat, serviceChecks } from './services.ts';
+import type { Check, Facts, ServiceFacts } from './types.ts';
+
+export function examine(facts: Facts): Check[] {
+  const { info, services } = facts;
+  if (!info) return [notLoaded(facts)];
+  const fullnat = services.filter(isFullnat);
+  return [
+    { check: 'module', verdict: 'ok', text: `ip_vs ${versionText(info.version)} is loaded on ${facts.release}` },
+    build(facts),
+    installed(facts),
+    { check: 'services', verdict: 'ok', text: `${services.length} here, ${fullnat.length} with FULLNAT` },
+    ...fullnat.flatMap((each) => serviceChecks(each, facts)),
+    ...(fullnat.length > 0 ? [conntrack(facts, fullnat)] : []),
+    tableSize(info.tableSize, services),
+  ];
+}
+
+function notLoaded({ installed, release }: Facts): Check {
+  const text = installed
+    ? `ip_vs is not loaded; modprobe would take ${installed}`
+    : `ip_vs is not loaded, and there is none for ${release}`;
+  return { check: 'module', verdict: 'problem', text, remedy: [installed ? 'modprobe ip_vs' : 'see docs/kernel.md'] };
+}
+
+/** 0x010201 -> '1.2.1'. */
+function versionText(version: number): string {
+  return [version >> 16, (version >> 8) & 255, version & 255].join('.');
+}
+
+function build({ info }: Facts): Check {
+  const features = [...(info?.features ?? [])];
+  if (features.length > 0)
+    return {
+      check: 'build',
+      verdict: 'ok',
+      text: `lvsd's modules, build ${info?.buildId ?? 'unnamed'}: ${features.join(', ')}`,
+    };
+  return {
+    check: 'build',
+    verdict: 'note',
+    text: "the distribution's modules or other ones: no FULLNAT, no TOA, no local addresses, no SECRET",
+    remedy: ["to load lvsd's: docs/kernel.md, Installing"],
+  };
+}
+
+function installed({ installed: file, installedIsLoaded }: Facts): Check {
+  const check = 'installed';
+  if (!file) return { check, verdict: 'note', text: 'modinfo finds no ip_vs on disk' };
+  if (installedIsLoaded) return { check, verdict: 'ok', text: `${file} is what is loaded` };
+  if (installedIsLoaded === undefined)
+    return { check, verdict: 'note', text: `whether ${file} is what is loaded cannot be told` };
+  return {
+    check,
+    verdict: 'note',
+    text: `${file} is another build than the one that is loaded`,
+    remedy: ['to change over: docs/kernel.md, Installing'],
+  };
+}
+
+/** Addresses that conntrack must leave alone: it never sees both directions of a connection under one tuple. */
+function conntrack({ conntrack: on, conntrackEntries: entries }: Facts, services: readonly ServiceFacts[]): Check {
+  const check = 'conntrack';
+  if (on) return { check, verdict: 'ok', text: 'net.ipv4.vs.conntrack is 1: conntrack follows these connections' };
+  if (on === undefined || !entries)
+    return { check, verdict: 'ok', text: 'net.ipv4.vs.conntrack is 0, and conntrack tracks nothing in this namespace' };
+  return {
+    check,
+    verdict: 'note',
+    text: `net.ipv4.vs.conntrack is 0, and conntrack has ${entries} entries here: unless your rules exempt them already, it takes FULLNAT's segments for invalid. Set it to 1, or load this with nft -f (conntrack then ignores these addresses):`,
+    remedy: notrackRules(services),
+  };
+}
+
+/** An nftables file. */
+export function notrackRules(services: readonly ServiceFacts[]): string[] {
+  const addresses = new Set<string>();
+  for (const { service, localAddresses } of services) {
+    if (!service.fwmark) addresses.add(formatAddress(service.family, service.address));
+    for (const { family, address } of localAddresses) addresses.add(formatAddress(family, address));
+  }
+  if (addresses.size === 0) return [];
+  return [
+    'table ip lvsd_notrack {',
+    '  chain prerouting {',
+    '    type filter hook prerouting priority raw;',
+    `    ip daddr { ${[...addresses].join(', ')} } notrack`,
+    '  }',
+    '  chain output {',
+    '    type filter hook output priority raw;',
+    '    icmp type destination-unreachable notrack',
+    '  }',
+    '}',
+  ];
+}
+
+/** A connection is two nodes of the table with FULLNAT, else one; more than two a bucket make lookups slow. */
+function tableSize(buckets: number, services: readonly ServiceFacts[]): Check {
+  let nodes = 0;
+  for (const { destinations } of services)
+    for (const { method, activeConnections, inactiveConnections } of destinations)
+      nodes +=
+        ((method & IP_VS_CONN_F_FWD_MASK) === IP_VS_CONN_F_FULLNAT ? 2 : 1) * (activeConnections + inactiveConnections);
+  const text = `${nodes} nodes of this namespace's connections in ${buckets} buckets`;
+  if (nodes <= 2 * buckets) return { check: 'table', verdict: 'ok', text };
+  const wanted = Math.min(20, Math.ceil(Math.log2(nodes)));
+  return {
+    check: 'table',
+    verdict: 'note',
+    text: `${text}: lookups are slow`,
+    remedy: [`options ip_vs conn_tab_bits=${wanted}    # in /etc/modprobe.d/, for the next load`],
+  };
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+/** Reads, and changes nothing: asking for the IPVS family would load the module, so that is looked at first. */
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { release } from 'node:os';
+import { Ipvs } from '../../../ipvs/index.ts';
+import { parseLocalPrefixes } from './fib.ts';
+import type { Facts, ServiceFacts } from './types.ts';
+
+const LOADED = '/sys/module/ip_vs';
+
+/** Of this network namespace. Throws NetlinkError, with EPERM for who lacks CAP_NET_ADMIN. */
+export async function gather(): Promise<Facts> {
+  const installed = installedFile();
+  const loaded = existsSync(LOADED);
+  return {
+    ...{ release: release(), installed },
+    installedIsLoaded: loaded ? isLoaded(installed) : undefined,
+    ...(loaded ? await table() : { info: undefined, services: [] }),
+    localPrefixes: parseLocalPrefixes(read('/proc/net/fib_trie') ?? ''),
+    portRange: portRange(),
+    conntrack: flag(number('/proc/sys/net/ipv4/vs/conntrack')),
+    conntrackEntries: number('/proc/sys/net/netfilter/nf_conntrack_count'),
+  };
+}
+
+async function table(): Promise<Pick<Facts, 'info' | 'services'>> {
+  const ipvs = new Ipvs();
+  try {
+    const info = await ipvs.info();
+    const services: ServiceFacts[] = [];
+    for (const service of await ipvs.services()) {
+      const destinations = await ipvs.destinations(service);
+      const localAddresses = info.features.has('FULLNAT') ? await ipvs.localAddresses(service) : [];
+      services.push({ service, destinations, localAddresses });
+    }
+    return { info, services };
+  } finally {
+    ipvs.close();
+  }
+}
+
+function installedFile(): string | undefined {
+  const { status, stdout } = spawnSync('/sbin/modinfo', ['-n', 'ip_vs'], { encoding: 'utf8' });
+  return status === 0 ? stdout.trim() : undefined;
+}
+
+/** The linker's note names a build; the kernel shows the loaded module's. A compressed file cannot be searched. */
+function isLoaded(file: string | undefined): boolean | undefined {
+  if (!file?.endsWith('.ko')) return undefined;
+  try {
+    return readFileSync(file).includes(readFileSync(`${LOADED}/notes/.note.gnu.build-id`));
+  } catch {
+    return undefined;
+  }
+}
+
+function portRange(): Facts['portRange'] {
+  const min = number('/proc/sys/net/ipv4/vs/fullnat_lport_min');
+  const max = number('/proc/sys/net/ipv4/vs/fullnat_lport_max');
+  return min === undefined || max === undefined ? undefined : { min, max };
+}
+
+function read(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+function number(path: string): number | undefined {
+  const text = read(path);
+  return text === undefined ? undefined : Number(text);
+}
+
+function flag(value: number | undefined): boolean | undefined {
+  return value === undefined ? undefined : value !== 0;
+}

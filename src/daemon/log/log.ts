@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: MIT
+/**
+ * The daemon's log: winston, in front of it levels per area and a limit on what repeats, behind it standard error.
+ * Levels and format change at a reload; whoever holds an area's `Log` keeps it.
+ */
+import { Writable } from 'node:stream';
+import { setImmediate } from 'node:timers/promises';
+import winston from 'winston';
+import type { Log, LogFields } from '../../base/log.ts';
+import { LOG_AREAS, type LogArea, type LogLevel, type LogSettings } from '../../config/types.ts';
+import { isJournal } from './journal.ts';
+import { type LogRecord, logLine } from './lines.ts';
+import { RateLimit } from './rate-limit.ts';
+import { LineSink } from './sink.ts';
+
+const LEVELS: Readonly<Record<LogLevel, number>> = { error: 0, warn: 1, info: 2, debug: 3 };
+const WINDOW = 10_000;
+/** Equal lines in a window. */
+const EQUAL = 3;
+/** Lines of one area and level in a window, equal or not. */
+const TOTAL = 5000;
+/** Records inside winston, which takes all that it is given in one turn of the event loop before it passes any on. */
+const INSIDE = 10_000;
+
+export interface DaemonLogOptions {
+  /** Default: standard error. */
+  stream?: Writable;
+  /** Whether the journal reads `stream`. Default: whether it reads standard error. */
+  journal?: boolean;
+}
+
+export class DaemonLog {
+  readonly #winston: winston.Logger;
+  readonly #sink: LineSink;
+  readonly #journal: boolean;
+  readonly #equal = new RateLimit(EQUAL, WINDOW);
+  readonly #total = new RateLimit(TOTAL, WINDOW);
+  readonly #areas = new Map<LogArea, Log>();
+  #settings: LogSettings;
+  #inside = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(settings: LogSettings, options: DaemonLogOptions = {}) {
+    this.#settings = settings;
+    this.#journal = options.journal ?? isJournal(process.env.JOURNAL_STREAM, 2);
+    this.#sink = new LineSink(options.stream ?? process.stderr, (dropped) => this.#droppedLine(dropped));
+    this.#winston = winston.createLogger({
+      levels: LEVELS,
+      level: 'debug',
+      format: winston.format.printf(({ record }) => this.#line(record as LogRecord)),
+      transports: new winston.transports.Stream({ stream: this.#outlet(), eol: '' }),
+    });
+    for (const area of LOG_AREAS) this.#areas.set(area, this.#makeArea(area));
+  }
+
+  area(name: LogArea): Log {
+    return this.#areas.get(name) ?? this.#makeArea(name);
+  }
+
+  /** New levels and format, from the next line on. */
+  configure(settings: LogSettings): void {
+    this.#settings = settings;
+  }
+
+  /** Says what was held back; resolves when all is out, or nobody takes it. To be called before the process ends. */
+  async flush(): Promise<void> {
+    this.#tellHeld(Number.POSITIVE_INFINITY);
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    while (this.#inside > 0) await setImmediate();
+    await this.#sink.flush();
+  }
+
+  /** Where winston writes to: always ready, as winston buffers without bound for a transport that is not. */
+  #outlet(): Writable {
+    return new Writable({
+      decodeStrings: false,
+      write: (line: string, _encoding, next) => {
+        this.#inside--;
+        this.#sink.write(line);
+        next();
+      },
+    });
+  }
+
+  #makeArea(area: LogArea): Log {
+    const at = (level: LogLevel) => (text: string, fields?: LogFields) => this.#log(area, level, text, fields);
+    const lines = { error: at('error'), warn: at('warn'), info: at('info'), debug: at('debug') };
+    const debugging = () => this.#passes(area, 'debug');
+    return {
+      ...lines,
+      get debugging() {
+        return debugging();
+      },
+    };
+  }
+
+  #passes(area: LogArea, level: LogLevel): boolean {
+    const { levels, level: general } = this.#settings;
+    return LEVELS[level] <= LEVELS[levels[area] ?? general];
+  }
+
+  #log(area: LogArea, level: LogLevel, text: string, fields: LogFields | undefined): void {
+    if (!this.#passes(area, level)) return;
+    // Who asks for debug lines wants them all.
+    if (level !== 'debug' && !this.#admit(area, level, text)) return;
+    this.#write({ at: Date.now(), level, area, text, fields });
+  }
+
+  #admit(area: LogArea, level: LogLevel, text: string): boolean {
+    const now = performance.now();
+    this.#tellHeld(now);
+    const of = `${level} ${area} `;
+    if (this.#equal.admit(of + text, now) && this.#total.admit(of, now)) return true;
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      this.#tellHeld(performance.now());
+    }, WINDOW).unref();
+    return false;
+  }
+
+  #tellHeld(now: number): void {
+    for (const { key, held } of [...this.#equal.ended(now), ...this.#total.ended(now)]) {
+      const [level, area, ...words] = key.split(' ');
+      const text = words.join(' ');
+      const more = `… and ${held} more ${text === '' ? `lines of ${area} (${level})` : 'like it'} in ${WINDOW / 1000}s`;
+      const record = { at: Date.now(), level: level as LogLevel, area: area ?? '', fields: { held } };
+      this.#write({ ...record, text: text === '' ? more : `${text} ${more}` });
+    }
+  }
+
+  #write(record: LogRecord): void {
+    if (this.#inside >= INSIDE) {
+      this.#sink.drop();
+      return;
+    }
+    this.#inside++;
+    this.#winston.log({ level: record.level, message: record.text, record });
+  }
+
+  #line(record: LogRecord): string {
+    return logLine(record, this.#settings.format, this.#journal);
+  }
+
+  #droppedLine(dropped: number): string {
+    const text = `${dropped} log lines were dropped: nobody read them in time`;
+    return this.#line({ at: Date.now(), level: 'warn', area: 'daemon', text, fields: { dropped } });
+  }
+}

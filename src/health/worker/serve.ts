@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT
+/** The checker as a process: takes targets from the daemon, says what becomes of them, and ends with it. */
+
+import { type FromChecker, type Load, type StateRow, type ToChecker, toRow } from './messages.ts';
+import { prepare } from './probers.ts';
+import { Checker } from './runner.ts';
+
+/** Milliseconds between two signs of life. */
+const BEAT = 1000;
+/** States in one message of a snapshot. */
+const ROWS = 500;
+/** Programs at once: each is a process. */
+const PROGRAMS = 32;
+
+export function serveChecker(): void {
+  const send = (message: FromChecker): void => {
+    if (process.connected) process.send?.(message, undefined, undefined, () => {});
+  };
+  endWithParent(send);
+  const numbers = new Map<string, number>();
+  const ids = new Map<number, string>();
+  const transitions = new Batch<Transitions[number]>((list) => send({ type: 'transitions', list }));
+  const checker = new Checker({
+    concurrency: 1,
+    programs: PROGRAMS,
+    prepare,
+    onTransition: ({ id }, { up, reason, at }, { last }) => {
+      const number = numbers.get(id);
+      if (number !== undefined) transitions.add({ number, up, reason, at, latency: last?.latency ?? 0 });
+    },
+    onTrouble: (text) => send({ type: 'log', level: 'error', text }),
+  });
+
+  process.on('message', (message: ToChecker) => {
+    if (message.type === 'snapshot') {
+      void snapshot(message.request, [...ids]);
+      return;
+    }
+    checker.concurrency = message.concurrency;
+    for (const number of message.remove) {
+      const id = ids.get(number);
+      if (id === undefined) continue;
+      ids.delete(number);
+      numbers.delete(id);
+      checker.remove(id);
+    }
+    for (const { number, state, check: index, id, address, port, label } of message.add) {
+      const check = message.checks[index];
+      if (!check) continue;
+      ids.set(number, id);
+      numbers.set(id, number);
+      checker.add({ id, address, port, check, initiallyUp: state.up, label }, state);
+    }
+  });
+
+  /** In pieces, with probes in between. */
+  async function snapshot(request: number, list: [number, string][]): Promise<void> {
+    for (let start = 0; ; start += ROWS) {
+      const rows: StateRow[] = [];
+      for (const [number, id] of list.slice(start, start + ROWS)) {
+        const state = checker.state(id);
+        if (state) rows.push(toRow(number, state));
+      }
+      const last = start + ROWS >= list.length;
+      send({ type: 'states', request, rows, last });
+      if (last) return;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  const beat = (): void => send({ type: 'beat', load: checker.takeLoad() satisfies Load });
+  setInterval(beat, BEAT);
+  beat();
+}
+
+type Transitions = Extract<FromChecker, { type: 'transitions' }>['list'];
+
+/** What comes in one turn of the event loop goes out as one message. */
+class Batch<T> {
+  readonly #out: (list: T[]) => void;
+  #list: T[] = [];
+
+  constructor(out: (list: T[]) => void) {
+    this.#out = out;
+  }
+
+  add(item: T): void {
+    if (this.#list.length === 0) setImmediate(() => this.#flush());
+    this.#list.push(item);
+  }
+
+  #flush(): void {
+    const list = this.#list;
+    this.#list = [];
+    this.#out(list);
+  }
+}
+
+/** It ends when the daemon does, however that ends, and not before: a terminal's or an init system's signals are for the daemon. */
+function endWithParent(send: (message: FromChecker) => void): void {
+  process.on('disconnect', () => process.exit(0));
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
+  // A failed connect is an exception, thousands of times a second, and nobody reads its trace.
+  Error.stackTraceLimit = 0;
+  process.on('uncaughtException', (error) => {
+    const text = error instanceof Error ? error.message : String(error);
+    send({ type: 'log', level: 'error', text: `the checker process fails: ${text}` });
+    setImmediate(() => process.exit(1));
+  });
+}

@@ -1,5 +1,0 @@
-// SPDX-License-Identifier: MIT
-/** The process that makes the probes; started by the daemon alone. */
-import { serveChecker } from '../health/checker/serve.ts';
-
-serveChecker();
