@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// npm run lab: set-up and build, then the lab itself (test/lab/cli.ts).
+// npm run lab: set-up and build, then the lab itself (lab/cli.ts).
 import { build } from './lib/build.mjs';
 import { Complaint, main } from './lib/say.mjs';
 import { setup } from './lib/setup.mjs';
@@ -9,7 +9,7 @@ await main(async (args) => {
   await build();
   const { register } = await import('tsx/esm/api');
   register();
-  const { lab } = await import('../test/lab/cli.ts');
+  const { lab } = await import('../lab/cli.ts');
   try {
     // Exits by itself only once stdout and stderr are written; nothing else may hold the process.
     return await lab(args);

@@ -108,7 +108,7 @@ await main(async (args) => {
     say(`simulated time: ${sim.length} files`);
     all.push(await onHost('simulated time', sim, env));
   }
-  const lab = full ? [] : testFiles('test/lab', words);
+  const lab = full ? [] : testFiles('lab', words);
   if (lab.length > 0) {
     say(`tests of the lab: ${lab.length} files`);
     all.push(await onHost('tests of the lab', lab));

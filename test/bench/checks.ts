@@ -4,7 +4,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Namespace } from '../lab/topology.ts';
+import type { Namespace } from '../../lab/topology.ts';
 import { spread } from './figures.ts';
 import { Daemon, type DaemonName, daemons } from './versus/daemons.ts';
 import { openTable, untilService } from './versus/kernel.ts';

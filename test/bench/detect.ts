@@ -5,8 +5,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type Namespace, type Running, Topology, until } from '../../lab/topology.ts';
 import type { Ipvs } from '../../src/ipvs/index.ts';
-import { type Namespace, type Running, Topology, until } from '../lab/topology.ts';
 import { type Figure, spread } from './figures.ts';
 import { type Condition, HTTP_PORT, HTTPS_PORT, serveAiling } from './versus/ailing-server.ts';
 import { type Certificates, makeCertificates } from './versus/certificates.ts';

@@ -5,7 +5,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { type Namespace, Topology } from '../lab/topology.ts';
+import { type Namespace, Topology } from '../../lab/topology.ts';
 import { spread } from './figures.ts';
 
 /** What the balancer does: drops at once; forwards without, with idle IPVS; translates. */

@@ -4,7 +4,7 @@
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { lvsTopology, startNginx } from '../lab/topology.ts';
+import { lvsTopology, startNginx } from '../../lab/topology.ts';
 import { spread } from './figures.ts';
 
 const rounds = Number(process.env.BENCH_ROUNDS ?? 7);

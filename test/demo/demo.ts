@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // npm run demo: runs inside the lab's guest. Tells the story of a load balancer step by step, and checks what it tells.
-import { type LvsTopology, lvsTopology, startNginx } from '../lab/topology.ts';
+import { type LvsTopology, lvsTopology, startNginx } from '../../lab/topology.ts';
 import { fullnat } from './fullnat.ts';
 import { Balancer, daemonStory, programByFile, quietHealth } from './lvsd.ts';
 import { plainNat } from './plain-nat.ts';

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // FULLNAT in the same network: it works, and with the toa module the real servers know the client.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type LvsTopology, type Nginx, until } from '../lab/topology.ts';
+import { type LvsTopology, type Nginx, until } from '../../lab/topology.ts';
 import { request, type Servers } from './plain-nat.ts';
 import type { Story } from './story.ts';
 

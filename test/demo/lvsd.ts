@@ -3,7 +3,7 @@
 // daemon itself is killed.
 import { writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type LvsTopology, type Running, startNginx, until } from '../lab/topology.ts';
+import { type LvsTopology, type Running, startNginx, until } from '../../lab/topology.ts';
 import { request, type Servers } from './plain-nat.ts';
 import type { Story } from './story.ts';
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What stock LVS offers where balancer and real servers are in different subnets: NAT, and why it fails here.
-import type { LvsTopology, Nginx } from '../lab/topology.ts';
+import type { LvsTopology, Nginx } from '../../lab/topology.ts';
 import type { Story } from './story.ts';
 
 export interface Servers {

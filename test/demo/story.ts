@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The demo's voice: steps, commands shown as they are run, and claims that are checked.
-import type { Namespace, Result } from '../lab/topology.ts';
+import type { Namespace, Result } from '../../lab/topology.ts';
 
 const colour = process.env.NO_COLOR === undefined && process.env.DEMO_COLOR === '1';
 const paint = (code: number, text: string) => (colour ? `\u001b[${code}m${text}\u001b[0m` : text);

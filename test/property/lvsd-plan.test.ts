@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Any table, any wish: after the plan is applied nothing is left to do, nothing else was touched, and at no moment on the
-// way did a service run empty or an address lead nowhere. Against a model; test/system/plan.test.ts asks real kernels.
+// way did a service run empty or an address lead nowhere. Against a model; test/system/plan/plan.test.ts asks real kernels.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';

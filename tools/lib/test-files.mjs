@@ -4,13 +4,16 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { top } from './say.mjs';
 
-/** Test files under `dir` (relative to the checkout) whose path has one of `words`; all when there are no words. */
+/** Whether a path contains a word, where a dash in the word also stands for a slash: `lvsd-health`, `lvsd/health`. */
+const matches = (path, word) => path.includes(word) || path.replaceAll('/', '-').includes(word.replaceAll('/', '-'));
+
+/** Test files under `dir` (relative to the checkout) whose path contains one of `words`; all when there are no words. */
 export function testFiles(dir, words = []) {
   if (!existsSync(join(top, dir))) return [];
   return readdirSync(join(top, dir), { recursive: true })
     .map((name) => join(dir, String(name)))
     .filter((name) => name.endsWith('.test.ts'))
-    .filter((name) => words.length === 0 || words.some((word) => name.includes(word)))
+    .filter((name) => words.length === 0 || words.some((word) => matches(name, word)))
     .sort();
 }
 

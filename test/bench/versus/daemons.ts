@@ -2,7 +2,7 @@
 // lvsd and keepalived as the benches run them: in a namespace, in the foreground, with what they say in a file.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Namespace, Running } from '../../lab/topology.ts';
+import type { Namespace, Running } from '../../../lab/topology.ts';
 import { family } from './processes.ts';
 import { keepalivedFile, lvsdFile, type Setup } from './setups.ts';
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // The IPVS table of a namespace, looked at from outside while a daemon works on it.
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Namespace } from '../../../lab/topology.ts';
 import { AF_INET, parseAddress } from '../../../src/base/addresses.ts';
 import { type Destination, IPPROTO_TCP, Ipvs, type ServiceKey } from '../../../src/ipvs/index.ts';
-import type { Namespace } from '../../lab/topology.ts';
 import type { SetupService } from './setups.ts';
 
 /** Milliseconds between two looks. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A namespace for each balancer and one that is all the real servers: every address of 10.32.0.0/11 is its own.
 import { spawn } from 'node:child_process';
-import { type Namespace, Topology } from '../../lab/topology.ts';
+import { type Namespace, Topology } from '../../../lab/topology.ts';
 import type { Setup, SetupService } from './setups.ts';
 
 export interface Site {

@@ -5,7 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Namespace, until } from '../../lab/topology.ts';
+import { type Namespace, until } from '../../../lab/topology.ts';
 
 export interface Verdict {
   segments: number;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Reading the kernel's counters of one namespace.
 import { readFileSync } from 'node:fs';
-import type { Namespace } from '../../lab/topology.ts';
+import type { Namespace } from '../../../lab/topology.ts';
 
 /** A file with a column for each CPU (`ip_vs_ext_stats`, `toa_stats`): each line's sum. */
 export function perCpu(where: Namespace, file: string): Record<string, number> {

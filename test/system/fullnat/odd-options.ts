@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface, type Interface } from 'node:readline';
-import type { LvsTopology } from '../../lab/topology.ts';
+import type { LvsTopology } from '../../../lab/topology.ts';
 
 /** odd-options.c on the client leg of a topology: it takes the place of the link between client and router. */
 export class OddOptions {

@@ -2,6 +2,7 @@
 // A FULLNAT service on the lab's network, its counters, and the client of its kernel.
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { type LvsOptions, type LvsTopology, lvsTopology, type Namespace } from '../../../lab/topology.ts';
 import { parseIpv4 } from '../../../src/base/addresses.ts';
 import { native } from '../../../src/base/native.ts';
 import {
@@ -11,7 +12,6 @@ import {
   Ipvs,
   type ServiceConfig,
 } from '../../../src/ipvs/index.ts';
-import { type LvsOptions, type LvsTopology, lvsTopology, type Namespace } from '../../lab/topology.ts';
 import { netnsPath } from './wire.ts';
 
 export function run(command: string, ...args: string[]): string {

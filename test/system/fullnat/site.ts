@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type LvsTopology, lvsTopology, type Namespace, type Nginx, startNginx } from '../../lab/topology.ts';
+import { type LvsTopology, lvsTopology, type Namespace, type Nginx, startNginx } from '../../../lab/topology.ts';
 import { invalidDrop } from './conntrack.ts';
 import { OddOptions } from './odd-options.ts';
 import type { Row } from './rows.ts';

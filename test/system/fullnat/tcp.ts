@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Kernel sockets in any namespace, in this one process: servers, and clients that say how long a handshake took.
 import { createServer, type Server, Socket } from 'node:net';
+import type { Namespace } from '../../../lab/topology.ts';
 import { parseIpv4 } from '../../../src/base/addresses.ts';
 import { isSystemError, type NativeSocket, native, WRITABLE } from '../../../src/base/native.ts';
-import type { Namespace } from '../../lab/topology.ts';
 import { captures, netnsPath } from './wire.ts';
 
 const AF_INET = 2;

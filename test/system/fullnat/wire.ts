@@ -2,9 +2,9 @@
 // Packets in and out of a namespace: captures of a device, a sender of whole IP packets, and a client that is nothing
 // but packets.
 import { writeFileSync } from 'node:fs';
+import type { Namespace } from '../../../lab/topology.ts';
 import { parseIpv4 } from '../../../src/base/addresses.ts';
 import { type NativeSocket, native, READABLE } from '../../../src/base/native.ts';
-import type { Namespace } from '../../lab/topology.ts';
 import { ACK, type Icmp, parse, type Segment, type SegmentFields, SYN, tcpPacket } from './packets.ts';
 
 const AF_INET = 2;

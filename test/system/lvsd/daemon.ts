@@ -2,9 +2,9 @@
 // One lvsd in a namespace of the lab: its file, its life, and what it says.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { type Namespace, type Result, type Running, until } from '../../../lab/topology.ts';
 import { ControlClient } from '../../../src/control/client.ts';
 import type { DaemonEvent, DaemonStatus, RealServerStatus } from '../../../src/control/messages.ts';
-import { type Namespace, type Result, type Running, until } from '../../lab/topology.ts';
 
 /** A configuration as the file has it. YAML takes JSON. */
 export type Conf = Record<string, unknown>;

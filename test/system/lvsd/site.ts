@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type LvsTopology, lvsTopology, type Namespace, type Nginx, startNginx } from '../../lab/topology.ts';
+import { type LvsTopology, lvsTopology, type Namespace, type Nginx, startNginx } from '../../../lab/topology.ts';
 import { within } from '../fullnat/rig.ts';
 import { Lvsd } from './daemon.ts';
 

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 // What really goes to the kernel in a namespace, seen on an nlmon device: every request that changes IPVS or addresses,
 // as one line of text each.
+
+import type { Namespace } from '../../../lab/topology.ts';
 import { AF_INET6, type Family, formatAddress } from '../../../src/base/addresses.ts';
 import { type NativeSocket, native } from '../../../src/base/native.ts';
 import { COMMAND } from '../../../src/ipvs/tables.ts';
 import { type Decoded, decodeTable } from '../../../src/netlink/attributes.ts';
 import { GenericNetlink } from '../../../src/netlink/index.ts';
 import { AttributeReader } from '../../../src/netlink/reader.ts';
-import type { Namespace } from '../../lab/topology.ts';
 
 const AF_PACKET = 17;
 const SOCK_RAW = 3;

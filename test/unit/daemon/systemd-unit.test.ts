@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// examples/lvsd.service as systemd's own tools read it; test/system/lvsd-systemd.test.ts runs it.
+// examples/lvsd.service as systemd's own tools read it; test/system/lvsd/systemd.test.ts runs it.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 // What Debian's ipvsadm decides before it asks the kernel, lvsadm decides alike: thousands of command lines through the
-// real program, stopped where the kernel begins. What the kernel then says is compared in the lab (lvsadm-record.test.ts).
+// real program, stopped where the kernel begins. What the kernel then says is compared in the lab (lvsadm/record.test.ts).
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { programLayer } from '../../../lab/programs.ts';
 import { parse } from '../../../src/ipvsadm/grammar.ts';
 import { HostNeeded, Lookup } from '../../../src/ipvsadm/lookup.ts';
 import { Fatal, Rejected } from '../../../src/ipvsadm/outcome.ts';
-import { programLayer } from '../../lab/programs.ts';
 import type { Answer } from '../../system/lvsadm/answers.ts';
 import { DIFFERENCES } from '../../system/lvsadm/differences.ts';
 import { AT_THE_DOOR, ForkServer } from '../../system/lvsadm/forkserver.ts';

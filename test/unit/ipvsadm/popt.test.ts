@@ -6,9 +6,9 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
 import fc from 'fast-check';
+import { cached, hashOf } from '../../../lab/cache.ts';
+import { unpackDebs } from '../../../lab/debs.ts';
 import { POPT_ERRORS, Popt, type PoptOption } from '../../../src/ipvsadm/popt.ts';
-import { cached, hashOf } from '../../lab/cache.ts';
-import { unpackDebs } from '../../lab/debs.ts';
 
 const OPTIONS: readonly PoptOption[] = [
   { long: 'add-service', short: 'A', argument: 'none' },

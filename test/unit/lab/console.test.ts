@@ -2,7 +2,7 @@
 // What makes a run in the lab fail: the first lines of the kernel's own reports, as real kernels print them.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ConsoleWatch, isAlarm } from '../../lab/console.ts';
+import { ConsoleWatch, isAlarm } from '../../../lab/console.ts';
 
 const reports = [
   '[    3.1] WARNING: CPU: 1 PID: 203 at net/core/skbuff.c:5127 skb_try_coalesce+0x2d0/0x2e0',

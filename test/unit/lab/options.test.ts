@@ -5,9 +5,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { parseOptions } from '../../lab/cli.ts';
-import { LabError } from '../../lab/errors.ts';
-import { cpio } from '../../lab/initrd.ts';
+import { parseOptions } from '../../../lab/cli.ts';
+import { LabError } from '../../../lab/errors.ts';
+import { cpio } from '../../../lab/initrd.ts';
 
 test('options end at the first word of the command or at --', () => {
   assert.deepEqual(parseOptions(['--smp', '4', '--', '--odd', '-x']).command, ['--odd', '-x']);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The kernel's table in memory, with the rules by which the real one refuses: what the property tests apply plans to.
-// test/system/plan.test.ts holds the same properties against the real one.
+// test/system/plan/plan.test.ts holds the same properties against the real one.
 import { NetlinkError } from '../../../src/base/errors.ts';
 import {
   type Destination,

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: MIT
+// npm run lab -- [OPTIONS] -- COMMAND...: see docs/lab.md. Exits with the command's own status; 2 for a wrong call, 1
+// when the kernel complained or the guest died, 124 after a time-out, 130 or 143 when interrupted.
+import { mkdirSync, readdirSync, realpathSync, statSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { LabError, say } from './errors.ts';
+import type { Spec } from './initrd.ts';
+import { builtModules, fetchKernel, type KernelLine, moduleLayer } from './kernel.ts';
+import { kvmWorks } from './kvm.ts';
+import { takeTurn } from './lock.ts';
+import { programLayer } from './programs.ts';
+import { checkMemory, type Ending, type Machine, runMachine } from './vm.ts';
+
+const top = resolve(fileURLToPath(import.meta.url), '../..');
+
+const usage = `usage: npm run lab -- [OPTIONS] -- COMMAND...
+  --kernel 6.1|6.12   which line of Debian's cloud kernels to boot (6.1)
+  --stock             the distribution's own ip_vs modules, and no toa
+  --smp N             CPUs (2)
+  --mem M             memory: 512M, 2G (2G)
+  --timeout SECONDS   give up after that long (no limit)
+  --icount            count instructions: one CPU, exactly repeatable, no KVM
+  --append WORDS      more for the kernel's command line`;
+
+export interface Options {
+  line: KernelLine;
+  stock: boolean;
+  cpus: number;
+  memory: string;
+  timeout: number;
+  icount: boolean;
+  append: string;
+  command: string[];
+}
+
+function number(name: string, text: string): number {
+  if (!/^[0-9]+$/.test(text) || Number(text) === 0) throw new LabError(`${name} takes a number from 1, not ${text}`, 2);
+  return Number(text);
+}
+
+/** Reads the command line; throws a LabError with exit code 2 on anything that it does not know. */
+export function parseOptions(argv: string[]): Options {
+  const options: Options = {
+    line: '6.1',
+    stock: false,
+    cpus: 2,
+    memory: '2G',
+    timeout: 0,
+    icount: false,
+    append: '',
+    command: [],
+  };
+  for (let at = 0; at < argv.length; at += 1) {
+    const name = argv[at] ?? '';
+    const value = () => {
+      at += 1;
+      const text = argv[at];
+      if (text === undefined) throw new LabError(`${name} needs a value`, 2);
+      return text;
+    };
+    if (name === '--' || !name.startsWith('-')) {
+      options.command = argv.slice(name === '--' ? at + 1 : at);
+      break;
+    }
+    if (name === '--kernel') {
+      const line = value();
+      if (line !== '6.1' && line !== '6.12') throw new LabError(`--kernel takes 6.1 or 6.12, not ${line}`, 2);
+      options.line = line;
+    } else if (name === '--stock') options.stock = true;
+    else if (name === '--smp') options.cpus = number(name, value());
+    else if (name === '--mem') options.memory = checkMemory(value());
+    else if (name === '--timeout') options.timeout = number(name, value());
+    else if (name === '--icount') options.icount = true;
+    else if (name === '--append') options.append = value();
+    else throw new LabError(`unknown option ${name}\n${usage}`, 2);
+  }
+  if (options.command.length === 0) throw new LabError(`there is no command to run\n${usage}`, 2);
+  if (options.icount) options.cpus = 1;
+  return options;
+}
+
+/** The environment for the command: the caller's, without what means nothing or does harm in the guest. */
+function guestEnvironment(out: string): [string, string][] {
+  const foreign = /^(npm_|LD_|DBUS_|SSH_|XDG_RUNTIME|XDG_SESSION|SYSTEMD|INVOCATION_ID|JOURNAL_STREAM)/;
+  const names = new Set([
+    'NODE_EXTRA_CA_CERTS',
+    'INIT_CWD',
+    'TMPDIR',
+    'PWD',
+    'OLDPWD',
+    'SHLVL',
+    '_',
+    'DISPLAY',
+    'COLOR',
+  ]);
+  const kept = Object.entries(process.env).filter(
+    (pair): pair is [string, string] => pair[1] !== undefined && !foreign.test(pair[0]) && !names.has(pair[0]),
+  );
+  const paths = (process.env.PATH ?? '').split(':').filter((path) => !path.includes('/node_modules/'));
+  const path = [
+    bin,
+    ...new Set([...paths, '/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin']),
+  ];
+  return [
+    ...kept.filter(([name]) => name !== 'PATH' && name !== 'LAB_OUT'),
+    ['PATH', path.join(':')],
+    ['LAB_OUT', out],
+  ];
+}
+
+/** Where the guest finds this checkout's own commands. */
+const bin = '/opt/lvsd-lab/bin';
+
+function makeSpec(options: Options, out: string, cwd: string, layers: [string, string][]): Spec {
+  const built = join(top, 'dist/bin');
+  const commands = statSync(built, { throwIfNoEntry: false }) ? readdirSync(built) : [];
+  const lab: [string, string][] = [
+    ['LVSD_LAB', options.line],
+    ['LVSD_LAB_STOCK', options.stock ? '1' : ''],
+  ];
+  return [
+    ...[...layers.map(([name]) => name), 'host'].map((name): [string, string] => ['layer', name]),
+    ['out', out],
+    ['write', '/proc/sys/kernel/panic_on_oops 1'],
+    ['write', '/proc/sys/kernel/watchdog_thresh 60'],
+    ...commands
+      .filter((name) => name.endsWith('.cjs'))
+      .map((name): [string, string] => ['link', `${bin}/${basename(name, '.cjs')} ${join(built, name)}`]),
+    ['cwd', cwd],
+    ...[...guestEnvironment(out), ...lab].map(([name, value]): [string, string] => ['env', `${name}=${value}`]),
+    ...options.command.map((word): [string, string] => ['arg', word]),
+  ];
+}
+
+/** Fetches and builds what the run needs. */
+async function prepare(options: Options): Promise<Machine> {
+  const kernel = await fetchKernel(options.line);
+  const modules = options.stock
+    ? []
+    : (await Promise.all(['kernel-patches', 'toa-module'].map((dir) => builtModules(join(top, dir), kernel)))).flat();
+  const layers: [string, string][] = [
+    ['modules', await moduleLayer(kernel, modules)],
+    ['programs', await programLayer()],
+  ];
+  const out = resolve(process.env.INIT_CWD ?? '.', process.env.LAB_OUT ?? join(top, 'build/lab-out'));
+  mkdirSync(out, { recursive: true });
+  const cwd = process.env.npm_lifecycle_event === 'lab' ? (process.env.INIT_CWD ?? process.cwd()) : process.cwd();
+  return {
+    kernel,
+    layers,
+    out: realpathSync(out),
+    kvm: !options.icount && (await kvmWorks(kernel.image)),
+    cpus: options.cpus,
+    memory: options.memory,
+    icount: options.icount,
+    append: options.append,
+    timeout: options.timeout,
+    spec: makeSpec(options, realpathSync(out), realpathSync(cwd), layers),
+  };
+}
+
+/** What the lab itself says about a run, on stderr, and the exit code that follows. */
+function judge(ending: Ending, interrupted: number | undefined): number {
+  if (ending.alarms) say(`the guest's kernel complained:\n${ending.alarms}`);
+  if (interrupted !== undefined) return interrupted;
+  if (ending.trouble !== undefined) {
+    if (!ending.alarms && ending.consoleTail) say(`the end of the guest's console:\n${ending.consoleTail}`);
+    say(ending.trouble);
+    return ending.trouble.startsWith('time-out') ? 124 : 1;
+  }
+  const status = ending.status ?? 1;
+  return ending.alarms && status === 0 ? 1 : status;
+}
+
+/** Runs the lab with these arguments; resolves with the exit code. */
+export async function lab(argv: string[]): Promise<number> {
+  const options = parseOptions(argv);
+  const abort = new AbortController();
+  let interrupted: number | undefined;
+  for (const [signal, code] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+    ['SIGHUP', 129],
+  ] as const) {
+    process.on(signal, () => {
+      interrupted ??= code;
+      abort.abort();
+    });
+  }
+  const machine = await prepare(options);
+  const turn = await takeTurn(abort.signal);
+  if (turn === undefined) return interrupted ?? 1;
+  try {
+    for (let tries = BOOTS; ; tries--) {
+      const boot = new AbortController();
+      const started = Date.now();
+      machine.onReady = (uptime) => {
+        const how = machine.kvm ? 'KVM' : machine.icount ? 'counted instructions' : 'emulated CPU';
+        const seconds = (Date.now() - started) / 1000;
+        const start = `command starts after ${seconds.toFixed(1)} s (guest uptime ${uptime} s)`;
+        say(`${machine.kernel.release}, ${how}: ${start}`);
+        if (!machine.icount && uptime > 1.5 * seconds + 2) boot.abort();
+      };
+      const ending = await runMachine(machine, AbortSignal.any([abort.signal, boot.signal]));
+      if (!boot.signal.aborted || interrupted !== undefined) return judge(ending, interrupted);
+      // Its kernel compared two clocks at a moment when this machine had no time for it, and keeps to what it found.
+      say(`the guest's clock is too fast by far${tries > 1 ? ': it boots anew' : ''}`);
+      if (tries <= 1) return 1;
+    }
+  } finally {
+    turn.release();
+  }
+}
+
+/** A guest whose clock came out wrong is booted anew; so often altogether. */
+const BOOTS = 3;

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+// The kernel's own IPVS selftest (tools/testing/selftests/netfilter/ipvs.sh, from the source that the modules are built
+// from): direct routing, NAT and tunnelling on the patched modules, by ipvsadm and by lvsadm.
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { byBoth } from '../lvsadm/in-place.ts';
+
+const patches = fileURLToPath(new URL('../../../kernel-patches', import.meta.url));
+
+function run(command: string, ...args: string[]) {
+  const { status, stdout, stderr } = spawnSync(command, args, { encoding: 'utf8' });
+  return { status, said: stdout + stderr };
+}
+
+before(() => {
+  assert.equal(run('modprobe', 'ip_vs').status, 0);
+  assert.ok(existsSync('/proc/net/ip_vs_ext_stats'), 'these are not the patched modules');
+});
+
+function selftest(): void {
+  const source = spawnSync(join(patches, 'build'), ['--print-src'], { encoding: 'utf8' });
+  assert.equal(source.status, 0, source.stderr);
+  const { status, said } = run('sh', join(source.stdout.trim(), 'tools/testing/selftests/netfilter/ipvs.sh'));
+  assert.equal(status, 0, said);
+  for (const mode of ['DR', 'NAT', 'Tunnel']) assert.match(said, new RegExp(`Testing ${mode} mode`));
+  assert.match(said, /PASS/);
+}
+
+test("ipvs.sh passes, by Debian's ipvsadm and by lvsadm in its place", async () => {
+  await byBoth(selftest);
+});

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+// lab: --stock
+// lvsadm against Debian's ipvsadm: the same command lines, what they print, how they end and what the kernel then holds.
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { CHANGES, LISTINGS, MISUSE, RESTORES } from './cases.ts';
+import { Twins } from './twins.ts';
+
+const lines = (text: string) => text.split('\n').filter((line) => line !== '');
+const words = (line: string) => line.split(' ');
+
+let twins: Twins;
+before(() => {
+  twins = new Twins();
+});
+after(() => twins.remove());
+
+async function same(line: string, input?: string): Promise<void> {
+  const { original, ours } = await twins.run(words(line), input);
+  assert.deepEqual(ours, original, line);
+}
+
+async function sameTables(): Promise<void> {
+  const { original, ours } = await twins.tables();
+  assert.equal(ours, original);
+}
+
+describe('changes', () => {
+  for (const line of lines(CHANGES))
+    test(line, async () => {
+      await same(line);
+      await sameTables();
+    });
+});
+
+describe('listings', () => {
+  for (const line of [...lines(LISTINGS), '-L', ''])
+    test(line || 'without arguments', async () => {
+      const { original, ours } = await twins.list(line === '' ? [] : words(line));
+      assert.deepEqual(ours, original);
+    });
+});
+
+describe('misuse', () => {
+  for (const line of lines(MISUSE)) test(line, () => same(line));
+  test('none of it changed the table', sameTables);
+});
+
+describe('save and restore', () => {
+  test('what is saved is restored', async () => {
+    const saved = (await twins.run(['-Sn'])).ours.stdout;
+    await same('-C');
+    await sameTables();
+    await same('-R', saved);
+    assert.equal((await twins.run(['-Sn'])).ours.stdout, saved);
+    await sameTables();
+    await same('-C');
+  });
+  for (const [index, input] of RESTORES.entries())
+    test(`restore ${index + 1}`, async () => {
+      await same('-R', input);
+      await sameTables();
+      await same('-C');
+    });
+});

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT
+// What the doctor says on the patched kernel, against what is made to be so.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { fullnatRig, ip4, type Rig } from '../fullnat/rig.ts';
+import { closeAll, dial, listen } from '../fullnat/tcp.ts';
+
+interface Check {
+  check: string;
+  verdict: string;
+  text: string;
+  remedy?: string[];
+}
+
+let rig: Rig;
+
+before(async () => {
+  rig = await fullnatRig();
+});
+after(async () => {
+  closeAll();
+  await rig.destroy();
+});
+
+async function doctor(): Promise<{ status: number; checks: Check[] }> {
+  // Through a shell, for a status that is not 0 is an answer here.
+  const { stdout } = await rig.balancer.exec(['sh', '-c', 'lvsd doctor --json; echo "$?"']);
+  const at = stdout.trimEnd().lastIndexOf('\n');
+  return { status: Number(stdout.slice(at)), checks: (JSON.parse(stdout.slice(0, at)) as { checks: Check[] }).checks };
+}
+
+test('a service as it should be: no problem, and what is loaded is what is installed', async () => {
+  const { status, checks } = await doctor();
+  assert.deepEqual(
+    checks.map(({ check, verdict }) => `${check} ${verdict}`),
+    ['module', 'build', 'installed', 'services', 'laddrs', 'ports', 'conntrack', 'table'].map((name) => `${name} ok`),
+  );
+  assert.equal(status, 0);
+  const { buildId } = await rig.ipvs.info();
+  assert.ok(checks[1]?.text.includes(buildId ?? 'none'), checks[1]?.text);
+});
+
+test('a local address that the host has not, then none at all', async () => {
+  await rig.ipvs.addLocalAddress(rig.key, ip4('10.31.3.99'));
+  const foreign = await doctor();
+  assert.equal(foreign.status, 1);
+  const laddrs = foreign.checks.find(({ check }) => check === 'laddrs');
+  assert.equal(laddrs?.verdict, 'problem');
+  assert.match(laddrs?.text ?? '', /^10\.99\.0\.10:80: 10\.31\.3\.99 not an address of this host/);
+  for (const each of ['10.31.3.99', ...rig.laddrs]) await rig.ipvs.deleteLocalAddress(rig.key, ip4(each));
+  const none = await doctor();
+  assert.equal(none.status, 1);
+  assert.match(none.checks.find(({ check }) => check === 'laddrs')?.text ?? '', /has no local address/);
+  for (const each of rig.laddrs) await rig.ipvs.addLocalAddress(rig.key, ip4(each));
+});
+
+test('conntrack that tracks: rules that nft takes', async () => {
+  rig.balancer.run(['nft', '-f', '-'], {
+    input: 'table ip t { chain c { type filter hook input priority 0; ct state new counter; }; }',
+  });
+  await listen(rig.rs1, 80, (socket) => socket.end('x'));
+  // A connection of the balancer's own.
+  await dial(rig.balancer, rig.rs1Address, 80);
+  const { status, checks } = await doctor();
+  const conntrack = checks.find(({ check }) => check === 'conntrack');
+  assert.equal(conntrack?.verdict, 'note', conntrack?.text);
+  assert.equal(status, 0);
+  rig.balancer.run(['nft', '-f', '-'], { input: `${conntrack?.remedy?.join('\n')}\n` });
+  const rules = rig.balancer.run(['nft', 'list', 'table', 'ip', 'lvsd_notrack']).stdout;
+  for (const address of [rig.vip, ...rig.laddrs]) assert.ok(rules.includes(address), rules);
+});
+
+test('wrong usage is 2, no permission 4, and the table is for people', async () => {
+  const status = async (line: string) =>
+    (await rig.balancer.exec(['sh', '-c', `${line}; echo "$?"`])).stdout.trim().split('\n').at(-1);
+  assert.equal(await status('lvsd'), '2');
+  assert.equal(await status('lvsd doctor --jsno'), '2');
+  assert.equal(await status('setpriv --bounding-set -all --inh-caps -all lvsd doctor'), '4');
+  const { stdout } = await rig.balancer.exec(['lvsd', 'doctor']);
+  assert.match(stdout, /^ok +module +ip_vs 1\.2\.1 is loaded on 6\.1\./m);
+});

@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: MIT
+// Checks of real servers, and what comes of them for traffic: every check down and up, inhibit and removal, quorum and
+// sorry server, addresses withdrawn, draining.
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { chmodSync, existsSync, rmSync, writeFileSync } from 'node:fs';
+import { after, afterEach, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { until } from '../../../lab/topology.ts';
+import { type Conf, eventually, type Lvsd } from './daemon.ts';
+import { Site } from './site.ts';
+
+const CERTIFICATE = '/run/lvsd-health-tls';
+const SCRIPT = '/run/lvsd-health-script';
+let site: Site;
+let lvsd: Lvsd;
+
+before(() => {
+  const words = `req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=shop.example
+    -addext subjectAltName=DNS:shop.example -keyout ${CERTIFICATE}.key -out ${CERTIFICATE}.pem`;
+  execFileSync('openssl', words.split(/\s+/), { stdio: 'pipe' });
+  site = new Site({
+    name: 'health',
+    listen: ['8443 ssl'],
+    server: `ssl_certificate ${CERTIFICATE}.pem; ssl_certificate_key ${CERTIFICATE}.key;`,
+  });
+  lvsd = site.lvsd;
+  // Up while there is a file of the real server's name: it is told whom it checks.
+  writeFileSync(SCRIPT, `#!/bin/sh\n[ ! -e "/run/down-$LVSD_ADDRESS-$LVSD_PORT" ]\n`);
+  chmodSync(SCRIPT, 0o755);
+});
+afterEach(async () => {
+  await lvsd.stop();
+  site.clear();
+});
+after(async () => {
+  await site?.close();
+  for (const path of [SCRIPT, `${CERTIFICATE}.key`, `${CERTIFICATE}.pem`]) rmSync(path, { force: true });
+});
+
+const pace = { interval: '500ms', timeout: '450ms', rise: 2, fall: 2 };
+/** Where programs and handshakes are part of it: they take their time on an emulated CPU. */
+const slow = { interval: '2s', timeout: '1900ms', rise: 1, fall: 2 };
+const http = { ...pace, type: 'http', path: '/healthz' };
+const shop = { address: '10.99.0.11', port: 80, device: 'vip0', scheduler: 'rr', check: http };
+const both = ['10.31.4.2', '10.31.5.2'];
+const one = (more: Conf = {}): Conf => ({ version: 1, services: { shop: { ...shop, real_servers: both, ...more } } });
+
+const IN = '-a -t 10.99.0.11:80 -r 10.31.5.2:80 -m -w 1';
+const OUT = '-a -t 10.99.0.11:80 -r 10.31.5.2:80 -m -w 0';
+const rs2In = () => until('rs2 to be in', () => site.rules().includes(IN), 20_000);
+const rs2Gone = () => until('rs2 to be gone', () => !site.rules().some((rule) => rule.includes('10.31.5.2:')), 20_000);
+const state = async (server: string) => (await lvsd.server('shop', server)).state;
+
+test('every check takes a real server out and in again, and says why', async () => {
+  const at = (port: number, check: Conf, real = port) => ({
+    ...{ address: '10.99.0.11', port, check: { ...slow, ...check }, device: 'vip0' },
+    real_servers: [{ address: '10.31.5.2', port: real }],
+  });
+  const tls = { type: 'https', path: '/healthz', host: 'shop.example' };
+  await lvsd.start({
+    version: 1,
+    services: {
+      tcp: at(8001, { type: 'tcp' }),
+      http: at(8002, { type: 'http', path: '/healthz', status: [200], body: { matches: '^well' } }),
+      https: at(8443, { ...tls, tls: { ca: `${CERTIFICATE}.pem` } }),
+      // The same server with a name that its certificate does not bear: never in.
+      wrong: { ...at(8444, { ...tls, tls: { ca: `${CERTIFICATE}.pem`, server_name: 'other.example' } }, 8443) },
+      exec: at(8004, { type: 'exec', command: [SCRIPT] }),
+    },
+  });
+  const states = async () => {
+    const { services } = await lvsd.status();
+    return services.map(({ name, realServers: [first] }) => `${name} ${first?.state}`).join(', ');
+  };
+  const become = (wanted: string) =>
+    eventually(wanted, async () => (await states()) === wanted, 40_000).catch(async () => {
+      assert.equal(await states(), wanted, lvsd.said);
+    });
+  await become('tcp up, http up, https up, wrong down, exec up');
+  assert.match((await lvsd.server('wrong', '10.31.5.2:8443')).reason ?? '', /other\.example|name/i);
+
+  site.block('rs2', [8001], 'reset');
+  site.well('rs2:8002', false);
+  site.well('rs2:8443', false);
+  writeFileSync('/run/down-10.31.5.2-8004', '');
+  await become('tcp down, http down, https down, wrong down, exec down');
+  assert.equal(site.rules().filter((rule) => rule.startsWith('-a')).length, 0);
+  const reason = async (service: string, server: string) => (await lvsd.server(service, server)).reason ?? '';
+  assert.match(await reason('tcp', '10.31.5.2:8001'), /refused/i);
+  assert.match(await reason('http', '10.31.5.2:8002'), /503/);
+  assert.match(await reason('https', '10.31.5.2:8443'), /503/);
+  assert.match(await reason('exec', '10.31.5.2:8004'), /status 1/);
+
+  // Silence is another way to be down.
+  site.block('rs2', [8001], 'silence');
+  site.well('rs2:8002', true);
+  site.well('rs2:8443', true);
+  rmSync('/run/down-10.31.5.2-8004');
+  await become('tcp down, http up, https up, wrong down, exec up');
+  await eventually('silence to be told', async () => /time|answer/i.test(await reason('tcp', '10.31.5.2:8001')));
+  site.block('rs2', [], undefined);
+  await become('tcp up, http up, https up, wrong down, exec up');
+});
+
+describe('a real server that is down', () => {
+  test('is removed; requests go to the other one, without an error once it is out', async () => {
+    await lvsd.start(one());
+    site.well('rs2:80', false);
+    await rs2Gone();
+    const answers = await Promise.all([1, 2, 3, 4].map(() => site.get('http://10.99.0.11/')));
+    assert.deepEqual(answers, ['rs1', 'rs1', 'rs1', 'rs1']);
+    site.well('rs2:80', true);
+    await rs2In();
+    const again = [await site.get('http://10.99.0.11/'), await site.get('http://10.99.0.11/')];
+    assert.deepEqual(again.sort(), ['rs1', 'rs2']);
+  });
+
+  test('or inhibited: its downloads go on, new connections go elsewhere', async () => {
+    await lvsd.start(one({ on_failure: 'inhibit' }));
+    const downloads = await site.downloads('10.99.0.11', 4, 8);
+    site.well('rs2:80', false);
+    await until('weight 0', () => site.rules().includes(OUT), 20_000);
+    assert.deepEqual([await site.get('http://10.99.0.11/'), await site.get('http://10.99.0.11/')], ['rs1', 'rs1']);
+    assert.equal(await downloads.whole(), 'whole');
+    site.well('rs2:80', true);
+    await rs2In();
+  });
+
+  test('start: down waits for the first success, on a new service too', async () => {
+    site.well('rs2:80', false);
+    await lvsd.start(one({ check: { ...http, start: 'down', rise: 1 } }));
+    await until('rs1', () => site.rules().includes(IN.replace('5.2', '4.2')), 20_000);
+    assert.equal(await state('10.31.5.2:80'), 'down');
+    assert.ok(!site.rules().includes(IN));
+    site.well('rs2:80', true);
+    await rs2In();
+  });
+
+  test('one that a reload adds to a service has to answer first', async () => {
+    await lvsd.start(one({ real_servers: ['10.31.4.2'] }));
+    site.well('rs2:80', false);
+    await lvsd.reload(one());
+    await sleep(1500);
+    assert.ok(!site.rules().some((rule) => rule.includes('10.31.5.2:')));
+    site.well('rs2:80', true);
+    await rs2In();
+  });
+});
+
+test('one probe for each target, however many services use it', async () => {
+  const shared = { ...shop, real_servers: both, check: { ...http, interval: '1s', timeout: '900ms' } };
+  await lvsd.start({
+    version: 1,
+    // Two services, two machines, the real servers' own port checked in both.
+    services: { shop: shared, other: { ...shared, address: '10.99.0.12' } },
+  });
+  await sleep(1500);
+  site.nginx.rs1.clearLog();
+  const started = Date.now();
+  await sleep(4000);
+  const probes = site.nginx.rs1.log().filter(({ request }) => request.includes('/healthz')).length;
+  const seconds = (Date.now() - started) / 1000;
+  assert.ok(probes >= 2 && probes <= Math.ceil(seconds) + 1, `${probes} probes in ${seconds} s`);
+  site.well('rs1:80', false);
+  await until('it to leave both', () => !site.rules().some((rule) => rule.includes('10.31.4.2:80')), 20_000);
+  await lvsd.says(/shop: .*10\.31\.4\.2:80.* is down/);
+  await lvsd.says(/other: .*10\.31\.4\.2:80.* is down/);
+});
+
+describe('a quorum', () => {
+  const four = [8001, 8002].flatMap((port) => both.map((address) => ({ address, port })));
+  const names = ['rs1:8001', 'rs2:8001', 'rs1:8002', 'rs2:8002'];
+
+  test('is lost below quorum - hysteresis, gained at quorum + hysteresis; the sorry server serves in between', async () => {
+    const sorry = { sorry_server: '10.31.5.2:8004', quorum: 3, hysteresis: 1 };
+    await lvsd.start(one({ ...sorry, real_servers: four }));
+    const serving = () => site.rules().filter((rule) => rule.startsWith('-a') && !rule.endsWith('-w 0')).length;
+    const sorryServes = () => site.rules().some((rule) => rule.includes('10.31.5.2:8004'));
+    site.well('rs1:8001', false);
+    site.well('rs2:8001', false);
+    await until('two to be out', () => serving() === 2, 20_000);
+    // 2 is not below 3 - 1.
+    assert.equal((await lvsd.status()).services[0]?.quorum.up, true);
+    site.well('rs1:8002', false);
+    await until('the sorry server', sorryServes, 20_000);
+    // rs2 works: it keeps what it has.
+    assert.equal(serving(), 1);
+    assert.ok(site.rules().some((rule) => rule.includes('10.31.5.2:8002') && rule.endsWith('-w 0')));
+    assert.equal(await site.get('http://10.99.0.11/'), 'rs2');
+    const { services } = await lvsd.status();
+    assert.deepEqual([services[0]?.sorry, services[0]?.quorum], [true, { needed: 3, weight: 1, up: false }]);
+    // 3 is below 3 + 1.
+    for (const name of ['rs1:8001', 'rs2:8001']) site.well(name, true);
+    await eventually('weight 3', async () => (await lvsd.status()).services[0]?.quorum.weight === 3);
+    assert.ok(sorryServes());
+    site.well('rs1:8002', true);
+    await until('all four', () => serving() === 4 && !sorryServes(), 20_000);
+    await lvsd.says(/has lost its quorum: weight 1, below 2; the sorry server takes over/);
+    await lvsd.says(/has its quorum: weight 4, at least 4; the sorry server leaves/);
+  });
+
+  test('lost to a sorry server cuts no connection of who is up, nor of who is inhibited', async () => {
+    await lvsd.start(one({ sorry_server: '10.31.5.2:8004', quorum: 2, on_failure: 'inhibit' }));
+    const downloads = await site.downloads('10.99.0.11', 4, 4);
+    site.well('rs1:80', false);
+    const rules = () => site.rules().map((rule) => rule.replace(/.* -r | -m/g, ''));
+    const wanted = ['10.31.4.2:80 -w 0', '10.31.5.2:80 -w 0', '10.31.5.2:8004 -w 1'].join();
+    await until('the sorry server', () => rules().slice(1).join() === wanted, 20_000);
+    assert.equal(await downloads.whole(), 'whole');
+  });
+
+  test('lost without a sorry server withdraws the address; it returns with the quorum', async () => {
+    await lvsd.start(one({ quorum: 3, real_servers: four }));
+    assert.deepEqual(site.addresses(), ['10.99.0.11/32 on vip0']);
+    for (const name of names.slice(0, 2)) site.well(name, false);
+    await until('the address to go', () => site.addresses().length === 0, 20_000);
+    assert.equal(await site.get('http://10.99.0.11/'), '');
+    site.well('rs1:8001', true);
+    await until('the address', () => site.addresses().length === 1, 20_000);
+    assert.match(await site.get('http://10.99.0.11/'), /^rs[12]$/);
+  });
+});
+
+describe('draining', () => {
+  test('by lvsctl: what is under way ends in peace, and it survives reload and restart', async () => {
+    await lvsd.start(one());
+    const downloads = await site.downloads('10.99.0.11', 4, 15);
+    const drained = await lvsd.ctl('drain', 'shop', '10.31.5.2:80');
+    assert.deepEqual([drained.status, drained.stdout], [0, 'shop 10.31.5.2:80: drained\n'], drained.stderr);
+    assert.ok(site.rules().includes(OUT));
+    assert.deepEqual([await site.get('http://10.99.0.11/'), await site.get('http://10.99.0.11/')], ['rs1', 'rs1']);
+    await lvsd.reload(one({ scheduler: 'wrr' }));
+    assert.ok(site.rules().includes(OUT));
+    await sleep(1000);
+    await lvsd.kill();
+    await lvsd.start(one());
+    assert.ok(site.rules().includes(OUT));
+    const { state: now, override } = await lvsd.server('shop', '10.31.5.2:80');
+    assert.deepEqual([now, override], ['draining', 'drain']);
+    assert.match((await lvsd.ctl('status')).stdout, / draining .* drained by the operator/);
+    assert.equal(await downloads.whole(), 'whole');
+    const undrained = await lvsd.ctl('undrain', '10.31.5.2:80');
+    assert.equal(undrained.status, 0, undrained.stderr);
+    assert.ok(site.rules().includes(IN));
+    assert.equal((await lvsd.ctl('drain', 'shop', '10.31.6.6:80')).status, 2);
+  });
+
+  test('of all real servers: the quorum is lost, and no connection', async () => {
+    await lvsd.start(one());
+    const downloads = await site.downloads('10.99.0.11', 4, 4);
+    for (const server of ['10.31.4.2:80', '10.31.5.2:80'])
+      assert.equal((await lvsd.ctl('drain', 'shop', server)).status, 0);
+    await lvsd.says(/has lost its quorum: weight 0/);
+    assert.deepEqual(site.addresses(), ['10.99.0.11/32 on vip0']);
+    assert.equal(await site.get('http://10.99.0.11/'), '');
+    assert.equal(await downloads.whole(), 'whole');
+  });
+
+  test('of a real server that left the file: weight 0 for its connections, gone at once without any', async () => {
+    await lvsd.start(one({ drain: '20s' }));
+    const downloads = await site.downloads('10.99.0.11', 4, 8);
+    await lvsd.reload(one({ drain: '20s', real_servers: ['10.31.4.2'] }));
+    assert.ok(site.rules().includes(OUT));
+    assert.deepEqual(await lvsd.plan(), []);
+    assert.equal(await state('10.31.5.2:80'), 'draining');
+    // It leaves in spite of a restart.
+    await sleep(1000);
+    await lvsd.kill();
+    await lvsd.start();
+    assert.ok(site.rules().includes(OUT));
+    assert.equal(await downloads.whole(), 'whole');
+    await rs2Gone();
+    // One that a service never used has nothing to wait for.
+    await lvsd.reload(one({ drain: '10m', port: 8001 }));
+    await lvsd.reload(one({ drain: '10m', port: 8001, real_servers: ['10.31.4.2'] }));
+    await rs2Gone();
+  });
+
+  test('of a local address: listed with its connections, then gone from service and device', async () => {
+    const full = (addresses: string[]): Conf => ({
+      version: 1,
+      timeouts: { tcp_fin: '1s' },
+      local_addresses: { inner: { device: 'in0', addresses } },
+      services: { shop: { ...shop, real_servers: both, forward: 'fullnat', local_addresses: 'inner' } },
+    });
+    await lvsd.start(full(['10.31.3.101', '10.31.3.102']));
+    const downloads = await site.downloads('10.99.0.11', 4, 6);
+    await lvsd.reload(full(['10.31.3.102']));
+    const listed = site.lvs.balancer.run('lvsadm -G').stdout;
+    assert.match(listed, /10\.31\.3\.101/);
+    assert.ok(site.addresses().includes('10.31.3.101/32 on in0'));
+    assert.equal(await downloads.whole(), 'whole');
+    await until('it to leave the device', () => !site.addresses().includes('10.31.3.101/32 on in0'), 30_000);
+    assert.doesNotMatch(site.lvs.balancer.run('lvsadm -G').stdout, /10\.31\.3\.101/);
+    assert.match(await site.get('http://10.99.0.11/'), /^rs[12]$/);
+  });
+});
+
+test('checks cost no open files, and none outlives its daemon', async () => {
+  await lvsd.start(one({ check: { ...http, interval: '100ms', timeout: '100ms' } }));
+  const open = () => site.lvs.balancer.run(`ls /proc/${lvsd.pid}/fd | wc -l`).stdout.trim();
+  await sleep(1000);
+  const before = Number(open());
+  await sleep(2000);
+  assert.ok(Number(open()) <= before + 3, `${before} open files, then ${open()}`);
+  const children = site.lvs.balancer.run(`pgrep -P ${lvsd.pid} || true`).stdout.split('\n').filter(Boolean);
+  assert.ok(children.length > 0);
+  await lvsd.kill();
+  await until('its processes to end', () => children.every((pid) => !existsSync(`/proc/${pid}`)), 10_000);
+});

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT
+// A reload touches what the change concerns and nothing else: every key of the file, against what the kernel hears.
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { until } from '../../../lab/topology.ts';
+import { BASE, changed, INCLUDED, ROWS } from './keys.ts';
+import { type Downloads, Site } from './site.ts';
+import { Trace } from './trace.ts';
+
+let site: Site;
+let trace: Trace;
+let downloads: Downloads;
+/** With BASE, as the kernel, ipvsadm and ip show it. */
+let table: string;
+let rules: string[];
+let addresses: string[];
+
+before(async () => {
+  site = new Site({ name: 'reload' });
+  site.lvs.balancer.run('modprobe -a ip_vs_pe_sip ip_vs_sh ip_vs_lblc');
+  writeFileSync(
+    join(site.lvsd.dir, INCLUDED),
+    'services:\n  more: { address: 10.99.0.17, port: 80, device: vip0, real_servers: [10.31.4.2] }\n',
+  );
+  await site.lvsd.start(BASE);
+  trace = await Trace.open(site.lvs.balancer);
+  table = site.table();
+  rules = site.rules();
+  addresses = site.addresses();
+  downloads = await site.downloads('10.99.0.11', 8, 45);
+});
+after(async () => {
+  trace?.close();
+  await site?.close();
+});
+
+test('the same file again: the kernel hears nothing', async () => {
+  assert.deepEqual(await site.lvsd.reload(), { operations: 0, failed: [] });
+  assert.deepEqual(trace.take(), []);
+});
+
+describe('each key', () => {
+  for (const { key, to, says, refused } of ROWS) {
+    test(key, async () => {
+      try {
+        const { failed } = await site.lvsd.reload(changed(BASE, to));
+        assert.deepEqual(trace.take(), says);
+        if (refused) assert.match(failed.join('\n'), refused);
+        else assert.deepEqual([...failed, ...(await site.lvsd.plan())], []);
+      } finally {
+        assert.deepEqual((await site.lvsd.reload(BASE)).failed, []);
+        // A checked real server that comes back to its service has to answer first.
+        await until('the table of before', () => site.table() === table);
+        const back = trace.take();
+        assert.equal(back.length > 0, says.length > 0, back.join('\n'));
+        assert.ok(!back.some((line) => line.includes('10.99.0.11')), back.join('\n'));
+        assert.deepEqual(await site.lvsd.plan(), []);
+      }
+    });
+  }
+});
+
+test('after all of them the table is as it was, as ipvsadm and ip see it', () => {
+  assert.deepEqual(site.rules(), rules);
+  assert.deepEqual(site.addresses(), addresses);
+});
+
+test('manage: all takes away what the file does not name; named had left it alone', async () => {
+  site.ipvsadm('-A -t 10.99.0.99:99 -s rr');
+  site.ipvsadm('-a -t 10.99.0.99:99 -r 10.31.4.2:99 -m');
+  trace.take();
+  assert.deepEqual(await site.lvsd.reload(BASE), { operations: 0, failed: [] });
+  assert.deepEqual(trace.take(), []);
+  await site.lvsd.reload({ ...BASE, manage: 'all' });
+  assert.deepEqual(trace.take(), ['DEL_SERVICE tcp 10.99.0.99:99']);
+});
+
+test('a wrong file changes nothing, and says where it is wrong', async () => {
+  await site.lvsd.reload(BASE);
+  trace.take();
+  const wrong = `version: 1
+services:
+  web:
+    address: 10.99.0.11
+    port: 80
+    sheduler: rr
+    real_servers: [10.31.4.2:80, 10.31.4.999:80]
+  plain: { address: 10.99.0.12, port: 70000, real_servers: [] }
+`;
+  site.lvsd.write(wrong);
+  const told = [/lvsd\.yaml:6:5: .*sheduler.*scheduler/, /lvsd\.yaml:7:34: /, /lvsd\.yaml:8:39: .*70000/];
+  const ctl = await site.lvsd.ctl('reload');
+  assert.equal(ctl.status, 2, ctl.stderr);
+  for (const line of told) assert.match(ctl.stderr, line);
+  process.kill(site.lvsd.pid, 'SIGHUP');
+  const before = site.lvsd.said.length;
+  for (let waited = 0; !/lvsd\.yaml:8:39/.test(site.lvsd.said.slice(before)) && waited < 100; waited++)
+    await new Promise((done) => setTimeout(done, 100));
+  for (const line of told) assert.match(site.lvsd.said.slice(before), line);
+  assert.deepEqual(trace.take(), []);
+  assert.deepEqual(site.rules(), rules);
+  assert.deepEqual(site.addresses(), addresses);
+  assert.match((await site.lvsd.status()).reloadError ?? '', /lvsd\.yaml:6:5/);
+  // A start with it does nothing either.
+  const start = await site.lvsd.run('lvsd', 'run', '-f', site.lvsd.file, '--socket', '/run/other.sock');
+  assert.equal(start.status, 2, start.stderr);
+  for (const line of told) assert.match(start.stderr, line);
+  assert.deepEqual(trace.take(), []);
+  assert.deepEqual(await site.lvsd.reload(BASE), { operations: 0, failed: [] });
+});
+
+test('downloads over the service that no change concerned are whole', async () => {
+  assert.equal(await downloads.whole(), 'whole');
+});

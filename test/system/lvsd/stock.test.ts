@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+// lab: --stock
+// lvsd on Debian's own ip_vs: everything that kernel knows works, and what it lacks is said by its name.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { until } from '../../../lab/topology.ts';
+import { Site } from './site.ts';
+
+let site: Site;
+
+before(() => {
+  site = new Site({ name: 'stock' });
+});
+after(() => site?.close());
+
+const plain = { address: '10.99.0.11', port: 80, device: 'vip0', real_servers: ['10.31.4.2', '10.31.5.2'] };
+
+test('a fullnat service is refused by name; the others are served, checked and repaired', async () => {
+  const { lvsd } = site;
+  await lvsd.start({
+    version: 1,
+    resync: '2s',
+    defaults: { check: { type: 'tcp', interval: '500ms', timeout: '450ms', fall: 2 } },
+    local_addresses: { inner: { device: 'in0', addresses: ['10.31.3.101'] } },
+    services: {
+      full: { ...plain, address: '10.99.0.12', forward: 'fullnat', local_addresses: 'inner' },
+      plain,
+    },
+  });
+  const { services } = await lvsd.status();
+  const error = services.find(({ name }) => name === 'full')?.error ?? '';
+  assert.match(error, /FULLNAT/i);
+  assert.match(error, /lvsd|module/);
+  assert.equal(services.find(({ name }) => name === 'plain')?.error, undefined);
+  await lvsd.says(/FULLNAT/i);
+  assert.match(await site.get('http://10.99.0.11/'), /^rs[12]$/);
+  const served = [
+    '-A -t 10.99.0.11:80 -s wlc',
+    '-a -t 10.99.0.11:80 -r 10.31.4.2:80 -m -w 1',
+    '-a -t 10.99.0.11:80 -r 10.31.5.2:80 -m -w 1',
+  ];
+  const rules = () => site.rules().filter((rule) => rule.includes('10.99.0.11'));
+  assert.deepEqual(rules(), served);
+  // Nothing leads clients to what cannot serve them.
+  assert.deepEqual(
+    site.addresses().filter((address) => address.startsWith('10.99.')),
+    ['10.99.0.11/32 on vip0'],
+  );
+
+  site.block('rs2', [80], 'reset');
+  await until('rs2 to be out', () => rules().length === 2, 20_000);
+  site.block('rs2', [], undefined);
+  await until('rs2 to be back', () => rules().length === 3, 20_000);
+  // This kernel tells nobody of changes: the table is looked at now and then.
+  site.ipvsadm('-d -t 10.99.0.11:80 -r 10.31.5.2:80');
+  await until('the repair', () => rules().length === 3, 20_000);
+  await lvsd.says(/real server 10\.31\.5\.2:80 of tcp 10\.99\.0\.11:80 was deleted/);
+
+  await lvsd.reload({ version: 1, services: { plain } });
+  const plan = await lvsd.run('lvsd', 'plan', ...lvsd.paths);
+  assert.deepEqual([plan.status, plan.stdout], [0, 'no difference\n'], plan.stderr);
+});
+
+test('apply names it too, and says by its exit status that the kernel lacks it', async () => {
+  const { lvsd } = site;
+  await lvsd.stop();
+  lvsd.write({
+    version: 1,
+    local_addresses: { inner: { addresses: ['10.31.3.101'] } },
+    services: { full: { ...plain, port: 81, device: undefined, forward: 'fullnat', local_addresses: 'inner' } },
+  });
+  const apply = await lvsd.run('lvsd', 'apply', ...lvsd.paths);
+  assert.match(apply.stderr, /FULLNAT/i);
+  assert.equal(apply.status, 5, apply.stderr);
+});

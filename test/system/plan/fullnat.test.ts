@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: MIT
+// Random tables on the patched kernel, FULLNAT and local addresses among them; and an address that drains under a real
+// connection: it leaves its service and its device with the last one.
+import assert from 'node:assert/strict';
+import type { Socket } from 'node:net';
+import { after, before, test } from 'node:test';
+import { Addresses } from '../../../src/net/index.ts';
+import { apply, describe, difference, readActual } from '../../../src/plan/index.ts';
+import type { Actual, Desired, DesiredAddress, Ownership } from '../../../src/plan/types.ts';
+import { destConfig, fullnatRig, ip4, type Rig, serviceConfig } from '../fullnat/rig.ts';
+import { closeAll, dial, listen } from '../fullnat/tcp.ts';
+import { eventually, netnsPath } from '../fullnat/wire.ts';
+import { Kernel, round } from './rounds.ts';
+
+const ROUNDS = process.env.LVSD_COUNTS === 'full' ? 200 : 20;
+const ALL: Ownership = { all: true };
+let kernel: Kernel;
+
+before(() => {
+  kernel = new Kernel(true);
+});
+after(() => kernel.close());
+
+test(`${ROUNDS} random tables become what is wished for, and ipvsadm and ip see it`, {
+  timeout: 3_000_000,
+}, async () => {
+  for (let seed = 1001; seed <= 1000 + ROUNDS; seed++) await round(kernel, seed);
+});
+
+test('while the kernel counts no change, the table is not read again', async () => {
+  const first = await kernel.read();
+  const again = await readActual(kernel.ipvs, kernel.addresses, first);
+  assert.equal(again.generation, first.generation);
+  assert.ok(again.services.every((one, index) => one === first.services[index]));
+  await kernel.ipvs.addService(serviceConfig('192.0.2.77', 77));
+  const third = await readActual(kernel.ipvs, kernel.addresses, first);
+  assert.notEqual(third.generation, first.generation);
+  assert.equal(third.services.length, first.services.length + 1);
+  kernel.run('ipvsadm', ['-C']);
+  assert.equal((await readActual(kernel.ipvs, kernel.addresses, third)).services.length, 0);
+});
+
+async function echo(socket: Socket): Promise<void> {
+  const word = `word ${Math.random()}`;
+  const answer = new Promise<string>((done, fail) => {
+    socket.once('data', (data) => done(data.toString()));
+    socket.once('close', () => fail(new Error('the connection ended')));
+  });
+  socket.write(word);
+  assert.equal(await answer, word);
+}
+
+const LADDRS = ['10.31.3.111', '10.31.3.112'];
+const PORT = 80;
+
+function wish(rig: Rig, laddrs: readonly string[]): Desired {
+  const service = {
+    ...{ ...serviceConfig(rig.vip, PORT), name: 'shop', establishedTimeout: undefined },
+    ...{ destinations: [destConfig(rig.rs1Address, PORT)], localAddresses: laddrs.map(ip4) },
+  };
+  const addresses = laddrs.map(
+    (text): DesiredAddress => ({
+      ...{ device: 'in0', family: 2, address: ip4(text), prefix: 32, purpose: 'local', name: 'inner' },
+    }),
+  );
+  return { services: [service], addresses, timeouts: { tcp: 0, tcpFin: 0, udp: 0 } };
+}
+
+test('a local address leaves with its last connection', async () => {
+  const rig = await fullnatRig({ port: PORT, bare: true });
+  const addresses = new Addresses({ netns: netnsPath(rig.balancer) });
+  const changer = { ipvs: rig.ipvs, addresses };
+  const look = () => readActual(rig.ipvs, addresses);
+  const carry = async (desired: Desired, actual: Actual) => {
+    const plan = difference(desired, actual, ALL);
+    for (const { operation, error } of await apply(plan.operations, changer))
+      assert.ok(error === undefined || error === 'skipped', `${operation.op}: ${String(error)}`);
+    return plan;
+  };
+  const device = async () =>
+    (await addresses.list()).filter((one) => one.ours && one.device === 'in0').map(({ address }) => address.join('.'));
+  try {
+    await listen(rig.rs1, PORT, (socket) => socket.on('data', (data) => socket.write(data)));
+    const both = wish(rig, LADDRS);
+    await carry(both, await look());
+    assert.deepEqual((await device()).sort(), LADDRS);
+    assert.deepEqual(difference(both, await look(), ALL), { operations: [], waiting: [] });
+    // Two connections in a row get two local addresses.
+    const sockets = [(await dial(rig.client, rig.vip, PORT)).socket, (await dial(rig.client, rig.vip, PORT)).socket];
+    for (const socket of sockets) await echo(socket);
+
+    const one = wish(rig, LADDRS.slice(1));
+    const plan = await carry(one, await look());
+    assert.deepEqual(
+      plan.operations.map((operation) => describe(operation).text),
+      [`tcp ${rig.vip}:80 local address ${LADDRS[0]} drains`],
+    );
+    const draining = difference(one, await look(), ALL);
+    assert.deepEqual(draining.operations, []);
+    assert.deepEqual(
+      draining.waiting.map(({ address, connections }) => [address.join('.'), connections]),
+      [[LADDRS[0], 1]],
+    );
+    assert.deepEqual((await device()).sort(), LADDRS, 'it left its device under a connection');
+    for (const socket of sockets) await echo(socket);
+    // New ones get the other.
+    const later = (await dial(rig.client, rig.vip, PORT)).socket;
+    await echo(later);
+    assert.equal(
+      (await rig.ipvs.localAddresses(rig.key)).find(({ address }) => address.join('.') === LADDRS[1])?.connections,
+      2,
+    );
+
+    for (const socket of [...sockets, later]) socket.resetAndDestroy();
+    await eventually('an empty table', () => rig.connections().length === 0, 30_000);
+    const last = await carry(one, await look());
+    assert.deepEqual(
+      last.operations.map(({ op }) => op),
+      ['delete-local-address', 'delete-address'],
+    );
+    assert.deepEqual(await device(), LADDRS.slice(1));
+    assert.deepEqual(difference(one, await look(), ALL), { operations: [], waiting: [] });
+  } finally {
+    closeAll();
+    addresses.close();
+    await rig.destroy();
+  }
+});
+
+test('a connection that comes between the look and the deed is waited for', async () => {
+  const rig = await fullnatRig({ port: PORT, bare: true });
+  const addresses = new Addresses({ netns: netnsPath(rig.balancer) });
+  const changer = { ipvs: rig.ipvs, addresses };
+  try {
+    await listen(rig.rs1, PORT, (socket) => socket.on('data', (data) => socket.write(data)));
+    const full = wish(rig, LADDRS);
+    await apply(difference(full, await readActual(rig.ipvs, addresses), ALL).operations, changer);
+    const stale = difference(wish(rig, []), await readActual(rig.ipvs, addresses), ALL);
+    const { socket } = await dial(rig.client, rig.vip, PORT);
+    await echo(socket);
+    const results = await apply(stale.operations, changer);
+    const ends = results.map(({ operation, error }) => `${operation.op}: ${error ?? 'done'}`);
+    assert.deepEqual(ends.filter((line) => line.startsWith('delete')).sort(), [
+      'delete-address: done',
+      'delete-address: skipped',
+      'delete-local-address: done',
+      'delete-local-address: skipped',
+    ]);
+    await echo(socket);
+    socket.resetAndDestroy();
+  } finally {
+    closeAll();
+    addresses.close();
+    await rig.destroy();
+  }
+});
