@@ -12,7 +12,7 @@ const ZERO = 48;
 
 /** '10.0.0.1' -> its 4 bytes; undefined for anything else. As strict as inet_pton(3). */
 export function parseIpv4(text: string): Uint8Array | undefined {
-  // By hand: a restore reads addresses by the ten thousand.
+  // Hand-written because a restore parses tens of thousands of addresses.
   const bytes = new Uint8Array(4);
   let part = 0;
   let value = -1;
@@ -24,7 +24,7 @@ export function parseIpv4(text: string): Uint8Array | undefined {
       value = -1;
     } else {
       const digit = code - ZERO;
-      // A zero before another digit would be octal to some.
+      // Reject leading zeros, which some parsers read as octal.
       if (digit < 0 || digit > 9 || value === 0) return undefined;
       value = value < 0 ? digit : 10 * value + digit;
       if (value > 255) return undefined;
@@ -78,7 +78,7 @@ export function formatAddress(family: Family, bytes: Uint8Array): string {
   return family === AF_INET ? formatIpv4(bytes) : formatIpv6(bytes);
 }
 
-/** As formatAddress, of 4 bytes. */
+/** formatAddress for IPv4. */
 export function formatIpv4(bytes: Uint8Array): string {
   return `${bytes[0]}.${bytes[1]}.${bytes[2]}.${bytes[3]}`;
 }
@@ -111,7 +111,7 @@ export function parseAddress(text: string): { family: Family; bytes: Uint8Array 
   return ipv6 && { family: AF_INET6, bytes: ipv6 };
 }
 
-/** Order of addresses: by family, then by value. */
+/** Orders addresses by family, then by value. */
 export function compareBytes(a: Uint8Array, b: Uint8Array): number {
   return a.length - b.length || Buffer.compare(a, b);
 }

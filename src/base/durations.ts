@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** Durations as people write them: 500ms, 2s, 1.5s, 15m, 1h, 1d. Milliseconds in the program. */
+/** Durations in text form (500ms, 2s, 1.5s, 15m, 1h, 1d) and in milliseconds. */
 
 const UNITS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
@@ -8,7 +8,7 @@ export function parseDuration(text: string): number | undefined {
   const found = /^(\d{1,9}(?:\.\d{1,3})?)(ms|s|m|h|d)$/.exec(text);
   if (!found) return undefined;
   const milliseconds = Number(found[1]) * UNITS[found[2] as keyof typeof UNITS];
-  // 1.001s is 1000.9999999999999 to a computer.
+  // 1.001s is 1000.9999999999999 in floating point.
   const whole = Math.round(milliseconds);
   return Math.abs(milliseconds - whole) < 1e-6 ? whole : undefined;
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-/** The one hierarchy of errors. `code` is stable and what programs look at; the message is for people. */
-import { getSystemErrorMap } from 'node:util';
+/** The error classes of the project. Programs test `code`, which is stable; the message is for people. */
+import { describeErrno, ERRNO, errnoName } from './errno.ts';
 
-/** Exit codes of every command of this project. */
+/** Exit codes of all commands of this project. */
 export const EXIT = {
   OK: 0,
   RUNTIME: 1,
@@ -17,7 +17,7 @@ export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 /** Every error that this project throws on purpose. */
 export class LvsdError extends Error {
   readonly code: string;
-  /** What a command that fails for this reason exits with. */
+  /** Exit code of a command that fails with this error. */
   readonly exitCode: ExitCode;
 
   constructor(code: string, message: string, exitCode: ExitCode = EXIT.RUNTIME) {
@@ -28,14 +28,14 @@ export class LvsdError extends Error {
   }
 }
 
-/** The command line or a configuration is wrong. */
+/** Invalid command line or configuration. */
 export class UsageError extends LvsdError {
   constructor(message: string) {
     super('ERR_LVSD_USAGE', message, EXIT.USAGE);
   }
 }
 
-/** The running kernel has no such feature; the message names what to load. */
+/** The running kernel lacks a feature; the message names the module to load. */
 export class KernelLacksError extends LvsdError {
   readonly feature: string;
 
@@ -45,25 +45,40 @@ export class KernelLacksError extends LvsdError {
   }
 }
 
-/** Bytes that do not follow the protocol. */
+/** The kernel or the daemon rejected a request; the message says why. */
+export class RefusedError extends LvsdError {
+  constructor(message: string, { code = 'ERR_LVSD_REFUSED', exitCode, cause }: RefusedOptions = {}) {
+    super(code, message, exitCode);
+    if (cause !== undefined) this.cause = cause;
+  }
+}
+
+export interface RefusedOptions {
+  code?: string | undefined;
+  exitCode?: ExitCode;
+  /** The NetlinkError of a request to the kernel. */
+  cause?: Error;
+}
+
+/** Data that violates its protocol. */
 export class MalformedError extends LvsdError {
   constructor(message: string) {
     super('ERR_LVSD_MALFORMED', message);
   }
 }
 
-/** What the kernel adds to an errno (NETLINK_EXT_ACK). */
+/** Details that the kernel adds to an errno (NETLINK_EXT_ACK). */
 export interface ExtendedAck {
-  /** A sentence in the kernel's own words. */
+  /** The kernel's own message. */
   message?: string;
   /** Bytes from the start of the request (its netlink header included) to the attribute at fault. */
   offset?: number;
-  /** Type of a missing attribute, and where in the request its nest starts. */
+  /** Type of a missing attribute, and the offset in the request of the nest that lacks it. */
   missingType?: number;
   missingNest?: number;
 }
 
-/** The kernel refused a request. `errno` is positive, as in errno.h; `errnoName` its name. */
+/** The kernel rejected a request. `errno` is positive, as in errno.h; `errnoName` is its name. */
 export class NetlinkError extends LvsdError {
   readonly errno: number;
   readonly errnoName: string;
@@ -74,24 +89,24 @@ export class NetlinkError extends LvsdError {
     const parts = [extendedAck.message ? `${text}: ${extendedAck.message}` : text];
     if (extendedAck.offset !== undefined) parts.push(`(at byte ${extendedAck.offset} of the request)`);
     if (extendedAck.missingType !== undefined) parts.push(`(attribute ${extendedAck.missingType} is missing)`);
-    super('ERR_LVSD_NETLINK', parts.join(' '), errno === EPERM ? EXIT.NOT_PERMITTED : EXIT.RUNTIME);
+    super('ERR_LVSD_NETLINK', parts.join(' '), errno === ERRNO.EPERM ? EXIT.NOT_PERMITTED : EXIT.RUNTIME);
     this.errno = errno;
     this.errnoName = errnoName(errno);
     this.extendedAck = extendedAck;
   }
 }
 
-/** No answer in time. Whether the kernel acted on the request is unknown. */
+/** No answer in time. The kernel may or may not have executed the request. */
 export class NetlinkTimeoutError extends LvsdError {
   constructor(milliseconds: number) {
     super('ERR_LVSD_NETLINK_TIMEOUT', `no answer from the kernel within ${milliseconds} ms`);
   }
 }
 
-/** The kernel had to drop messages for us (ENOBUFS). What was in flight may or may not have taken effect: resync. */
+/** The receive buffer overflowed (ENOBUFS). Requests in flight may or may not have been executed: read the state again. */
 export class NetlinkOverrunError extends LvsdError {
   constructor() {
-    super('ERR_LVSD_NETLINK_OVERRUN', 'netlink receive overrun: answers were lost, the state must be read again');
+    super('ERR_LVSD_NETLINK_OVERRUN', 'netlink receive buffer overrun: answers were lost, read the state again');
   }
 }
 
@@ -107,42 +122,4 @@ export class NetlinkClosedError extends LvsdError {
   constructor() {
     super('ERR_LVSD_NETLINK_CLOSED', 'the netlink socket is closed');
   }
-}
-
-const EPERM = 1;
-/** libuv names what it meets itself; netlink families return more. Names and texts: errno.h and strerror(3). */
-const MORE = [
-  [42, 'ENOMSG', 'no message of desired type'],
-  [61, 'ENODATA', 'no data available'],
-  [62, 'ETIME', 'timer expired'],
-  [75, 'EOVERFLOW', 'value too large for defined data type'],
-  [85, 'ERESTART', 'interrupted system call should be restarted'],
-  [92, 'ENOPROTOOPT', 'protocol not available'],
-  [94, 'ESOCKTNOSUPPORT', 'socket type not supported'],
-  [95, 'EOPNOTSUPP', 'operation not supported'],
-  [96, 'EPFNOSUPPORT', 'protocol family not supported'],
-  [524, 'ENOTSUPP', 'operation not supported'],
-] as const;
-
-let known: Map<number, readonly [name: string, text: string]> | undefined;
-
-/** Made for the first error: most runs see none. */
-function nameAndText(errno: number): readonly [name: string, text: string] | undefined {
-  if (!known) {
-    known = new Map();
-    for (const [number, entry] of getSystemErrorMap()) known.set(-number, entry);
-    for (const [number, name, text] of MORE) known.set(number, [name, text]);
-  }
-  return known.get(errno);
-}
-
-/** 17 -> 'EEXIST'; a number without a name -> 'E4711'. */
-export function errnoName(errno: number): string {
-  return nameAndText(errno)?.[0] ?? `E${errno}`;
-}
-
-/** 17 -> 'file already exists (EEXIST)'. */
-export function describeErrno(errno: number): string {
-  const entry = nameAndText(errno);
-  return entry ? `${entry[1]} (${entry[0]})` : `error ${errno}`;
 }

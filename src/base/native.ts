@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-/** The C addon: non-blocking sockets of every family. Its one path, its types, nothing above it. */
+/** Loads the C addon and declares its types. */
 
-/** Bits of `watch()` and of its callback. */
+/** Event bits of `watch()` and of its callback. */
 export const READABLE = 1;
 export const WRITABLE = 2;
 
@@ -14,84 +14,84 @@ export interface NativeSocket {
   readonly fd: number;
   bind(address: Uint8Array): void;
   connect(address: Uint8Array): void;
-  /** As `connect`, for who connects by the thousand: 0, or the errno (positive) where that throws, EINPROGRESS for one. */
+  /** Like `connect`, but returns 0 or the errno (positive), EINPROGRESS included, instead of throwing: cheaper in bulk. */
   tryConnect(address: Uint8Array): number;
   listen(backlog: number): void;
-  /** The descriptor of the next connection, the caller's; -1 when none waits. */
+  /** The descriptor of the next pending connection, which the caller must close; -1 if there is none. */
   accept(): number;
   getsockname(): Buffer;
   /** A number is passed as an int. */
   setsockopt(level: number, name: number, value: number | Uint8Array): void;
   /** At most `length` bytes. */
   getsockopt(level: number, name: number, length: number): Buffer;
-  /** Bytes sent, or -1 when it would block. */
+  /** Bytes sent, or -1 if it would block. */
   send(data: Uint8Array, address?: Uint8Array | null, control?: Uint8Array | null, flags?: number): number;
-  /** Sends the first messages, at most 64, in one system call: how many went out. */
+  /** Sends up to 64 messages in one system call and returns how many were sent. */
   sendBatch(datas: readonly Uint8Array[], addresses?: readonly Uint8Array[] | null): number;
   /**
-   * Receives up to `info.length / 4` messages (at most 64) in one system call and says how many; 0: none there.
-   * The buffers are cut into equal slots, one a message; `info` gets length, MSG_* flags, address length and
-   * control length of each.
+   * Receives up to `info.length / 4` messages (at most 64) in one system call and returns their number; 0: none.
+   * The buffers are divided into equal slots, one per message; `info` receives length, MSG_* flags, address length
+   * and control length of each.
    */
   receive(data: Uint8Array, info: Int32Array, addresses?: Uint8Array | null, control?: Uint8Array | null): number;
-  /** Calls back while the socket is ready; a pending socket error counts as ready, `receive()` throws it. */
+  /** Calls back while the socket is ready. A pending socket error counts as ready; `receive()` throws it. */
   watch(events: number, callback: (events: number) => void): void;
   unwatch(): void;
   ref(): void;
   unref(): void;
-  /** The descriptor, now the caller's; the object is closed. */
+  /** Returns the descriptor, which the caller must close; the object is closed. */
   takeFd(): number;
   close(): void;
 }
 
 /**
- * TCP connections by the thousand, each made, seen to come about or fail, and reset; none of them an object. Where a
- * step fails at once, `connect` returns -(step << 12 | errno).
+ * Opens TCP connections in bulk, reports whether each succeeded, and resets it, without an object per connection. If a
+ * step fails immediately, `connect` returns -(step << 12 | errno).
  */
 export interface NativeConnector {
-  /** Begins one; its number. Addresses are a sockaddr_in or sockaddr_in6, a mark of 0 is none. */
+  /** Starts a connection and returns its number. Addresses are a sockaddr_in or sockaddr_in6; mark 0 sets none. */
   connect(address: Uint8Array, bind: Uint8Array | null, mark: number): number;
   /**
-   * Number and errno (0: connected), in pairs, of those that have ended, and how many; more may be there where that is
-   * all there is room for, or 256. Their numbers are not given out again before the next call.
+   * Writes number and errno (0: connected) of finished connections, in pairs, and returns how many. If that is 256 or
+   * fills `results`, there may be more. The numbers are reused only after the next call.
    */
   collect(results: Int32Array): number;
-  /** Gives one up; nothing happens to one that has ended. */
+  /** Closes a connection in progress; no effect on a finished one. */
   cancel(number: number): void;
-  /** Calls back while there is something to collect. */
+  /** Calls back while there are finished connections to collect. */
   watch(callback: () => void): void;
   ref(): void;
   unref(): void;
   close(): void;
 }
 
-/** Of `NativeConnector.connect`, in its order. */
+/** Steps of `NativeConnector.connect` by number. */
 export const CONNECT_STEPS = ['socket', 'setup', 'mark', 'bind', 'connect'] as const;
 
 export interface NativeAddon {
   Connector: new () => NativeConnector;
   Socket: new (domain: number, type: number, protocol: number, netns?: string | null) => NativeSocket;
-  /** setns(2): moves the calling thread, so only for a process or worker that stays there. */
+  /** setns(2): moves the calling thread; meant for a process or worker that stays there. */
   enterNetns(path: string): void;
-  /** Who connected the Unix socket `fd` (SO_PEERCRED). */
+  /** The process that connected the Unix socket `fd` (SO_PEERCRED). */
   peerCredentials(fd: number): PeerCredentials;
   /**
    * The content of a regular file, mapped until the process ends: whoever changes the file must put another one into its
    * place. Our own copy, should we write to it.
    */
   mapFile(path: string): Buffer;
-  /** flock(2), exclusive, without waiting; held until `fd` is closed. False when someone else holds it. */
+  /** flock(2), exclusive, without waiting; held until `fd` is closed. False if it is held elsewhere. */
   lockFile(fd: number): boolean;
 }
 
 export interface PeerCredentials {
-  /** 0 for a process that this one cannot see (another pid namespace). */
+  /** 0 for a process in a pid namespace that is not visible from here. */
   pid: number;
   uid: number;
   gid: number;
 }
 
-/** What a system call of the addon throws. */
+/** Thrown by system calls of the addon, in Node's own form. */
 export interface SystemError extends Error {
   code: string;
   errno: number;
@@ -107,11 +107,11 @@ declare const __addon: NativeAddon | undefined;
 
 let addon = typeof __addon === 'undefined' ? undefined : __addon;
 
-/** The addon, loaded at the first call. Sources and bundles lie equally deep, so the path is one and the same. */
+/** The addon, loaded at the first call. Sources and bundles are equally deep, so one relative path serves both. */
 export function native(): NativeAddon {
   if (!addon) {
     const module = { exports: {} };
-    // As require() does, after a search that takes longer than this.
+    // What require() does, without its slower lookup.
     process.dlopen(module, `${import.meta.dirname}/../../build/native/lvsd.node`);
     addon = module.exports as NativeAddon;
   }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** What is made when it is first asked for, and kept. */
+/** Creates a value at first use and returns the same one from then on. */
 export function once<T extends object>(make: () => T): () => T {
   let made: T | undefined;
   return () => {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /**
- * Words that the schemas of the configuration share. Build time only: what runs imports types from schemas, never values.
- * `title` says in words what is allowed, as error messages print it.
+ * Building blocks of the configuration schemas. Build time only: at run time, only types are imported from schemas.
+ * `title` describes the allowed values as error messages print them.
  */
 import { type SchemaOptions, type TInteger, type TString, type TUnsafe, Type } from '@sinclair/typebox';
 

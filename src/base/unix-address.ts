@@ -4,17 +4,17 @@ import { endianness } from 'node:os';
 import { LvsdError } from './errors.ts';
 
 export const AF_UNIX = 1;
-/** sizeof(sun_path); a path needs one byte of it for its end. */
+/** sizeof(sun_path), including the terminating NUL of a path. */
 const PATH_SIZE = 108;
 
-/** '/run/x.sock' is a file, '@name' an abstract name. Throws `LvsdError` when the kernel has no room for it. */
+/** '/run/x.sock' is a file, '@name' an abstract name. Throws LvsdError if the path does not fit. */
 export function unixAddress(path: string): Buffer {
   const abstract = path.startsWith('@');
   const name = Buffer.from(abstract ? `\0${path.slice(1)}` : `${path}\0`);
   if (path === '' || path.includes('\0') || name.length > PATH_SIZE)
     throw new LvsdError(
       'ERR_LVSD_SOCKET_PATH',
-      `${JSON.stringify(path)} is no path of a socket: 1 to ${PATH_SIZE - 1} bytes, without NUL`,
+      `${JSON.stringify(path)} is not a valid socket path: it must have 1 to ${PATH_SIZE - 1} bytes and no NUL`,
     );
   const family = Buffer.alloc(2);
   if (endianness() === 'LE') family.writeUInt16LE(AF_UNIX);

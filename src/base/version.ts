@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { createRequire } from 'node:module';
 
-/** Of the package. */
+/** The version in package.json. */
 export function version(): string {
   return (createRequire(import.meta.url)('../../package.json') as { version: string }).version;
 }

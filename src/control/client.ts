@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** The other side of the control socket: what lvsctl, and `lvsd plan`, ask a running daemon with. */
 import { connect, type Socket } from 'node:net';
-import { EXIT, type ExitCode, LvsdError, MalformedError } from '../base/errors.ts';
+import { EXIT, type ExitCode, LvsdError, MalformedError, RefusedError } from '../base/errors.ts';
 import { isSystemError } from '../base/native.ts';
 import { type RpcError, requestLine } from './json-rpc.ts';
 import { LineReader } from './lines.ts';
@@ -19,15 +19,9 @@ export class NoDaemonError extends LvsdError {
   }
 }
 
-/** The daemon refused; message and exit code are its own. */
-export class RefusedError extends LvsdError {
-  /** JSON-RPC's code. */
-  readonly rpcCode: number;
-
-  constructor({ code, message, data }: RpcError) {
-    super(data?.code ?? 'ERR_LVSD_REFUSED', message, exitCodeOf(code));
-    this.rpcCode = code;
-  }
+/** The daemon rejected the request; message and exit code are its own. */
+function refused({ code, message, data }: RpcError): RefusedError {
+  return new RefusedError(message, { code: data?.code, exitCode: exitCodeOf(code) });
 }
 
 function exitCodeOf(code: number): ExitCode {
@@ -130,11 +124,11 @@ export class ControlClient {
       const waiting = this.#waiting.get(message.id);
       this.#waiting.delete(message.id);
       clearTimeout(waiting?.timer);
-      if (message.error) waiting?.reject(new RefusedError(message.error));
+      if (message.error) waiting?.reject(refused(message.error));
       else waiting?.resolve(message.result);
     } else if (message.error) {
       // Not an answer to one request: the connection as a whole was refused.
-      this.#fail(new RefusedError(message.error));
+      this.#fail(refused(message.error));
     }
   }
 

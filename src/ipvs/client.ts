@@ -70,7 +70,6 @@ export interface ReadOptions {
 
 /** Readings of a table that does not hold still before it is taken as it comes. */
 const READ_ATTEMPTS = 4;
-const EOPNOTSUPP = 95;
 
 export class Ipvs {
   readonly #netlink: GenericNetlink;
@@ -327,7 +326,7 @@ export class Ipvs {
     try {
       await this.#counted(this.#netlink.command(IPVS_GENL_NAME, command, write(attributes)));
     } catch (error) {
-      if (feature && error instanceof NetlinkError && error.errno === EOPNOTSUPP && !error.extendedAck.message)
+      if (feature && error instanceof NetlinkError && error.errnoName === 'EOPNOTSUPP' && !error.extendedAck.message)
         throw lacking(feature);
       throw error;
     }

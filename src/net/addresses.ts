@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-/** Addresses on devices: lvsd's are added and taken away, everybody else's are only looked at. */
+/** Addresses on devices. Adds and deletes lvsd's own; all others are only read. */
 import { type Family, formatAddress } from '../base/addresses.ts';
-import { LvsdError, NetlinkError } from '../base/errors.ts';
+import { isErrno } from '../base/errno.ts';
+import { LvsdError } from '../base/errors.ts';
 import { NETLINK_ROUTE } from '../netlink/constants.ts';
 import { NetlinkClient, type NetlinkClientOptions } from '../netlink/index.ts';
 import {
@@ -18,7 +19,7 @@ import {
   writeOldAddress,
 } from './rtnetlink.ts';
 
-/** An address that lvsd is to put somewhere. */
+/** An address that lvsd adds to a device. */
 export interface WantedAddress {
   /** Name of the device. */
   device: string;
@@ -29,7 +30,7 @@ export interface WantedAddress {
   purpose: Purpose;
 }
 
-/** An address on a device; `ours`: lvsd put it there. */
+/** An address on a device; `ours`: added by lvsd. */
 export interface DeviceAddress {
   device: string;
   family: Family;
@@ -44,12 +45,10 @@ export interface Watch {
 
 const NLM_F_CREATE = 0x400;
 const NLM_F_EXCL = 0x200;
-const EEXIST = 17;
-const EADDRNOTAVAIL = 99;
 
 type Placed = FoundAddress & { device: string };
 
-/** All that is there, and by `placeKey`. */
+/** All addresses, as a list and by `placeKey`. */
 interface Picture {
   all: readonly Placed[];
   byPlace: ReadonlyMap<string, Placed>;
@@ -57,11 +56,11 @@ interface Picture {
 
 export class Addresses {
   readonly #netlink: NetlinkClient;
-  /** Read once for all that is asked in one turn of the event loop. */
+  /** Shared by all requests of one turn of the event loop. */
   #links: Promise<Link[]> | undefined;
   #placed: Promise<Picture> | undefined;
 
-  /** Changing addresses takes CAP_NET_ADMIN, reading them nothing. */
+  /** Changing addresses requires CAP_NET_ADMIN; reading them does not. */
   constructor(options: NetlinkClientOptions = {}) {
     this.#netlink = new NetlinkClient(NETLINK_ROUTE, options);
   }
@@ -73,8 +72,8 @@ export class Addresses {
   }
 
   /**
-   * Puts an address on its device. 'there': it has it already, from whomever; whose it is stays as it was. Throws
-   * LvsdError (ERR_LVSD_NO_DEVICE), NetlinkError.
+   * Adds an address to its device. 'there': the device already has it, and its owner does not change. Throws LvsdError
+   * (ERR_LVSD_NO_DEVICE) or NetlinkError.
    */
   async add(wanted: WantedAddress): Promise<'added' | 'there'> {
     const { index, loopback } = await this.#link(wanted.device);
@@ -85,38 +84,42 @@ export class Addresses {
       });
       return 'added';
     } catch (error) {
-      if (error instanceof NetlinkError && error.errno === EEXIST) return 'there';
+      if (isErrno(error, 'EEXIST')) return 'there';
       throw error;
     }
   }
 
   /**
-   * Takes an address of ours away; 'gone': it is not there any more. What is not ours stays: LvsdError
-   * (ERR_LVSD_NOT_OURS), also where an address of others would go with it.
+   * Deletes an address of ours; 'gone': the device no longer has it. Throws LvsdError (ERR_LVSD_NOT_OURS) for an address
+   * that is not ours, and if the kernel would delete one that is not ours along with it.
    */
   async delete(old: Omit<WantedAddress, 'purpose'>): Promise<'deleted' | 'gone'> {
-    // Whatever the caller has seen: somebody may have put an address of their own where ours was.
+    // Read again: since the caller last looked, ours may have been replaced by an address of another program.
     const { all, byPlace } = await this.#read();
     const found = byPlace.get(placeKey(old));
     if (!found) return 'gone';
     const text = `${formatAddress(old.family, old.address)}/${old.prefix}`;
-    if (!found.ours) throw new LvsdError('ERR_LVSD_NOT_OURS', `${text} on ${old.device} is not lvsd's`);
+    if (!found.ours)
+      throw new LvsdError('ERR_LVSD_NOT_OURS', `${text} on ${old.device} was not added by lvsd: not deleted`);
     const alone = old.prefix === 8 * old.address.length;
     const followers = alone ? [] : all.filter((one) => !one.ours && follows(one, found));
     if (followers.length > 0)
-      throw new LvsdError('ERR_LVSD_NOT_OURS', `${followers.length} addresses on ${old.device} would go with ${text}`);
+      throw new LvsdError(
+        'ERR_LVSD_NOT_OURS',
+        `not deleting ${text} from ${old.device}: the kernel would delete ${followers.length} addresses of other programs with it`,
+      );
     try {
       await this.#netlink.request(MessageType.DELADDR, (writer) => writeOldAddress(writer, found));
       return 'deleted';
     } catch (error) {
-      if (error instanceof NetlinkError && error.errno === EADDRNOTAVAIL) return 'gone';
+      if (isErrno(error, 'EADDRNOTAVAIL')) return 'gone';
       throw error;
     }
   }
 
   /**
-   * Calls `changed` when a link or an address came, went or changed by somebody else's hand, once for all that comes
-   * together, and when that cannot be told. `failed`: there will be no more calls.
+   * Calls `changed` when another program has added, changed or deleted a link or an address, once for a group of
+   * simultaneous changes, and after an overrun. After `failed` there are no more calls.
    */
   subscribe(changed: () => void, failed: (error: Error) => void = () => {}): Watch {
     let due: NodeJS.Immediate | undefined;
@@ -151,7 +154,7 @@ export class Addresses {
   async #link(name: string): Promise<Link> {
     const links = await this.#readLinks();
     const link = links.find((one) => one.name === name);
-    if (!link) throw new LvsdError('ERR_LVSD_NO_DEVICE', `there is no device ${name}`);
+    if (!link) throw new LvsdError('ERR_LVSD_NO_DEVICE', `no such network device: ${name}`);
     return link;
   }
 
@@ -163,7 +166,7 @@ export class Addresses {
   }
 
   async #readPlaced(): Promise<Picture> {
-    // Addresses first: a device that comes in between has a name then.
+    // Addresses first, so that the device of each of them is among the links.
     const found = await this.#netlink.dump(MessageType.GETADDR, (writer) => writeAddressDump(writer), readAddress);
     const names = new Map((await this.#readLinks()).map(({ index, name }) => [index, name]));
     const all = found.flatMap((one) => {
@@ -185,7 +188,7 @@ function placeKey({ device, address, prefix }: Omit<WantedAddress, 'purpose'>): 
   return `${Buffer.from(address).toString('hex')}/${prefix}@${device}`;
 }
 
-/** Whether the kernel, with promote_secondaries off, deletes the one along with the other. */
+/** Whether the kernel, with promote_secondaries off, deletes `one` along with `first`. */
 function follows(one: Placed, first: Placed): boolean {
   return (
     one.secondary &&

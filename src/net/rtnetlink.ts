@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /**
- * Addresses and links between their types and rtnetlink's messages. Knows no sockets. The fixed structures and numbers
- * are those of npm's `netlink`; its attribute tables end before IFA_PROTO and drop what they do not know, so the
- * attributes are read and written by our own tables (docs/reconciliation.md).
+ * Encodes and decodes addresses and links as rtnetlink messages; no sockets. The fixed structures and numbers are those
+ * of npm's `netlink`. Its attribute tables end before IFA_PROTO and drop unknown attributes, so attributes go through
+ * our own tables (docs/reconciliation.md).
  */
 import rt from 'netlink/dist/rt/gen_structs.js';
 import { AF_INET, AF_INET6, type Family } from '../base/addresses.ts';
@@ -12,7 +12,7 @@ import { decodeTable, encodeTable } from '../netlink/index.ts';
 
 export const { MessageType, MulticastGroups } = rt;
 
-/** What lvsd puts into IFA_PROTO of the addresses that it adds: how it knows them again. */
+/** IFA_PROTO of the addresses that lvsd adds, by which it recognises them. */
 export const IFAPROT_LVSD = 76;
 
 /** struct ifaddrmsg and struct ifinfomsg. */
@@ -29,16 +29,16 @@ const ADDRESS = {
   protocol: [11, 'u8'],
 } as const satisfies Table;
 
-/** IFLA_*, as far as anyone here asks. */
+/** IFLA_*, as far as used. */
 const LINK = { name: [3, 'string'] } as const satisfies Table;
 
-/** What an address is for decides how the kernel is to treat it. */
+/** Decides the scope and flags of an address. */
 export type Purpose = 'virtual' | 'local';
 
 export interface NewAddress {
   /** Index of the device. */
   index: number;
-  /** The loopback device is one. */
+  /** The device is a loopback device. */
   loopback: boolean;
   family: Family;
   address: Uint8Array;
@@ -51,7 +51,7 @@ export interface FoundAddress {
   family: Family;
   address: Uint8Array;
   prefix: number;
-  /** IPv4: it goes when the first address of its subnet goes. */
+  /** IPv4: deleted together with the first address of its subnet. */
   secondary: boolean;
   /** It has lvsd's IFA_PROTO. */
   ours: boolean;
@@ -64,8 +64,8 @@ export interface Link {
 }
 
 /**
- * RTM_NEWADDR. No address of ours is to be chosen as the balancer's own source: an IPv6 one is deprecated from the
- * start (preferred for 0 seconds), an IPv4 one that is local has the scope of its link.
+ * RTM_NEWADDR. Source address selection must not pick our addresses: IPv6 ones are deprecated from the start (preferred
+ * for 0 seconds), local IPv4 ones get link scope.
  */
 export function writeNewAddress(writer: MessageWriter, wanted: NewAddress): void {
   const ipv6 = wanted.family === AF_INET6;
@@ -73,7 +73,7 @@ export function writeNewAddress(writer: MessageWriter, wanted: NewAddress): void
   const attributes: Decoded<typeof ADDRESS> = { local: wanted.address, address: wanted.address };
   if (ipv6) {
     attributes.cacheInfo = rt.formatAddressCacheInfo({ ifaPrefered: 0, ifaValid: INFINITY });
-    // Duplicates are not looked for: the address is to serve at once, and VRRP moves it between machines.
+    // No duplicate detection: the address must serve at once, and VRRP moves it between machines.
     attributes.flags = rt.formatAddressFlags({ nodad: true, noprefixroute: true });
   }
   attributes.protocol = IFAPROT_LVSD;
@@ -101,9 +101,9 @@ export function readAddress(view: MessageView): FoundAddress | undefined {
   const attributes = decodeTable(ADDRESS, view.attributes(ADDRESS_HEADER));
   const { family, prefixlen: prefix = 0, flags, index = 0 } = rt.parseAddress(headerOf(view, ADDRESS_HEADER));
   if (family !== AF_INET && family !== AF_INET6) return undefined;
-  // On a link between two points IFA_ADDRESS is the other end's.
+  // On a point-to-point link, IFA_ADDRESS is the peer's address.
   const address = attributes.local ?? attributes.address;
-  if (address?.length !== (family === AF_INET ? 4 : 16)) throw new MalformedError('an address without an address');
+  if (address?.length !== (family === AF_INET ? 4 : 16)) throw new MalformedError('RTM_NEWADDR without an address');
   const secondary = family === AF_INET && flags?.secondary === true;
   return { index, family, address, prefix, secondary, ours: attributes.protocol === IFAPROT_LVSD };
 }
@@ -124,7 +124,7 @@ function scopeOf({ family, loopback, purpose }: NewAddress): number {
   return loopback ? rt.RouteScope.HOST : rt.RouteScope.LINK;
 }
 
-/** The reader has checked that it is there. */
+/** The fixed header; the reader has checked its length. */
 function headerOf(view: MessageView, length: number): Buffer {
   return view.buffer.subarray(view.start, view.start + length);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** What NLMSG_ERROR and NLMSG_DONE say: an errno, and with NETLINK_EXT_ACK the kernel's own words. */
+/** Reads NLMSG_ERROR and NLMSG_DONE: an errno and, with NETLINK_EXT_ACK, the kernel's message. */
 import { type ExtendedAck, MalformedError, NetlinkError } from '../base/errors.ts';
 import {
   NLM_F_ACK_TLVS,
@@ -17,7 +17,7 @@ import { AttributeReader, type MessageView } from './reader.ts';
 /** The error of an NLMSG_ERROR or NLMSG_DONE message; undefined when it reports success. */
 export function readAck(message: MessageView): NetlinkError | undefined {
   const { buffer, start, end } = message;
-  // An NLMSG_DONE without payload exists (old kernels, some families): a plain end.
+  // Old kernels and some families send NLMSG_DONE without payload: success.
   if (end - start < 4) {
     if (message.type === NLMSG_ERROR) throw new MalformedError('NLMSG_ERROR without an errno');
     return undefined;
@@ -31,7 +31,7 @@ function readExtendedAck(message: MessageView): ExtendedAck {
   const { buffer, start, end } = message;
   let at = start + 4;
   if (message.type === NLMSG_ERROR) {
-    // The request's header, and its payload too unless the kernel was told to leave it out.
+    // Skip the request's header, and its payload unless the message is capped.
     if (end - at < NLMSG_HDRLEN) return {};
     at += message.flags & NLM_F_CAPPED ? NLMSG_HDRLEN : (host.readU32(buffer, at) + 3) & ~3;
   }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-/** Attribute tables: a nest is declared once, and this one engine reads and writes it. */
+/** Attribute tables. Each nest is declared once; this engine reads and writes all of them. */
 import type { AttributeReader } from './reader.ts';
 import type { MessageWriter } from './writer.ts';
 
 /**
- * How an attribute's payload is read. `be` is network order, the other numbers are the host's; `inet` is an address of 4
- * or 16 bytes that always takes 16 on the wire (union nf_inet_addr).
+ * Encoding of an attribute's payload. `be` is network byte order, other numbers are in host order; `inet` is an address
+ * of 4 or 16 bytes that always takes 16 on the wire (union nf_inet_addr).
  */
 export type Scalar = 'u8' | 'u16' | 'u32' | 'u64' | 'be16' | 'be32' | 'string' | 'bytes' | 'inet';
 
@@ -24,7 +24,7 @@ type Value<K> = K extends 'u64'
         ? Decoded<K>
         : number;
 
-/** What a table decodes to: every attribute may be absent, unknown ones are passed over. */
+/** The decoded form of a table. Every attribute may be absent; unknown ones are skipped. */
 export type Decoded<T extends Table> = { -readonly [K in keyof T]?: Value<T[K][1]> };
 
 type Entry = readonly [name: string, kind: Scalar | Table];
@@ -40,7 +40,7 @@ function index(table: Table): (Entry | undefined)[] {
   return entries;
 }
 
-/** Reads the attributes that are left in `reader`. Throws MalformedError. */
+/** Reads the remaining attributes. Throws MalformedError. */
 export function decodeTable<T extends Table>(table: T, reader: AttributeReader): Decoded<T> {
   const entries = index(table);
   const result: Record<string, unknown> = {};
@@ -56,7 +56,7 @@ function readValue(reader: AttributeReader, kind: Scalar | Table): unknown {
   return reader[kind]();
 }
 
-/** Writes the attributes that `values` has, in the order of its keys; undefined ones are left out. */
+/** Writes the attributes of `values` in the order of its keys, except undefined ones. */
 export function encodeTable<T extends Table>(table: T, writer: MessageWriter, values: Decoded<T>): void {
   for (const name of Object.keys(values)) {
     const value: unknown = values[name];

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** One netlink protocol, three sockets, each opened when first needed: commands, dumps, and one a subscription. */
+/** Client of one netlink protocol. Opens on demand a socket for commands, one for dumps, and one per subscription. */
 import type { NetlinkError } from '../base/errors.ts';
 import { CommandChannel } from './commands.ts';
 import { NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST } from './constants.ts';
@@ -15,7 +15,7 @@ export interface NetlinkClientOptions extends NetlinkSocketOptions {
 }
 
 export interface RequestOptions {
-  /** NLM_F_CREATE and the like, beside NLM_F_REQUEST and NLM_F_ACK. */
+  /** NLM_F_CREATE and the like, in addition to NLM_F_REQUEST and NLM_F_ACK. */
   flags?: number | undefined;
   timeout?: number | undefined;
   onReply?: ((view: MessageView) => void) | undefined;
@@ -35,12 +35,12 @@ export class NetlinkClient {
     this.#options = options;
   }
 
-  /** The command socket's port id, which tells our own changes among the notifications. */
+  /** The port id of the command socket, which identifies our own changes in notifications. */
   get portId(): number {
     return this.#commandChannel().portId;
   }
 
-  /** Sends one request and resolves with its ack. Requests are carried out in the order of the calls. */
+  /** Sends one request and resolves when it is acknowledged. Requests are executed in the order of the calls. */
   request(type: number, write: (writer: MessageWriter) => void, options: RequestOptions = {}): Promise<void> {
     try {
       const message = this.#message(type, NLM_F_REQUEST | NLM_F_ACK | (options.flags ?? 0), write);
@@ -51,7 +51,7 @@ export class NetlinkClient {
     }
   }
 
-  /** Sends finished messages, of which the last alone asks for its ack: the errors, by the place of the message. */
+  /** Sends encoded messages, of which only the last requests an ack. Resolves with errors by message index. */
   sendAll(messages: Buffer): Promise<ReadonlyMap<number, NetlinkError>> {
     try {
       return this.#commandChannel().sendAll(messages, this.#timeout);
@@ -60,7 +60,7 @@ export class NetlinkClient {
     }
   }
 
-  /** Reads a whole table: what `decode` makes of each message. */
+  /** Reads a whole table, one item per message; `decode` returns undefined to skip one. */
   dump<T>(
     type: number,
     write: (writer: MessageWriter) => void,
@@ -93,7 +93,7 @@ export class NetlinkClient {
     return new Subscription(this.#protocol, groups, handlers, this.#options);
   }
 
-  /** Fails what is under way. Subscriptions are closed by themselves. */
+  /** Rejects pending requests. Subscriptions are closed separately. */
   close(): void {
     this.#commands?.close();
     this.#dumps?.close();

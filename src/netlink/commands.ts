@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /**
- * Requests that are answered by an ack. They go out in order, many in one system call, at most WINDOW unanswered:
- * with more, the acks overrun any receive buffer. Of what leaves in one system call only the last asks for its ack: the
- * kernel answers in order, and errors unasked, so that one ack says that all before it went well.
+ * Requests that are answered by an ack. They are sent in order, many per system call, with at most WINDOW unanswered:
+ * with more, the acks overrun any receive buffer. Only the last request of a system call asks for an ack: the kernel
+ * answers in order and reports errors unasked, so one ack confirms all requests before it.
  */
 import { type LvsdError, NetlinkClosedError, NetlinkError, NetlinkTimeoutError } from '../base/errors.ts';
 import { readAck } from './ack.ts';
@@ -14,13 +14,13 @@ import type { MessageView } from './reader.ts';
 import { NetlinkSocket, type NetlinkSocketOptions } from './socket.ts';
 
 export const WINDOW = 128;
-/** Bytes of one sendmsg, well below the default send buffer. */
+/** Bytes per sendmsg, well below the default send buffer. */
 const BATCH_BYTES = 64 << 10;
 
 export interface CommandOptions {
-  /** Milliseconds from the moment it is sent. */
+  /** Milliseconds from the time of sending. */
   timeout: number;
-  /** Gets each answer before the ack; an exception fails the request. */
+  /** Called for each answer before the ack; an exception rejects the request. */
   onReply?: ((view: MessageView) => void) | undefined;
 }
 
@@ -31,17 +31,17 @@ interface Pending {
   readonly reject: (error: unknown) => void;
   deadline: number;
   failure: unknown;
-  /** Sent without asking for an ack: a later one stands for it. */
+  /** Sent without NLM_F_ACK: a later ack confirms it. */
   quiet: boolean;
-  /** Of `sendAll`: how many messages these are. */
+  /** Set for the messages of a `sendAll`. */
   batch: Batch | undefined;
 }
 
 interface Batch {
   count: number;
-  /** Sequence number of the first of them, once they are sent. */
+  /** Sequence number of the first message, once sent. */
   first: number;
-  /** By place. */
+  /** By message index. */
   refused: Map<number, NetlinkError>;
 }
 
@@ -55,7 +55,7 @@ export class CommandChannel {
   #sequence = 1;
   #scheduled = false;
   #flushing = false;
-  /** A sendmsg that would block: its messages stay in flight and are sent again later. */
+  /** Bytes of a sendmsg that would block; their requests count as in flight, and they are sent again later. */
   #unsent: Buffer | undefined;
   #closed: LvsdError | Error | undefined;
 
@@ -79,15 +79,23 @@ export class CommandChannel {
   request(message: Buffer, options: CommandOptions): Promise<void> {
     if (this.#closed) return Promise.reject(this.#closed);
     return new Promise((resolve, reject) => {
-      const fresh = { deadline: 0, failure: undefined, quiet: false, batch: undefined };
-      this.#queue.push({ message, options, resolve, reject, ...fresh });
+      this.#queue.push({
+        message,
+        options,
+        resolve,
+        reject,
+        deadline: 0,
+        failure: undefined,
+        quiet: false,
+        batch: undefined,
+      });
       this.#schedule();
     });
   }
 
   /**
-   * Sends finished messages in one system call, in their turn. The last of them alone has NLM_F_ACK set; sequence numbers
-   * are written into them. Resolves with the errors, by the place of the message.
+   * Queues encoded messages, which are sent in one system call. Only the last may have NLM_F_ACK set; sequence numbers
+   * are written into them. Resolves with errors by message index.
    */
   sendAll(messages: Buffer, timeout: number): Promise<ReadonlyMap<number, NetlinkError>> {
     if (this.#closed) return Promise.reject(this.#closed);
@@ -103,13 +111,16 @@ export class CommandChannel {
           batch.refused.set(batch.count - 1, error);
           resolve(batch.refused);
         },
-        ...{ deadline: 0, failure: undefined, quiet: false, batch },
+        deadline: 0,
+        failure: undefined,
+        quiet: false,
+        batch,
       });
       this.#schedule();
     });
   }
 
-  /** An error of one of the messages of `sendAll` but the last. */
+  /** Records the error of a message of `sendAll` other than the last. */
   #refuse(view: MessageView): void {
     if (view.type !== NLMSG_ERROR) return;
     for (const { batch } of this.#inFlight.values()) {
@@ -132,7 +143,7 @@ export class CommandChannel {
     for (const pending of queued) pending.reject(reason);
   }
 
-  /** Everything asked for in one turn of the event loop goes out together. */
+  /** Requests of one turn of the event loop are sent together. */
   #schedule(): void {
     if (this.#scheduled || this.#flushing) return;
     this.#scheduled = true;
@@ -157,7 +168,7 @@ export class CommandChannel {
     if (this.#closed) return;
     this.#deadline.arm(this.#nextDeadline());
     if (this.#inFlight.size === 0 && this.#head === this.#queue.length) this.#socket.hold(false);
-    // The next window waits for a turn of the event loop, so that long queues starve nobody.
+    // The next window waits for a turn of the event loop, so that a long queue does not block it.
     else if (this.#unsent || (this.#head < this.#queue.length && this.#inFlight.size < WINDOW))
       setImmediate(() => {
         if (!this.#closed) this.#flush();
@@ -171,7 +182,7 @@ export class CommandChannel {
     while (this.#head < this.#queue.length && this.#inFlight.size < WINDOW) {
       const pending = this.#queue[this.#head] as Pending;
       if (pending.batch) {
-        // It has a system call of its own, after that of the requests before it.
+        // It gets a separate system call, after that of the requests before it.
         if (length === 0) {
           this.#head++;
           this.#sendBatch(pending, pending.batch, time);
@@ -191,7 +202,7 @@ export class CommandChannel {
       }
       this.#batch.set(pending.message, length);
       pending.quiet = !pending.options.onReply;
-      if (pending.quiet) this.#askForAck(length, false);
+      if (pending.quiet) this.#setAckFlag(length, false);
       last = { at: length, pending };
       if (padded > pending.message.length) this.#batch.fill(0, length + pending.message.length, length + padded);
       length += padded;
@@ -202,14 +213,14 @@ export class CommandChannel {
     }
     if (last?.pending.quiet) {
       last.pending.quiet = false;
-      this.#askForAck(last.at, true);
+      this.#setAckFlag(last.at, true);
     }
     if (length > 0) this.#transmit(this.#batch.subarray(0, length));
   }
 
   #sendBatch(pending: Pending, batch: Batch, time: number): void {
     const { message: messages, options } = pending;
-    // Places are told by the distance to the first.
+    // No wrap-around within a batch: an index is the distance to the first sequence number.
     if (this.#sequence > 0xffffffff - batch.count) this.#sequence = 0;
     batch.first = this.#sequence + 1;
     for (let at = 0; at < messages.length; at += (host.readU32(messages, at) + 3) & ~3)
@@ -219,8 +230,8 @@ export class CommandChannel {
     this.#transmit(messages);
   }
 
-  /** Of the message that starts there in the batch. */
-  #askForAck(at: number, wanted: boolean): void {
+  /** Sets or clears NLM_F_ACK of the message at that offset in the batch. */
+  #setAckFlag(at: number, wanted: boolean): void {
     const flags = host.readU16(this.#batch, at + 6);
     host.writeU16(this.#batch, wanted ? flags | NLM_F_ACK : flags & ~NLM_F_ACK, at + 6);
   }
@@ -230,7 +241,7 @@ export class CommandChannel {
   }
 
   #nextSequence(): number {
-    // Never 0: that is what unsolicited messages carry.
+    // Never 0, the sequence number of unsolicited messages.
     this.#sequence = this.#sequence >= 0xffffffff ? 1 : this.#sequence + 1;
     return this.#sequence;
   }
@@ -238,15 +249,15 @@ export class CommandChannel {
   #receive(view: MessageView): void {
     const pending = this.#inFlight.get(view.sequence);
     if (!pending) {
-      // Else it answers a request that was given up.
+      // If it belongs to no batch either, its request has timed out.
       this.#refuse(view);
       return;
     }
     if (view.type === NLMSG_NOOP) return;
     if (view.type === NLMSG_ERROR || view.type === NLMSG_DONE) {
-      this.#settleBefore(view.sequence);
+      this.#resolveBefore(view.sequence);
       this.#inFlight.delete(view.sequence);
-      this.#settle(pending, readAck(view));
+      this.#finish(pending, readAck(view));
       if (this.#head < this.#queue.length || this.#inFlight.size === 0) this.#schedule();
       return;
     }
@@ -257,17 +268,17 @@ export class CommandChannel {
     }
   }
 
-  /** What was sent before and had no answer went well. */
-  #settleBefore(answered: number): void {
+  /** Requests sent earlier without an answer so far have succeeded. */
+  #resolveBefore(answered: number): void {
     for (const [sequence, pending] of this.#inFlight) {
       if (sequence === answered) return;
       if (!pending.quiet) continue;
       this.#inFlight.delete(sequence);
-      this.#settle(pending, undefined);
+      this.#finish(pending, undefined);
     }
   }
 
-  #settle(pending: Pending, error: unknown): void {
+  #finish(pending: Pending, error: unknown): void {
     const failure = error ?? pending.failure;
     if (failure === undefined) pending.resolve();
     else pending.reject(failure);
@@ -288,13 +299,13 @@ export class CommandChannel {
   }
 
   #expire(): void {
-    // What has come meanwhile is no reason to give up.
+    // Answers may have arrived that are not read yet.
     this.#socket.receive();
     const time = now();
     for (const [sequence, pending] of this.#inFlight) {
       if (pending.deadline > time) continue;
       this.#inFlight.delete(sequence);
-      // The bytes of a batch are its caller's again.
+      // The caller may reuse the bytes of a batch from now on.
       if (this.#unsent === pending.message) this.#unsent = undefined;
       pending.reject(new NetlinkTimeoutError(pending.options.timeout));
     }

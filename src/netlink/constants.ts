@@ -17,14 +17,14 @@ export const NLM_F_MULTI = 0x02;
 export const NLM_F_ACK = 0x04;
 export const NLM_F_DUMP_INTR = 0x10;
 export const NLM_F_DUMP = 0x300;
-/** On an ack: the request's payload is left out; attributes follow. */
+/** On an ack: the request's payload is omitted; attributes follow. */
 export const NLM_F_CAPPED = 0x100;
 export const NLM_F_ACK_TLVS = 0x200;
 
 export const NLMSG_NOOP = 1;
 export const NLMSG_ERROR = 2;
 export const NLMSG_DONE = 3;
-/** Below are control messages. */
+/** Types below this are control messages. */
 export const NLMSG_MIN_TYPE = 0x10;
 export const NLMSG_OVERRUN = 4;
 
@@ -57,6 +57,3 @@ export const CTRL_ATTR_MAXATTR = 5;
 export const CTRL_ATTR_MCAST_GROUPS = 7;
 export const CTRL_ATTR_MCAST_GRP_NAME = 1;
 export const CTRL_ATTR_MCAST_GRP_ID = 2;
-
-export const ENOENT = 2;
-export const ENOBUFS = 105;

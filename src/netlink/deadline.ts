@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** One timer for many deadlines: armed for the earliest, set anew only when an earlier one comes. */
+/** One timer for many deadlines: armed for the earliest, and rearmed only for an earlier one. */
 import { now } from './clock.ts';
 
 export class Deadline {
@@ -11,7 +11,7 @@ export class Deadline {
     this.#expired = expired;
   }
 
-  /** `at` as now() counts; undefined: nothing is awaited. */
+  /** `at` is a value of now(); undefined disarms. */
   arm(at: number | undefined): void {
     if (at === undefined) {
       if (this.#timer) clearTimeout(this.#timer);

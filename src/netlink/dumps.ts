@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /**
- * Dumps, one at a time: the kernel keeps one per socket and answers a second with EBUSY. A dump that the table
- * changed under (NLM_F_DUMP_INTR) is read again; the errno of NLMSG_DONE is an error like any other.
+ * Dumps, one at a time: the kernel runs one per socket and answers a second with EBUSY. If the table changed during a
+ * dump (NLM_F_DUMP_INTR), it is read again. An errno in NLMSG_DONE is an error like any other.
  */
 import {
   MalformedError,
@@ -26,14 +26,14 @@ import { host } from './endian.ts';
 import type { MessageView } from './reader.ts';
 import { NetlinkSocket, type NetlinkSocketOptions } from './socket.ts';
 
-/** Attempts at a dump before a table that never holds still is reported. */
+/** Attempts to read a changing table before giving up. */
 export const DUMP_ATTEMPTS = 8;
 
-/** Small dumps are answered at once; after so many the event loop gets its turn. */
+/** Small dumps are answered synchronously; after this many the event loop gets a turn. */
 const DUMPS_A_TURN = 64;
 
 export interface DumpOptions {
-  /** Milliseconds without any message of the dump; noticed within twice as many. */
+  /** Milliseconds without a message of the dump; detected within twice that time. */
   timeout: number;
 }
 
@@ -43,7 +43,7 @@ interface Dump {
   readonly decode: (view: MessageView) => void;
   /** Takes many messages at once, as they were received; absent: one at a time. */
   readonly keep?: (messages: Buffer) => void;
-  /** Forgets what an interrupted attempt had decoded. */
+  /** Discards the items of an interrupted attempt. */
   readonly reset: () => void;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
@@ -60,7 +60,7 @@ export class DumpChannel {
   readonly #queue: Dump[] = [];
   #current: Dump | undefined;
   #sequence = 1;
-  /** Of the current dump: when it is given up unless something is heard of it until then. */
+  /** Deadline of the current dump unless a message of it arrives. */
   #due = 0;
   #heard = false;
   #starting = false;
@@ -72,7 +72,7 @@ export class DumpChannel {
     this.#options = options;
   }
 
-  /** Decodes each message of the dump; messages for which `decode` returns undefined are left out. */
+  /** Decodes each message of the dump, except those for which `decode` returns undefined. */
   dump<T>(message: Buffer, decode: (view: MessageView) => T | undefined, options: DumpOptions): Promise<T[]> {
     return this.#dump<T>(message, options, (items) => ({
       decode: (view) => {
@@ -123,7 +123,7 @@ export class DumpChannel {
   }
 
   #startNext(): void {
-    // Dumps are answered while they are sent; the loop keeps a long queue off the stack.
+    // Dumps are answered synchronously; the loop avoids recursion for a long queue.
     if (this.#starting) return;
     this.#starting = true;
     try {
@@ -155,10 +155,10 @@ export class DumpChannel {
       host.writeU32(dump.message, this.#sequence, 8);
       dump.interrupted = false;
       this.#socket.hold(true);
-      // One message at a time never fills the send buffer; should it, the timeout tells.
+      // A single message does not fill the send buffer; if it did, the dump would time out.
       this.#socket.send(dump.message);
       this.#socket.receive();
-      // Mostly it is over by now, and a timer never needed.
+      // Usually it has finished by now and needs no timer.
       if (this.#current === dump) this.#await(dump);
     } catch (error) {
       this.#abandon(error);
@@ -217,7 +217,7 @@ export class DumpChannel {
         dump.attempt++;
         dump.failure = undefined;
         dump.reset();
-        // The rest of this datagram is still to be read.
+        // Later, because the rest of this datagram is still being read.
         soon(() => {
           if (this.#current === dump) this.#start();
         });
@@ -229,11 +229,11 @@ export class DumpChannel {
     const failure = error ?? dump.failure;
     if (failure === undefined) dump.resolve();
     else dump.reject(failure);
-    // Not from here: the socket is still being read.
+    // Later, because the socket is still being read.
     soon(() => this.#startNext());
   }
 
-  /** The kernel may go on with a dump that we gave up, and would refuse the next: a new socket is the way out. */
+  /** Opens a new socket: on the old one the kernel may continue the abandoned dump and reject the next. */
   #abandon(error: unknown): void {
     this.#socket?.close();
     this.#socket = undefined;
@@ -249,7 +249,7 @@ export class DumpChannel {
     this.#socket?.receive();
     if (this.#current !== dump) return;
     if (this.#heard) this.#await(dump);
-    // The timer may be that of the dump before.
+    // The timer may be that of the previous dump.
     else if (this.#due > now()) this.#deadline.arm(this.#due);
     else this.#abandon(new NetlinkTimeoutError(dump.options.timeout));
   }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** Netlink speaks the host's byte order; the choice is made once, when the module loads. */
+/** Numbers in host byte order, as netlink uses them. The order is determined once, when the module loads. */
 
 export interface HostOrder {
   readU16(buffer: Uint8Array, at: number): number;
@@ -12,8 +12,8 @@ export interface HostOrder {
 }
 
 /**
- * Byte by byte: Buffer's own methods check what the readers have checked before, and dumps are long. Who writes has
- * reserved the room, and cuts numbers to their size.
+ * Byte by byte: Buffer's methods repeat bounds checks that the readers have made, and dumps are long. Writers reserve
+ * the space beforehand; numbers are truncated to their size.
  */
 const little: HostOrder = {
   readU16: (buffer, at) => (buffer[at] as number) | ((buffer[at + 1] as number) << 8),

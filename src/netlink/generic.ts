@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-/** Generic netlink: families found by name, commands and dumps of a family. */
-import { LvsdError, NetlinkError } from '../base/errors.ts';
+/** Generic netlink: resolves families by name, sends their commands, reads their dumps. */
+import { isErrno } from '../base/errno.ts';
+import { EXIT, LvsdError, type NetlinkError } from '../base/errors.ts';
 import { NetlinkClient, type NetlinkClientOptions, type RequestOptions } from './client.ts';
 import {
   CTRL_ATTR_FAMILY_ID,
@@ -11,7 +12,6 @@ import {
   CTRL_ATTR_MCAST_GRP_NAME,
   CTRL_ATTR_VERSION,
   CTRL_CMD_GETFAMILY,
-  ENOENT,
   GENL_HDRLEN,
   GENL_ID_CTRL,
   NETLINK_GENERIC,
@@ -29,14 +29,19 @@ export interface GenericFamily {
   readonly groups: ReadonlyMap<string, number>;
 }
 
-/** The kernel knows no such family: its module is not loaded, and could not be. */
+/** The kernel has no such family: its module is not loaded and could not be loaded. */
 export class UnknownFamilyError extends LvsdError {
-  constructor(name: string) {
-    super('ERR_LVSD_UNKNOWN_FAMILY', `the kernel has no generic netlink family ${name}`);
+  constructor(name: string, message = `the kernel has no generic netlink family ${name}; load its module`) {
+    super('ERR_LVSD_UNKNOWN_FAMILY', message, EXIT.KERNEL_LACKS);
   }
 }
 
-/** One message of a family: `command` and a cursor over its attributes. */
+export interface GenericNetlinkOptions extends NetlinkClientOptions {
+  /** Message of UnknownFamilyError, if the caller can say more than the default. */
+  unknownFamily?: string;
+}
+
+/** One message of a family: its command and a cursor over its attributes. */
 export interface GenericMessage {
   readonly command: number;
   readonly attributes: AttributeReader;
@@ -51,12 +56,14 @@ export class GenericNetlink {
   readonly #client: NetlinkClient;
   readonly #families = new Map<string, Promise<GenericFamily>>();
   readonly #resolved = new Map<string, GenericFamily>();
+  readonly #unknownFamily: string | undefined;
 
-  constructor(options: NetlinkClientOptions = {}) {
+  constructor({ unknownFamily, ...options }: GenericNetlinkOptions = {}) {
+    this.#unknownFamily = unknownFamily;
     this.#client = new NetlinkClient(NETLINK_GENERIC, options);
   }
 
-  /** Finds a family; the kernel may load its module for that. Remembered until it proves wrong. */
+  /** Resolves a family, for which the kernel may load its module. Cached until a request with its id fails. */
   family(name: string): Promise<GenericFamily> {
     let found = this.#families.get(name);
     if (!found) {
@@ -70,7 +77,7 @@ export class GenericNetlink {
     return found;
   }
 
-  /** Sends a command and resolves with the messages that came before its ack, each made by `decode`. */
+  /** Sends a command and resolves with its answers, each converted by `decode`. */
   async request<T = never>(
     name: string,
     command: number,
@@ -88,18 +95,18 @@ export class GenericNetlink {
     });
   }
 
-  /** Sends a command that is answered by its ack alone; made for thousands of them. */
+  /** Sends a command that has no answer but an ack. Cheaper than `request`, for large numbers. */
   command(name: string, command: number, write: WriteAttributes): Promise<void> {
     const family = this.#resolved.get(name);
     if (!family) return this.request(name, command, write).then(() => {});
     return this.#client
       .request(family.id, header(family, command, write))
       .catch((error: unknown) =>
-        this.#again(name, family, error, (fresh) => this.#client.request(fresh.id, header(fresh, command, write))),
+        this.#retry(name, family, error, (fresh) => this.#client.request(fresh.id, header(fresh, command, write))),
       );
   }
 
-  /** Sends finished messages, of which the last alone asks for its ack: the errors, by the place of the message. */
+  /** Sends encoded messages, of which only the last requests an ack. Resolves with errors by message index. */
   sendAll(messages: Buffer): Promise<ReadonlyMap<number, NetlinkError>> {
     return this.#client.sendAll(messages);
   }
@@ -135,7 +142,7 @@ export class GenericNetlink {
     return items;
   }
 
-  /** Listens to multicast groups of a family; the view given to the handlers is the whole message. */
+  /** Subscribes to multicast groups of a family. Handlers receive whole messages. */
   async subscribe(name: string, groups: readonly string[], handlers: NotificationHandlers): Promise<Subscription> {
     const family = await this.family(name);
     const ids = groups.map((group) => {
@@ -151,23 +158,23 @@ export class GenericNetlink {
     this.#client.close();
   }
 
-  /** Modules come back under another id: on ENOENT look again, and try again only if the id has changed. */
+  /** A reloaded module gets a new family id: on ENOENT, resolves again and retries only if the id has changed. */
   async #withFamily<T>(name: string, act: (family: GenericFamily) => Promise<T>): Promise<T> {
     const family = await this.family(name);
     try {
       return await act(family);
     } catch (error) {
-      return this.#again(name, family, error, act);
+      return this.#retry(name, family, error, act);
     }
   }
 
-  async #again<T>(
+  async #retry<T>(
     name: string,
     family: GenericFamily,
     error: unknown,
     act: (family: GenericFamily) => Promise<T>,
   ): Promise<T> {
-    if (!(error instanceof NetlinkError) || error.errno !== ENOENT) throw error;
+    if (!isErrno(error, 'ENOENT')) throw error;
     this.#families.delete(name);
     const fresh = await this.family(name);
     if (fresh.id === family.id) throw error;
@@ -183,11 +190,11 @@ export class GenericNetlink {
         { onReply: (view) => families.push(readFamily(genericMessage(view).attributes)) },
       );
     } catch (error) {
-      if (error instanceof NetlinkError && error.errno === ENOENT) throw new UnknownFamilyError(name);
+      if (isErrno(error, 'ENOENT')) throw new UnknownFamilyError(name, this.#unknownFamily);
       throw error;
     }
     const [family] = families;
-    if (!family) throw new UnknownFamilyError(name);
+    if (!family) throw new UnknownFamilyError(name, this.#unknownFamily);
     return family;
   }
 }
@@ -200,7 +207,7 @@ function collect<T>(items: T[], item: T | undefined): void {
   if (item !== undefined) items.push(item);
 }
 
-/** Takes the generic header off a message. */
+/** Parses the generic header of a message. */
 export function genericMessage(view: MessageView): GenericMessage {
   const attributes = view.attributes(GENL_HDRLEN);
   return { command: view.buffer[view.start] ?? 0, attributes };

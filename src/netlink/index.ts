@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** `lvsd/generic-netlink`: netlink for Node, with the kernel's own words in its errors. */
+/** `lvsd/generic-netlink`: netlink for Node; errors carry the kernel's own messages. */
 export { type Decoded, decodeTable, encodeTable, type Table } from './attributes.ts';
 export { NetlinkClient, type NetlinkClientOptions, type RequestOptions } from './client.ts';
 export {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-/** Multicast groups, on a socket of their own: a storm of events neither delays nor loses an answer. */
+/** Multicast groups, on a separate socket, so that a burst of events neither delays nor loses answers. */
 import type { NetlinkOverrunError } from '../base/errors.ts';
 import type { MessageView } from './reader.ts';
 import { NetlinkSocket, type NetlinkSocketOptions } from './socket.ts';
 
 export interface NotificationHandlers {
-  /** The view is only good during the call. */
+  /** The view is valid only during the call. */
   message(view: MessageView): void;
   /** Events were lost: read the state again. */
   overrun(error: NetlinkOverrunError): void;
@@ -36,7 +36,7 @@ export class Subscription {
     return this.#socket.portId;
   }
 
-  /** Whether waiting for events keeps the process alive; it does at first. */
+  /** Whether waiting for events keeps the process alive. The default is that it does. */
   hold(held: boolean): void {
     this.#socket.hold(held);
   }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** Reads messages and attributes where they lie. One cursor walks a whole dump; nothing is copied before it is asked for. */
+/** Reads messages and attributes in place. One cursor walks a whole dump; values are copied only on request. */
 import { MalformedError } from '../base/errors.ts';
 import { NLA_HDRLEN, NLA_TYPE_MASK, NLMSG_HDRLEN } from './constants.ts';
 import { host } from './endian.ts';
@@ -8,13 +8,13 @@ const SHORT = 32;
 
 /** A cursor over the attributes between two offsets: `while (reader.next()) switch (reader.type) ...`. */
 export class AttributeReader {
-  /** Of the current attribute: its type without flags, where its payload starts, how long that is. */
+  /** The current attribute: type without flags, offset and length of its payload. */
   type = 0;
   start = 0;
   length = 0;
-  /** Where all of them lie; the next message will lie there as well. */
+  /** The receive buffer, which is reused for later messages. */
   readonly buffer: Buffer;
-  /** Where the next attribute starts, and where the last one ends. */
+  /** Offset of the next attribute, and the end of the last one. */
   position: number;
   readonly end: number;
 
@@ -24,7 +24,7 @@ export class AttributeReader {
     this.end = end;
   }
 
-  /** Moves on; false at the end. Throws MalformedError when an attribute does not fit. */
+  /** Advances to the next attribute; false at the end. Throws MalformedError if an attribute does not fit. */
   next(): boolean {
     const at = this.position;
     if (at + NLA_HDRLEN > this.end) return false;
@@ -71,7 +71,7 @@ export class AttributeReader {
   /** Up to the first NUL, if there is one. */
   string(): string {
     const end = this.start + this.length;
-    // Names are short and ASCII. Anything else is for Buffer to read.
+    // Fast path for short ASCII names; Buffer decodes the rest.
     let text = '';
     for (let at = this.start; at < end; at++) {
       const byte = this.buffer[at] as number;
@@ -88,15 +88,15 @@ export class AttributeReader {
     return payload.toString('utf8', 0, nul < 0 ? payload.length : nul);
   }
 
-  /** A copy: the buffer is used again for the next messages. */
+  /** A copy, because the buffer is reused for later messages. */
   bytes(): Uint8Array {
-    // For a few bytes a loop costs less than a view.
+    // For few bytes, a loop is cheaper than creating a view.
     const copy = new Uint8Array(this.length);
     for (let i = 0; i < this.length; i++) copy[i] = this.buffer[this.start + i] ?? 0;
     return copy;
   }
 
-  /** All of the union; the caller knows the family. */
+  /** The whole union; the caller knows the family. */
   inet(): Uint8Array {
     return this.bytes();
   }
@@ -111,7 +111,7 @@ export class AttributeReader {
   }
 }
 
-/** One message in a receive buffer; the same object serves every message, so keep nothing of it. */
+/** One message in a receive buffer. The object is reused for every message: do not keep it. */
 export class MessageView {
   type = 0;
   flags = 0;
@@ -130,7 +130,7 @@ export class MessageView {
     this.#limit = end;
   }
 
-  /** Moves to the next message of the datagram; false at the end. Throws MalformedError when one does not fit. */
+  /** Advances to the next message of the datagram; false at the end. Throws MalformedError if one does not fit. */
   next(): boolean {
     const at = this.#next;
     const left = this.#limit - at;

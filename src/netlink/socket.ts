@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-/** One netlink socket: opened with the options that we always want, drained the one way that loses nothing. */
+/** One netlink socket: sets its options, receives, and reports overruns. */
+import { isErrno } from '../base/errno.ts';
 import { MalformedError, NetlinkOverrunError } from '../base/errors.ts';
-import { isSystemError, type NativeSocket, native, READABLE } from '../base/native.ts';
+import { type NativeSocket, native, READABLE } from '../base/native.ts';
 import {
   AF_NETLINK,
-  ENOBUFS,
   MSG_TRUNC,
   NETLINK_ADD_MEMBERSHIP,
   NETLINK_CAP_ACK,
@@ -20,33 +20,33 @@ import {
 import { host } from './endian.ts';
 import { MessageView } from './reader.ts';
 
-/** A dump skb holds at most 32 KiB; twice that leaves room for single large answers. */
+/** A dump skb holds at most 32 KiB; twice that leaves room for large single answers. */
 const SLOT_SIZE = 65536;
 const INFO_WORDS = 4;
 const RECEIVE_BUFFER = 4 << 20;
-/** Rounds of recvmmsg in one go, so that a storm of notifications cannot keep the event loop. */
+/** Rounds of recvmmsg per call, so that a burst of notifications does not block the event loop. */
 const ROUNDS = 64;
 
 export interface NetlinkSocketOptions {
   /** Path of the network namespace to open the socket in; default: the caller's. */
   netns?: string | undefined;
-  /** Messages of one system call. */
+  /** Messages per system call. */
   slots?: number | undefined;
-  /** Bytes that the kernel may queue for us. More than rmem_max needs CAP_NET_ADMIN; without it we get rmem_max. */
+  /** Receive buffer in bytes. More than rmem_max requires CAP_NET_ADMIN; without it the limit is rmem_max. */
   receiveBuffer?: number | undefined;
 }
 
 export interface NetlinkHandlers {
-  /** A whole datagram, which may hold many messages; true: it is dealt with, and `message` is not called for them. */
+  /** A whole datagram, which may hold many messages. True if handled: `message` is then not called for them. */
   datagram?(data: Buffer, start: number, end: number): boolean;
   message(view: MessageView): void;
-  /** The kernel dropped messages; called once everything that it had kept is read. */
+  /** The kernel dropped messages. Called after all remaining ones have been read. */
   overrun(error: NetlinkOverrunError): void;
-  /** The socket is of no more use, and closed. */
+  /** The socket has failed and is closed. */
   failed(error: Error): void;
 }
 
-/** struct sockaddr_nl with the given port id: 0 is the kernel, and to bind: choose one. */
+/** struct sockaddr_nl. Port id 0 is the kernel, and on bind lets the kernel choose one. */
 function netlinkAddress(portId: number): Buffer {
   const address = Buffer.allocUnsafeSlow(12);
   host.writeU32(address, 0, 0);
@@ -75,7 +75,7 @@ export class NetlinkSocket {
       for (const option of [NETLINK_EXT_ACK, NETLINK_CAP_ACK, NETLINK_GET_STRICT_CHK])
         this.#socket.setsockopt(SOL_NETLINK, option, 1);
       this.#socket.bind(netlinkAddress(0));
-      // Connected to the kernel, so that no other process can slip an answer in.
+      // Connected to the kernel, so that other processes cannot send answers.
       this.#socket.connect(netlinkAddress(0));
       this.#socket.watch(READABLE, () => this.receive());
       this.#socket.unref();
@@ -93,7 +93,7 @@ export class NetlinkSocket {
     }
   }
 
-  /** Our address among the netlink sockets of this protocol. */
+  /** The port id, unique among the netlink sockets of this protocol. */
   get portId(): number {
     return host.readU32(this.#socket.getsockname(), 4);
   }
@@ -102,7 +102,7 @@ export class NetlinkSocket {
     return this.#socket.fd < 0;
   }
 
-  /** Sends whole messages; false when the socket would block. */
+  /** Sends whole messages; false if the socket would block. */
   send(messages: Uint8Array): boolean {
     return this.#socket.send(messages) >= 0;
   }
@@ -115,7 +115,7 @@ export class NetlinkSocket {
     this.#socket.setsockopt(SOL_NETLINK, NETLINK_DROP_MEMBERSHIP, group);
   }
 
-  /** Keeps the process alive while something is awaited. */
+  /** Whether the socket keeps the process alive. */
   hold(held: boolean): void {
     if (held) this.#socket.ref();
     else this.#socket.unref();
@@ -126,9 +126,9 @@ export class NetlinkSocket {
   }
 
   /**
-   * Reads what is there. The event loop calls it; callers may too, right after a send: the kernel answers most
-   * requests before sendmsg(2) returns. After an overrun the kernel drops everything more until the queue is
-   * empty, so nothing is reported, and nothing should be sent, before that.
+   * Reads all pending messages. Called by the event loop, and by callers directly after a send, because the kernel
+   * answers most requests before sendmsg(2) returns. After an overrun the kernel drops further messages until the queue
+   * is empty, so the overrun is reported, and new requests are sent, only then.
    */
   receive(): void {
     if (this.#receiving) return;
@@ -149,13 +149,13 @@ export class NetlinkSocket {
     }
   }
 
-  /** Messages received; -1 for an overrun noticed. */
+  /** Number of messages received; -1 for an overrun. */
   #receiveSome(): number {
     let count: number;
     try {
       count = this.#socket.receive(this.#data, this.#info);
     } catch (error) {
-      if (!isSystemError(error) || error.errno !== -ENOBUFS) throw error;
+      if (!isErrno(error, 'ENOBUFS')) throw error;
       this.#overrun = true;
       return -1;
     }

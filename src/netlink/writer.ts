@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** Builds one netlink message at a time in a buffer that is used again and grows when it must. */
+/** Builds one netlink message at a time in a buffer that is reused and grows on demand. */
 import { GENL_HDRLEN, NLA_F_NESTED, NLA_HDRLEN, NLMSG_HDRLEN } from './constants.ts';
 import { host } from './endian.ts';
 
@@ -22,7 +22,7 @@ export class MessageWriter {
   #buffer = Buffer.allocUnsafeSlow(INITIAL_SIZE);
   #position = 0;
 
-  /** Starts a message. Its sequence number is written when it is sent. */
+  /** Starts a message. The sequence number is written at sending. */
   begin(type: number, flags: number): this {
     this.#position = 0;
     this.#reserve(NLMSG_HDRLEN);
@@ -44,7 +44,7 @@ export class MessageWriter {
     return this;
   }
 
-  /** Bytes that are no attribute: a family's fixed header, such as struct ifaddrmsg. */
+  /** Bytes outside attributes: the fixed header of a family, such as struct ifaddrmsg. */
   raw(bytes: Uint8Array): this {
     const padded = (bytes.length + 3) & ~3;
     this.#reserve(padded);
@@ -97,16 +97,16 @@ export class MessageWriter {
     return this;
   }
 
-  /** An address of 4 or 16 bytes, filled up with zeros to 16. */
+  /** An address of 4 or 16 bytes, padded with zeros to 16. */
   inet(type: number, value: Uint8Array): this {
     const at = this.#attribute(type, INET_SIZE);
     for (let i = 0; i < INET_SIZE; i++) this.#buffer[at + i] = i < value.length ? (value[i] as number) : 0;
     return this;
   }
 
-  /** With the closing NUL that the kernel's NLA_STRING expects. */
+  /** With the terminating NUL that the kernel's NLA_STRING expects. */
   string(type: number, value: string): this {
-    // What is longer, or not ASCII, is written by Buffer.
+    // Fast path for short ASCII strings; Buffer encodes the rest.
     const short = value.length <= SHORT && isAscii(value);
     const length = short ? value.length : Buffer.byteLength(value);
     const at = this.#attribute(type, length + 1);
@@ -116,7 +116,7 @@ export class MessageWriter {
     return this;
   }
 
-  /** Opens a nest and returns what `endNest` wants. */
+  /** Opens a nest and returns the argument of `endNest`. */
   beginNest(type: number): number {
     return this.#attribute(type | NLA_F_NESTED, 0) - NLA_HDRLEN;
   }
@@ -126,7 +126,7 @@ export class MessageWriter {
     return this;
   }
 
-  /** The finished message, a copy of its own. */
+  /** The finished message, as a copy. */
   finish(): Buffer {
     host.writeU32(this.#buffer, this.#position, 0);
     const message = Buffer.allocUnsafeSlow(this.#position);

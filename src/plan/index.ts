@@ -7,6 +7,5 @@ export { type Concerns, drift } from './drift.ts';
 export { sameKey } from './keys.ts';
 export type { Changer } from './operation.ts';
 export { readActual, readService } from './read.ts';
-export { RefusedError } from './refusals.ts';
 export { addressText, destinationText, endpointText, serviceText } from './texts.ts';
 export type * from './types.ts';

@@ -3,7 +3,8 @@
  * One operation as a request. Where the kernel says that the table is not what the plan took it for, the table decides:
  * it is read again, and either is as wanted by now, or takes the request that fits.
  */
-import { KernelLacksError, NetlinkError } from '../base/errors.ts';
+import { type ErrnoName, isErrno } from '../base/errno.ts';
+import { KernelLacksError } from '../base/errors.ts';
 import type { DestinationConfig, Ipvs, Service, ServiceConfig, ServiceKey } from '../ipvs/index.ts';
 import type { Addresses } from '../net/index.ts';
 import { DESTINATION_ASPECTS, SERVICE_ASPECTS, SERVICE_FLAGS, same } from './fields.ts';
@@ -33,10 +34,6 @@ export type KernelTable = Pick<
   | 'setTimeouts'
 >;
 
-const ENOENT = 2;
-const ESRCH = 3;
-const EEXIST = 17;
-
 /** Throws the kernel's error (NetlinkError), KernelLacksError, or that of the addresses (LvsdError). */
 export function carryOut(operation: Operation, { ipvs, addresses }: Changer): Promise<unknown> {
   switch (operation.op) {
@@ -49,15 +46,18 @@ export function carryOut(operation: Operation, { ipvs, addresses }: Changer): Pr
     case 'set-service':
       return setService(ipvs, operation.service, operation.was);
     case 'delete-service':
-      return unless([ESRCH], ipvs.deleteService(operation.service));
+      return unless(['ESRCH'], ipvs.deleteService(operation.service));
     case 'add-local-address':
       // EEXIST: it is there, and does not drain.
-      return unless([EEXIST], ipvs.addLocalAddress(operation.service, operation.address));
+      return unless(['EEXIST'], ipvs.addLocalAddress(operation.service, operation.address));
     // ESRCH: it went with its service.
     case 'drain-local-address':
-      return unless([ENOENT, ESRCH], ipvs.deleteLocalAddress(operation.service, operation.address, { drain: true }));
+      return unless(
+        ['ENOENT', 'ESRCH'],
+        ipvs.deleteLocalAddress(operation.service, operation.address, { drain: true }),
+      );
     case 'delete-local-address':
-      return unless([ENOENT, ESRCH], ipvs.deleteLocalAddress(operation.service, operation.address));
+      return unless(['ENOENT', 'ESRCH'], ipvs.deleteLocalAddress(operation.service, operation.address));
     case 'add-destination':
       return ipvs
         .addDestination(operation.service, operation.destination)
@@ -67,18 +67,18 @@ export function carryOut(operation: Operation, { ipvs, addresses }: Changer): Pr
         .setDestination(operation.service, operation.destination)
         .catch((error: unknown) => fitDestination(ipvs, operation.service, operation.destination, error));
     case 'delete-destination':
-      return unless([ENOENT, ESRCH], ipvs.deleteDestination(operation.service, operation.destination));
+      return unless(['ENOENT', 'ESRCH'], ipvs.deleteDestination(operation.service, operation.destination));
     case 'set-timeouts':
       return ipvs.setTimeouts(operation.timeouts);
   }
 }
 
 /** What is to go and is gone already, what is to come and is there, is as wanted. */
-async function unless(errnos: readonly number[], request: Promise<void>): Promise<void> {
+async function unless(errnos: readonly ErrnoName[], request: Promise<void>): Promise<void> {
   try {
     await request;
   } catch (error) {
-    if (!errnos.some((errno) => isErrno(error, errno))) throw error;
+    if (!isErrno(error, ...errnos)) throw error;
   }
 }
 
@@ -87,7 +87,7 @@ async function addService(ipvs: KernelTable, service: DesiredService): Promise<v
   try {
     await ipvs.addService(plainService(service));
   } catch (error) {
-    if (!isErrno(error, EEXIST)) throw error;
+    if (!isErrno(error, 'EEXIST')) throw error;
     const was = await ipvs.service(service);
     if (!same(SERVICE_ASPECTS, service, was)) await setService(ipvs, service, was);
   }
@@ -106,7 +106,7 @@ async function fitDestination(
   wanted: DestinationConfig,
   error: unknown,
 ): Promise<void> {
-  if (!isErrno(error, EEXIST) && !isErrno(error, ENOENT)) throw error;
+  if (!isErrno(error, 'EEXIST', 'ENOENT')) throw error;
   const there = (await ipvs.destinations(service)).find(
     ({ address, port }) => port === wanted.port && sameBytes(address, wanted.address),
   );
@@ -128,8 +128,4 @@ export function plainService(service: DesiredService): ServiceConfig {
   const flags = service.flags & SERVICE_FLAGS;
   // One literal: a start has ten thousand of them.
   return { family, protocol, address, port, fwmark, scheduler, flags, timeout, netmask, peName, portMin, portMax };
-}
-
-function isErrno(error: unknown, errno: number): boolean {
-  return error instanceof NetlinkError && error.errno === errno;
 }

@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: MIT
-/** The kernel's table and the addresses of the devices, as one picture. */
-import { NetlinkError } from '../base/errors.ts';
+/** Reads the kernel's table and the addresses of the devices. */
+import { isErrno } from '../base/errno.ts';
 import type { Ipvs, Service, ServiceKey } from '../ipvs/index.ts';
 import type { Addresses } from '../net/index.ts';
 import type { Actual, ActualService } from './types.ts';
 
-const ESRCH = 3;
-
 /**
- * Everything that is there. Where the kernel counts its changes and `previous` has the same count, its services and
- * timeouts are taken over instead of being read again: of their figures then only those of local addresses that drain
- * are fresh.
+ * The whole state. If the kernel counts its changes and `previous` has the same count, its services and timeouts are
+ * reused: of their counters, only those of draining local addresses are then up to date.
  */
 export async function readActual(ipvs: Ipvs, addresses: Addresses, previous?: Actual): Promise<Actual> {
   const [{ generation }, found] = await Promise.all([ipvs.info(), addresses.list()]);
@@ -27,12 +24,12 @@ export async function readActual(ipvs: Ipvs, addresses: Addresses, previous?: Ac
   };
 }
 
-/** One service with all that belongs to it; undefined: there is none. */
+/** One service with its real servers and local addresses; undefined if it does not exist. */
 export async function readService(ipvs: Ipvs, key: ServiceKey): Promise<ActualService | undefined> {
   try {
     return await completed(ipvs, await ipvs.service(key));
   } catch (error) {
-    if (error instanceof NetlinkError && error.errno === ESRCH) return undefined;
+    if (isErrno(error, 'ESRCH')) return undefined;
     throw error;
   }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** Connecting a TCP socket that leaves nothing behind: it is closed by a reset, and nothing stays in TIME_WAIT. */
 import { endianness } from 'node:os';
-import { errnoName } from '../../base/errors.ts';
+import { ERRNO, errnoName } from '../../base/errno.ts';
 import { type CONNECT_STEPS, isSystemError, type NativeSocket, native, WRITABLE } from '../../base/native.ts';
 import type { Target } from '../types.ts';
 import { inconclusive, type Verdict } from '../verdict.ts';
@@ -17,7 +17,6 @@ const SO_ERROR = 4;
 const SO_LINGER = 13;
 const SO_MARK = 36;
 const IP_BIND_ADDRESS_NO_PORT = 24;
-const EINPROGRESS = 115;
 
 /** struct linger { l_onoff = 1, l_linger = 0 }: close() sends a RST. */
 const LINGER_NONE = new Uint8Array(new Int32Array([1, 0]).buffer);
@@ -104,7 +103,7 @@ export function stepVerdict(step: ConnectStep, code: string, mark: number): Verd
 
 function connect(socket: NativeSocket, { address }: Endpoint): Verdict | undefined {
   const error = socket.tryConnect(address);
-  return error === 0 || error === EINPROGRESS ? undefined : errorVerdict(errnoName(error));
+  return error === 0 || error === ERRNO.EINPROGRESS ? undefined : errorVerdict(errnoName(error));
 }
 
 function watch(

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** The exchange of an http check, on a socket of the addon: half the cost of Node's streams. */
-import { errnoName } from '../../base/errors.ts';
+import { errnoName } from '../../base/errno.ts';
 import { isSystemError, type NativeSocket, READABLE, WRITABLE } from '../../base/native.ts';
 import { errorVerdict } from '../common/errors.ts';
 import type { Verdict } from '../verdict.ts';

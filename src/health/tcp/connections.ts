@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** Connections that only have to come about: what ends in one turn of the event loop is heard of in one go. */
-import { errnoName } from '../../base/errors.ts';
+import { errnoName } from '../../base/errno.ts';
 import { CONNECT_STEPS, type NativeConnector, native } from '../../base/native.ts';
 import { type Endpoint, stepVerdict } from '../common/dial.ts';
 import { errorVerdict } from '../common/errors.ts';
