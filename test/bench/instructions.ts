@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Runs in the lab with --icount, where the clock counts instructions: what a balancer spends on a packet of an
-// established connection. Writes $LAB_OUT/instructions.json.
+// Runs in the lab with --icount, where the clock counts instructions: those that a balancer spends on a packet of an
+// established connection, on the opening of a connection, and on a whole short one; and the memory of a connection.
+// Writes $LAB_OUT/instructions.json.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type Namespace, Topology } from '../../lab/topology.ts';
@@ -16,6 +17,9 @@ const directions = ['in', 'out'] as const;
 const packets = Number(process.env.BENCH_PACKETS ?? 1000);
 const rounds = Number(process.env.BENCH_ROUNDS ?? 7);
 const lengths = [64, 1400];
+/** Connections of one round, and of the one that counts memory. */
+const opened = 100;
+const held = 4000;
 const vip = '10.99.0.10';
 const server = '10.31.4.2';
 const laddr = '10.31.3.101';
@@ -108,10 +112,19 @@ class Connection {
     return done ? '' : value;
   }
 
+  private async ask(command: string): Promise<number> {
+    this.child.stdin?.write(`${command}\n`);
+    return Number((await this.line()).split(' ')[1]);
+  }
+
   /** Instructions for each packet of one round. */
   async round(direction: string): Promise<number> {
-    this.child.stdin?.write(`${direction}\n`);
-    return Number((await this.line()).split(' ')[1]) / packets;
+    return (await this.ask(direction)) / packets;
+  }
+
+  /** Instructions for each of `count` more connections: all their segments, from the senders to the other side. */
+  async connections(what: 'open' | 'whole', count: number): Promise<number> {
+    return (await this.ask(`${what} ${count}`)) / count;
   }
 
   close(): void {
@@ -169,16 +182,64 @@ function judge(costs: Record<Mode, number[]>) {
   return Object.fromEntries(keys.map((key) => [key, spread(each.map((one) => one[key]))]));
 }
 
+const translated = ['plain', 'nat', 'fullnat'] as const;
+type Translated = (typeof translated)[number];
+
+/** What an opening, or a whole connection, costs more than through a router, and the ratio of the two methods. */
+async function measureConnections(sites: Record<Mode, Site>) {
+  const results = [];
+  for (const what of ['open', 'whole'] as const) {
+    const costs: Record<Translated, number[]> = { plain: [], nat: [], fullnat: [] };
+    const senders = {} as Record<Translated, Connection>;
+    for (const mode of translated) {
+      senders[mode] = await Connection.open(sites[mode], mode, 64);
+      await senders[mode].connections(what, opened);
+    }
+    for (let i = 0; i < rounds; i += 1) {
+      for (const mode of translated) costs[mode].push(await senders[mode].connections(what, opened));
+      process.stderr.write(`bench: instructions: ${what}, round ${i + 1} of ${rounds}\n`);
+    }
+    for (const mode of translated) senders[mode].close();
+    const each = costs.plain.map((plain, i) => {
+      const nat = (costs.nat[i] ?? Number.NaN) - plain;
+      const fullnat = (costs.fullnat[i] ?? Number.NaN) - plain;
+      return { forwarding: plain, nat, fullnat, ratio: fullnat / nat };
+    });
+    const keys = ['forwarding', 'nat', 'fullnat', 'ratio'] as const;
+    const spreads = Object.fromEntries(keys.map((key) => [key, spread(each.map((one) => one[key]))]));
+    results.push({ what, connections: opened, rounds, ...spreads });
+  }
+  return results;
+}
+
+/** Bytes that the kernel's slabs have now (proc(5), meminfo: Slab). */
+const slab = () => Number(/^Slab:\s+(\d+) kB$/m.exec(readFileSync('/proc/meminfo', 'utf8'))?.[1]) * 1024;
+
+/** Bytes of slab for each open connection, beyond what the same segments leave behind on a router. */
+async function measureMemory(sites: Record<Mode, Site>) {
+  const grown = {} as Record<Translated, number>;
+  for (const mode of translated) {
+    const sender = await Connection.open(sites[mode], mode, 64);
+    const before = slab();
+    await sender.connections('open', held);
+    grown[mode] = (slab() - before) / held;
+    sender.close();
+  }
+  const [nat, fullnat] = [grown.nat - grown.plain, grown.fullnat - grown.plain];
+  return [{ connections: held, nat, fullnat, ratio: fullnat / nat }];
+}
+
 const topology = new Topology();
 try {
   const sites = Object.fromEntries(modes.map((mode) => [mode, site(topology, mode)])) as Record<Mode, Site>;
-  const results = [];
+  const segments = [];
   for (const length of lengths) {
     const costs = await measure(sites, length);
     for (const direction of directions) {
-      results.push({ direction, length, packets, rounds, ...judge(costs[direction]) });
+      segments.push({ direction, length, packets, rounds, ...judge(costs[direction]) });
     }
   }
+  const results = { segments, connections: await measureConnections(sites), memory: await measureMemory(sites) };
   writeFileSync(join(process.env.LAB_OUT ?? '.', 'instructions.json'), `${JSON.stringify(results, null, 2)}\n`);
 } finally {
   await topology.destroy();

@@ -7,9 +7,14 @@
  * Opens one TCP connection from CLIENT to DEST:PORT: SYN, SYN-ACK and so on are written as frames to the devices that
  * face the balancer (OUTMAC and INMAC are its addresses there), and read back on the other side, so it works through
  * whatever the balancer does to addresses and numbers. Data goes both ways once, and is compared.
- * Then, for each line read from stdin, it sends PACKETS segments of that connection with LENGTH bytes of data each, one
- * after the other, ROUNDS times in the direction that the line names (`in` from the client, `out` from the real
- * server), and writes a line for each round: DIRECTION NANOSECONDS. The clock is CLOCK_MONOTONIC_RAW.
+ * Then it reads commands from stdin, one a line:
+ *
+ *	in | out	sends PACKETS segments of that connection with LENGTH bytes of data each, one after the other, ROUNDS
+ *			times, from the client or from the real server
+ *	open N		opens N more connections, each from a client port of its own: SYN, SYN-ACK, ACK
+ *	whole N		the same, and each carries 100 bytes both ways and is closed by a FIN of either side: 9 segments
+ *
+ * For each round it writes a line: COMMAND NANOSECONDS. The clock is CLOCK_MONOTONIC_RAW.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -30,7 +35,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_DATA = 1400, WARM_UP = 200 };
+enum { MAX_DATA = 1400, WARM_UP = 200, FIRST_PORT = 10000, PORTS = 50000 };
 
 struct frame {
 	struct ether_header eth;
@@ -107,9 +112,12 @@ static uint8_t *put32(uint8_t *p, uint32_t value)
 	return p + 4;
 }
 
+/* Flags of a segment, as build() and pass() take them. */
+enum { SYN = 1, ACK = 2, FIN = 4 };
+
 /* Builds the side's next segment; returns the frame's length. Like Linux: MSS, SACK and timestamps with SYN, else
  * timestamps. Data is the bytes 0, 1, 2, ... */
-static size_t build(const struct side *s, struct frame *f, bool syn, bool ack, size_t length)
+static size_t build(const struct side *s, struct frame *f, int flags, size_t length)
 {
 	uint8_t *p = f->rest;
 	size_t tcplen;
@@ -118,7 +126,7 @@ static size_t build(const struct side *s, struct frame *f, bool syn, bool ack, s
 	memcpy(f->eth.ether_dhost, s->mac, 6);
 	memcpy(f->eth.ether_shost, "\x02\0\0\0\0\1", 6);
 	f->eth.ether_type = htons(ETHERTYPE_IP);
-	if (syn) {
+	if (flags & SYN) {
 		p = put32(p, 2u << 24 | 4 << 16 | 1460);
 		p = put32(p, 4u << 24 | 2 << 16 | 8 << 8 | 10);
 	} else {
@@ -133,9 +141,10 @@ static size_t build(const struct side *s, struct frame *f, bool syn, bool ack, s
 	f->tcp.source = s->sport;
 	f->tcp.dest = s->dport;
 	f->tcp.seq = htonl(s->seq);
-	f->tcp.ack_seq = htonl(ack ? s->ack : 0);
-	f->tcp.syn = syn;
-	f->tcp.ack = ack;
+	f->tcp.ack_seq = htonl(flags & ACK ? s->ack : 0);
+	f->tcp.syn = !!(flags & SYN);
+	f->tcp.ack = !!(flags & ACK);
+	f->tcp.fin = !!(flags & FIN);
 	f->tcp.psh = length > 0;
 	f->tcp.window = htons(64000);
 
@@ -158,7 +167,7 @@ static void send_frame(const struct side *s, const struct frame *f, size_t lengt
 }
 
 /* Waits for the segment that the other side sent, and learns from it what this side must answer. */
-static void receive(struct side *s, bool syn, size_t length)
+static void receive(struct side *s, int flags, size_t length)
 {
 	struct frame f;
 
@@ -170,7 +179,7 @@ static void receive(struct side *s, bool syn, size_t length)
 
 		if (got < 0) fail("no segment came through");
 		if (from.sll_pkttype == PACKET_OUTGOING || (size_t)got < sizeof(f) - sizeof(f.rest)) continue;
-		if (f.eth.ether_type != htons(ETHERTYPE_IP) || f.ip.protocol != IPPROTO_TCP || f.tcp.syn != syn) continue;
+		if (f.eth.ether_type != htons(ETHERTYPE_IP) || f.ip.protocol != IPPROTO_TCP || f.tcp.syn != !!(flags & SYN)) continue;
 		hdrlen = f.tcp.doff * 4u;
 		data = ntohs(f.ip.tot_len) - sizeof(f.ip) - hdrlen;
 		if (f.tcp.rst) complain("the connection was reset");
@@ -184,7 +193,7 @@ static void receive(struct side *s, bool syn, size_t length)
 		s->daddr = f.ip.saddr;
 		s->sport = f.tcp.dest;
 		s->dport = f.tcp.source;
-		s->ack = ntohl(f.tcp.seq) + (uint32_t)data + (syn ? 1 : 0);
+		s->ack = ntohl(f.tcp.seq) + (uint32_t)data + (flags & (SYN | FIN) ? 1 : 0);
 		for (const uint8_t *p = f.rest; p + 6 <= f.rest + hdrlen - sizeof(f.tcp);) {
 			if (p[0] == 8) memcpy(&s->tsecr, p + 2, 4), s->tsecr = ntohl(s->tsecr);
 			if (p[0] == 0) break;
@@ -195,25 +204,36 @@ static void receive(struct side *s, bool syn, size_t length)
 }
 
 /* One segment from side to side. */
-static void pass(struct side *from, struct side *to, bool syn, bool ack, size_t length)
+static void pass(struct side *from, struct side *to, int flags, size_t length)
 {
 	struct frame f;
-	size_t framelen = build(from, &f, syn, ack, length);
+	size_t framelen = build(from, &f, flags, length);
 
 	send_frame(from, &f, framelen);
-	receive(to, syn, length);
-	from->seq += (uint32_t)length + (syn ? 1 : 0);
+	receive(to, flags, length);
+	from->seq += (uint32_t)length + (flags & (SYN | FIN) ? 1 : 0);
 }
 
-static void handshake(struct side *client, struct side *server)
+static void open_connection(struct side *client, struct side *server)
 {
-	pass(client, server, true, false, 0);
-	pass(server, client, true, true, 0);
-	pass(client, server, false, true, 0);
-	/* Both have shown that it stands, and know each other's numbers. */
-	pass(client, server, false, true, 100);
-	pass(server, client, false, true, 100);
-	pass(client, server, false, true, 0);
+	pass(client, server, SYN, 0);
+	pass(server, client, SYN | ACK, 0);
+	pass(client, server, ACK, 0);
+}
+
+/* Data both ways: the handshake is over on both sides, and the balancer has seen it. */
+static void exchange(struct side *client, struct side *server)
+{
+	pass(client, server, ACK, 100);
+	pass(server, client, ACK, 100);
+	pass(client, server, ACK, 0);
+}
+
+static void close_connection(struct side *client, struct side *server)
+{
+	pass(client, server, FIN | ACK, 0);
+	pass(server, client, FIN | ACK, 0);
+	pass(client, server, ACK, 0);
 }
 
 static uint64_t now(void)
@@ -224,10 +244,10 @@ static uint64_t now(void)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-static void rounds(const char *name, const struct side *s, long packets, size_t length, long count)
+static void segment_rounds(const char *name, const struct side *s, long packets, size_t length, long count)
 {
 	struct frame f;
-	size_t framelen = build(s, &f, false, true, length);
+	size_t framelen = build(s, &f, ACK, length);
 
 	for (long i = 0; i < WARM_UP; i++) send_frame(s, &f, framelen);
 	while (count-- > 0) {
@@ -237,6 +257,33 @@ static void rounds(const char *name, const struct side *s, long packets, size_t 
 		end = now();
 		printf("%s %llu\n", name, (unsigned long long)(end - start));
 	}
+	fflush(stdout);
+}
+
+/* COUNT connections, one after the other. Each has sockets that receive, as a handshake has to be answered. */
+static void connections(const char *name, const struct side *client, const struct side *server, long count, bool whole)
+{
+	static unsigned long made;
+	struct side c = *client, s = *server;
+	uint64_t start, end;
+
+	open_side(&c, true);
+	open_side(&s, true);
+	start = now();
+	for (long i = 0; i < count; i++, made++) {
+		struct side from = c, to = s;
+
+		from.saddr = htonl(ntohl(c.saddr) + 1 + (uint32_t)(made / PORTS));
+		from.sport = htons((uint16_t)(FIRST_PORT + made % PORTS));
+		open_connection(&from, &to);
+		if (!whole) continue;
+		exchange(&from, &to);
+		close_connection(&from, &to);
+	}
+	end = now();
+	close(c.fd);
+	close(s.fd);
+	printf("%s %llu\n", name, (unsigned long long)(end - start));
 	fflush(stdout);
 }
 
@@ -250,8 +297,9 @@ int main(int argc, char **argv)
 {
 	struct side client = { .sport = htons(40000), .seq = 1000000, .tsval = 5000 };
 	struct side server = { .seq = 2000000, .tsval = 7000 };
+	struct side client_start, server_start;
 	long packets, count;
-	char line[16], *colon;
+	char line[32], *colon;
 	size_t length;
 
 	if (argc != 12 || !(colon = strchr(argv[5], ':'))) complain("wrong arguments");
@@ -272,7 +320,10 @@ int main(int argc, char **argv)
 
 	open_side(&client, true);
 	open_side(&server, true);
-	handshake(&client, &server);
+	client_start = client;
+	server_start = server;
+	open_connection(&client, &server);
+	exchange(&client, &server);
 	close(client.fd);
 	close(server.fd);
 	open_side(&client, false);
@@ -281,7 +332,12 @@ int main(int argc, char **argv)
 	fflush(stdout);
 	while (fgets(line, sizeof(line), stdin)) {
 		line[strcspn(line, "\n")] = '\0';
-		rounds(line, strcmp(line, "out") == 0 ? &server : &client, packets, length, count);
+		if (strncmp(line, "open ", 5) == 0)
+			connections("open", &client_start, &server_start, atol(line + 5), false);
+		else if (strncmp(line, "whole ", 6) == 0)
+			connections("whole", &client_start, &server_start, atol(line + 6), true);
+		else
+			segment_rounds(line, strcmp(line, "out") == 0 ? &server : &client, packets, length, count);
 	}
 	return 0;
 }

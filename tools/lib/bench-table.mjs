@@ -12,17 +12,33 @@ const table = (title, head, rows) =>
 const directions = { in: 'client to real server', out: 'real server to client' };
 
 const formats = {
-  instructions: (results) =>
-    table(
-      'Instructions for a packet on the balancer, more than plain forwarding takes',
-      ['direction', 'data', 'forwarding', 'NAT', 'FULLNAT', 'FULLNAT / NAT', 'whole packet'],
-      results.map((one) => [
-        directions[one.direction],
-        `${one.length} bytes`,
-        ...[one.forwarding, one.nat, one.fullnat].map((value) => figure(value, 0)),
-        ...[one.ratio, one.whole].map((value) => figure(value, 2)),
-      ]),
-    ),
+  instructions: ({ segments, connections, memory }) =>
+    [
+      table(
+        'Instructions for a packet on the balancer, more than plain forwarding takes',
+        ['direction', 'data', 'forwarding', 'NAT', 'FULLNAT', 'FULLNAT / NAT', 'whole packet'],
+        segments.map((one) => [
+          directions[one.direction],
+          `${one.length} bytes`,
+          ...[one.forwarding, one.nat, one.fullnat].map((value) => figure(value, 0)),
+          ...[one.ratio, one.whole].map((value) => figure(value, 2)),
+        ]),
+      ),
+      table(
+        'Instructions for a connection, more than the same segments take through a router',
+        ['connection', 'router, with both ends', 'NAT', 'FULLNAT', 'FULLNAT / NAT'],
+        connections.map((one) => [
+          { open: 'opening: 3 segments', whole: 'whole: 9 segments' }[one.what],
+          ...[one.forwarding, one.nat, one.fullnat].map((value) => figure(value, 0)),
+          figure(one.ratio, 2),
+        ]),
+      ),
+      table(
+        'Slab memory for an open connection, bytes',
+        ['NAT', 'FULLNAT', 'FULLNAT / NAT'],
+        memory.map((one) => [one.nat.toFixed(0), one.fullnat.toFixed(0), one.ratio.toFixed(2)]),
+      ),
+    ].join('\n\n'),
   restore: ({ tables, start }) => {
     const columns = ([one, other]) => ['what', `${one}, G`, `${other}, G`, 'times', `${one}, MB`, `${other}, MB`];
     const row = ({ what, work, times, memory }) => [
