@@ -60,7 +60,11 @@ await main(async (args) => {
   }
   await setup();
   await build();
-  const env = { BENCH_SEGMENTS: buildProgram('segments'), BENCH_LISTENER: buildProgram('listener') };
+  const env = {
+    BENCH_SEGMENTS: buildProgram('segments'),
+    BENCH_HEADROOM: buildProgram('headroom'),
+    BENCH_LISTENER: buildProgram('listener'),
+  };
   const results = {};
   for (const name of words.length > 0 ? words : Object.keys(benches)) results[name] = await measure(name, env);
   process.stdout.write(json ? `${JSON.stringify(results, null, 2)}\n` : formatBench(results));
