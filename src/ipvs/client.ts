@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** The kernel's IPVS table, over generic netlink. Needs CAP_NET_ADMIN, to read as well. */
+/** Reads and changes the kernel's IPVS table over generic netlink. Even reading requires CAP_NET_ADMIN. */
 import { KernelLacksError, LvsdError, NetlinkError, UsageError } from '../base/errors.ts';
 import { decodeTable, encodeTable } from '../netlink/attributes.ts';
 import type { NetlinkClientOptions } from '../netlink/client.ts';
@@ -62,57 +62,57 @@ import type {
 } from './types.ts';
 
 export interface ReadOptions {
-  /** Fill in `stats`; costs ten 64-bit numbers an entry. */
+  /** Fill in `stats`: ten 64-bit numbers per entry. */
   stats?: boolean;
-  /** Take the first reading of a long table: for who compares it with something else. */
+  /** Return the first reading of a long table, for callers that verify it themselves. */
   once?: boolean;
 }
 
-/** Readings of a table that does not hold still before it is taken as it comes. */
+/** Readings of a table that keeps changing before the last one is returned. */
 const READ_ATTEMPTS = 4;
 
 export class Ipvs {
   readonly #netlink: GenericNetlink;
-  #known: ReadonlySet<Feature> | undefined;
-  #refusal: unknown;
-  /** There while the features are being asked for; never rejects. */
-  #asking: Promise<void> | undefined;
+  #features: ReadonlySet<Feature> | undefined;
+  #queryError: unknown;
+  /** Pending query of the features; never rejects. */
+  #pendingQuery: Promise<void> | undefined;
 
   #changes = 0;
 
   constructor(options: NetlinkClientOptions = {}) {
-    this.#netlink = new GenericNetlink(options);
+    this.#netlink = new GenericNetlink({ ...options, unknownFamily: NO_IPVS });
   }
 
-  /** Changes of the table that went well: `generation` of a patched kernel grows by as much, and by what others do. */
+  /** Successful changes by this client. `generation` of a patched kernel grows by these and by those of other programs. */
   get changes(): number {
     return this.#changes;
   }
 
-  /** Version, table size and what the kernel offers beyond the stock one. */
+  /** Version, table size and features beyond the stock kernel. */
   async info(): Promise<IpvsInfo> {
     const [info] = await this.#netlink.request(IPVS_GENL_NAME, IPVS_CMD_GET_INFO, undefined, ({ attributes }) =>
       readInfo(decodeTable(INFO, attributes)),
     );
-    if (!info) throw new LvsdError('ERR_LVSD_NO_ANSWER', 'the kernel acknowledged GET_INFO without answering it');
+    if (!info) throw new LvsdError('ERR_LVSD_NO_ANSWER', 'IPVS_CMD_GET_INFO: the kernel sent no answer');
     return info;
   }
 
-  /** Asked once, and again if that failed. */
+  /** Queried once, and again after a failure. */
   async features(): Promise<ReadonlySet<Feature>> {
-    if (!this.#known) await this.#ask();
-    if (!this.#known) throw this.#refusal;
-    return this.#known;
+    if (!this.#features) await this.#queryFeatures();
+    if (!this.#features) throw this.#queryError;
+    return this.#features;
   }
 
   /** Throws KernelLacksError unless the running kernel has the feature. */
   async requireFeature(feature: Feature): Promise<void> {
-    if (!(await this.features()).has(feature)) throw lacking(feature);
+    if (!(await this.features()).has(feature)) throw featureMissing(feature);
   }
 
   /**
-   * Every service, in the kernel's order. A stock kernel resumes a long dump by counting and does not say when the
-   * table changed meanwhile, so a table of more than one message is read until two readings name the same services.
+   * Every service, in the kernel's order. A stock kernel resumes a long dump by counting entries and does not report
+   * changes during it, so a table of more than one message is read until two readings have the same services.
    */
   async services(options: ReadOptions = {}): Promise<Service[]> {
     let services = await this.#readServices(options);
@@ -130,15 +130,15 @@ export class Ipvs {
     const [service] = await this.#netlink.request(
       IPVS_GENL_NAME,
       IPVS_CMD_GET_SERVICE,
-      // ipvsadm sends all of a service here too, and no mask.
+      // Like ipvsadm, which sends all of the service here too, but no mask.
       write({ service: { ...serviceAttributes(key), netmask: 0 } }),
       ({ attributes }) => readService(decodeTable(table, attributes) as ReplyAttributes),
     );
-    if (!service) throw new LvsdError('ERR_LVSD_NO_ANSWER', 'the kernel acknowledged GET_SERVICE without answering it');
+    if (!service) throw new LvsdError('ERR_LVSD_NO_ANSWER', 'IPVS_CMD_GET_SERVICE: the kernel sent no answer');
     return service;
   }
 
-  /** A service that does not exist has none; the kernel reports no error. */
+  /** Empty for a service that does not exist; the kernel reports no error. */
   destinations(key: ServiceKey, options: ReadOptions = {}): Promise<Destination[]> {
     const table = options.stats ? commandWithStats() : COMMAND;
     return this.#netlink.dump(
@@ -163,7 +163,7 @@ export class Ipvs {
     return this.#command(IPVS_CMD_NEW_SERVICE, { service: serviceAttributes(service) }, serviceFeature(service));
   }
 
-  /** `mask`: which flags to change; by default all, as ipvsadm does. */
+  /** `mask` selects the flags to change; the default is all, as with ipvsadm. */
   setService(service: ServiceConfig, mask?: number): Promise<void> {
     return this.#command(IPVS_CMD_SET_SERVICE, { service: serviceAttributes(service, mask) }, serviceFeature(service));
   }
@@ -189,7 +189,7 @@ export class Ipvs {
     return this.#command(IPVS_CMD_NEW_LADDR, attributes, 'FULLNAT');
   }
 
-  /** `drain`: it stays for the connections that it has and takes no new one; adding it again ends that. */
+  /** With `drain` it stays for its existing connections and accepts no new ones, until it is added again. */
   deleteLocalAddress(key: ServiceKey, address: Uint8Array, options: { drain?: boolean } = {}): Promise<void> {
     const flags = options.drain ? { flags: IP_VS_LADDR_F_DRAIN } : {};
     const attributes = { service: serviceAttributes(key), localAddress: { address, ...flags } };
@@ -201,11 +201,11 @@ export class Ipvs {
       const { tcpTimeout = 0, tcpFinTimeout = 0, udpTimeout = 0 } = decodeReply(message);
       return { tcp: tcpTimeout, tcpFin: tcpFinTimeout, udp: udpTimeout };
     });
-    if (!timeouts) throw new LvsdError('ERR_LVSD_NO_ANSWER', 'the kernel acknowledged GET_CONFIG without answering it');
+    if (!timeouts) throw new LvsdError('ERR_LVSD_NO_ANSWER', 'IPVS_CMD_GET_CONFIG: the kernel sent no answer');
     return timeouts;
   }
 
-  /** 0 leaves a timeout as it is. */
+  /** 0 leaves a timeout unchanged. */
   setTimeouts({ tcp, tcpFin, udp }: Timeouts): Promise<void> {
     return this.#command(IPVS_CMD_SET_CONFIG, { tcpTimeout: tcp, tcpFinTimeout: tcpFin, udpTimeout: udp });
   }
@@ -223,12 +223,12 @@ export class Ipvs {
     return this.#command(IPVS_CMD_NEW_DAEMON, { daemon: daemonAttributes(daemon) });
   }
 
-  /** The kernel looks at the state alone; the rest is sent because ipvsadm sends it. */
+  /** The kernel reads only the state; the rest is sent because ipvsadm does. */
   stopDaemon(daemon: SyncDaemon): Promise<void> {
     return this.#command(IPVS_CMD_DEL_DAEMON, { daemon: daemonAttributes(daemon) });
   }
 
-  /** Sets counters to zero: of one service, or all. */
+  /** Resets the counters of one service, or of all. */
   zero(key?: ServiceKey): Promise<void> {
     return this.#command(IPVS_CMD_ZERO, key ? { service: serviceAttributes(key) } : {});
   }
@@ -239,12 +239,12 @@ export class Ipvs {
   }
 
   /**
-   * What FULLNAT's sequence numbers and timestamps are derived from, 16 bytes; cannot be read back. With the same one
-   * they go on growing after a reload, a reboot, or on another balancer.
+   * The key from which FULLNAT derives sequence numbers and timestamps: 16 bytes, cannot be read back. With the same key,
+   * they continue to increase after a reload, a reboot, or on another balancer.
    */
   async setSecret(secret: Uint8Array): Promise<void> {
     if (secret.length !== IPVS_SECRET_LENGTH)
-      throw new UsageError(`a secret has ${IPVS_SECRET_LENGTH} bytes, not ${secret.length}`);
+      throw new UsageError(`the secret must have ${IPVS_SECRET_LENGTH} bytes, not ${secret.length}`);
     await this.#command(IPVS_CMD_SET_SECRET, { secret }, 'SECRET');
   }
 
@@ -271,18 +271,18 @@ export class Ipvs {
     this.#netlink.close();
   }
 
-  #ask(): Promise<void> {
-    this.#asking ??= this.info()
+  #queryFeatures(): Promise<void> {
+    this.#pendingQuery ??= this.info()
       .then(({ features }) => {
-        this.#known = features;
+        this.#features = features;
       })
       .catch((error: unknown) => {
-        this.#refusal = error;
+        this.#queryError = error;
       })
       .finally(() => {
-        this.#asking = undefined;
+        this.#pendingQuery = undefined;
       });
-    return this.#asking;
+    return this.#pendingQuery;
   }
 
   async #readServices(options: ReadOptions): Promise<Service[]> {
@@ -305,29 +305,29 @@ export class Ipvs {
   }
 
   /**
-   * Commands reach the kernel in the order of the calls. While the features are being asked for, those that need none
-   * wait as well, or they would overtake.
+   * Commands reach the kernel in the order of the calls. While the features are being queried, commands that need none
+   * wait too, so as not to overtake.
    */
   #command(command: number, attributes: CommandAttributes, feature?: Feature): Promise<void> {
-    if (feature || this.#asking) return this.#commandAfterAsking(command, attributes, feature);
-    return this.#counted(this.#netlink.command(IPVS_GENL_NAME, command, write(attributes)));
+    if (feature || this.#pendingQuery) return this.#commandAfterQuery(command, attributes, feature);
+    return this.#count(this.#netlink.command(IPVS_GENL_NAME, command, write(attributes)));
   }
 
-  async #counted(change: Promise<void>): Promise<void> {
+  async #count(change: Promise<void>): Promise<void> {
     await change;
     this.#changes++;
   }
 
-  async #commandAfterAsking(command: number, attributes: CommandAttributes, feature?: Feature): Promise<void> {
-    if (feature && !this.#known) await this.#ask();
-    else if (this.#asking) await this.#asking;
-    if (feature && !this.#known) throw this.#refusal;
-    if (feature && !this.#known?.has(feature)) throw lacking(feature);
+  async #commandAfterQuery(command: number, attributes: CommandAttributes, feature?: Feature): Promise<void> {
+    if (feature && !this.#features) await this.#queryFeatures();
+    else if (this.#pendingQuery) await this.#pendingQuery;
+    if (feature && !this.#features) throw this.#queryError;
+    if (feature && !this.#features?.has(feature)) throw featureMissing(feature);
     try {
-      await this.#counted(this.#netlink.command(IPVS_GENL_NAME, command, write(attributes)));
+      await this.#count(this.#netlink.command(IPVS_GENL_NAME, command, write(attributes)));
     } catch (error) {
       if (feature && error instanceof NetlinkError && error.errnoName === 'EOPNOTSUPP' && !error.extendedAck.message)
-        throw lacking(feature);
+        throw featureMissing(feature);
       throw error;
     }
   }
@@ -355,17 +355,20 @@ function serviceFeature(service: ServiceConfig): Feature | undefined {
   return service.portMin === undefined && service.portMax === undefined ? undefined : 'FULLNAT';
 }
 
-const NAMES: Readonly<Record<Feature, string>> = {
+const NO_IPVS =
+  'IPVS is not available in this kernel: load it with "modprobe ip_vs"; if there is no such module, see docs/kernel.md';
+
+const FEATURE_TEXTS: Readonly<Record<Feature, string>> = {
   FULLNAT: 'FULLNAT',
   TOA: 'TOA',
   LADDR_DRAIN: 'draining of local addresses',
   SYNPROXY: 'SYN proxy',
-  SECRET: 'secret of sequence numbers',
+  SECRET: 'secret for sequence numbers',
 };
 
-function lacking(feature: Feature): KernelLacksError {
+function featureMissing(feature: Feature): KernelLacksError {
   return new KernelLacksError(
     feature,
-    `the running ip_vs has no ${NAMES[feature]}; load lvsd's ip_vs modules (see docs/kernel.md)`,
+    `the running ip_vs does not support ${FEATURE_TEXTS[feature]}: load lvsd's ip_vs modules, see docs/kernel.md`,
   );
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** Between the types of IPVS and the attributes on the wire. Knows no sockets. */
+/** Converts between IPVS types and netlink attributes; no sockets. */
 import { AF_INET, AF_INET6, type Family } from '../base/addresses.ts';
 import { MalformedError } from '../base/errors.ts';
 import { host } from '../netlink/endian.ts';
@@ -23,20 +23,20 @@ type ServiceAttributes = NonNullable<CommandAttributes['service']>;
 type DestAttributes = NonNullable<CommandAttributes['dest']>;
 type DaemonAttributes = NonNullable<CommandAttributes['daemon']>;
 
-const EVERY_FLAG = 0xffffffff;
+const ALL_FLAGS = 0xffffffff;
 const HOST_MASK = 0xffffffff;
 
 /**
- * The service as libipvs writes it: its key and everything that can be set, in every command, though all but
- * NEW_SERVICE and SET_SERVICE look at the key alone. `mask` says which flags SET_SERVICE changes.
+ * Encodes a service like libipvs: key and all settings in every command, although only NEW_SERVICE and SET_SERVICE read
+ * more than the key. `mask` selects the flags that SET_SERVICE changes.
  */
-export function serviceAttributes(service: ServiceKey | ServiceConfig, mask = EVERY_FLAG): ServiceAttributes {
+export function serviceAttributes(service: ServiceKey | ServiceConfig, mask = ALL_FLAGS): ServiceAttributes {
   const config: Partial<ServiceConfig> = service;
   const { family } = service;
   const key = serviceKeyAttributes(service);
   key.scheduler = config.scheduler ?? '';
   if (config.peName) key.peName = config.peName;
-  key.flags = words(config.flags ?? 0, mask);
+  key.flags = flagsAndMask(config.flags ?? 0, mask);
   key.timeout = config.timeout ?? 0;
   key.netmask = netmaskOnWire(family, config.netmask ?? (family === AF_INET6 ? 128 : HOST_MASK));
   if (config.portMin !== undefined) key.portMin = config.portMin;
@@ -44,7 +44,7 @@ export function serviceAttributes(service: ServiceKey | ServiceConfig, mask = EV
   return key;
 }
 
-/** What names a service, and no more. */
+/** Only the key of a service. */
 export function serviceKeyAttributes({ family, protocol, address, port, fwmark }: ServiceKey): ServiceAttributes {
   return fwmark ? { family, fwmark } : { family, protocol, address, port };
 }
@@ -101,7 +101,7 @@ export function readService({ service }: ReplyAttributes): Service | undefined {
   };
 }
 
-/** `serviceFamily` counts where the kernel (before 3.18) does not say. */
+/** Kernels before 3.18 do not report the family; it is then `serviceFamily`. */
 export function readDestination({ dest }: ReplyAttributes, serviceFamily: Family): Destination | undefined {
   if (!dest) return undefined;
   const family = dest.family ? readFamily(dest.family) : serviceFamily;
@@ -172,7 +172,7 @@ function featureBit(bits: Uint8Array, bit: number): boolean {
 }
 
 /** struct ip_vs_flags. */
-function words(flags: number, mask: number): Uint8Array {
+function flagsAndMask(flags: number, mask: number): Uint8Array {
   const buffer = Buffer.allocUnsafeSlow(8);
   host.writeU32(buffer, flags >>> 0, 0);
   host.writeU32(buffer, mask >>> 0, 4);
@@ -185,7 +185,8 @@ function firstWord(bytes: Uint8Array): number {
 }
 
 function readFamily(family: number | undefined): Family {
-  if (family !== AF_INET && family !== AF_INET6) throw new MalformedError(`address family ${family ?? 'missing'}`);
+  if (family !== AF_INET && family !== AF_INET6)
+    throw new MalformedError(`unexpected address family: ${family ?? 'none'}`);
   return family;
 }
 
@@ -193,7 +194,7 @@ function readAddress(family: Family, bytes: Uint8Array | undefined): Uint8Array 
   const length = family === AF_INET ? 4 : 16;
   if (!bytes || bytes.length < length) throw new MalformedError('address missing or too short');
   if (bytes.length === length) return bytes;
-  // As everywhere: for a few bytes a loop costs less than a view.
+  // For few bytes, a loop is cheaper than creating a view.
   const address = new Uint8Array(length);
   for (let i = 0; i < length; i++) address[i] = bytes[i] as number;
   return address;
@@ -201,7 +202,7 @@ function readAddress(family: Family, bytes: Uint8Array | undefined): Uint8Array 
 
 const swap = new Uint8Array(4);
 
-/** The same way in both directions: an IPv4 mask lies in network order, an IPv6 prefix length in the host's. */
+/** Converts in both directions: an IPv4 mask is in network byte order, an IPv6 prefix length in host order. */
 export function netmaskOnWire(family: Family, netmask: number): number {
   if (family === AF_INET6) return netmask;
   for (let i = 0; i < 4; i++) swap[i] = netmask >>> (24 - 8 * i);

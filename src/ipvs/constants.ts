@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /**
- * Numbers of the IPVS family, spelled as in linux/ip_vs.h. Everything from 32 up, and FULLNAT with its commands 18 to
- * 20, is of lvsd's patched kernel (docs/kernel.md); stock kernels take some of it for something else, or in silence.
+ * Numbers of the IPVS family, spelled as in linux/ip_vs.h. Numbers from 32 up, FULLNAT and commands 18 to 20 exist only
+ * in lvsd's patched kernel (docs/kernel.md). Stock kernels interpret some of them differently or ignore them silently.
  */
 
 export const IPVS_GENL_NAME = 'IPVS';
@@ -27,7 +27,7 @@ export const IPVS_CMD_DEL_LADDR = 19;
 export const IPVS_CMD_GET_LADDR = 20;
 export const IPVS_CMD_SET_SECRET = 36;
 
-/** Bytes of IPVS_CMD_ATTR_SECRET: no more, no fewer. */
+/** The exact length of IPVS_CMD_ATTR_SECRET in bytes. */
 export const IPVS_SECRET_LENGTH = 16;
 
 export const IP_VS_SVC_F_PERSISTENT = 0x0001;
@@ -57,7 +57,7 @@ export const IP_VS_TUNNEL_ENCAP_FLAG_REMCSUM = 2;
 export const IP_VS_STATE_MASTER = 1;
 export const IP_VS_STATE_BACKUP = 2;
 
-/** IPVS_LADDR_ATTR_FLAGS: still serves its connections, takes no new one. */
+/** IPVS_LADDR_ATTR_FLAGS: serves its existing connections and accepts no new ones. */
 export const IP_VS_LADDR_F_DRAIN = 1;
 
 export const IPPROTO_TCP = 6;

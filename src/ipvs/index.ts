@@ -1,8 +1,26 @@
 // SPDX-License-Identifier: MIT
-/** IPVS as types: what the kernel's table holds, and the client that reads and changes it. */
+/** The kernel's IPVS table: its types, and the client that reads and changes it. */
 export { Additions, isPlainDestination, isPlainService } from './additions.ts';
 export type { ServiceAddition } from './bulk.ts';
 export { Ipvs, type ReadOptions } from './client.ts';
 export * from './constants.ts';
 export { bytesText, compareDestinations, compareServices, serviceKeyText } from './keys.ts';
+export {
+  FORWARDING,
+  namesByNumber,
+  numbersByName,
+  PROTOCOLS,
+  TUNNEL_CHECKSUMS,
+  TUNNELS,
+  tunnelChecksum,
+} from './names.ts';
+export {
+  addedDestination,
+  addedService,
+  canonicalDestination,
+  canonicalService,
+  defaultDestination,
+  defaultService,
+  SERVICE_FLAGS,
+} from './shapes.ts';
 export * from './types.ts';

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-/** Identity and order of services and destinations. */
+/** Identity and ordering of services and destinations. */
 import { compareBytes } from '../base/addresses.ts';
 import { once } from '../base/once.ts';
 import type { DestinationKey, ServiceKey } from './types.ts';
 
-/** fwmark services last; then by family, protocol, address, port. ipvsadm's order where its subtraction does not wrap. */
+/** By family, protocol, address and port; fwmark services last. Same as ipvsadm, unless its subtraction overflows. */
 export function compareServices(a: ServiceKey, b: ServiceKey): number {
   return (
     a.fwmark - b.fwmark ||
@@ -21,16 +21,16 @@ export function compareDestinations(a: DestinationKey, b: DestinationKey): numbe
 
 const hex = once(() => Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0')));
 
-/** Lower-case digits. */
+/** Lower-case hexadecimal. */
 export function bytesText(bytes: Uint8Array): string {
-  // By hand: a table has addresses by the ten thousand, and a Buffer for each costs more than the text.
+  // Hand-written: for tens of thousands of addresses, creating a Buffer each would cost more than the conversion.
   const digits = hex();
   let text = '';
   for (let i = 0; i < bytes.length; i++) text += digits[bytes[i] as number];
   return text;
 }
 
-/** Equal for equal services, different for different ones. */
+/** A text that identifies the service, for use as a map key. */
 export function serviceKeyText(key: ServiceKey): string {
   if (key.fwmark) return `${key.family}/${key.fwmark}`;
   return `${key.family}/${key.protocol}/${bytesText(key.address)}/${key.port}`;

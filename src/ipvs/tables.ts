@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-/** The attributes of the IPVS family (linux/ip_vs.h), and lvsd's own from 32 up. */
+/** The attributes of the IPVS family (linux/ip_vs.h); those from 32 up are lvsd's own. */
 import { once } from '../base/once.ts';
 import type { Decoded, Table } from '../netlink/attributes.ts';
 
-/** IPVS_STATS_ATTR_*, in IPVS_*_ATTR_STATS64. The 32-bit STATS say the same, cut off; we do not read them. */
+/** IPVS_STATS_ATTR_* of IPVS_*_ATTR_STATS64. The 32-bit STATS hold the same values, truncated, and are not read. */
 const STATS64 = {
   connections: [1, 'u64'],
   inPackets: [2, 'u64'],
@@ -76,7 +76,7 @@ const LADDR = {
   flags: [37, 'u32'],
 } as const satisfies Table;
 
-/** IPVS_INFO_ATTR_*: they stand at the top level of the answer to GET_INFO. */
+/** IPVS_INFO_ATTR_*, at the top level of the answer to GET_INFO. */
 export const INFO = {
   version: [1, 'u32'],
   tableSize: [2, 'u32'],

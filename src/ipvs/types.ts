@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-/** What the kernel's IPVS table holds. Addresses are 4 or 16 bytes in network order, times are seconds. */
+/** The contents of the kernel's IPVS table. Addresses are 4 or 16 bytes in network order, times are in seconds. */
 import type { Family } from '../base/addresses.ts';
 
-/** What tells one service from another: family and fwmark, or (fwmark 0) family, protocol, address and port. */
+/** The identity of a service: family and fwmark, or, with fwmark 0, family, protocol, address and port. */
 export interface ServiceKey {
   family: Family;
   /** IPPROTO_TCP, IPPROTO_UDP or IPPROTO_SCTP. */
@@ -12,7 +12,7 @@ export interface ServiceKey {
   fwmark: number;
 }
 
-/** What can be set of a service. */
+/** The settings of a service. */
 export interface ServiceConfig extends ServiceKey {
   scheduler: string;
   /** IP_VS_SVC_F_*. */
@@ -23,7 +23,7 @@ export interface ServiceConfig extends ServiceKey {
   netmask: number;
   /** Persistence engine, '' for none. */
   peName: string;
-  /** Bounds of the local ports; undefined: those of the sysctls. Patched kernel only. */
+  /** Range of local ports; undefined: that of the sysctls. Patched kernel only. */
   portMin?: number | undefined;
   portMax?: number | undefined;
 }
@@ -45,7 +45,7 @@ export interface Stats {
 export interface Service extends ServiceConfig {
   /** Undefined on a stock kernel. */
   numLocalAddresses: number | undefined;
-  /** Undefined unless asked for. */
+  /** Undefined unless requested. */
   stats: Stats | undefined;
 }
 
@@ -55,7 +55,7 @@ export interface DestinationKey {
   port: number;
 }
 
-/** What can be set of a destination (a real server). */
+/** The settings of a destination (a real server). */
 export interface DestinationConfig extends DestinationKey {
   /** IP_VS_CONN_F_MASQ, ..., IP_VS_CONN_F_FULLNAT. */
   method: number;
@@ -77,14 +77,14 @@ export interface Destination extends DestinationConfig {
 export interface LocalAddress {
   family: Family;
   address: Uint8Array;
-  /** Times a port was found taken. */
+  /** How often a chosen port was in use. */
   conflicts: bigint;
   connections: number;
   portsInUse: number;
   portsTotal: number;
-  /** Times no port was free. */
+  /** How often no port was free. */
   exhausted: bigint;
-  /** No longer chosen for new connections; stays until it is deleted, or added again. */
+  /** Not used for new connections, until it is deleted or added again. */
   draining: boolean;
 }
 
@@ -94,7 +94,7 @@ export interface Timeouts {
   udp: number;
 }
 
-/** A connection synchronisation daemon. What is undefined is left to the kernel. */
+/** A connection synchronisation daemon. Undefined settings are left to the kernel. */
 export interface SyncDaemon {
   /** IP_VS_STATE_MASTER or IP_VS_STATE_BACKUP. */
   state: number;
@@ -110,13 +110,13 @@ export interface IpvsInfo {
   /** 0x010201 is 1.2.1. */
   version: number;
   tableSize: number;
-  /** What the patched kernel offers; empty on a stock kernel. */
+  /** Features of the patched kernel; empty on a stock kernel. */
   features: ReadonlySet<Feature>;
-  /** Grows with every change of the table; patched kernel only. */
+  /** Incremented with every change of the table; patched kernel only. */
   generation: number | undefined;
   buildId: string | undefined;
 }
 
-/** Bits of IPVS_INFO_ATTR_FEATURES, by place. */
+/** Bits of IPVS_INFO_ATTR_FEATURES, from bit 0. */
 export const FEATURES = ['FULLNAT', 'TOA', 'LADDR_DRAIN', 'SYNPROXY', 'SECRET'] as const;
 export type Feature = (typeof FEATURES)[number];

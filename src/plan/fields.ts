@@ -8,16 +8,10 @@
 import { AF_INET6 } from '../base/addresses.ts';
 import { formatDuration } from '../base/durations.ts';
 import {
+  canonicalDestination,
   type DestinationConfig,
-  IP_VS_CONN_F_BYPASS,
-  IP_VS_CONN_F_DROUTE,
-  IP_VS_CONN_F_FULLNAT,
-  IP_VS_CONN_F_LOCALNODE,
-  IP_VS_CONN_F_MASQ,
+  FORWARDING,
   IP_VS_CONN_F_TUNNEL,
-  IP_VS_CONN_F_TUNNEL_TYPE_GRE,
-  IP_VS_CONN_F_TUNNEL_TYPE_GUE,
-  IP_VS_CONN_F_TUNNEL_TYPE_IPIP,
   IP_VS_SVC_F_ONEPACKET,
   IP_VS_SVC_F_PERSISTENT,
   IP_VS_SVC_F_SCHED1,
@@ -25,7 +19,9 @@ import {
   IP_VS_SVC_F_SCHED3,
   IP_VS_TUNNEL_ENCAP_FLAG_CSUM,
   IP_VS_TUNNEL_ENCAP_FLAG_REMCSUM,
+  namesByNumber,
   type ServiceConfig,
+  TUNNELS,
 } from '../ipvs/index.ts';
 import type { DesiredService } from './types.ts';
 
@@ -43,9 +39,6 @@ export interface Change {
   to: string;
 }
 
-/** The flags that lvsd sets and compares. IP_VS_SVC_F_HASHED is the kernel's own, of others we know nothing. */
-export const SERVICE_FLAGS =
-  IP_VS_SVC_F_PERSISTENT | IP_VS_SVC_F_ONEPACKET | IP_VS_SVC_F_SCHED1 | IP_VS_SVC_F_SCHED2 | IP_VS_SVC_F_SCHED3;
 const SCHEDULER_FLAGS = IP_VS_SVC_F_SCHED1 | IP_VS_SVC_F_SCHED2 | IP_VS_SVC_F_SCHED3;
 
 type ServiceLike = ServiceConfig & Partial<Pick<DesiredService, 'establishedTimeout'>>;
@@ -105,19 +98,6 @@ export function changes<T>(aspects: readonly Aspect<T>[], from: T, to: T): Chang
     .map(({ name, text }) => ({ aspect: name, from: text(from), to: text(to) }));
 }
 
-/** As it is written: what has no effect is left at its default. The very object that came, if it is so already. */
-export function plainDestination(wanted: DestinationConfig): DestinationConfig {
-  const { family, address, port, method, weight, upperThreshold, lowerThreshold } = wanted;
-  const tunnel = method === IP_VS_CONN_F_TUNNEL;
-  const tunnelType = tunnel ? wanted.tunnelType : 0;
-  const tunnelPort = tunnel && tunnelType === IP_VS_CONN_F_TUNNEL_TYPE_GUE ? wanted.tunnelPort : 0;
-  const tunnelFlags = tunnel && tunnelType !== IP_VS_CONN_F_TUNNEL_TYPE_IPIP ? wanted.tunnelFlags : 0;
-  if (tunnelType === wanted.tunnelType && tunnelPort === wanted.tunnelPort && tunnelFlags === wanted.tunnelFlags)
-    return wanted;
-  const whole = { family, address, port, method, weight, upperThreshold, lowerThreshold };
-  return { ...whole, tunnelType, tunnelPort, tunnelFlags };
-}
-
 /** 900 -> '15m', for settings that the kernel keeps in seconds. */
 export function seconds(count: number): string {
   return formatDuration(1000 * count);
@@ -144,28 +124,17 @@ function dotted(mask: number): string {
 
 function forwardValue(of: DestinationConfig): number {
   if (of.method !== IP_VS_CONN_F_TUNNEL) return of.method;
-  const { tunnelType, tunnelPort, tunnelFlags } = plainDestination(of);
+  const { tunnelType, tunnelPort, tunnelFlags } = canonicalDestination(of);
   return of.method + 8 * (tunnelType + 8 * (tunnelFlags + 0x10000 * tunnelPort));
 }
 
-const METHODS: Readonly<Record<number, string>> = {
-  [IP_VS_CONN_F_MASQ]: 'masquerade',
-  [IP_VS_CONN_F_LOCALNODE]: 'local',
-  [IP_VS_CONN_F_TUNNEL]: 'tunnel',
-  [IP_VS_CONN_F_DROUTE]: 'direct',
-  [IP_VS_CONN_F_BYPASS]: 'bypass',
-  [IP_VS_CONN_F_FULLNAT]: 'fullnat',
-};
-const TUNNELS: Readonly<Record<number, string>> = {
-  [IP_VS_CONN_F_TUNNEL_TYPE_IPIP]: 'ipip',
-  [IP_VS_CONN_F_TUNNEL_TYPE_GUE]: 'gue',
-  [IP_VS_CONN_F_TUNNEL_TYPE_GRE]: 'gre',
-};
+const METHODS = namesByNumber(FORWARDING, 'yaml');
+const TUNNEL_TYPES = namesByNumber(TUNNELS, 'name');
 
 function forwardText(of: DestinationConfig): string {
   if (of.method !== IP_VS_CONN_F_TUNNEL) return METHODS[of.method] ?? `method ${of.method}`;
-  const { tunnelType, tunnelPort, tunnelFlags } = plainDestination(of);
-  const words = ['tunnel', TUNNELS[tunnelType] ?? `type ${tunnelType}`];
+  const { tunnelType, tunnelPort, tunnelFlags } = canonicalDestination(of);
+  const words = ['tunnel', TUNNEL_TYPES[tunnelType] ?? `type ${tunnelType}`];
   if (tunnelPort) words.push(`port ${tunnelPort}`);
   if (tunnelFlags & IP_VS_TUNNEL_ENCAP_FLAG_CSUM) words.push('checksum');
   if (tunnelFlags & IP_VS_TUNNEL_ENCAP_FLAG_REMCSUM) words.push('remote checksum');

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** Among operations, those that make a whole new service of the plainest kind: of these a start has ten thousand. */
 import {
+  canonicalService,
   type DestinationConfig,
   isPlainDestination,
   isPlainService,
@@ -8,7 +9,6 @@ import {
   type ServiceKey,
 } from '../ipvs/index.ts';
 import { sameKey } from './keys.ts';
-import { plainService } from './operation.ts';
 import type { Operation } from './types.ts';
 
 /** The operations from `start` to before `end`, and what they are together. */
@@ -57,5 +57,5 @@ function newService(operations: readonly Operation[], start: number, limit: numb
       destinations.push(operation.destination);
     else plain = false;
   }
-  return plain ? { start, end, service: plainService(wanted), destinations } : end;
+  return plain ? { start, end, service: canonicalService(wanted), destinations } : end;
 }

@@ -5,9 +5,17 @@
  */
 import { type ErrnoName, isErrno } from '../base/errno.ts';
 import { KernelLacksError } from '../base/errors.ts';
-import type { DestinationConfig, Ipvs, Service, ServiceConfig, ServiceKey } from '../ipvs/index.ts';
+import {
+  canonicalService,
+  type DestinationConfig,
+  type Ipvs,
+  SERVICE_FLAGS,
+  type Service,
+  type ServiceConfig,
+  type ServiceKey,
+} from '../ipvs/index.ts';
 import type { Addresses } from '../net/index.ts';
-import { DESTINATION_ASPECTS, SERVICE_ASPECTS, SERVICE_FLAGS, same } from './fields.ts';
+import { DESTINATION_ASPECTS, SERVICE_ASPECTS, same } from './fields.ts';
 import { sameBytes } from './keys.ts';
 import type { DesiredService, Operation } from './types.ts';
 
@@ -85,7 +93,7 @@ async function unless(errnos: readonly ErrnoName[], request: Promise<void>): Pro
 async function addService(ipvs: KernelTable, service: DesiredService): Promise<void> {
   refuseUnknown(service);
   try {
-    await ipvs.addService(plainService(service));
+    await ipvs.addService(canonicalService(service));
   } catch (error) {
     if (!isErrno(error, 'EEXIST')) throw error;
     const was = await ipvs.service(service);
@@ -96,7 +104,7 @@ async function addService(ipvs: KernelTable, service: DesiredService): Promise<v
 async function setService(ipvs: KernelTable, service: DesiredService, was: ServiceConfig | Service): Promise<void> {
   refuseUnknown(service);
   const ports = service.portMin === undefined && was.portMin !== undefined ? { portMin: 0, portMax: 0 } : {};
-  await ipvs.setService({ ...plainService(service), ...ports }, SERVICE_FLAGS);
+  await ipvs.setService({ ...canonicalService(service), ...ports }, SERVICE_FLAGS);
 }
 
 /** EEXIST of an addition, ENOENT of an edit: somebody was quicker. */
@@ -121,11 +129,4 @@ function refuseUnknown({ establishedTimeout }: DesiredService): void {
       'EST_TIMEOUT',
       'the running ip_vs has no timeout of established connections per service',
     );
-}
-
-export function plainService(service: DesiredService): ServiceConfig {
-  const { family, protocol, address, port, fwmark, scheduler, timeout, netmask, peName, portMin, portMax } = service;
-  const flags = service.flags & SERVICE_FLAGS;
-  // One literal: a start has ten thousand of them.
-  return { family, protocol, address, port, fwmark, scheduler, flags, timeout, netmask, peName, portMin, portMax };
 }

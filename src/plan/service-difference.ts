@@ -5,6 +5,7 @@
  */
 
 import {
+  canonicalDestination,
   type Destination,
   type DestinationConfig,
   type DestinationKey,
@@ -13,7 +14,7 @@ import {
   type LocalAddress,
   type ServiceKey,
 } from '../ipvs/index.ts';
-import { DESTINATION_ASPECTS, plainDestination, SERVICE_ASPECTS, same } from './fields.ts';
+import { DESTINATION_ASPECTS, SERVICE_ASPECTS, same } from './fields.ts';
 import { bytesKey, destinationKeyText, sameBytes } from './keys.ts';
 import type { ActualService, DesiredService, Operation, Plan } from './types.ts';
 
@@ -80,14 +81,15 @@ function destinations(
       if (was.weight > 0 && destination.weight > 0) stays = true;
       if (same(DESTINATION_ASPECTS, destination, was)) continue;
       if (destination.weight < was.weight) lowered.push({ destination, was });
-      else rising.push({ op: 'set-destination', ...of, destination: plainDestination(destination), was, last: false });
+      else
+        rising.push({ op: 'set-destination', ...of, destination: canonicalDestination(destination), was, last: false });
     }
   }
   const replaced = !stays && rising.some((step) => 'destination' in step && bringsWeight(step.destination));
   const falling = [
     ...lowered.map(
       ({ destination, was }): Operation => ({
-        ...{ op: 'set-destination', ...of, destination: plainDestination(destination), was },
+        ...{ op: 'set-destination', ...of, destination: canonicalDestination(destination), was },
         last: replaced && destination.weight === 0,
       }),
     ),
@@ -117,7 +119,7 @@ function sameInOrder(desired: readonly DestinationConfig[], actual: readonly Des
 }
 
 function addDestination({ service, name }: Of, destination: DestinationConfig): Operation {
-  return { op: 'add-destination', service, name, destination: plainDestination(destination) };
+  return { op: 'add-destination', service, name, destination: canonicalDestination(destination) };
 }
 
 function addedLocalAddresses(of: Of, desired: DesiredService, actual: readonly LocalAddress[]): Operation[] {

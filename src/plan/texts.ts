@@ -1,18 +1,14 @@
 // SPDX-License-Identifier: MIT
 /** Services, real servers and addresses as people know them. */
 import { type Family, formatAddress } from '../base/addresses.ts';
-import { type DestinationKey, IPPROTO_SCTP, IPPROTO_TCP, IPPROTO_UDP, type ServiceKey } from '../ipvs/index.ts';
+import { type DestinationKey, namesByNumber, PROTOCOLS, type ServiceKey } from '../ipvs/index.ts';
 
-const PROTOCOLS: Readonly<Record<number, string>> = {
-  [IPPROTO_TCP]: 'tcp',
-  [IPPROTO_UDP]: 'udp',
-  [IPPROTO_SCTP]: 'sctp',
-};
+const PROTOCOL_NAMES = namesByNumber(PROTOCOLS, 'name');
 
 /** "tcp 10.99.0.10:443", "fwmark 7", "fwmark 7 IPv6". */
 export function serviceText({ family, protocol, address, port, fwmark }: ServiceKey): string {
   if (fwmark) return address.length === 16 ? `fwmark ${fwmark} IPv6` : `fwmark ${fwmark}`;
-  return `${PROTOCOLS[protocol] ?? `protocol ${protocol}`} ${endpointText(family, address, port)}`;
+  return `${PROTOCOL_NAMES[protocol] ?? `protocol ${protocol}`} ${endpointText(family, address, port)}`;
 }
 
 /** "real server 10.31.4.2:8443". */

@@ -4,24 +4,17 @@ import { AF_INET } from '../../base/addresses.ts';
 import type { RealServerSpec, ServiceSpec, Sorry, Virtual } from '../../config/types.ts';
 import {
   type DestinationConfig,
-  IP_VS_CONN_F_DROUTE,
-  IP_VS_CONN_F_FULLNAT,
-  IP_VS_CONN_F_MASQ,
-  IP_VS_CONN_F_TUNNEL,
-  IP_VS_CONN_F_TUNNEL_TYPE_GRE,
-  IP_VS_CONN_F_TUNNEL_TYPE_GUE,
-  IP_VS_CONN_F_TUNNEL_TYPE_IPIP,
+  FORWARDING,
   IP_VS_SVC_F_ONEPACKET,
   IP_VS_SVC_F_PERSISTENT,
   IP_VS_SVC_F_SCHED1,
   IP_VS_SVC_F_SCHED2,
   IP_VS_SVC_F_SCHED3,
-  IP_VS_TUNNEL_ENCAP_FLAG_CSUM,
-  IP_VS_TUNNEL_ENCAP_FLAG_NOCSUM,
-  IP_VS_TUNNEL_ENCAP_FLAG_REMCSUM,
-  IPPROTO_TCP,
-  IPPROTO_UDP,
+  numbersByName,
+  PROTOCOLS,
   type ServiceConfig,
+  TUNNEL_CHECKSUMS,
+  TUNNELS,
 } from '../../ipvs/index.ts';
 
 const SCHEDULER_FLAGS = {
@@ -30,24 +23,10 @@ const SCHEDULER_FLAGS = {
   'flag-3': IP_VS_SVC_F_SCHED3,
 } as const;
 
-const METHODS = {
-  masquerade: IP_VS_CONN_F_MASQ,
-  direct: IP_VS_CONN_F_DROUTE,
-  tunnel: IP_VS_CONN_F_TUNNEL,
-  fullnat: IP_VS_CONN_F_FULLNAT,
-} as const;
-
-const TUNNELS = {
-  ipip: IP_VS_CONN_F_TUNNEL_TYPE_IPIP,
-  gue: IP_VS_CONN_F_TUNNEL_TYPE_GUE,
-  gre: IP_VS_CONN_F_TUNNEL_TYPE_GRE,
-} as const;
-
-const CHECKSUMS = {
-  none: IP_VS_TUNNEL_ENCAP_FLAG_NOCSUM,
-  checksum: IP_VS_TUNNEL_ENCAP_FLAG_CSUM,
-  remote: IP_VS_TUNNEL_ENCAP_FLAG_REMCSUM,
-} as const;
+const PROTOCOL_NUMBERS = numbersByName(PROTOCOLS, 'name');
+const METHODS = numbersByName(FORWARDING, 'yaml');
+const TUNNEL_TYPES = numbersByName(TUNNELS, 'name');
+const CHECKSUMS = numbersByName(TUNNEL_CHECKSUMS, 'yaml');
 
 /** One of the spec's virtual services as the kernel takes it. */
 export function serviceConfig(spec: ServiceSpec, virtual: Virtual): ServiceConfig {
@@ -60,7 +39,7 @@ export function serviceConfig(spec: ServiceSpec, virtual: Virtual): ServiceConfi
   const granularity = persistence?.granularity ?? whole;
   return {
     family: virtual.family,
-    protocol: virtual.protocol === 'tcp' ? IPPROTO_TCP : IPPROTO_UDP,
+    protocol: PROTOCOL_NUMBERS[virtual.protocol],
     address: virtual.address,
     port: virtual.port,
     fwmark: virtual.fwmark,
@@ -102,7 +81,7 @@ function destination(
     weight,
     upperThreshold,
     lowerThreshold,
-    tunnelType: tunnel ? TUNNELS[tunnel.type] : 0,
+    tunnelType: tunnel ? TUNNEL_TYPES[tunnel.type] : 0,
     tunnelPort: tunnel ? tunnel.port : 0,
     tunnelFlags: tunnel ? CHECKSUMS[tunnel.checksum] : 0,
   };

@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: MIT
 /** The kernel's table as last seen: read whole now and then, and service by service after each change. */
-import type { Destination, DestinationConfig, Ipvs, Service, ServiceConfig, ServiceKey } from '../../ipvs/index.ts';
-import { serviceKeyText } from '../../ipvs/index.ts';
+import {
+  addedDestination,
+  addedService,
+  type Destination,
+  type Ipvs,
+  type ServiceKey,
+  serviceKeyText,
+} from '../../ipvs/index.ts';
 import type { Addresses } from '../../net/index.ts';
 import { readActual, readService, sameKey, settle } from '../../plan/index.ts';
 import type { Actual, ActualService, DesiredService, Operation, OperationResult } from '../../plan/types.ts';
@@ -117,7 +123,7 @@ export class KnownTable {
       if (error === undefined && operation.op === 'add-service')
         made.set(key, { service: operation.service, destinations: [] });
       else if (error === undefined && operation.op === 'add-destination')
-        made.get(key)?.destinations.push(fresh(operation.destination));
+        made.get(key)?.destinations.push(addedDestination(operation.destination));
       else others.add(key);
     }
     for (const key of others) made.delete(key);
@@ -126,7 +132,7 @@ export class KnownTable {
     for (const [key, { service, destinations }] of made) {
       this.#since?.services.add(key);
       operations += 1 + destinations.length;
-      const there = { service: freshService(service), destinations, localAddresses: [] };
+      const there = { service: addedService(service), destinations, localAddresses: [] };
       this.#services.set(key, there);
       settle(service, there);
     }
@@ -176,45 +182,6 @@ export class KnownTable {
       else services.delete(key);
     }
   }
-}
-
-/** Of a destination that has just come. One literal, which is by far the quickest way to make an object. */
-function fresh(made: DestinationConfig): Destination {
-  return {
-    family: made.family,
-    address: made.address,
-    port: made.port,
-    method: made.method,
-    weight: made.weight,
-    upperThreshold: made.upperThreshold,
-    lowerThreshold: made.lowerThreshold,
-    tunnelType: made.tunnelType,
-    tunnelPort: made.tunnelPort,
-    tunnelFlags: made.tunnelFlags,
-    activeConnections: 0,
-    inactiveConnections: 0,
-    persistentConnections: 0,
-    stats: undefined,
-  };
-}
-
-function freshService(made: ServiceConfig): Service {
-  return {
-    family: made.family,
-    protocol: made.protocol,
-    address: made.address,
-    port: made.port,
-    fwmark: made.fwmark,
-    scheduler: made.scheduler,
-    flags: made.flags,
-    timeout: made.timeout,
-    netmask: made.netmask,
-    peName: made.peName,
-    portMin: made.portMin,
-    portMax: made.portMax,
-    numLocalAddresses: 0,
-    stats: undefined,
-  };
 }
 
 /** Texts of services, of which the same comes several times in a row. */

@@ -11,7 +11,7 @@ const run = (program: string, words: string, input = '') => {
   const { status, stdout, stderr } = spawnSync(program, words.split(' '), { encoding: 'utf8', input });
   return { status, stdout, stderr };
 };
-const LACKS = "the running ip_vs has no FULLNAT; load lvsd's ip_vs modules (see docs/kernel.md)\n";
+const LACKS = "the running ip_vs does not support FULLNAT: load lvsd's ip_vs modules, see docs/kernel.md\n";
 const NO_DRAIN = LACKS.replace('FULLNAT', 'draining of local addresses');
 const key = { family: 2, protocol: 6, address: new Uint8Array([192, 0, 2, 1]), port: 80, fwmark: 0 } as const;
 

@@ -60,7 +60,7 @@ async function carry(desired: Desired): Promise<string[]> {
   });
 }
 
-const LACKS = "the running ip_vs has no FULLNAT; load lvsd's ip_vs modules (see docs/kernel.md)";
+const LACKS = "the running ip_vs does not support FULLNAT: load lvsd's ip_vs modules, see docs/kernel.md";
 
 test('what the kernel refuses or lacks stays with its service; its address does not lead into nothing', async () => {
   await carry(wish([]));

@@ -6,6 +6,7 @@ import { spawnSync } from 'node:child_process';
 import fc from 'fast-check';
 import { formatAddress } from '../../../src/base/addresses.ts';
 import {
+  canonicalDestination,
   type Destination,
   type DestinationConfig,
   IP_VS_CONN_F_FULLNAT,
@@ -18,7 +19,6 @@ import {
 } from '../../../src/ipvs/index.ts';
 import { destinationRule, localAddressRule, serviceRule } from '../../../src/ipvsadm/save.ts';
 import { Addresses } from '../../../src/net/index.ts';
-import { plainDestination } from '../../../src/plan/fields.ts';
 import { apply, difference, readActual } from '../../../src/plan/index.ts';
 import { addressKey, bytesKey, destinationKeyText } from '../../../src/plan/keys.ts';
 import type { Actual, ActualService, Desired, DesiredService, Ownership } from '../../../src/plan/types.ts';
@@ -71,7 +71,7 @@ export class Kernel {
       lines.push(serviceRule(writable(service), undefined));
       for (const one of localAddresses) ours.push(localAddressRule(service, one, undefined));
       for (const one of destinations) {
-        const rule = destinationRule(service, { ...one, ...plainDestination(one) }, undefined).trimEnd();
+        const rule = destinationRule(service, { ...one, ...canonicalDestination(one) }, undefined).trimEnd();
         const line = `${rule} -x ${one.upperThreshold} -y ${one.lowerThreshold}\n`;
         (one.method === IP_VS_CONN_F_FULLNAT ? ours : lines).push(line);
       }
@@ -170,7 +170,7 @@ function witnesses(
   const rules = [...desired.services.map(asActual), ...foreign].flatMap(({ service, destinations }) => [
     serviceRule(service, undefined),
     ...destinations.map((one) =>
-      destinationRule(service, { ...one, ...plainDestination(one) }, undefined)
+      destinationRule(service, { ...one, ...canonicalDestination(one) }, undefined)
         // The original knows no FULLNAT.
         .replace(' -b -w', ' (null) -w'),
     ),
