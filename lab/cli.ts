@@ -21,7 +21,8 @@ const usage = `usage: npm run lab -- [OPTIONS] -- COMMAND...
   --mem M             memory: 512M, 2G (2G)
   --timeout SECONDS   give up after that long (no limit)
   --icount            count instructions: one CPU, exactly repeatable, no KVM
-  --append WORDS      more for the kernel's command line`;
+  --append WORDS      more for the kernel's command line
+  --prepare           only fetch and build what such a run needs; there is no COMMAND`;
 
 export interface Options {
   line: KernelLine;
@@ -31,6 +32,7 @@ export interface Options {
   timeout: number;
   icount: boolean;
   append: string;
+  prepare: boolean;
   command: string[];
 }
 
@@ -49,6 +51,7 @@ export function parseOptions(argv: string[]): Options {
     timeout: 0,
     icount: false,
     append: '',
+    prepare: false,
     command: [],
   };
   for (let at = 0; at < argv.length; at += 1) {
@@ -73,9 +76,11 @@ export function parseOptions(argv: string[]): Options {
     else if (name === '--timeout') options.timeout = number(name, value());
     else if (name === '--icount') options.icount = true;
     else if (name === '--append') options.append = value();
+    else if (name === '--prepare') options.prepare = true;
     else throw new LabError(`unknown option ${name}\n${usage}`, 2);
   }
-  if (options.command.length === 0) throw new LabError(`there is no command to run\n${usage}`, 2);
+  if (options.prepare && options.command.length > 0) throw new LabError(`--prepare takes no command\n${usage}`, 2);
+  if (!options.prepare && options.command.length === 0) throw new LabError(`missing command\n${usage}`, 2);
   if (options.icount) options.cpus = 1;
   return options;
 }
@@ -189,6 +194,7 @@ export async function lab(argv: string[]): Promise<number> {
     });
   }
   const machine = await prepare(options);
+  if (options.prepare) return 0;
   const turn = await takeTurn(abort.signal);
   if (turn === undefined) return interrupted ?? 1;
   try {

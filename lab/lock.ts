@@ -4,13 +4,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { LabError, say } from './errors.ts';
 
+/** Path of the lock file: one for each user, or LVSD_LAB_LOCK; LVSD_LAB_PLACE names a further place beside it. */
+function lockFile(): string {
+  const file = process.env.LVSD_LAB_LOCK ?? join(tmpdir(), `lvsd-lab-${process.getuid?.() ?? 0}.lock`);
+  const place = process.env.LVSD_LAB_PLACE;
+  return place ? `${file}.${place}` : file;
+}
+
 /**
- * Waits until no other lab of this user runs, then holds the place until `release()` or until this process dies, however
- * it dies: the lock is flock's, held by a child that lives as long as the pipe to it. Undefined when `signal` fires first. LVSD_LAB_LOCK
- * names another lock file, for those who want two VMs at once and trust their machine with it.
+ * Waits until no other lab holds this place, then holds it until `release()` or until this process dies: the lock is
+ * flock's, held by a child that lives as long as the pipe to it. Resolves with undefined if `signal` fires first.
  */
 export function takeTurn(signal: AbortSignal): Promise<{ release: () => void } | undefined> {
-  const file = process.env.LVSD_LAB_LOCK ?? join(tmpdir(), `lvsd-lab-${process.getuid?.() ?? 0}.lock`);
+  const file = lockFile();
   const child = spawn('flock', [file, 'sh', '-c', 'echo mine; exec cat >/dev/null'], {
     stdio: ['pipe', 'pipe', 'inherit'],
     // Its own process group: Ctrl-C must not free the place before the VM is gone.

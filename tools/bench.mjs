@@ -11,20 +11,26 @@ import { runLive, runQuiet } from './lib/run.mjs';
 import { Complaint, main, top } from './lib/say.mjs';
 import { setup } from './lib/setup.mjs';
 
-/** The lab's options for each bench, and what readies its VM. */
+/**
+ * Lab options of each bench, and the command that prepares its VM.
+ * @type {Record<string, { options?: string[], ready?: string, host?: boolean }>}
+ */
 const benches = {
-  // ksoftirqd first: what it does later than the sender would be counted in the next round.
+  // ksoftirqd runs first: work that it does after the sender would be counted in the next round.
   instructions: { options: ['--icount'], ready: 'chrt -f -p 50 $(pgrep -x ksoftirqd/0)' },
   restore: { options: ['--icount'], ready: 'modprobe ip_vs && modprobe ip_vs_wrr' },
   traffic: { options: [], ready: 'modprobe ip_vs' },
   scale: { options: ['--mem', '4G'], ready: 'modprobe ip_vs && modprobe ip_vs_wrr' },
   checks: { options: ['--mem', '4G'], ready: 'modprobe ip_vs && modprobe ip_vs_wrr' },
   detect: { options: [], ready: 'modprobe ip_vs && modprobe ip_vs_wrr' },
-  // Reading a file needs no kernel of ours, and no lab.
+  // Reading a file needs no VM.
   config: { host: true },
 };
 
-/** A program of test/bench in C; static, so that it runs wherever it is built. */
+/**
+ * Builds a C program of test/bench; static, so that it runs in the guest as well.
+ * @param {string} name
+ */
 function buildProgram(name) {
   const out = join(top, 'build/bench', name);
   mkdirSync(join(top, 'build/bench'), { recursive: true });
@@ -33,17 +39,22 @@ function buildProgram(name) {
   return out;
 }
 
+/**
+ * @param {string} name
+ * @param {Record<string, string>} env
+ * @returns {Promise<unknown>}
+ */
 async function measure(name, env) {
-  const [script] = await bundleForGuest([`test/bench/${name}.ts`]);
-  const { options, ready, host } = benches[name];
+  const [script = ''] = await bundleForGuest([`test/bench/${name}.ts`]);
+  const { options, ready, host } = benches[name] ?? {};
   const command = `${ready} && exec "${process.execPath}" --enable-source-maps "${script}"`;
   const out = mkdtempSync(join(tmpdir(), 'lvsd-bench-'));
   try {
     const lab = [join(top, 'tools/lab.mjs'), '--timeout', '3000', ...(options ?? []), '--', 'sh', '-c', command];
     const code = await runLive(process.execPath, host ? ['--enable-source-maps', script] : lab, {
-      // Nothing but the result goes to stdout.
+      // stdout is for the result alone.
       stdio: ['ignore', 2, 2],
-      env: { ...process.env, ...env, LAB_OUT: out },
+      env: { ...process.env, ...env, LVSD_SKIP_BUILD: '1', LAB_OUT: out },
     });
     if (code !== 0) throw new Complaint(`bench ${name} failed (${code})`);
     return JSON.parse(readFileSync(join(out, `${name}.json`), 'utf8'));
@@ -65,6 +76,7 @@ await main(async (args) => {
     BENCH_HEADROOM: buildProgram('headroom'),
     BENCH_LISTENER: buildProgram('listener'),
   };
+  /** @type {Record<string, unknown>} */
   const results = {};
   for (const name of words.length > 0 ? words : Object.keys(benches)) results[name] = await measure(name, env);
   process.stdout.write(json ? `${JSON.stringify(results, null, 2)}\n` : formatBench(results));

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
-// npm run lab: set-up and build, then the lab itself (lab/cli.ts).
+// npm run lab: set-up and build, then the lab itself (lab/cli.ts). A caller that has done both sets LVSD_SKIP_BUILD.
 import { build } from './lib/build.mjs';
 import { Complaint, main } from './lib/say.mjs';
 import { setup } from './lib/setup.mjs';
 
 await main(async (args) => {
-  await setup();
-  await build();
+  if (!process.env.LVSD_SKIP_BUILD) {
+    await setup();
+    await build();
+  }
   const { register } = await import('tsx/esm/api');
   register();
   const { lab } = await import('../lab/cli.ts');
@@ -14,7 +16,8 @@ await main(async (args) => {
     // Exits by itself only once stdout and stderr are written; nothing else may hold the process.
     return await lab(args);
   } catch (error) {
-    if (error?.name === 'Error' && 'exitCode' in error) throw new Complaint(error.message, error.exitCode);
+    if (error instanceof Error && error.name === 'Error' && 'exitCode' in error)
+      throw new Complaint(error.message, Number(error.exitCode));
     throw error;
   }
 });

@@ -1,23 +1,40 @@
 // SPDX-License-Identifier: MIT
-// What npm run bench prints: tables in Markdown, as docs/benchmarks.md has them.
+// Formats the results of npm run bench as tables in Markdown, as in docs/benchmarks.md.
 
+/** @typedef {{ median: number, min: number, max: number }} Figure */
+/** @typedef {any} Results what a file in test/bench wrote; its own types are there */
+
+/**
+ * @param {Figure} value
+ * @param {number} digits
+ */
 const figure = ({ median, min, max }, digits) =>
   `${median.toFixed(digits)} (${min.toFixed(digits)} to ${max.toFixed(digits)})`;
 
+/**
+ * @param {string} title
+ * @param {string[]} head
+ * @param {string[][]} rows
+ */
 const table = (title, head, rows) =>
   [title, '', `| ${head.join(' | ')} |`, `|${' --- |'.repeat(head.length)}`]
     .concat(rows.map((row) => `| ${row.join(' | ')} |`))
     .join('\n');
 
+/** @type {Record<string, string>} */
 const directions = { in: 'client to real server', out: 'real server to client' };
 
+/** @type {Record<string, string>} */
+const connectionKinds = { open: 'opening: 3 segments', whole: 'whole: 9 segments' };
+
+/** @type {Record<string, (results: Results) => string>} */
 const formats = {
   instructions: ({ segments, connections, memory }) =>
     [
       table(
         'Instructions for a packet on the balancer, more than plain forwarding takes',
         ['direction', 'data', 'forwarding', 'NAT', 'FULLNAT', 'FULLNAT / NAT', 'whole packet'],
-        segments.map((one) => [
+        segments.map((/** @type {Results} */ one) => [
           directions[one.direction],
           `${one.length} bytes`,
           ...[one.forwarding, one.nat, one.fullnat].map((value) => figure(value, 0)),
@@ -27,8 +44,8 @@ const formats = {
       table(
         'Instructions for a connection, more than the same segments take through a router',
         ['connection', 'router, with both ends', 'NAT', 'FULLNAT', 'FULLNAT / NAT'],
-        connections.map((one) => [
-          { open: 'opening: 3 segments', whole: 'whole: 9 segments' }[one.what],
+        connections.map((/** @type {Results} */ one) => [
+          connectionKinds[one.what],
           ...[one.forwarding, one.nat, one.fullnat].map((value) => figure(value, 0)),
           figure(one.ratio, 2),
         ]),
@@ -36,16 +53,23 @@ const formats = {
       table(
         'Slab memory for an open connection, bytes',
         ['NAT', 'FULLNAT', 'FULLNAT / NAT'],
-        memory.map((one) => [one.nat.toFixed(0), one.fullnat.toFixed(0), one.ratio.toFixed(2)]),
+        memory.map((/** @type {Results} */ one) => [one.nat.toFixed(0), one.fullnat.toFixed(0), one.ratio.toFixed(2)]),
       ),
     ].join('\n\n'),
   restore: ({ tables, start }) => {
-    const columns = ([one, other]) => ['what', `${one}, G`, `${other}, G`, 'times', `${one}, MB`, `${other}, MB`];
-    const row = ({ what, work, times, memory }) => [
+    const columns = (/** @type {[string, string]} */ [one, other]) => [
+      'what',
+      `${one}, G`,
+      `${other}, G`,
+      'times',
+      `${one}, MB`,
+      `${other}, MB`,
+    ];
+    const row = (/** @type {Results} */ { what, work, times, memory }) => [
       what,
-      ...work.map((value) => figure(value, value.median < 1 ? 3 : 2)),
+      ...work.map((/** @type {Figure} */ value) => figure(value, value.median < 1 ? 3 : 2)),
       figure(times, 2),
-      ...memory.map((value) => figure(value, 0)),
+      ...memory.map((/** @type {Figure} */ value) => figure(value, 0)),
     ];
     return [
       table('Instructions for a table, in thousand millions', columns(['ipvsadm', 'lvsadm']), tables.map(row)),
@@ -56,7 +80,7 @@ const formats = {
     table(
       '10,000 services with 4 real servers each',
       ['setup', 'what', 'keepalived', 'lvsd', 'lvsd / keepalived'],
-      results.map((one) => [
+      results.map((/** @type {Results} */ one) => [
         one.what,
         `${one.figure}, ${one.unit}`,
         ...[one.keepalived, one.lvsd].map((value) => figure(value, one.unit === 's' ? 2 : 0)),
@@ -67,7 +91,7 @@ const formats = {
     table(
       'CPU for TCP checks, microseconds a check',
       ['asked for, per second', 'keepalived: reached', 'CPU', 'lvsd: reached', 'CPU', 'lvsd / keepalived'],
-      results.map((one) => [
+      results.map((/** @type {Results} */ one) => [
         String(one.asked),
         ...[one.keepalived, one.lvsd].flatMap(({ reached, cpu }) => [figure(reached, 0), figure(cpu, 0)]),
         figure(one.ratio, 2),
@@ -77,7 +101,7 @@ const formats = {
     table(
       'Seconds until the kernel’s table says so',
       ['failure', 'check', 'keepalived: out', 'back', 'lvsd: out', 'back'],
-      results.map((one) => [
+      results.map((/** @type {Results} */ one) => [
         one.failure,
         one.check,
         ...[one.keepalived, one.lvsd].flatMap((found) =>
@@ -89,7 +113,7 @@ const formats = {
     table(
       'Milliseconds of CPU to load a configuration',
       ['services', 'MB', 'js-yaml alone', 'loadConfig', 'loadConfig / js-yaml', 'with one wrong key'],
-      results.map((one) => [
+      results.map((/** @type {Results} */ one) => [
         `${one.services} with ${one.realServers} real servers`,
         String(one.megabytes),
         ...[one.parser, one.load].map((value) => figure(value, 0)),
@@ -101,7 +125,7 @@ const formats = {
     table(
       'Traffic',
       ['what', 'plain forwarding', 'NAT', 'FULLNAT', 'FULLNAT / NAT'],
-      results.map((one) => [
+      results.map((/** @type {Results} */ one) => [
         `${one.what}, ${one.unit}`,
         ...[one.plain, one.nat, one.fullnat].map((value) => figure(value, 0)),
         figure(one.ratio, 2),
@@ -109,9 +133,12 @@ const formats = {
     ),
 };
 
-/** The text for results by name; each figure is a median with the least and the greatest value. */
+/**
+ * Formats results by the name of their bench; each figure is a median with the least and the greatest value.
+ * @param {Record<string, Results>} results
+ */
 export function formatBench(results) {
   return `${Object.entries(results)
-    .map(([name, value]) => formats[name](value))
+    .map(([name, value]) => formats[name]?.(value))
     .join('\n\n')}\n`;
 }

@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: MIT
-// TypeScript made ready for the lab's guest: on an emulated CPU tsx needs three seconds to start, plain JavaScript half
-// a second, so test files and the demo are bundled on the host first. Packages stay outside the bundle.
+// Bundles TypeScript for the lab's guest: on an emulated CPU tsx needs three seconds to start, plain JavaScript half a
+// second. Packages stay outside the bundle.
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { top } from './say.mjs';
 
-/** Each file goes on knowing its own place: import.meta.url becomes what it is in the source tree. */
+const folder = join(top, 'build/guest');
+
+/**
+ * Keeps each file's own place: import.meta.url stays what it is in the source tree.
+ * @type {import('esbuild').Plugin}
+ */
 const places = {
   name: 'places',
   setup(build) {
@@ -19,13 +24,28 @@ const places = {
   },
 };
 
-/** Bundles `files` (relative to the checkout) below build/guest; returns the bundles' paths, in the same order. */
+/**
+ * Returns the path of a source file's bundle.
+ * @param {string} file relative to the checkout
+ */
+export const guestBundle = (file) => join(folder, file.replace(/\.ts$/, '.mjs'));
+
+/**
+ * Returns the path of a bundle's source file; any other path unchanged.
+ * @param {string} path absolute
+ */
+export const sourceOfBundle = (path) =>
+  path.startsWith(`${folder}/`) ? join(top, path.slice(folder.length).replace(/\.mjs$/, '.ts')) : path;
+
+/**
+ * Bundles `files` (relative to the checkout) and returns the bundles' paths, in the same order.
+ * @param {string[]} files
+ */
 export async function bundleForGuest(files) {
   const esbuild = await import('esbuild');
-  const out = (file) => join(top, 'build/guest', file.replace(/\.ts$/, '.mjs'));
   await esbuild.build({
     entryPoints: files.map((file) => ({ in: join(top, file), out: file.replace(/\.ts$/, '') })),
-    outdir: join(top, 'build/guest'),
+    outdir: folder,
     outExtension: { '.js': '.mjs' },
     bundle: true,
     packages: 'external',
@@ -36,5 +56,5 @@ export async function bundleForGuest(files) {
     plugins: [places],
     logLevel: 'warning',
   });
-  return files.map(out);
+  return files.map(guestBundle);
 }

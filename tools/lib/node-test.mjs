@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: MIT
-// How a set of TypeScript test files is run by node:test, on the host and in the lab alike.
+// Command line for node:test over a set of files, on the host and in the lab alike.
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { top } from './say.mjs';
 
+/** @import { Counts } from './count-reporter.mjs' */
+
 /**
- * The command line that runs `files` one after the other and leaves the counts in the file `counts`. `loader` are the
- * options that make node understand the files.
+ * Returns the command and its arguments that run `files` one after the other and write the counts to the file `counts`.
+ * @param {string[]} files
+ * @param {string} counts
+ * @param {string[]} loader node options needed to load the files
+ * @returns {[string, string[]]}
  */
-export function nodeTest(files, counts, loader = ['--import', 'tsx']) {
+export function nodeTest(files, counts, loader) {
   const reporters = [
     '--test-reporter=spec',
     '--test-reporter-destination=stdout',
@@ -18,7 +23,11 @@ export function nodeTest(files, counts, loader = ['--import', 'tsx']) {
   return [process.execPath, [...loader, '--test', '--test-concurrency=1', ...reporters, ...files]];
 }
 
-/** What the count reporter wrote, or undefined when the run ended before it could. */
+/**
+ * Reads the count reporter's result; undefined if the run ended before it was written.
+ * @param {string} path
+ * @returns {Counts | undefined}
+ */
 export function readCounts(path) {
   if (!existsSync(path)) return undefined;
   try {

@@ -1,34 +1,42 @@
 // SPDX-License-Identifier: MIT
-// What every tool prints: progress on stderr, so that stdout stays free for results.
+// Messages and exit codes of the tools. Progress goes to stderr, so that stdout stays free for results.
 import { relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** The checkout's top folder, absolute. */
+/** Absolute path of the checkout. */
 export const top = resolve(fileURLToPath(import.meta.url), '../../..');
 
-/** A path as one would type it from the checkout's top. */
+/**
+ * Returns a path relative to the checkout.
+ * @param {string} path
+ */
 export const short = (path) => relative(top, path) || '.';
 
+/** @param {string} text */
 export function say(text) {
   process.stderr.write(`lvsd: ${text}\n`);
 }
 
-/** An error whose message is all that the operator needs: printed without a stack. */
+/** An error for the operator: main() prints its message without a stack. */
 export class Complaint extends Error {
+  /** @param {string} message */
   constructor(message, exitCode = 1) {
     super(message);
     this.exitCode = exitCode;
   }
 }
 
-/** Runs a tool's main function; whatever it throws becomes one line and an exit code. */
+/**
+ * Runs a tool's main function; a Complaint becomes one line and an exit code.
+ * @param {(args: string[]) => Promise<number | void>} run
+ */
 export async function main(run) {
   try {
     const code = await run(process.argv.slice(2));
     if (typeof code === 'number') process.exitCode = code;
   } catch (error) {
     if (!(error instanceof Complaint)) {
-      process.stderr.write(`lvsd: ${error?.stack ?? error}\n`);
+      process.stderr.write(`lvsd: ${error instanceof Error ? error.stack : error}\n`);
       process.exitCode = 1;
       return;
     }

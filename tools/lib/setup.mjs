@@ -1,23 +1,22 @@
 // SPDX-License-Identifier: MIT
-// What a fresh clone on a fresh Debian 12 lacks: build tools, QEMU and the npm packages. Idempotent, and silent when
-// everything is there. Nothing here starts a service or puts a kernel on the machine.
-
+// Installs what a fresh clone on a fresh Debian 12 lacks: build tools, QEMU and the npm packages. Idempotent, and silent
+// if nothing is missing. Starts no service and installs no kernel.
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { runLive, runQuiet } from './run.mjs';
 import { Complaint, say, top } from './say.mjs';
 
-/** Debian packages by what needs them. */
+/** Debian packages by purpose. */
 const packages = {
   build: ['gcc', 'libc6-dev', 'make', 'patch', 'git', 'xz-utils', 'zstd', 'cpio', 'bc', 'libelf1', 'python3-minimal'],
   lab: ['qemu-system-x86', 'qemu-system-common', 'kmod'],
 };
 
-/** Which packages dpkg has fully installed, from its own status file (a stable interface, and no process to start). */
+/** Returns the fully installed packages, from dpkg's status file: a stable interface, and no process to start. */
 function installed() {
   const status = '/var/lib/dpkg/status';
-  if (!existsSync(status)) throw new Complaint('there is no dpkg here: the set-up is written for Debian 12');
+  if (!existsSync(status)) throw new Complaint('there is no dpkg on this machine: the set-up needs Debian 12');
   const there = new Set();
   for (const paragraph of readFileSync(status, 'utf8').split('\n\n')) {
     const name = /^Package: (.+)$/m.exec(paragraph)?.[1];
@@ -26,9 +25,9 @@ function installed() {
   return there;
 }
 
-/** The words that make a command run as root; undefined when there is no way to. */
+/** Returns the words that run a command as root; undefined if neither root nor sudo without a password. */
 function asRoot() {
-  if (process.getuid() === 0) return [];
+  if (process.getuid?.() === 0) return [];
   try {
     runQuiet('sudo', ['-n', 'true']);
     return ['sudo', '-n'];
@@ -44,12 +43,12 @@ export async function setupApt(names = [...packages.build, ...packages.lab]) {
   const root = asRoot();
   if (root === undefined) {
     throw new Complaint(
-      `these Debian packages are missing and I am neither root nor allowed sudo without a password; please run: apt-get install --no-install-recommends ${missing.join(' ')}`,
+      `missing Debian packages, and neither root nor sudo without a password to install them; run as root: apt-get install --no-install-recommends ${missing.join(' ')}`,
     );
   }
   say(`installing Debian packages: ${missing.join(' ')}`);
-  const apt = (args) => {
-    const [command, ...rest] = [
+  const apt = (/** @type {string[]} */ args) => {
+    const [command = 'env', ...rest] = [
       ...root,
       'env',
       'DEBIAN_FRONTEND=noninteractive',
@@ -66,14 +65,16 @@ export async function setupApt(names = [...packages.build, ...packages.lab]) {
   if ((await apt(install)) !== 0) throw new Complaint(`apt-get could not install ${missing.join(' ')}`);
 }
 
+/** @typedef {{ packages: Record<string, { version?: string, optional?: boolean }> }} Lockfile */
+
 export async function setupNpm() {
   const lock = readFileSync(join(top, 'package-lock.json'));
   const key = createHash('sha256').update(lock).digest('hex');
   const stamp = join(top, 'node_modules', '.lvsd-lock');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === key) return;
   const hidden = join(top, 'node_modules', '.package-lock.json');
-  // npm itself may have installed just this (npm ci by hand): then only the stamp is missing.
-  if (!existsSync(hidden) || !sameVersions(JSON.parse(lock), JSON.parse(readFileSync(hidden, 'utf8')))) {
+  // After npm ci by hand only the stamp is missing.
+  if (!existsSync(hidden) || !sameVersions(JSON.parse(String(lock)), JSON.parse(readFileSync(hidden, 'utf8')))) {
     say('installing npm packages');
     if ((await runLive('npm', ['ci', '--loglevel=error'], { stdio: ['ignore', 2, 2] })) !== 0) {
       throw new Complaint('npm ci failed');
@@ -82,6 +83,10 @@ export async function setupNpm() {
   writeFileSync(stamp, key);
 }
 
+/**
+ * @param {Lockfile} wanted
+ * @param {Lockfile} found
+ */
 function sameVersions(wanted, found) {
   return Object.entries(wanted.packages).every(
     ([path, entry]) => path === '' || entry.optional || found.packages[path]?.version === entry.version,

@@ -1,13 +1,23 @@
 // SPDX-License-Identifier: MIT
-// Finds test files, and groups the system tests by the VM that they ask for.
+// Finds test files, and groups the system tests by the VM that they need.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { top } from './say.mjs';
 
-/** Whether a path contains a word, where a dash in the word also stands for a slash: `lvsd-health`, `lvsd/health`. */
+/** @typedef {{ options: string[], files: string[] }} Group */
+
+/**
+ * True if a path contains a word. A dash in the word also matches a slash: both lvsd-health and lvsd/health do.
+ * @param {string} path
+ * @param {string} word
+ */
 const matches = (path, word) => path.includes(word) || path.replaceAll('/', '-').includes(word.replaceAll('/', '-'));
 
-/** Test files under `dir` (relative to the checkout) whose path contains one of `words`; all when there are no words. */
+/**
+ * Returns the test files under `dir` (relative to the checkout) whose path matches one of `words`; all without words.
+ * @param {string} dir
+ * @param {string[]} [words]
+ */
 export function testFiles(dir, words = []) {
   if (!existsSync(join(top, dir))) return [];
   return readdirSync(join(top, dir), { recursive: true })
@@ -17,21 +27,35 @@ export function testFiles(dir, words = []) {
     .sort();
 }
 
-/** The lab options a system test asks for by a comment line `// lab: --stock --smp 1`; the defaults without one. */
+/**
+ * Returns the lab options of a system test, from its comment line `// lab: --stock --smp 1`; none without one.
+ * @param {string} file
+ */
 function labOptions(file) {
   const line = /^\/\/ lab:(.*)$/m.exec(readFileSync(join(top, file), 'utf8'));
   return (line?.[1] ?? '').trim().split(/\s+/).filter(Boolean);
 }
 
-/** Files that may share a VM, by the exact options that they ask for. */
+/** Folders with fewer files than this share a VM with others; more are worth a boot of their own. */
+const OWN_VM = 4;
+
+/**
+ * Groups system tests by VM: one for each folder and set of lab options, small folders together. The largest come
+ * first, so that two VMs at a time end at about the same moment.
+ * @param {string[]} files
+ * @returns {Group[]}
+ */
 export function labGroups(files) {
+  /** @type {Map<string, Group>} */
   const groups = new Map();
-  for (const file of files) {
-    const options = labOptions(file);
-    const key = options.join(' ');
-    const group = groups.get(key) ?? { options, files: [] };
+  const wanted = files.map((file) => ({ file, options: labOptions(file), folder: dirname(file) }));
+  const key = (/** @type {string[]} */ ...words) => words.join(' ');
+  for (const { file, options, folder } of wanted) {
+    const siblings = wanted.filter((other) => other.folder === folder && key(...other.options) === key(...options));
+    const name = key(siblings.length < OWN_VM ? '' : folder, ...options);
+    const group = groups.get(name) ?? { options, files: [] };
     group.files.push(file);
-    groups.set(key, group);
+    groups.set(name, group);
   }
-  return [...groups.values()];
+  return [...groups.values()].sort((a, b) => b.files.length - a.files.length);
 }

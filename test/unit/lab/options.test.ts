@@ -24,6 +24,7 @@ const wrong = [
   ['--mem', '2', 'true'],
   ['--kernel', '5.10', 'true'],
   ['--timeout'],
+  ['--prepare', 'true'],
 ];
 for (const argv of wrong) {
   test(`wrong call: ${argv.join(' ') || '(nothing)'}`, () => {
