@@ -7,7 +7,7 @@ import { readService } from '../../src/ipvs/codec.ts';
 import { readPlainService } from '../../src/ipvs/plain-service.ts';
 import { COMMAND, type ReplyAttributes } from '../../src/ipvs/tables.ts';
 import { AttributeReader, decodeTable } from '../../src/netlink/index.ts';
-import { attr, be16, nest, text, u16, u32, zeros } from '../unit/netlink/bytes.ts';
+import { attr, be16, nest, text, u16, u32, zeros } from '../support/netlink-bytes.ts';
 
 const numRuns = process.env.LVSD_COUNTS === 'full' ? 100_000 : 5000;
 

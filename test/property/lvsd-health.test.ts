@@ -9,7 +9,7 @@ import { next, unknown } from '../../src/health/machine.ts';
 import { nextQuorum } from '../../src/health/quorum.ts';
 import { Heap, type HeapItem } from '../../src/health/schedule/heap.ts';
 import { Schedule, type Slot } from '../../src/health/schedule/schedule.ts';
-import { HTTP } from '../unit/health/probes.ts';
+import { HTTP } from '../support/probes.ts';
 
 const RUNS = process.env.LVSD_COUNTS === 'full' ? 20_000 : 1000;
 

@@ -10,8 +10,8 @@ import { changes, DESTINATION_ASPECTS, SERVICE_ASPECTS, same } from '../../src/p
 import { apply, describe, difference, drift, toJson } from '../../src/plan/index.ts';
 import { addressKey, bytesKey } from '../../src/plan/keys.ts';
 import type { Actual, Desired, Operation, OperationResult, Ownership } from '../../src/plan/types.ts';
-import { KernelModel, type Request } from '../unit/plan/kernel-model.ts';
-import { desiredTables, ownerships, related, type World } from '../unit/plan/tables.ts';
+import { KernelModel, type Request } from '../support/kernel-model.ts';
+import { desiredTables, ownerships, related, type World } from '../support/tables.ts';
 
 const WORLD: World = { patched: true, engines: ['sip'], devices: ['eth0', 'lo'] };
 const RUNS = process.env.LVSD_COUNTS === 'full' ? 20_000 : 200;

@@ -17,8 +17,8 @@ import type { TargetState } from '../../src/health/types.ts';
 import { serviceKeyText } from '../../src/ipvs/index.ts';
 import { destinationKeyText } from '../../src/plan/keys.ts';
 import type { ActualService } from '../../src/plan/types.ts';
-import { Random } from '../system/lvsd/random.ts';
-import { KEPT, randomConf } from '../system/lvsd/worlds.ts';
+import { Random } from '../support/random.ts';
+import { KEPT, randomConf } from '../support/worlds.ts';
 
 const worlds = process.env.LVSD_COUNTS === 'full' ? 500 : 10;
 const RELOADS = 60;

@@ -10,7 +10,7 @@ import { Situation } from '../../src/daemon/model/runtime-state.ts';
 import { roster, serverText } from '../../src/daemon/model/virtual-services.ts';
 import { difference } from '../../src/plan/index.ts';
 import type { Actual } from '../../src/plan/types.ts';
-import { config, realServer, service } from '../unit/daemon/specs.ts';
+import { config, realServer, service } from '../support/specs.ts';
 
 const numRuns = process.env.LVSD_COUNTS === 'full' ? 20_000 : 300;
 const NAMES = ['a', 'b', 'c'] as const;

@@ -9,7 +9,7 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { native } from '../../../src/base/native.ts';
-import { Random, seed } from '../lvsd/random.ts';
+import { Random, seed } from '../../support/random.ts';
 
 const FULL = process.env.LVSD_COUNTS === 'full';
 const SERVICES = FULL ? 10_000 : 250;

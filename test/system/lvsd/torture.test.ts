@@ -6,10 +6,10 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, afterEach, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Random, seed } from '../../support/random.ts';
+import { KEPT, randomConf } from '../../support/worlds.ts';
 import { type Conf, eventually } from './daemon.ts';
-import { Random, seed } from './random.ts';
 import { Site } from './site.ts';
-import { KEPT, randomConf } from './worlds.ts';
 
 const FULL = process.env.LVSD_COUNTS === 'full';
 const SEED = seed();

@@ -22,8 +22,8 @@ import { Addresses } from '../../../src/net/index.ts';
 import { apply, difference, readActual } from '../../../src/plan/index.ts';
 import { addressKey, bytesKey, destinationKeyText } from '../../../src/plan/keys.ts';
 import type { Actual, ActualService, Desired, DesiredService, Ownership } from '../../../src/plan/types.ts';
-import { KernelModel } from '../../unit/plan/kernel-model.ts';
-import { ownerships, related, type World } from '../../unit/plan/tables.ts';
+import { KernelModel } from '../../support/kernel-model.ts';
+import { ownerships, related, type World } from '../../support/tables.ts';
 
 const NETNS = 'plan';
 const DEVICES = ['eth0', 'lo'];

@@ -8,7 +8,7 @@ import { after } from 'node:test';
 import { EventLog } from '../../../src/control/event-log.ts';
 import type { DaemonStatus } from '../../../src/control/messages.ts';
 import { ControlServer, type ControlServerOptions, type Handlers } from '../../../src/control/server.ts';
-import { recordingLog } from './recording-log.ts';
+import { recordingLog } from '../../support/recording-log.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lvsd-control-'));
 let sockets = 0;

@@ -7,7 +7,7 @@ import { desired } from '../../../src/daemon/model/desired-state.ts';
 import { Situation } from '../../../src/daemon/model/runtime-state.ts';
 import { targets } from '../../../src/daemon/model/targets.ts';
 import { roster, serverText } from '../../../src/daemon/model/virtual-services.ts';
-import { config, realServer, service, tcpCheck } from './specs.ts';
+import { config, realServer, service, tcpCheck } from '../../support/specs.ts';
 
 const sorry = {
   family: AF_INET,

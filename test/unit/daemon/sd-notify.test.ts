@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { native } from '../../../src/base/native.ts';
 import { AF_UNIX, unixAddress } from '../../../src/base/unix-address.ts';
 import { Notifier } from '../../../src/daemon/sd-notify.ts';
-import { recordingLog } from '../control/recording-log.ts';
+import { recordingLog } from '../../support/recording-log.ts';
 
 const SOCK_DGRAM = 2;
 const folder = mkdtempSync(join(tmpdir(), 'lvsd-notify-'));

@@ -16,8 +16,8 @@ import { Reconciler } from '../../../src/daemon/reconcile/reconciler.ts';
 import { KnownTable } from '../../../src/daemon/reconcile/table-cache.ts';
 import type { Ipvs, Service, ServiceKey } from '../../../src/ipvs/index.ts';
 import type { Addresses } from '../../../src/net/index.ts';
-import { KernelModel } from '../plan/kernel-model.ts';
-import { config, realServer, service } from './specs.ts';
+import { KernelModel } from '../../support/kernel-model.ts';
+import { config, realServer, service } from '../../support/specs.ts';
 
 /** The model as the client that reads it. */
 class ModelClient {

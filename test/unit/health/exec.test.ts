@@ -6,7 +6,7 @@ import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import type { ExecCheck } from '../../../src/health/exec/schema.ts';
-import { EXEC, probe, target } from './probes.ts';
+import { EXEC, probe, target } from '../../support/probes.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'lvsd-exec-'));
 after(() => rmSync(dir, { recursive: true, force: true }));

@@ -4,7 +4,7 @@
 import { unknown } from '../../../src/health/machine.ts';
 import { prepare } from '../../../src/health/worker/probers.ts';
 import { Checker } from '../../../src/health/worker/runner.ts';
-import { HTTP, target } from './probes.ts';
+import { HTTP, target } from '../../support/probes.ts';
 
 const transitions: string[] = [];
 const troubles: string[] = [];

@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { Complaints } from '../../../src/health/worker/complaints.ts';
-import { serve } from './probes.ts';
+import { serve } from '../../support/probes.ts';
 
 const host = join(dirname(fileURLToPath(import.meta.url)), 'exhausted-host.ts');
 

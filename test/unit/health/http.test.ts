@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import { test } from 'node:test';
 import type { HttpCheck } from '../../../src/health/http/schema.ts';
-import { closedPort, HTTP, probe, serve, target } from './probes.ts';
+import { closedPort, HTTP, probe, serve, target } from '../../support/probes.ts';
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 

@@ -6,8 +6,8 @@ import { test } from 'node:test';
 import { createServer, type TlsOptions } from 'node:tls';
 import type { HttpCheck, TlsCheck } from '../../../src/health/http/schema.ts';
 import { secureContext } from '../../../src/health/http/trust.ts';
+import { closedPort, HTTP, listening, probe, serve, target } from '../../support/probes.ts';
 import { authority, certificate } from './certificates.ts';
-import { closedPort, HTTP, listening, probe, serve, target } from './probes.ts';
 
 const ca = authority('trusted');
 authority('foreign');

@@ -11,7 +11,7 @@ import { matcher } from '../../../src/health/http/matcher.ts';
 import { unknown } from '../../../src/health/machine.ts';
 import { prepare } from '../../../src/health/worker/probers.ts';
 import { Checker } from '../../../src/health/worker/runner.ts';
-import { HTTP, serve, target } from './probes.ts';
+import { HTTP, serve, target } from '../../support/probes.ts';
 
 const bytes = (text: string) => Buffer.from(text);
 

@@ -2,7 +2,7 @@
 /** A process with a monitor, for a test to end. */
 import { SILENT_LOG } from '../../../src/base/log.ts';
 import { HealthMonitor } from '../../../src/health/monitor.ts';
-import { EXEC, target } from './probes.ts';
+import { EXEC, target } from '../../support/probes.ts';
 
 const monitor = new HealthMonitor({ concurrency: 10, log: SILENT_LOG });
 monitor.configure(

@@ -12,8 +12,8 @@ import { fileURLToPath } from 'node:url';
 import type { Log } from '../../../src/base/log.ts';
 import { HealthMonitor } from '../../../src/health/monitor.ts';
 import type { Check, Target, TargetState, Transition } from '../../../src/health/types.ts';
+import { closedPort, EXEC, HTTP, listening, serve, TCP, target } from '../../support/probes.ts';
 import { authority, certificate } from './certificates.ts';
-import { closedPort, EXEC, HTTP, listening, serve, TCP, target } from './probes.ts';
 
 const FAST = { ...TCP, interval: 100, timeout: 100 };
 

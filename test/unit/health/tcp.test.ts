@@ -10,7 +10,7 @@ import { dial } from '../../../src/health/common/dial.ts';
 import { socketAddress } from '../../../src/health/common/sockaddr.ts';
 import { Connections } from '../../../src/health/tcp/connections.ts';
 import { tcpProber } from '../../../src/health/tcp/prober.ts';
-import { closedPort, probe, serve, TCP, target } from './probes.ts';
+import { closedPort, probe, serve, TCP, target } from '../../support/probes.ts';
 
 test('a server that accepts is well, over IPv4 and IPv6', async () => {
   assert.equal(await probe(target(TCP, await serve(() => {}))), 'success: connected');

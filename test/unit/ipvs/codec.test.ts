@@ -11,7 +11,7 @@ import {
 } from '../../../src/ipvs/codec.ts';
 import { COMMAND, commandWithStats, INFO } from '../../../src/ipvs/tables.ts';
 import { AttributeReader, decodeTable, encodeTable, MessageWriter } from '../../../src/netlink/index.ts';
-import { attr, be16, message, nest, text, u8, u16, u32, u64, zeros } from '../netlink/bytes.ts';
+import { attr, be16, message, nest, text, u8, u16, u32, u64, zeros } from '../../support/netlink-bytes.ts';
 
 const ADDRESS = new Uint8Array([192, 0, 2, 1]);
 const key = { family: 2, protocol: 6, address: ADDRESS, port: 443, fwmark: 0 } as const;

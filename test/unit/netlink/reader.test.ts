@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { MalformedError } from '../../../src/base/errors.ts';
 import { readAck } from '../../../src/netlink/ack.ts';
 import { AttributeReader, decodeTable, MessageView } from '../../../src/netlink/index.ts';
-import { attr, be16, message, nest, text, u16, u32, u64, zeros } from './bytes.ts';
+import { attr, be16, message, nest, text, u16, u32, u64, zeros } from '../../support/netlink-bytes.ts';
 
 const reader = (...parts: number[][]) => {
   const bytes = Buffer.from(parts.flat());

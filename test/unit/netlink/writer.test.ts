@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MessageWriter } from '../../../src/netlink/index.ts';
-import { attr, be16, genl, message, nest, text, u8, u16, u32, u64 } from './bytes.ts';
+import { attr, be16, genl, message, nest, text, u8, u16, u32, u64 } from '../../support/netlink-bytes.ts';
 
 const hex = (bytes: readonly number[] | Uint8Array) => Buffer.from(bytes).toString('hex');
 

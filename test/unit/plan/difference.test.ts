@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { serviceKeyText } from '../../../src/ipvs/index.ts';
 import { describe, difference, drift, toJson } from '../../../src/plan/index.ts';
 import type { Actual, Desired, Ownership } from '../../../src/plan/types.ts';
-import { localAddress } from './kernel-model.ts';
+import { localAddress } from '../../support/kernel-model.ts';
 import { ip, onDevice, placed, server, service, table, there, wish } from './things.ts';
 
 const ALL: Ownership = { all: true };

@@ -10,7 +10,7 @@ import type {
   DesiredAddress,
   DesiredService,
 } from '../../../src/plan/types.ts';
-import { localAddress } from './kernel-model.ts';
+import { localAddress } from '../../support/kernel-model.ts';
 
 export function ip(text: string): Uint8Array {
   const found = parseAddress(text);

@@ -2,7 +2,7 @@
 // Random tables, actual and desired, out of so small a world that they meet in every way: few services, few real
 // servers, few addresses. Everything is something that a kernel takes.
 import fc from 'fast-check';
-import type { Family } from '../../../src/base/addresses.ts';
+import type { Family } from '../../src/base/addresses.ts';
 import {
   type Destination,
   type DestinationConfig,
@@ -15,8 +15,8 @@ import {
   IP_VS_SVC_F_PERSISTENT,
   type ServiceKey,
   serviceKeyText,
-} from '../../../src/ipvs/index.ts';
-import { addressKey, bytesKey, destinationKeyText } from '../../../src/plan/keys.ts';
+} from '../../src/ipvs/index.ts';
+import { addressKey, bytesKey, destinationKeyText } from '../../src/plan/keys.ts';
 import type {
   Actual,
   ActualAddress,
@@ -25,7 +25,7 @@ import type {
   DesiredAddress,
   DesiredService,
   Ownership,
-} from '../../../src/plan/types.ts';
+} from '../../src/plan/types.ts';
 import { localAddress } from './kernel-model.ts';
 
 export interface World {

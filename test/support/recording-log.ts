@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** A log that keeps what it is told. */
-import type { Log, LogFields } from '../../../src/base/log.ts';
+import type { Log, LogFields } from '../../src/base/log.ts';
 
 export interface RecordingLog extends Log {
   readonly lines: string[];

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Random configurations around two services that carry downloads.
-import type { Conf } from './daemon.ts';
+import type { Conf } from '../system/lvsd/daemon.ts';
 import type { Random } from './random.ts';
 
 /** What is in every configuration: FULLNAT, and NAT. */

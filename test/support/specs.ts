@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Parts of configurations, for tests that need them without a file.
-import { AF_INET } from '../../../src/base/addresses.ts';
-import type { Config, RealServerSpec, ServiceSpec } from '../../../src/config/types.ts';
+import { AF_INET } from '../../src/base/addresses.ts';
+import type { Config, RealServerSpec, ServiceSpec } from '../../src/config/types.ts';
 
 export const tcpCheck = {
   ...({ type: 'tcp', interval: 1000, timeout: 500, rise: 1, fall: 2, start: 'auto' } as const),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The kernel's table in memory, with the rules by which the real one refuses: what the property tests apply plans to.
 // test/system/plan/plan.test.ts holds the same properties against the real one.
-import { NetlinkError } from '../../../src/base/errors.ts';
+import { NetlinkError } from '../../src/base/errors.ts';
 import {
   type Destination,
   type DestinationConfig,
@@ -17,10 +17,10 @@ import {
   type ServiceKey,
   serviceKeyText,
   type Timeouts,
-} from '../../../src/ipvs/index.ts';
-import { addressKey, bytesKey, destinationKeyText } from '../../../src/plan/keys.ts';
-import type { KernelTable } from '../../../src/plan/operation.ts';
-import type { Actual, ActualAddress, ActualService, DesiredAddress } from '../../../src/plan/types.ts';
+} from '../../src/ipvs/index.ts';
+import { addressKey, bytesKey, destinationKeyText } from '../../src/plan/keys.ts';
+import type { KernelTable } from '../../src/plan/operation.ts';
+import type { Actual, ActualAddress, ActualService, DesiredAddress } from '../../src/plan/types.ts';
 
 const ENOENT = 2;
 const ESRCH = 3;

@@ -3,12 +3,12 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { after } from 'node:test';
-import { formatDuration } from '../../../src/base/durations.ts';
-import type { ExecCheck } from '../../../src/health/exec/schema.ts';
-import type { HttpCheck } from '../../../src/health/http/schema.ts';
-import type { TcpCheck } from '../../../src/health/tcp/schema.ts';
-import type { Check, Target } from '../../../src/health/types.ts';
-import { prepare } from '../../../src/health/worker/probers.ts';
+import { formatDuration } from '../../src/base/durations.ts';
+import type { ExecCheck } from '../../src/health/exec/schema.ts';
+import type { HttpCheck } from '../../src/health/http/schema.ts';
+import type { TcpCheck } from '../../src/health/tcp/schema.ts';
+import type { Check, Target } from '../../src/health/types.ts';
+import { prepare } from '../../src/health/worker/probers.ts';
 
 const COMMON = {
   interval: 1000,
