@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * class Connector: opens TCP connections in bulk, reports whether each succeeded, and resets it. All connections share
- * one epoll descriptor, the only one that the event loop watches, and none of them is a JavaScript object.
+ * class Connector: opens TCP connections in bulk and reports whether each succeeded, or sends a request on each and
+ * reports the bytes of the answer. All connections share one epoll descriptor, the only one that the event loop
+ * watches, and none of them is a JavaScript object. A connection is closed by a reset, which leaves no TIME_WAIT behind,
+ * unless the peer has closed it first.
  */
 #define _GNU_SOURCE
 #include "connector.h"
@@ -21,12 +23,19 @@
 #define SLOTS_MAX (1 << 20)
 /* Results per system call. */
 #define EVENTS_MAX 256
+/* Numbers that collect() writes for each result: connection, kind, value. */
+#define RESULT_WORDS 3
+/* Bytes of one connection per call of collect(), so that no peer keeps the others waiting. */
+#define READ_MAX (64 << 10)
 /* From this port on the kernel may have picked the same port for the connecting socket. */
 #define FIRST_UNPRIVILEGED_PORT 1024
 
 #ifndef IP_BIND_ADDRESS_NO_PORT
 #define IP_BIND_ADDRESS_NO_PORT 24
 #endif
+
+/* Kinds of results: src/base/native.ts has the same numbers. */
+enum result { RESULT_ENDED, RESULT_DATA };
 
 /* The step that failed: connect() returns -(step << 12 | errno). */
 enum step { STEP_SOCKET, STEP_SETUP, STEP_MARK, STEP_BIND, STEP_CONNECT };
@@ -39,8 +48,13 @@ union address {
 
 struct slot {
 	union address remote;
-	int fd;		/* -1 while unused */
-	int next;	/* next in the free or in the ended list; -1 at its end */
+	int fd;			/* -1 while unused */
+	int next;		/* next in the free or in the ended list; -1 at its end */
+	uint8_t *request;	/* NULL: the connection only has to come about */
+	size_t length;		/* of the request */
+	size_t sent;
+	bool established;
+	int send_error;		/* reported once everything that has arrived is read */
 };
 
 struct connector {
@@ -48,10 +62,18 @@ struct connector {
 	struct slot *slots;
 	int count;
 	int free;	/* head of a list */
-	int ended;	/* reported by the last collect(); free again at the next, so that numbers stay unambiguous */
+	int ended;	/* ended or cancelled; free again at the next collect(), so that numbers stay unambiguous */
 };
 
 static const napi_type_tag connector_tag = { 0x6c767364636f6e6eULL, 0x51c07be2d8f9a364ULL };
+
+static void close_slot(struct slot *slot)
+{
+	close(slot->fd);
+	slot->fd = -1;
+	free(slot->request);
+	slot->request = NULL;
+}
 
 static void close_all(napi_env env, struct connector *connector)
 {
@@ -59,7 +81,7 @@ static void close_all(napi_env env, struct connector *connector)
 
 	for (i = 0; i < connector->count; i++) {
 		if (connector->slots[i].fd >= 0)
-			close(connector->slots[i].fd);
+			close_slot(&connector->slots[i]);
 	}
 	free(connector->slots);
 	connector->slots = NULL;
@@ -179,36 +201,53 @@ static int prepare(int fd, const struct bytes *bind_to, int mark)
 }
 
 /* 0, or the step that failed and its errno. */
-static int begin(struct connector *connector, int index, int fd, const struct bytes *remote)
+static int begin(struct connector *connector, int index, int fd, const struct bytes *remote,
+		 const struct bytes *request)
 {
 	struct epoll_event event = { .events = EPOLLOUT, .data.u32 = index };
 	struct slot *slot = &connector->slots[index];
+	uint8_t *copy = NULL;
 
-	memcpy(&slot->remote, remote->data, remote->length);
 	if (connect(fd, (const struct sockaddr *)remote->data, remote->length) && errno != EINPROGRESS)
 		return STEP_CONNECT << 12 | errno;
-	if (epoll_ctl(connector->epoll.fd, EPOLL_CTL_ADD, fd, &event))
+	if (request->length) {
+		copy = malloc(request->length);
+		if (!copy)
+			return STEP_SOCKET << 12 | ENOMEM;
+		memcpy(copy, request->data, request->length);
+	}
+	if (epoll_ctl(connector->epoll.fd, EPOLL_CTL_ADD, fd, &event)) {
+		free(copy);
 		return STEP_SETUP << 12 | errno;
+	}
 	connector->free = slot->next;
+	memcpy(&slot->remote, remote->data, remote->length);
 	slot->fd = fd;
+	slot->request = copy;
+	slot->length = request->length;
+	slot->sent = 0;
+	slot->established = false;
+	slot->send_error = 0;
 	return 0;
 }
 
 /*
- * connect(address, bind, mark): starts a connection and returns its number, or a negative value for an immediate
- * failure. `address` and `bind` (or null) are a sockaddr_in or sockaddr_in6; mark 0 sets none.
+ * connect(address, bind, mark, request?): starts a connection and returns its number, or a negative value for an
+ * immediate failure. `address` and `bind` (or null) are a sockaddr_in or sockaddr_in6; mark 0 sets none. `request` is
+ * copied.
  */
 static napi_value connector_connect(napi_env env, napi_callback_info info)
 {
-	size_t argc = 3;
-	napi_value argv[3];
-	struct bytes remote, bind_to;
+	size_t argc = 4;
+	napi_value argv[4];
+	struct bytes remote, bind_to, request;
 	int mark, fd, index, failed;
 	sa_family_t family;
 	struct connector *connector = this_open_connector(env, info, &argc, argv);
 
 	if (!connector || !arg_bytes(env, argv[0], "address", &remote) ||
-	    !arg_bytes_or_nothing(env, argv[1], "bind", &bind_to) || !arg_int(env, argv[2], "mark", &mark))
+	    !arg_bytes_or_nothing(env, argv[1], "bind", &bind_to) || !arg_int(env, argv[2], "mark", &mark) ||
+	    !arg_bytes_or_nothing(env, argv[3], "request", &request))
 		return NULL;
 	if (remote.length != sizeof(struct sockaddr_in) && remote.length != sizeof(struct sockaddr_in6))
 		return throw_type(env, "address must be a sockaddr_in or a sockaddr_in6");
@@ -221,7 +260,7 @@ static napi_value connector_connect(napi_env env, napi_callback_info info)
 		return make_int(env, -(STEP_SOCKET << 12 | errno));
 	failed = prepare(fd, &bind_to, mark);
 	if (!failed)
-		failed = begin(connector, index, fd, &remote);
+		failed = begin(connector, index, fd, &remote, &request);
 	if (failed) {
 		close(fd);
 		return make_int(env, -failed);
@@ -248,6 +287,10 @@ static bool is_self_connected(const struct slot *slot)
 	return local.ipv4.sin_port == port && local.ipv4.sin_addr.s_addr == slot->remote.ipv4.sin_addr.s_addr;
 }
 
+/*
+ * 0: the handshake was completed. A reset that came after it is no failure to connect: a RST in SYN_SENT is told as
+ * ECONNREFUSED, so that ECONNRESET and EPIPE come from an established connection (tcp_reset() in the kernel).
+ */
 static int connect_error(const struct slot *slot)
 {
 	int error = 0;
@@ -257,7 +300,7 @@ static int connect_error(const struct slot *slot)
 		return errno;
 	if (!error && is_self_connected(slot))
 		return ECONNREFUSED;
-	return error;
+	return error == ECONNRESET || error == EPIPE ? 0 : error;
 }
 
 static void release_ended(struct connector *connector)
@@ -272,44 +315,133 @@ static void release_ended(struct connector *connector)
 	}
 }
 
+/* Sends what is left of the request. Returns 0, or the errno of a connection that did not come about. */
+static int send_request(struct connector *connector, int index)
+{
+	struct slot *slot = &connector->slots[index];
+	struct epoll_event event = { .events = EPOLLIN, .data.u32 = index };
+	ssize_t sent;
+
+	if (!slot->established && is_self_connected(slot))
+		return ECONNREFUSED;
+	do
+		sent = send(slot->fd, slot->request + slot->sent, slot->length - slot->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+	while (sent < 0 && errno == EINTR);
+	if (sent < 0) {
+		if (errno == EAGAIN)
+			return 0;
+		/* A peer may answer and close without having read the request: its answer counts. */
+		if (errno != ECONNRESET && errno != EPIPE)
+			return errno;
+		slot->send_error = errno;
+		slot->sent = slot->length;
+	} else {
+		slot->sent += sent;
+	}
+	slot->established = true;
+	if (slot->sent < slot->length)
+		/* An answer may come before the whole of a long request is sent. */
+		event.events |= EPOLLOUT;
+	return epoll_ctl(connector->epoll.fd, EPOLL_CTL_MOD, slot->fd, &event) ? errno : 0;
+}
+
+/* A peer that has closed first keeps the TIME_WAIT: no reset is needed, and its log stays clean. */
+static void close_by_fin(const struct slot *slot)
+{
+	static const struct linger off = { 0 };
+
+	setsockopt(slot->fd, SOL_SOCKET, SO_LINGER, &off, sizeof(off));
+}
+
+/* What has become of one connection. `result` has room for RESULT_WORDS; returns whether it was used. */
+static bool advance(struct connector *connector, int index, uint32_t ready, const struct bytes *room, int32_t *result)
+{
+	struct slot *slot = &connector->slots[index];
+	ssize_t length = -1;
+	int error = 0;
+
+	if (!slot->request) {
+		error = connect_error(slot);
+		goto ended;
+	}
+	if (slot->sent < slot->length && ready & (EPOLLOUT | EPOLLERR | EPOLLHUP)) {
+		error = send_request(connector, index);
+		if (error)
+			goto ended;
+	}
+	if (!slot->established || !(ready & (EPOLLIN | EPOLLERR | EPOLLHUP)))
+		return false;
+	do
+		length = recv(slot->fd, room->data, room->length < READ_MAX ? room->length : READ_MAX, MSG_DONTWAIT);
+	while (length < 0 && errno == EINTR);
+	if (length < 0 && errno == EAGAIN && !slot->send_error)
+		return false;
+	result[0] = index;
+	if (length > 0) {
+		result[1] = RESULT_DATA;
+		result[2] = length;
+		return true;
+	}
+	error = length < 0 && errno != EAGAIN ? errno : slot->send_error;
+	if (!error)
+		close_by_fin(slot);
+ended:
+	result[0] = index;
+	result[1] = RESULT_ENDED;
+	result[2] = error;
+	close_slot(slot);
+	slot->next = connector->ended;
+	connector->ended = index;
+	return true;
+}
+
 /*
- * collect(results): writes number and errno (0: connected) of each finished connection, in pairs, closes them, and
- * returns how many. If that is 256 or fills `results`, there may be more. The numbers are reused only after the next
- * call.
+ * collect(results, data): writes connection, kind and value of each result and returns how many:
+ *
+ *	0, errno	the connection has ended and is closed: 0 means connected, or, after a request, closed by the peer
+ *	1, length	so many bytes of the answer stand in `data`, behind those of the results before
+ *
+ * If that fills `results`, or is 256, or `data` has no room left, there may be more. The numbers of ended connections
+ * are reused only after the next call.
  */
 static napi_value connector_collect(napi_env env, napi_callback_info info)
 {
-	size_t argc = 1, room;
-	napi_value argv[1];
+	size_t argc = 2, words;
+	napi_value argv[2];
 	int32_t *results;
+	struct bytes data;
 	struct epoll_event events[EVENTS_MAX];
-	int count, i;
+	int most, ready, count = 0, i;
 	struct connector *connector = this_open_connector(env, info, &argc, argv);
 
-	if (!connector || !arg_words(env, argv[0], "results", &results, &room))
+	if (!connector || !arg_words(env, argv[0], "results", &results, &words) ||
+	    !arg_bytes(env, argv[1], "data", &data))
 		return NULL;
-	room /= 2;
-	if (room < 1)
-		return throw_type(env, "results must have room for two numbers");
+	most = words / RESULT_WORDS < EVENTS_MAX ? (int)(words / RESULT_WORDS) : EVENTS_MAX;
+	if (most < 1 || data.length < 1)
+		return throw_type(env, "results must have room for three numbers, data for a byte");
 	release_ended(connector);
-	count = epoll_wait(connector->epoll.fd, events, room < EVENTS_MAX ? (int)room : EVENTS_MAX, 0);
-	if (count < 0 && errno != EINTR)
+	ready = epoll_wait(connector->epoll.fd, events, most, 0);
+	if (ready < 0 && errno != EINTR)
 		return throw_errno(env, errno, "epoll_wait");
-	for (i = 0; i < count; i++) {
-		int index = events[i].data.u32;
-		struct slot *slot = &connector->slots[index];
+	for (i = 0; i < ready && data.length > 0; i++) {
+		int32_t *result = results + RESULT_WORDS * count;
 
-		results[2 * i] = index;
-		results[2 * i + 1] = connect_error(slot);
-		close(slot->fd);
-		slot->fd = -1;
-		slot->next = connector->ended;
-		connector->ended = index;
+		if (!advance(connector, events[i].data.u32, events[i].events, &data, result))
+			continue;
+		count++;
+		if (result[1] == RESULT_DATA) {
+			data.data += result[2];
+			data.length -= result[2];
+		}
 	}
-	return make_int(env, count < 0 ? 0 : count);
+	return make_int(env, count);
 }
 
-/* cancel(number): closes a connection in progress; no effect on one that has finished. */
+/*
+ * cancel(number): resets a connection; no effect on one that has ended. Its number is reused only after the next call of
+ * collect(): results of the last one may still name it.
+ */
 static napi_value connector_cancel(napi_env env, napi_callback_info info)
 {
 	size_t argc = 1;
@@ -323,11 +455,25 @@ static napi_value connector_cancel(napi_env env, napi_callback_info info)
 	if (index < 0 || index >= connector->count || connector->slots[index].fd < 0)
 		return NULL;
 	slot = &connector->slots[index];
-	close(slot->fd);
-	slot->fd = -1;
-	slot->next = connector->free;
-	connector->free = index;
+	close_slot(slot);
+	slot->next = connector->ended;
+	connector->ended = index;
 	return NULL;
+}
+
+/* established(number): whether a connection with a request has come about and not ended; false for any other number. */
+static napi_value connector_established(napi_env env, napi_callback_info info)
+{
+	size_t argc = 1;
+	napi_value argv[1], result = NULL;
+	int index;
+	struct connector *connector = this_connector(env, info, &argc, argv, NULL);
+
+	if (!connector || !arg_int(env, argv[0], "number", &index))
+		return NULL;
+	napi_get_boolean(env, index >= 0 && index < connector->count && connector->slots[index].fd >= 0 &&
+			 connector->slots[index].established, &result);
+	return result;
 }
 
 /* watch(callback): calls back while there are finished connections to collect. */
@@ -378,6 +524,7 @@ napi_value define_connector(napi_env env, napi_value exports)
 		METHOD("connect", connector_connect),
 		METHOD("collect", connector_collect),
 		METHOD("cancel", connector_cancel),
+		METHOD("established", connector_established),
 		METHOD("watch", connector_watch),
 		METHOD("ref", connector_ref),
 		METHOD("unref", connector_unref),

@@ -45,20 +45,27 @@ export interface NativeSocket {
 }
 
 /**
- * Opens TCP connections in bulk, reports whether each succeeded, and resets it, without an object per connection. If a
- * step fails immediately, `connect` returns -(step << 12 | errno).
+ * Opens TCP connections in bulk, without an object per connection: reports whether each succeeded, or sends a request on
+ * each and reports the answer. If a step fails immediately, `connect` returns -(step << 12 | errno).
  */
 export interface NativeConnector {
-  /** Starts a connection and returns its number. Addresses are a sockaddr_in or sockaddr_in6; mark 0 sets none. */
-  connect(address: Uint8Array, bind: Uint8Array | null, mark: number): number;
   /**
-   * Writes number and errno (0: connected) of finished connections, in pairs, and returns how many. If that is 256 or
-   * fills `results`, there may be more. The numbers are reused only after the next call.
+   * Starts a connection and returns its number. Addresses are a sockaddr_in or sockaddr_in6; mark 0 sets none. Without a
+   * `request` the connection is reset as soon as it has come about.
    */
-  collect(results: Int32Array): number;
-  /** Closes a connection in progress; no effect on a finished one. */
+  connect(address: Uint8Array, bind: Uint8Array | null, mark: number, request?: Uint8Array | null): number;
+  /**
+   * Writes three numbers for each result and returns how many results there are; there may be more. Number of the
+   * connection, 0, errno: it has ended; 0 means connected, or, after a request, closed by the peer. Number of the
+   * connection, 1, length: so many bytes of its answer stand in `data`, behind those of the results before. The numbers of
+   * ended connections are reused only after the next call.
+   */
+  collect(results: Int32Array, data: Uint8Array): number;
+  /** Resets a connection; no effect on one that has ended. */
   cancel(number: number): void;
-  /** Calls back while there are finished connections to collect. */
+  /** Whether a connection with a request has come about and not ended. */
+  established(number: number): boolean;
+  /** Calls back while there are results to collect. */
   watch(callback: () => void): void;
   ref(): void;
   unref(): void;

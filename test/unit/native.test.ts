@@ -72,10 +72,14 @@ test('misuse of a connector is a TypeError', () => {
     ['connect', [address, null]],
     ['connect', [address, null, 'x']],
     ['collect', []],
-    ['collect', [new Int32Array(1)]],
-    ['collect', [new Uint8Array(8)]],
+    ['connect', [address, null, 0, 5]],
+    ['collect', [new Int32Array(2), Buffer.alloc(1)]],
+    ['collect', [new Int32Array(3)]],
+    ['collect', [new Int32Array(3), Buffer.alloc(0)]],
+    ['collect', [new Uint8Array(8), Buffer.alloc(1)]],
     ['cancel', []],
     ['cancel', ['x']],
+    ['established', []],
     ['watch', []],
     ['watch', [1]],
   ];
@@ -87,9 +91,12 @@ test('misuse of a connector is a TypeError', () => {
       assert.throws(() => Reflect.apply(value as () => unknown, self, []), TypeError, method);
   assert.throws(() => Reflect.apply(Connector, undefined, []), TypeError);
   // Numbers that nobody gave out, and a family that is none.
-  for (const number of [-1, 0, 1, 2 ** 31 - 1]) connector.cancel(number);
+  for (const number of [-1, 0, 1, 2 ** 31 - 1]) {
+    connector.cancel(number);
+    assert.equal(connector.established(number), false);
+  }
   assert.ok(connector.connect(address, null, 0) < 0);
-  assert.equal(connector.collect(new Int32Array(2)), 0);
+  assert.equal(connector.collect(new Int32Array(3), Buffer.alloc(1)), 0);
 });
 
 test('a connector closes what it has, and is of no use afterwards', async () => {
@@ -105,7 +112,10 @@ test('a connector closes what it has, and is of no use afterwards', async () => 
   connector.cancel(0);
   await new Promise((resolve) => setTimeout(resolve, 10));
   assert.ok(descriptors() <= before + 1);
-  for (const act of [() => connector.connect(address, null, 0), () => connector.collect(new Int32Array(2))])
+  for (const act of [
+    () => connector.connect(address, null, 0),
+    () => connector.collect(new Int32Array(3), Buffer.alloc(1)),
+  ])
     assert.throws(act, { code: 'EBADF' });
   assert.throws(() => connector.watch(() => {}), { code: 'EBADF' });
 });

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** Connecting a TCP socket that leaves nothing behind: it is closed by a reset, and nothing stays in TIME_WAIT. */
+/** Where the probes of a target connect to, and connecting a socket of one's own. */
 import { endianness } from 'node:os';
 import { ERRNO, errnoName } from '../../base/errno.ts';
 import { type CONNECT_STEPS, isSystemError, type NativeSocket, native, WRITABLE } from '../../base/native.ts';
@@ -18,8 +18,10 @@ const SO_LINGER = 13;
 const SO_MARK = 36;
 const IP_BIND_ADDRESS_NO_PORT = 24;
 
-/** struct linger { l_onoff = 1, l_linger = 0 }: close() sends a RST. */
+/** struct linger { l_onoff = 1, l_linger = 0 }: close() sends a RST, and nothing stays in TIME_WAIT. */
 const LINGER_NONE = new Uint8Array(new Int32Array([1, 0]).buffer);
+/** struct linger { l_onoff = 0 }: close() sends a FIN. */
+const LINGER_OFF = new Uint8Array(8);
 
 /** From here on a port may be one that the kernel gives to connecting sockets, whatever its range is set to. */
 const FIRST_UNPRIVILEGED_PORT = 1024;
@@ -42,7 +44,10 @@ export function endpoint({ address, port, check }: Target): Endpoint {
   return { family: remote.family, address: remote.bytes, bind, mark: check.fwmark, port };
 }
 
-/** Whoever gets the socket closes it. Calls back once, perhaps before this returns; what is returned gives up. */
+/**
+ * Connects. Calls back once, perhaps before this returns, with a socket that the caller has to close, or with what is
+ * wrong. Closing it resets the connection until closeByFin(). The function returned gives up.
+ */
 export function dial(to: Endpoint, done: (socket: NativeSocket | Verdict) => void): () => void {
   let socket: NativeSocket;
   try {
@@ -57,6 +62,11 @@ export function dial(to: Endpoint, done: (socket: NativeSocket | Verdict) => voi
     done(trouble);
   }
   return () => socket.close();
+}
+
+/** From now on closing the socket ends the connection as any client does. */
+export function closeByFin(socket: NativeSocket): void {
+  socket.setsockopt(SOL_SOCKET, SO_LINGER, LINGER_OFF);
 }
 
 /** What fails here fails on this machine. */

@@ -1,87 +1,96 @@
 // SPDX-License-Identifier: MIT
 /** Health by an HTTP/1.1 request on a fresh connection, over TLS or not. */
 import { isIP } from 'node:net';
-import type { NativeSocket } from '../../base/native.ts';
-import { dial, endpoint } from '../common/dial.ts';
+import { type Connection, connections } from '../common/connections.ts';
+import { endpoint } from '../common/dial.ts';
 import type { Target } from '../types.ts';
 import { failure, inconclusive, type Prober, type Verdict } from '../verdict.ts';
 import { AnswerReader, type Finding } from './answer.ts';
 import { type MatchResult, matcher } from './matcher.ts';
-import { exchange } from './plain.ts';
 import { requestBytes } from './request.ts';
 import type { HttpCheck, TlsCheck } from './schema.ts';
-import { type SecureExchange, secureExchange } from './secure.ts';
+import { type SecureConnection, secureConnection } from './secure.ts';
 import { secureContext } from './trust.ts';
 
 const SYSTEM_TRUST: TlsCheck = { serverName: undefined, verify: true, ca: undefined };
 
+/** Why a match without a result says so. */
+const MATCH_VERDICTS: Record<Exclude<MatchResult, boolean>, Verdict> = {
+  slow: failure(`the body could not be matched within ${matcher.limit}ms`),
+  starved: inconclusive('no processor time to match bodies'),
+  failed: inconclusive('the thread that matches bodies has ended'),
+};
+
+/** Over TLS or not. */
+type HttpConnection = Connection | SecureConnection;
+
 export function httpProber(target: Target & { check: HttpCheck }): Prober {
   const { check, address, port } = target;
-  const to = endpoint(target);
   const request = requestBytes(check, address, port);
-  const tls = check.type === 'https' ? (check.tls ?? SYSTEM_TRUST) : undefined;
-  const serverName = tls && (tls.serverName ?? nameOf(check.host));
   const pattern = check.body && 'matches' in check.body ? matcher.pattern(check.body.matches) : undefined;
+  const connect = connector(target, request);
   return {
     start(done) {
-      let socket: NativeSocket | undefined;
-      let secure: SecureExchange | undefined;
-      let phase: 'connection' | 'answer' | 'match' | 'over' = 'connection';
-      const close = (): void => {
-        socket?.close();
-        secure?.close();
-      };
+      let connection: HttpConnection | undefined;
+      let phase: 'exchange' | 'match' | 'over' = 'exchange';
       const finish = (verdict: Verdict): void => {
         if (phase === 'over') return;
         phase = 'over';
-        close();
         done(verdict);
       };
       const answer = new AnswerReader(check, (finding: Finding) => {
+        // The peer may finish its answer, so that its log stays clean.
+        connection?.leave();
         if ('outcome' in finding) return finish(finding);
         phase = 'match';
-        close();
         const { body, success, otherwise } = finding;
-        const verdicts: Record<Exclude<MatchResult, boolean>, Verdict> = {
-          slow: failure(`the body could not be matched within ${matcher.limit}ms`),
-          starved: inconclusive('no processor time to match bodies'),
-          failed: inconclusive('the thread that matches bodies has ended'),
-        };
         void pattern?.test(body).then((result) => {
           if (typeof result === 'boolean') finish(result ? success : otherwise);
-          else finish(verdicts[result]);
+          else finish(MATCH_VERDICTS[result]);
         });
       });
-      const stop = dial(to, (result) => {
-        if ('outcome' in result) return finish(result);
-        phase = 'answer';
-        socket = result;
-        if (!tls) return exchange(socket, request, answer, finish);
-        try {
-          const options = { context: secureContext(tls), verify: tls.verify, serverName, address };
-          secure = secureExchange(socket, options, request, answer, finish);
-        } catch (error) {
-          finish(inconclusive(error instanceof Error ? error.message : String(error)));
-        }
+      connection = connect({
+        data: (bytes) => answer.push(bytes),
+        end: (trouble) => {
+          if (phase !== 'exchange') return;
+          if (trouble) finish(trouble);
+          else answer.end();
+        },
       });
       return {
         get answered() {
           return phase === 'match';
         },
         get waitsFor() {
-          if (phase === 'connection' || phase === 'match') return phase;
-          if (secure && !secure.secure) return 'end of the TLS handshake';
+          if (phase === 'match') return phase;
+          if (!connection?.established) return 'connection';
+          if ('secure' in connection && !connection.secure) return 'end of the TLS handshake';
           return answer.begun ? 'end of the answer' : 'answer';
         },
         cancel() {
           phase = 'over';
-          stop();
-          close();
+          connection?.cancel();
           return undefined;
         },
       };
     },
   };
+}
+
+/** How each probe of the target connects and asks. */
+function connector({ check, address, ...rest }: Target & { check: HttpCheck }, request: Uint8Array) {
+  type Events = Parameters<ReturnType<typeof connections>['begin']>[2];
+  const to = endpoint({ check, address, ...rest });
+  if (check.type === 'http') return (events: Events): HttpConnection => connections().begin(to, request, events);
+  const tls = check.tls ?? SYSTEM_TRUST;
+  const serverName = withoutFinalDot(tls.serverName ?? nameOf(check.host));
+  return (events: Events): HttpConnection =>
+    secureConnection(
+      to,
+      { context: () => secureContext(tls), verify: tls.verify, serverName, address },
+      request,
+      events,
+    );
 }
 
 /** 'shop.example:8443' -> 'shop.example'; an address is no name. */
@@ -90,3 +99,6 @@ function nameOf(host: string | undefined): string | undefined {
   const name = host.replace(/:\d*$/, '');
   return name === '' || isIP(name) ? undefined : name;
 }
+
+/** SNI has names without the dot that ends a fully qualified one (RFC 6066, section 3). */
+const withoutFinalDot = (name: string | undefined): string | undefined => name?.replace(/\.$/, '');

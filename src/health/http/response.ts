@@ -10,6 +10,9 @@ import { type Framing, FramingHeaders } from './framing.ts';
 export const LONGEST_HEAD = 32 << 10;
 /** Bytes of a chunk's size line. */
 const LONGEST_SIZE_LINE = 1 << 10;
+/** Chunks of a body, and bytes of their size lines: an answer in pieces of a byte costs the checker a thousand times more. */
+export const MOST_CHUNKS = 8192;
+const LONGEST_SIZE_LINES = 256 << 10;
 /** Of a first line that is not HTTP, so much is quoted. */
 const QUOTED = 40;
 
@@ -41,6 +44,8 @@ export class ResponseReader {
   /** Bytes of the body, or of the chunk, still to come. */
   #left = 0;
   #length = 0;
+  #chunks = 0;
+  #sizeLinesLength = 0;
 
   constructor(events: ResponseEvents, { headRequest }: { headRequest: boolean }) {
     this.#events = events;
@@ -96,8 +101,13 @@ export class ResponseReader {
     this.#lineLength += piece.length;
     const head = this.#state === 'status' || this.#state === 'header';
     if (head) this.#headLength += piece.length;
+    else this.#sizeLinesLength += piece.length;
     if (head ? this.#headLength > LONGEST_HEAD : this.#lineLength > LONGEST_SIZE_LINE) {
       this.#fail(head ? `header of more than ${LONGEST_HEAD >> 10} KiB` : 'malformed chunk');
+      return bytes.length;
+    }
+    if (this.#sizeLinesLength > LONGEST_SIZE_LINES) {
+      this.#fail(`chunk sizes of more than ${LONGEST_SIZE_LINES >> 10} KiB`);
       return bytes.length;
     }
     // A copy: the caller uses its buffer again.
@@ -182,6 +192,10 @@ export class ResponseReader {
     const found = /^([0-9a-fA-F]{1,12})[ \t]*(?:;|$)/.exec(line);
     if (!found) {
       this.#fail('malformed chunk');
+      return;
+    }
+    if (++this.#chunks > MOST_CHUNKS) {
+      this.#fail(`more than ${MOST_CHUNKS} chunks`);
       return;
     }
     this.#left = Number.parseInt(found[1] ?? '', 16);

@@ -1,71 +1,125 @@
 // SPDX-License-Identifier: MIT
-/** The exchange of an https check: TLS over a connected socket. */
+/** The connection of an https check: a request and its answer over TLS. */
 import { Socket } from 'node:net';
 import { connect, type SecureContext, type TLSSocket } from 'node:tls';
 import type { NativeSocket } from '../../base/native.ts';
-import { failure, type Verdict } from '../verdict.ts';
-import type { AnswerReader } from './answer.ts';
+import { type Connection, type ConnectionEvents, LEFTOVER_BYTES, LEFTOVER_TIME } from '../common/connections.ts';
+import { closeByFin, dial, type Endpoint } from '../common/dial.ts';
+import { failure, inconclusive } from '../verdict.ts';
 import { tlsVerdict } from './tls-errors.ts';
 
 export interface SecureOptions {
-  context: SecureContext;
+  /** Throws what is wrong with the check's certificates. */
+  context: () => SecureContext;
   verify: boolean;
   /** Sent as SNI; undefined: none is. */
   serverName: string | undefined;
-  /** Whom the certificate is to be for where there is no server name. */
+  /** The subject of the certificate where there is no server name. */
   address: string;
 }
 
-export interface SecureExchange {
+export interface SecureConnection extends Connection {
+  /** Whether the handshake is over. */
   readonly secure: boolean;
-  close(): void;
 }
 
-/** Takes the socket over, which resets the connection when it is closed. */
-export function secureExchange(
-  socket: NativeSocket,
-  { context, verify, serverName, address }: SecureOptions,
+export function secureConnection(
+  to: Endpoint,
+  options: SecureOptions,
   request: Uint8Array,
-  answer: AnswerReader,
-  fail: (verdict: Verdict) => void,
-): SecureExchange {
-  const raw = new Socket({ fd: socket.takeFd(), readable: true, writable: true });
-  let secure = false;
-  const tls: TLSSocket = connect({
-    socket: raw,
-    host: address,
-    // An empty name is none: an address must not be sent as one (RFC 6066, section 3).
-    servername: serverName ?? '',
-    secureContext: context,
-    rejectUnauthorized: verify,
+  events: ConnectionEvents,
+): SecureConnection {
+  let exchange: SecureExchange | undefined;
+  const stop = dial(to, (result) => {
+    if ('outcome' in result) return events.end(result);
+    try {
+      exchange = new SecureExchange(result, options, request, events);
+    } catch (error) {
+      result.close();
+      events.end(inconclusive(error instanceof Error ? error.message : String(error)));
+    }
   });
-  tls.on('secureConnect', () => {
-    secure = true;
-    tls.write(request);
-  });
-  tls.on('data', (bytes: Buffer) => {
-    answer.push(bytes);
-    // What comes after that is nobody's, and may be endless.
-    if (answer.over) tls.destroy();
-  });
-  const ended = (): void => {
-    if (secure) answer.end();
-    else fail(failure('closed during the TLS handshake'));
-  };
-  tls.on('end', ended);
-  tls.on('error', (error) => {
-    if (!answer.over) fail(tlsVerdict(error, serverName ?? address, secure));
-  });
-  tls.on('close', ended);
-  // A socket that TLS has not taken its errors from yet says them itself.
-  raw.on('error', () => {});
   return {
-    get secure() {
-      return secure;
+    get established() {
+      return exchange !== undefined;
     },
-    close() {
-      tls.destroy();
-      raw.destroy();
+    get secure() {
+      return exchange?.secure ?? false;
+    },
+    cancel() {
+      if (exchange) exchange.reset();
+      else stop();
+    },
+    leave() {
+      exchange?.leave();
     },
   };
+}
+
+class SecureExchange {
+  secure = false;
+  #events: ConnectionEvents | undefined;
+  readonly #raw: Socket;
+  readonly #tls: TLSSocket;
+  /** Bytes that are read and dropped after the verdict. */
+  #left = LEFTOVER_BYTES;
+
+  constructor(
+    socket: NativeSocket,
+    { context, verify, serverName, address }: SecureOptions,
+    request: Uint8Array,
+    events: ConnectionEvents,
+  ) {
+    const secureContext = context();
+    this.#events = events;
+    closeByFin(socket);
+    this.#raw = new Socket({ fd: socket.takeFd(), readable: true, writable: true });
+    // Errors before TLS listens for them; those after it are its own.
+    this.#raw.on('error', () => {});
+    this.#tls = connect({
+      socket: this.#raw,
+      host: address,
+      // Empty: no SNI. An address must not be sent as a name (RFC 6066, section 3).
+      servername: serverName ?? '',
+      secureContext,
+      rejectUnauthorized: verify,
+    });
+    const ended = (): void => this.#end(this.secure ? undefined : failure('closed during the TLS handshake'));
+    this.#tls.on('secureConnect', () => {
+      this.secure = true;
+      this.#tls.write(request);
+    });
+    this.#tls.on('data', (bytes: Buffer) => this.#data(bytes));
+    this.#tls.on('end', ended);
+    this.#tls.on('error', (error) => this.#end(tlsVerdict(error, serverName ?? address, this.secure)));
+    this.#tls.on('close', ended);
+  }
+
+  #data(bytes: Buffer): void {
+    if (this.#events) {
+      this.#events.data?.(bytes);
+      return;
+    }
+    this.#left -= bytes.length;
+    if (this.#left < 0) this.reset();
+  }
+
+  #end(trouble: Parameters<ConnectionEvents['end']>[0]): void {
+    const events = this.#events;
+    this.#events = undefined;
+    events?.end(trouble);
+  }
+
+  /** Closes at once, and leaves no TIME_WAIT behind. */
+  reset(): void {
+    this.#events = undefined;
+    this.#raw.resetAndDestroy();
+    this.#tls.destroy();
+  }
+
+  leave(): void {
+    this.#events = undefined;
+    const timer = setTimeout(() => this.reset(), LEFTOVER_TIME).unref();
+    this.#tls.on('close', () => clearTimeout(timer));
+  }
 }

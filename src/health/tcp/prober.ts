@@ -1,22 +1,21 @@
 // SPDX-License-Identifier: MIT
-/** Health by connection: whoever accepts one is well. */
+/** Health by connection: success if the target accepts one. */
+import { connections } from '../common/connections.ts';
 import { endpoint } from '../common/dial.ts';
 import type { Target } from '../types.ts';
-import type { Prober } from '../verdict.ts';
-import { Connections } from './connections.ts';
+import { type Prober, success } from '../verdict.ts';
 
-let connections: Connections | undefined;
+const CONNECTED = success('connected');
 
 export function tcpProber(target: Target): Prober {
   const to = endpoint(target);
   return {
     start(done) {
-      connections ??= new Connections();
-      const stop = connections.begin(to, done);
+      const connection = connections().begin(to, null, { end: (trouble) => done(trouble ?? CONNECTED) });
       return {
         waitsFor: 'answer',
         cancel() {
-          stop();
+          connection.cancel();
           return undefined;
         },
       };

@@ -112,6 +112,58 @@ test('connections that end too early', async () => {
   assert.equal(await probe(target(HTTP, await closedPort())), 'failure: connection refused');
 });
 
+test('an answer counts though a reset follows it, the request unread', async () => {
+  for (let i = 0; i < 50; i++) {
+    const port = await serve((socket) => {
+      socket.pause();
+      // The reset comes of closing with a request that nobody has read.
+      socket.write(OK, () => setTimeout(() => socket.resetAndDestroy(), i % 5));
+    });
+    assert.equal(await probe(target(HTTP, port)), 'success: status 200');
+    assert.equal(await probe(target({ ...HTTP, body: { contains: 'ok' } }, port)), 'success: status 200');
+  }
+});
+
+test('a server that writes header and body apart is not reset, and closes first', async () => {
+  const heard: string[] = [];
+  for (const check of [HTTP, { ...HTTP, body: { contains: 'be' } }]) {
+    const closed = new Promise<void>((resolve) => {
+      void serve((socket) => {
+        socket.on('error', (error: NodeJS.ErrnoException) => heard.push(`${error.code}`));
+        socket.on('close', () => resolve());
+        socket.once('data', () => {
+          socket.write('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nbegin');
+          setTimeout(() => socket.write('n-end'), 100);
+          setTimeout(() => socket.end(), 200);
+        });
+      }).then(async (port) => assert.equal(await probe(target(check, port)), 'success: status 200'));
+    });
+    await closed;
+  }
+  assert.deepEqual(heard, []);
+});
+
+test('a server that goes on after the verdict is reset within bounds', async () => {
+  const endless = (write: (socket: Socket) => void) =>
+    new Promise<number>((resolve) => {
+      const begun = performance.now();
+      void serve((socket) => {
+        socket.on('error', () => {});
+        socket.on('close', () => resolve(performance.now() - begun));
+        socket.once('data', () => {
+          socket.write('HTTP/1.1 200 OK\r\n\r\n');
+          write(socket);
+        });
+      }).then((port) => probe(target(HTTP, port)));
+    });
+  const flood = (socket: Socket): void => {
+    if (!socket.destroyed) socket.write(Buffer.alloc(16 << 10), () => setImmediate(() => flood(socket)));
+  };
+  // Much sooner than by time.
+  assert.ok((await endless(flood)) < 900);
+  assert.ok((await endless(() => {})) < 3000);
+});
+
 test('what is not HTTP, or too much of it', async () => {
   assert.equal(await found('SSH-2.0-x\x1b[31m\r\n'), 'failure: answer is not HTTP/1: "SSH-2.0-x\\x1b[31m"');
   assert.equal(await found('HTTP/2 200\r\n\r\n'), 'failure: answer is not HTTP/1: "HTTP/2 200"');
@@ -126,6 +178,9 @@ test('what is not HTTP, or too much of it', async () => {
   assert.equal(await framed('Transfer-Encoding: chunked', 'zz\r\n'), 'failure: malformed chunk');
   assert.equal(await framed('Transfer-Encoding: chunked', '1\r\nxy\r\n'), 'failure: malformed chunk');
   assert.equal(await framed('Transfer-Encoding: chunked', `1;${'x'.repeat(2000)}`), 'failure: malformed chunk');
+  assert.equal(await framed('Transfer-Encoding: chunked', '1\r\nx\r\n'.repeat(9000)), 'failure: more than 8192 chunks');
+  const wide = `1;${'x'.repeat(1000)}\r\nx\r\n`.repeat(300);
+  assert.equal(await framed('Transfer-Encoding: chunked', wide), 'failure: chunk sizes of more than 256 KiB');
 });
 
 test('the request', async () => {

@@ -38,6 +38,10 @@ test('a certificate of a trusted authority, by address and by name', async () =>
   assert.equal(lastServerName, false);
   assert.equal(await check(port, {}, { host: 'shop.example:8443' }), 'success: status 200');
   assert.equal(lastServerName, 'shop.example');
+  // RFC 6066, section 3: no final dot in SNI.
+  lastServerName = undefined;
+  assert.equal(await check(port, {}, { host: 'shop.example.:8443' }), 'success: status 200');
+  assert.equal(lastServerName, 'shop.example');
   assert.equal(await check(port, { serverName: 'shop.example' }, { host: 'x.example' }), 'success: status 200');
   assert.equal(lastServerName, 'shop.example');
   assert.equal(await check(port, {}, { body: { contains: 'ok' } }), 'success: status 200');

@@ -6,9 +6,9 @@ import { connect } from 'node:net';
 import { test } from 'node:test';
 import { AF_INET } from '../../../src/base/addresses.ts';
 import { native } from '../../../src/base/native.ts';
+import { Connections } from '../../../src/health/common/connections.ts';
 import { dial } from '../../../src/health/common/dial.ts';
 import { socketAddress } from '../../../src/health/common/sockaddr.ts';
-import { Connections } from '../../../src/health/tcp/connections.ts';
 import { tcpProber } from '../../../src/health/tcp/prober.ts';
 import { closedPort, probe, serve, TCP, target } from '../../support/probes.ts';
 
@@ -32,6 +32,13 @@ test('the connection ends by a reset, so that nothing stays in TIME_WAIT', async
   assert.equal(code, 'ECONNRESET');
 });
 
+test('a connection that the server resets as soon as it has accepted is one', async () => {
+  const port = await serve((socket) => socket.resetAndDestroy());
+  const verdicts = new Set<string>();
+  for (let i = 0; i < 200; i++) verdicts.add(await probe(target(TCP, port)));
+  assert.deepEqual([...verdicts], ['success: connected']);
+});
+
 test('a closed port refuses', async () => {
   assert.equal(await probe(target(TCP, await closedPort())), 'failure: connection refused');
 });
@@ -45,7 +52,8 @@ test('a port that the kernel gave the probe itself is closed all the same', asyn
     const to = { family: self.family, address: self.bytes, bind: self, mark: 0, port };
     const refused = { outcome: 'failure', reason: 'connection refused' };
     assert.deepEqual(await new Promise((resolve) => dial(to, resolve)), refused);
-    assert.deepEqual(await new Promise((resolve) => new Connections().begin(to, resolve)), refused);
+    assert.deepEqual(await new Promise((end) => new Connections().begin(to, null, { end })), refused);
+    assert.deepEqual(await new Promise((end) => new Connections().begin(to, Buffer.from('x'), { end })), refused);
   }
 });
 
@@ -124,7 +132,9 @@ test('hundreds at once each hear of their own, given up or not', async () => {
     const address = socketAddress('127.0.0.1', port);
     assert.ok(address);
     const to = { family: address.family, address: address.bytes, bind: undefined, mark: 0, port };
-    stops.push(connections.begin(to, ({ reason }) => heard.push(`${name} ${reason}`)));
+    const end = (trouble?: { reason: string }) => heard.push(`${name} ${trouble?.reason ?? 'connected'}`);
+    const connection = connections.begin(to, null, { end });
+    stops.push(() => connection.cancel());
   };
   for (let i = 0; i < 300; i++) begin(`${i}`, [open, closed, deaf.port][i % 3] ?? 0);
   // Some before anything is heard, some of those that wait in vain, each of them twice.

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: MIT
+/** TCP connections of checks, through the addon's Connector: one that only has to come about, or a request and its answer. */
+import { errnoName } from '../../base/errno.ts';
+import { CONNECT_STEPS, type NativeConnector, native } from '../../base/native.ts';
+import type { Verdict } from '../verdict.ts';
+import { type Endpoint, stepVerdict } from './dial.ts';
+import { errorVerdict } from './errors.ts';
+
+/** Results of one call of the addon. */
+const RESULTS = 256;
+/** Numbers of one result: connection, kind, value. */
+const WORDS = 3;
+const DATA = 1;
+
+/** Bytes that are read and dropped after a verdict, so that the peer can finish its answer. */
+export const LEFTOVER_BYTES = 64 << 10;
+/** Milliseconds that the peer has to close after a verdict. */
+export const LEFTOVER_TIME = 1000;
+/** Connections that wait for that at once; the oldest is reset for one more. */
+const LEFTOVER_MOST = 1024;
+
+export interface ConnectionEvents {
+  /** Bytes of the answer, valid during the call. */
+  data?(bytes: Uint8Array): void;
+  /** The connection has ended. Undefined: it came about, or, after a request, the peer closed it. */
+  end(trouble: Verdict | undefined): void;
+}
+
+export interface Connection {
+  /** Whether the request is on its way, so that an answer is waited for. */
+  readonly established: boolean;
+  /** Resets the connection. No event follows. */
+  cancel(): void;
+  /** Lets the peer finish within bounds, and closes when it has. No event follows. */
+  leave(): void;
+}
+
+const ENDED: Connection = { established: false, cancel() {}, leave() {} };
+
+export class Connections {
+  readonly #connector: NativeConnector;
+  readonly #results = new Int32Array(WORDS * RESULTS);
+  /** The answers of one call. */
+  readonly #received = Buffer.alloc(256 << 10);
+  /** By number. */
+  readonly #events: (ConnectionEvents | undefined)[] = [];
+  /** Connections that have a verdict, oldest first: when each is reset, by the monotonic clock. */
+  readonly #leftover = new Map<number, number>();
+  #sweep: NodeJS.Timeout | undefined;
+  #count = 0;
+  #scheduled = false;
+
+  constructor() {
+    this.#connector = new (native().Connector)();
+    this.#connector.watch(() => this.#collect());
+    this.#connector.unref();
+  }
+
+  /** Without a request the connection is reset as soon as it has come about. An event may come before this returns. */
+  begin({ address, bind, mark }: Endpoint, request: Uint8Array | null, events: ConnectionEvents): Connection {
+    const number = this.#connector.connect(address, bind?.bytes ?? null, mark | 0, request);
+    if (number < 0) {
+      const step = CONNECT_STEPS[-number >> 12] ?? 'socket';
+      events.end(stepVerdict(step, errnoName(-number & 0xfff), mark));
+      return ENDED;
+    }
+    this.#events[number] = events;
+    if (this.#count++ === 0) this.#connector.ref();
+    this.#collectSoon();
+    const connector = this.#connector;
+    return {
+      get established() {
+        return connector.established(number);
+      },
+      cancel: () => {
+        if (this.#events[number] !== events) return;
+        this.#forget(number);
+        connector.cancel(number);
+      },
+      leave: () => {
+        if (this.#events[number] === events) this.#leave(number);
+      },
+    };
+  }
+
+  /** On a fast network all connections of a batch are there when the last has been started: that saves an event. */
+  #collectSoon(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    queueMicrotask(() => {
+      this.#scheduled = false;
+      this.#collect();
+    });
+  }
+
+  #forget(number: number): void {
+    this.#events[number] = undefined;
+    if (--this.#count === 0) this.#connector.unref();
+  }
+
+  #leave(number: number): void {
+    this.#forget(number);
+    let left = LEFTOVER_BYTES;
+    const reset = (): void => {
+      this.#leftover.delete(number);
+      this.#events[number] = undefined;
+      this.#connector.cancel(number);
+    };
+    this.#events[number] = {
+      data: ({ length }) => {
+        left -= length;
+        if (left < 0) reset();
+      },
+      end: () => this.#leftover.delete(number),
+    };
+    this.#leftover.set(number, performance.now() + LEFTOVER_TIME);
+    if (this.#leftover.size > LEFTOVER_MOST) this.#resetOldest(Number.POSITIVE_INFINITY, 1);
+    this.#sweep ??= setTimeout(() => this.#sweepLeftover(), LEFTOVER_TIME).unref();
+  }
+
+  #sweepLeftover(): void {
+    this.#sweep = undefined;
+    this.#resetOldest(performance.now(), this.#leftover.size);
+    if (this.#leftover.size > 0) this.#sweep = setTimeout(() => this.#sweepLeftover(), LEFTOVER_TIME / 4).unref();
+  }
+
+  /** Resets leftover connections whose time is up, at most so many. */
+  #resetOldest(now: number, most: number): void {
+    let count = 0;
+    for (const [number, deadline] of this.#leftover) {
+      if (deadline > now || count++ === most) break;
+      this.#leftover.delete(number);
+      this.#events[number] = undefined;
+      this.#connector.cancel(number);
+    }
+  }
+
+  #collect(): void {
+    const results = this.#results;
+    for (let count = RESULTS; count === RESULTS; ) {
+      count = this.#connector.collect(results, this.#received);
+      let at = 0;
+      for (let i = 0; i < count; i++) {
+        const number = results[WORDS * i] as number;
+        const value = results[WORDS * i + 2] as number;
+        // Undefined: cancelled since the event, by another one's handler.
+        const events = this.#events[number];
+        if (results[WORDS * i + 1] === DATA) {
+          events?.data?.(this.#received.subarray(at, at + value));
+          at += value;
+        } else if (events) {
+          if (this.#leftover.has(number)) this.#events[number] = undefined;
+          else this.#forget(number);
+          events.end(value === 0 ? undefined : errorVerdict(errnoName(value)));
+        }
+      }
+    }
+  }
+}
+
+let shared: Connections | undefined;
+
+/** Those of all checks of the process. */
+export function connections(): Connections {
+  shared ??= new Connections();
+  return shared;
+}
