@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: MIT
-/** The other side of the control socket: what lvsctl, and `lvsd plan`, ask a running daemon with. */
+/** Client of the control socket, used by lvsctl and `lvsd plan`. */
 import { connect, type Socket } from 'node:net';
 import { EXIT, type ExitCode, LvsdError, MalformedError, RefusedError } from '../base/errors.ts';
 import { isSystemError } from '../base/native.ts';
 import { type RpcError, requestLine } from './json-rpc.ts';
 import { LineReader } from './lines.ts';
-import { type DaemonEvent, INVALID_PARAMS, LONGEST_LINE, LVSD_ERROR, type Method, type Methods } from './messages.ts';
+import { type DaemonEvent, INVALID_PARAMS, LONGEST_LINE, LVSD_ERROR } from './messages.ts';
+import { METHODS, type Method, type Params, type Result } from './verbs.ts';
 
 export const DEFAULT_SOCKET = '/run/lvsd/control.sock';
-/** Milliseconds to wait for an answer; a reload of a large file takes its time. */
+/** Milliseconds to wait for an answer, unless the method has its own timeout. */
 const TIMEOUT = 60_000;
-const RELOAD_TIMEOUT = 600_000;
 
-/** Nobody listens on the socket. */
+/** No process listens on the socket. */
 export class NoDaemonError extends LvsdError {
   constructor(path: string) {
-    super('ERR_LVSD_NO_DAEMON', `no daemon answers on ${path}: is lvsd running?`);
+    super('ERR_LVSD_NO_DAEMON', `no daemon answers on ${path}: is lvsd running? (systemctl status lvsd)`);
   }
 }
 
@@ -51,7 +51,7 @@ export class ControlClient {
     socket.on('close', () => this.#fail(new LvsdError('ERR_LVSD_DISCONNECTED', 'lvsd closed the connection')));
   }
 
-  /** Throws `NoDaemonError`, or `LvsdError` with exit code 4 when the socket is not ours to open. */
+  /** Throws NoDaemonError, or LvsdError with exit code 4 if permission is denied. */
   static async open(path = DEFAULT_SOCKET): Promise<ControlClient> {
     const socket = connect({ path });
     try {
@@ -66,15 +66,15 @@ export class ControlClient {
     return new ControlClient(socket);
   }
 
-  /** Throws `RefusedError` for what the daemon refuses, `LvsdError` when no answer comes. */
-  call<M extends Method>(method: M, params: Methods[M]['params']): Promise<Methods[M]['result']> {
+  /** Throws RefusedError if the daemon rejects the request, LvsdError if no answer arrives. */
+  call<M extends Method>(method: M, params: Params<M>): Promise<Result<M>> {
     const id = this.#next++;
     return new Promise((resolve, reject) => {
       if (this.#failure) {
         reject(this.#failure);
         return;
       }
-      const limit = method === 'reload' ? RELOAD_TIMEOUT : TIMEOUT;
+      const limit = METHODS[method].timeout ?? TIMEOUT;
       const timer = setTimeout(() => {
         this.#waiting.delete(id);
         reject(new LvsdError('ERR_LVSD_TIMEOUT', `lvsd did not answer ${method} within ${limit / 1000}s`));
@@ -84,8 +84,8 @@ export class ControlClient {
     });
   }
 
-  /** Events after sequence `after`, and with `follow` those that come, until the connection ends. */
-  async *events({ after = 0, follow = false }: Methods['events']['params']): AsyncGenerator<DaemonEvent> {
+  /** Events after sequence number `after`; with `follow` also later ones, until the connection ends. */
+  async *events({ after = 0, follow = false }: Params<'events'>): AsyncGenerator<DaemonEvent> {
     const { events } = await this.call('events', { after, follow });
     yield* events;
     while (follow) {
@@ -105,7 +105,11 @@ export class ControlClient {
     try {
       for (const line of this.#reader.push(chunk)) this.#message(line);
     } catch (error) {
-      this.#fail(error instanceof LvsdError ? error : new MalformedError('what answers there does not speak JSON-RPC'));
+      this.#fail(
+        error instanceof LvsdError
+          ? error
+          : new MalformedError('the peer on the control socket does not speak JSON-RPC'),
+      );
     }
   }
 
@@ -127,7 +131,7 @@ export class ControlClient {
       if (message.error) waiting?.reject(refused(message.error));
       else waiting?.resolve(message.result);
     } else if (message.error) {
-      // Not an answer to one request: the connection as a whole was refused.
+      // Without an id: the connection as a whole was rejected.
       this.#fail(refused(message.error));
     }
   }
@@ -148,6 +152,8 @@ function explained(error: unknown, path: string): unknown {
   if (!isSystemError(error)) return error;
   if (error.code === 'ENOENT' || error.code === 'ECONNREFUSED') return new NoDaemonError(path);
   const denied = error.code === 'EACCES' || error.code === 'EPERM';
-  const text = denied ? `may not open ${path} (${error.code}): are you root?` : `cannot open ${path}: ${error.message}`;
+  const text = denied
+    ? `permission denied for ${path} (${error.code}): run as root`
+    : `cannot open ${path}: ${error.message}`;
   return new LvsdError('ERR_LVSD_CONTROL_SOCKET', text, denied ? EXIT.NOT_PERMITTED : EXIT.RUNTIME);
 }

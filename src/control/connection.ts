@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** One client of the control socket: its requests one after the other, its events as they come, memory bounded. */
+/** One client of the control socket. Handles its requests in order and sends its events, with bounded memory. */
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { LvsdError, MalformedError } from '../base/errors.ts';
@@ -16,28 +16,27 @@ import {
   LONGEST_REQUEST,
   LVSD_ERROR,
   METHOD_NOT_FOUND,
-  type Method,
-  type Methods,
 } from './messages.ts';
-import { CHANGING, isMethod, METHODS, readParameters } from './parameters.ts';
+import { readParameters } from './parameters.ts';
+import { isMethod, METHODS, type Method, type Params, type Result } from './verbs.ts';
 
-/** What the daemon does for each method; `events` is the server's own. A thrown `LvsdError` goes to the client. */
+/** The daemon's implementation of each method except `events`. A thrown LvsdError is sent to the client. */
 export type Handlers = {
   readonly [M in Exclude<Method, 'events'>]: (
-    params: Methods[M]['params'],
+    params: Params<M>,
     peer: PeerCredentials,
-  ) => Methods[M]['result'] | Promise<Methods[M]['result']>;
+  ) => Result<M> | Promise<Result<M>>;
 };
 
 export interface ConnectionContext {
   readonly handlers: Handlers;
   readonly events: EventLog;
   readonly log: Log;
-  /** Milliseconds that a client may leave an answer unread. */
+  /** Milliseconds that an answer may remain unread. */
   readonly patience: number;
 }
 
-/** Bytes of events that a client may leave unread. */
+/** Bytes of events that may remain unread. */
 const UNREAD_EVENTS = 1 << 20;
 
 /** 'uid 0, pid 4711' */
@@ -62,7 +61,7 @@ export class Connection {
       this.#ended = true;
       if (!this.#busy) socket.end();
     });
-    // A client that went away; 'close' follows.
+    // The client disconnected; 'close' follows.
     socket.on('error', () => {});
     socket.on('close', () => {
       this.#unsubscribe?.();
@@ -79,7 +78,7 @@ export class Connection {
       this.#lines.push(...this.#reader.push(chunk));
     } catch (error) {
       if (!(error instanceof MalformedError)) throw error;
-      // Where the next line starts is unknown from here on.
+      // The start of the next line is unknown.
       this.#socket.pause();
       this.#fail(null, { code: INVALID_REQUEST, message: error.message });
       this.#socket.end();
@@ -89,7 +88,7 @@ export class Connection {
     if (!this.#busy && this.#lines.length > 0) void this.#work();
   }
 
-  /** Answers what has come; reads no more before it has. */
+  /** Answers the received lines; reading pauses until then. */
   async #work(): Promise<void> {
     this.#busy = true;
     this.#socket.pause();
@@ -113,7 +112,7 @@ export class Connection {
       if (id !== undefined) this.#fail(id, error);
     };
     if (!isMethod(method)) {
-      const message = `no method ${JSON.stringify(shortened(method, 40))}; there are ${METHODS.join(', ')}`;
+      const message = `unknown method ${JSON.stringify(shortened(method, 40))}; methods: ${Object.keys(METHODS).join(', ')}`;
       fail({ code: METHOD_NOT_FOUND, message });
       return;
     }
@@ -131,18 +130,18 @@ export class Connection {
     }
   }
 
-  /** `after` runs once the answer is on its way. */
-  async #call(method: Method, params: Methods[Method]['params']): Promise<{ result: unknown; after?: () => void }> {
+  /** `after` runs once the answer has been written. */
+  async #call(method: Method, params: Params<Method>): Promise<{ result: unknown; after?: () => void }> {
     const { handlers, events, log } = this.#context;
     if (method === 'events') {
-      const { after, follow } = params as Methods['events']['params'];
-      const result: Methods['events']['result'] = { events: events.since(after) };
+      const { after, follow } = params as Params<'events'>;
+      const result: Result<'events'> = { events: events.since(after) };
       return follow ? { result, after: () => this.#follow(result.events.at(-1)?.sequence ?? after ?? 0) } : { result };
     }
-    if (CHANGING.has(method)) {
+    if (METHODS[method].changes) {
       const words = Object.entries(params).map(([key, value]) => ` ${key} ${shortened(String(value), 200)}`);
       const { uid, gid, pid } = this.#peer;
-      log.info(`${method}${words.join('')}: asked for by ${peerText(this.#peer)}`, { uid, gid, pid });
+      log.info(`${method}${words.join('')}: requested by ${peerText(this.#peer)}`, { uid, gid, pid });
     }
     const handler = handlers[method] as (given: typeof params, peer: PeerCredentials) => unknown;
     return { result: await handler(params, this.#peer) };
@@ -150,14 +149,15 @@ export class Connection {
 
   #rpcError(method: Method, error: unknown): RpcError {
     if (error instanceof LvsdError) {
-      // Of a wrong file the client gets every line, the log the first.
+      // For an invalid configuration, the client gets every line and the log the first.
       const [first = ''] = error.message.split('\n', 1);
-      if (CHANGING.has(method)) this.#context.log.warn(`${method} for ${peerText(this.#peer)}: ${first}`);
+      if (METHODS[method].changes)
+        this.#context.log.warn(`${method} requested by ${peerText(this.#peer)} failed: ${first}`);
       return { code: LVSD_ERROR - error.exitCode, message: error.message, data: { code: error.code } };
     }
     const text = error instanceof Error ? error.message : String(error);
     this.#context.log.error(`${method} failed: ${text}`, { stack: error instanceof Error ? error.stack : undefined });
-    return { code: INTERNAL_ERROR, message: `lvsd failed: ${text}` };
+    return { code: INTERNAL_ERROR, message: `lvsd: internal error: ${text}` };
   }
 
   #fail(id: string | number | null, error: RpcError): void {
@@ -169,10 +169,10 @@ export class Connection {
     const send = (event: DaemonEvent) => {
       this.#socket.write(notificationLine('event', event));
       if (this.#socket.writableLength <= UNREAD_EVENTS) return;
-      this.#context.log.warn(`a client (${peerText(this.#peer)}) does not read its events: cut off`);
+      this.#context.log.warn(`control client (${peerText(this.#peer)}) does not read its events: disconnected`);
       this.#socket.destroy();
     };
-    // What happened since the answer was put together.
+    // Events since the answer was composed.
     for (const event of this.#context.events.since(sent)) send(event);
     this.#unsubscribe = this.#context.events.subscribe(send);
   }
@@ -180,7 +180,7 @@ export class Connection {
   async #drained(): Promise<void> {
     if (!this.#socket.writableNeedDrain || this.#socket.destroyed) return;
     const timer = setTimeout(() => {
-      this.#context.log.warn(`a client (${peerText(this.#peer)}) does not read its answer: cut off`);
+      this.#context.log.warn(`control client (${peerText(this.#peer)}) does not read its answer: disconnected`);
       this.#socket.destroy();
     }, this.#context.patience);
     const stop = new AbortController();
@@ -188,7 +188,7 @@ export class Connection {
     try {
       await Promise.race([once(this.#socket, 'drain', { signal }), once(this.#socket, 'close', { signal })]);
     } catch {
-      // An error of the socket: it closes.
+      // The socket failed and closes.
     } finally {
       stop.abort();
       clearTimeout(timer);

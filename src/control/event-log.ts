@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-/** The last events of this run of the daemon, and who wants to hear of the next. */
+/** Keeps the last events of this run of the daemon and passes new ones to subscribers. */
 import type { DaemonEvent } from './messages.ts';
 
-/** Enough for an operator who comes late; more is what the log is for. */
+/** Events kept; older ones are in the log. */
 const KEPT = 1000;
 
 export type EventListener = (event: DaemonEvent) => void;
@@ -17,22 +17,22 @@ export class EventLog {
     this.#kept = kept;
   }
 
-  /** Notes what happened now: `text` is one sentence for people. */
+  /** Adds an event with the current time; `text` is one sentence. */
   add(kind: DaemonEvent['kind'], text: string, service?: string): DaemonEvent {
     const event: DaemonEvent = { sequence: this.#next++, at: Date.now(), kind, service, text };
     this.#events.push(event);
-    // Twice the size before a cut, so that each event costs a constant.
+    // Trimmed at twice the size, so that the cost per event is constant.
     if (this.#events.length >= 2 * this.#kept) this.#events.splice(0, this.#events.length - this.#kept);
     for (const listener of [...this.#listeners]) listener(event);
     return event;
   }
 
-  /** Kept events with a sequence above `after`, the oldest first. */
+  /** Kept events with a sequence number above `after`, oldest first. */
   since(after = 0): DaemonEvent[] {
     return this.#events.slice(-this.#kept).filter(({ sequence }) => sequence > after);
   }
 
-  /** Returns what ends the subscription. */
+  /** Returns a function that ends the subscription. */
   subscribe(listener: EventListener): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);

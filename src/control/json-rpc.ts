@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-/** JSON-RPC 2.0 as objects: what a line says, and what answers it. Knows no sockets and no methods. */
+/** Parses and formats lines of JSON-RPC 2.0; independent of sockets and methods. */
 import { INVALID_REQUEST, PARSE_ERROR } from './messages.ts';
 
 export type Id = string | number | null;
 
 export interface Request {
-  /** Undefined for a notification, which nobody answers. */
+  /** Undefined for a notification, which is not answered. */
   id: Id | undefined;
   method: string;
   params: unknown;
@@ -14,7 +14,7 @@ export interface Request {
 export interface RpcError {
   code: number;
   message: string;
-  /** `code` of the error as lvsd's programs know it: 'ERR_LVSD_USAGE'. */
+  /** `code` of the LvsdError, such as 'ERR_LVSD_USAGE'. */
   data?: { code: string };
 }
 
@@ -25,23 +25,23 @@ export interface Failure {
 
 export const INTERNAL_ERROR = -32603;
 
-/** A line as a request, or as the failure to answer it with. */
+/** Parses a line; returns the request, or the failure to answer with. */
 export function readRequest(line: string): Request | Failure {
   let value: unknown;
   try {
     value = JSON.parse(line);
   } catch {
-    return { id: null, error: { code: PARSE_ERROR, message: 'this line is no JSON' } };
+    return { id: null, error: { code: PARSE_ERROR, message: 'the line is not valid JSON' } };
   }
-  const refuse = (message: string, id: Id = null) => ({ id, error: { code: INVALID_REQUEST, message } });
-  if (Array.isArray(value)) return refuse('no batches: send each request on a line of its own');
-  if (typeof value !== 'object' || value === null) return refuse('a request is an object');
+  const invalid = (message: string, id: Id = null) => ({ id, error: { code: INVALID_REQUEST, message } });
+  if (Array.isArray(value)) return invalid('batches are not supported: send each request on a separate line');
+  if (typeof value !== 'object' || value === null) return invalid('the request must be an object');
   const request = value as Record<string, unknown>;
   const { id, jsonrpc, method, params } = request;
   if (id !== undefined && id !== null && typeof id !== 'string' && typeof id !== 'number')
-    return refuse('id must be a string, a number or null');
-  if (jsonrpc !== '2.0') return refuse('jsonrpc must be "2.0"', id ?? null);
-  if (typeof method !== 'string') return refuse('method must be a string', id ?? null);
+    return invalid('id must be a string, a number or null');
+  if (jsonrpc !== '2.0') return invalid('jsonrpc must be "2.0"', id ?? null);
+  if (typeof method !== 'string') return invalid('method must be a string', id ?? null);
   return { id, method, params };
 }
 

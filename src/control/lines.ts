@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-/** Bytes of a stream, cut into lines of bounded length. */
+/** Splits a stream of bytes into lines of limited length. */
 import { MalformedError } from '../base/errors.ts';
 
 const LINE_FEED = 10;
 
 export class LineReader {
   readonly #longest: number;
-  /** The line under way; joined once its end is there, so that a long one costs no copying. */
+  /** Parts of the current line, joined at its end so that long lines are copied once. */
   #parts: Buffer[] = [];
   #length = 0;
 
@@ -15,7 +15,7 @@ export class LineReader {
     this.#longest = longest;
   }
 
-  /** The lines that `chunk` completes. Throws `MalformedError` for one that is too long or no UTF-8. */
+  /** Returns the lines that `chunk` completes. Throws MalformedError if one is too long or not UTF-8. */
   push(chunk: Buffer): string[] {
     const lines: string[] = [];
     let start = 0;
@@ -30,7 +30,7 @@ export class LineReader {
 
   #keep(part: Buffer): void {
     this.#length += part.length;
-    if (this.#length > this.#longest) throw new MalformedError(`a line of more than ${this.#longest} bytes`);
+    if (this.#length > this.#longest) throw new MalformedError(`line longer than ${this.#longest} bytes`);
     this.#parts.push(part);
   }
 
@@ -41,7 +41,7 @@ export class LineReader {
     try {
       return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
     } catch {
-      throw new MalformedError('a line that is no UTF-8');
+      throw new MalformedError('line is not valid UTF-8');
     }
   }
 }

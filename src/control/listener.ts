@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** A Unix socket that only its owner can open and only one process serves. */
+/** A listening Unix socket that only its owner can open and only one process serves. */
 import { closeSync, constants, lstatSync, mkdirSync, openSync, unlinkSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { dirname } from 'node:path';
@@ -10,17 +10,17 @@ import { AF_UNIX, unixAddress } from '../base/unix-address.ts';
 
 const SOCK_STREAM = 1;
 const BACKLOG = 64;
-/** Connections taken in one go, so that a storm of them cannot keep the event loop. */
+/** Connections accepted per turn of the event loop, so that a burst does not block it. */
 const ROUND = 16;
-/** Milliseconds without accept() after it failed: most likely descriptors have run out. */
+/** Milliseconds until accept() is tried again after a failure, most likely for lack of descriptors. */
 const PAUSE = 1000;
 
 export type ConnectionHandler = (socket: Socket, peer: PeerCredentials) => void;
 
-/** Somebody answers on this socket already. */
+/** Another process serves the socket. */
 export class AlreadyRunningError extends LvsdError {
   constructor(path: string) {
-    super('ERR_LVSD_RUNNING', `another lvsd is running: it holds ${path}`);
+    super('ERR_LVSD_RUNNING', `another lvsd is running and serves ${path}`);
   }
 }
 
@@ -33,8 +33,8 @@ export class UnixListener {
   #pause: NodeJS.Timeout | undefined;
 
   /**
-   * Serves `path`, mode 0600. Makes its folder if missing; replaces a socket that nobody answers on. Throws
-   * `AlreadyRunningError` when somebody does, `LvsdError` for all else.
+   * Listens on `path` with mode 0600. Creates its folder if missing and replaces a stale socket. Throws
+   * AlreadyRunningError if another process serves it, LvsdError otherwise.
    */
   constructor(path: string, handler: ConnectionHandler, log: Log) {
     this.#path = path;
@@ -57,7 +57,7 @@ export class UnixListener {
     this.#watch();
   }
 
-  /** No more connections; those there are stay. */
+  /** Stops listening; existing connections stay open. */
   close(): void {
     if (this.#socket.fd < 0) return;
     clearTimeout(this.#pause);
@@ -65,9 +65,9 @@ export class UnixListener {
     try {
       unlinkSync(this.#path);
     } catch {
-      // Someone else removed it.
+      // Already removed.
     }
-    // Last: until here no other lvsd may think that the socket is its own.
+    // Last, so that no other lvsd takes over the path before the socket is removed.
     closeSync(this.#lock);
   }
 
@@ -107,8 +107,8 @@ export class UnixListener {
 }
 
 /**
- * Whoever holds the lock is the one lvsd of this socket: of two that start at once, the second cannot take the first's
- * fresh socket for a stale one. The kernel drops it when the process dies; the file stays.
+ * The lock decides which process serves the socket: of two that start at the same time, the second cannot mistake the
+ * first one's new socket for a stale one. The kernel releases it when the process ends; the file remains.
  */
 function lock(path: string): number {
   const flags = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW;
@@ -126,7 +126,11 @@ function lock(path: string): number {
 function removeStale(path: string, address: Buffer): void {
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (!found) return;
-  if (!found.isSocket()) throw new LvsdError('ERR_LVSD_SOCKET_PATH', `${path} is there and is no socket`);
+  if (!found.isSocket())
+    throw new LvsdError(
+      'ERR_LVSD_SOCKET_PATH',
+      `${path} exists and is not a socket: remove it or configure another path`,
+    );
   const probe = new (native().Socket)(AF_UNIX, SOCK_STREAM, 0);
   try {
     probe.connect(address);
@@ -142,7 +146,7 @@ function removeStale(path: string, address: Buffer): void {
 
 function listen(address: Buffer): NativeSocket {
   const socket = new (native().Socket)(AF_UNIX, SOCK_STREAM, 0);
-  // The mode comes with the bind, so that there is no moment in which others could connect.
+  // The umask makes bind() create the socket with its final mode, so that others can never connect.
   const mask = process.umask(0o177);
   try {
     socket.bind(address);
@@ -159,6 +163,6 @@ function listen(address: Buffer): NativeSocket {
 function explained(error: unknown, path: string): unknown {
   if (!isSystemError(error)) return error;
   const denied = error.code === 'EACCES' || error.code === 'EPERM' || error.code === 'EROFS';
-  const text = `no control socket at ${path}: ${error.message}`;
+  const text = `cannot create the control socket ${path}: ${error.message}`;
   return new LvsdError('ERR_LVSD_CONTROL_SOCKET', text, denied ? EXIT.NOT_PERMITTED : EXIT.RUNTIME);
 }

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
-/** What goes over the control socket: newline-delimited JSON-RPC 2.0 (jsonrpc.org/specification). One object a line. */
+/**
+ * Data types and limits of the control socket, which speaks newline-delimited JSON-RPC 2.0 (jsonrpc.org/specification).
+ * Its methods are in verbs.ts.
+ */
 
-/** Longest line that either side takes, in bytes. */
+/** Longest line that either side accepts, in bytes. */
 export const LONGEST_LINE = 64 << 20;
-/** Longest request that the daemon takes: requests are small, and anyone with the socket may send them. */
+/** Longest request that the daemon accepts, in bytes. */
 export const LONGEST_REQUEST = 64 << 10;
 
 export interface RealServerStatus {
@@ -11,16 +14,16 @@ export interface RealServerStatus {
   name: string;
   address: string;
   port: number;
-  /** As configured, and as it is in the table now. */
+  /** As configured, and as in the kernel's table now. */
   weight: number;
   effectiveWeight: number;
   state: 'up' | 'down' | 'unchecked' | 'draining';
-  /** The operator's word over the checks. */
+  /** Set by the operator; takes precedence over checks. */
   override: 'drain' | undefined;
   /** Milliseconds since the epoch. */
   since: number | undefined;
   reason: string | undefined;
-  /** Milliseconds that the last probe took. */
+  /** Duration of the last probe in milliseconds. */
   latency: number | undefined;
   activeConnections: number;
   inactiveConnections: number;
@@ -28,13 +31,13 @@ export interface RealServerStatus {
 
 export interface ServiceStatus {
   name: string;
-  /** "tcp 10.99.0.10:443", one a service of the kernel. */
+  /** "tcp 10.99.0.10:443", one per service of the kernel. */
   virtuals: string[];
   scheduler: string;
   quorum: { needed: number; weight: number; up: boolean };
   sorry: boolean;
   realServers: RealServerStatus[];
-  /** What the kernel last refused of this service; undefined when all is well. */
+  /** The last change of this service that the kernel rejected; undefined if none is pending. */
   error: string | undefined;
 }
 
@@ -44,7 +47,7 @@ export interface DaemonStatus {
   startedAt: number;
   file: string;
   loadedAt: number;
-  /** Why the file as it is now was not taken, at the last reload. */
+  /** Why the last reload was rejected; undefined if it succeeded. */
   reloadError: string | undefined;
   paused: boolean;
   services: ServiceStatus[];
@@ -58,30 +61,13 @@ export interface PlanLine {
 }
 
 export interface DaemonEvent {
-  /** Grows by one each event, so that a gap shows. */
+  /** Incremented by one per event; a gap means lost events. */
   sequence: number;
   at: number;
   kind: 'server' | 'quorum' | 'reload' | 'drift' | 'override' | 'kernel' | 'daemon';
   service: string | undefined;
   text: string;
 }
-
-/** Parameters and results of each method. */
-export interface Methods {
-  /** Which daemon this is; costs nothing. */
-  ping: { params: Record<string, never>; result: { version: string; pid: number; file: string } };
-  status: { params: { service?: string }; result: DaemonStatus };
-  plan: { params: Record<string, never>; result: { file: string; lines: PlanLine[] } };
-  reload: { params: Record<string, never>; result: { operations: number; failed: string[] } };
-  drain: { params: { service?: string; server: string }; result: { servers: string[] } };
-  undrain: { params: { service?: string; server: string }; result: { servers: string[] } };
-  /** While paused nothing is written to the kernel; checks go on. */
-  pause: { params: { on: boolean }; result: { paused: boolean } };
-  /** Events since `after`; then one notification `event` for each that comes, if `follow`. */
-  events: { params: { after?: number; follow?: boolean }; result: { events: DaemonEvent[] } };
-}
-
-export type Method = keyof Methods;
 
 /** JSON-RPC error codes: the standard's, and lvsd's exit codes as -32000 - code. */
 export const PARSE_ERROR = -32700;

@@ -4,7 +4,7 @@ import type { PlanLine } from './messages.ts';
 
 const PLURALS = { '+': 'to add', '~': 'to change', '-': 'to remove' } as const;
 
-/** A plan for people: one line a difference, and their sum. */
+/** A plan as text: one line per difference, then the totals. */
 export function planText(lines: readonly PlanLine[]): string {
   if (lines.length === 0) return 'no difference\n';
   const count = (sign: PlanLine['sign']) => lines.filter((line) => line.sign === sign).length;

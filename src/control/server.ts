@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** The daemon's side of the control socket. */
+/** Server of the control socket. */
 
 import type { Socket } from 'node:net';
 import type { Log } from '../base/log.ts';
@@ -17,9 +17,9 @@ export interface ControlServerOptions {
   handlers: Handlers;
   events: EventLog;
   log: Log;
-  /** Most clients at once. */
+  /** Maximum number of clients. */
   clients?: number;
-  /** Milliseconds that a client may leave an answer unread. */
+  /** Milliseconds that an answer may remain unread. */
   patience?: number;
 }
 
@@ -31,13 +31,13 @@ export class ControlServer {
   readonly #connections = new Set<Connection>();
   readonly #listener: UnixListener;
 
-  /** Listens at once. Throws `AlreadyRunningError`, or `LvsdError` that says why there is no socket. */
+  /** Starts listening. Throws AlreadyRunningError, or LvsdError if the socket cannot be created. */
   constructor(options: ControlServerOptions) {
     this.#options = options;
     this.#listener = new UnixListener(options.path, (socket, peer) => this.#open(socket, peer), options.log);
   }
 
-  /** Ends every connection and removes the socket. */
+  /** Closes all connections and removes the socket. */
   close(): void {
     this.#listener.close();
     for (const connection of this.#connections) connection.destroy();
@@ -46,9 +46,9 @@ export class ControlServer {
   #open(socket: Socket, peer: PeerCredentials): void {
     const { handlers, events, log, clients = CLIENTS, patience = PATIENCE } = this.#options;
     if (this.#connections.size >= clients) {
-      log.warn(`a client (${peerText(peer)}) was turned away: there are ${clients} already`);
+      log.warn(`control client (${peerText(peer)}) rejected: the limit of ${clients} clients is reached`);
       socket.on('error', () => {});
-      const message = `lvsd serves ${clients} clients already`;
+      const message = `lvsd already serves ${clients} clients: try again later`;
       socket.end(failureLine({ id: null, error: { code: INVALID_REQUEST, message } }), () => socket.destroy());
       return;
     }
@@ -56,6 +56,6 @@ export class ControlServer {
       this.#connections.delete(connection),
     );
     this.#connections.add(connection);
-    log.debug(`a client came: ${peerText(peer)}`);
+    log.debug(`control client connected: ${peerText(peer)}`);
   }
 }

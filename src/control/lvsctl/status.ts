@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** `lvsctl status` for people. What came from outside (names, reasons) is made harmless here. */
+/** The text of `lvsctl status`. Names and reasons, which come from outside, are escaped here. */
 import { printable } from '../../base/printable.ts';
 import type { DaemonStatus, RealServerStatus, ServiceStatus } from '../messages.ts';
 import { type Column, table } from './table.ts';
@@ -14,7 +14,7 @@ const STATE_COLOURS: Readonly<Record<RealServerStatus['state'], Colour | undefin
 };
 const STATES = Object.keys(STATE_COLOURS) as readonly RealServerStatus['state'][];
 
-/** The daemon, each service with its real servers, a sum. `now` in milliseconds since the epoch. */
+/** The daemon, each service with its real servers, and totals. `now` in milliseconds since the epoch. */
 export function statusText(status: DaemonStatus, paint: Paint, now: number): string {
   const services = status.services.map((service) => serviceLines(service, paint, now).join('\n'));
   return `${[head(status, paint, now), ...services, sumLine(status.services)].join('\n\n')}\n`;
@@ -26,8 +26,8 @@ function head(status: DaemonStatus, paint: Paint, now: number): string {
     `lvsd ${printable(version)}, pid ${pid}, for ${spanText(now - startedAt)}`,
     `${printable(file)}, loaded ${clockText(loadedAt)}`,
   ];
-  if (reloadError) lines.push(paint('red', `the file as it is now was refused: ${printable(reloadError)}`));
-  if (paused) lines.push(paint('yellow', 'paused: nothing is written to the kernel (lvsctl resume)'));
+  if (reloadError) lines.push(paint('red', `the last reload was rejected: ${printable(reloadError)}`));
+  if (paused) lines.push(paint('yellow', 'paused: nothing is written to the kernel (end with: lvsctl resume)'));
   return lines.join('\n');
 }
 
@@ -40,7 +40,7 @@ function serviceLines(service: ServiceStatus, paint: Paint, now: number): string
   title.push(paint(quorum.up ? undefined : 'red', served));
   if (sorry) title.push(paint('yellow', 'sorry server'));
   const lines = [title.join('  ')];
-  if (error) lines.push(paint('red', `  the kernel refused: ${printable(error)}`));
+  if (error) lines.push(paint('red', `  rejected by the kernel: ${printable(error)}`));
   if (realServers.length > 0) lines.push(...table(realServers, columns(now), paint).map((line) => `  ${line}`));
   return lines;
 }
@@ -62,7 +62,7 @@ const columns = (now: number): Column<RealServerStatus>[] => [
   { title: 'WHY', text: why },
 ];
 
-/** Empty where the name says it already. */
+/** Empty if the name is the address. */
 function addressText({ name, address, port }: RealServerStatus): string {
   const text = `${address.includes(':') ? `[${address}]` : address}:${port}`;
   return text === name ? '' : printable(text);

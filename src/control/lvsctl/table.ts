@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
-/** Aligned columns. */
+/** Formats rows in aligned columns. */
 import type { Colour, Paint } from './terminal.ts';
 
 export interface Column<T> {
   title: string;
   text: (row: T) => string;
   colour?: (row: T) => Colour | undefined;
-  /** Numbers stand at the right. */
+  /** Aligned to the right, for numbers. */
   right?: true;
 }
 
-/** One string a line, without line ends and without spaces at their ends; a column that is empty in every row is left out. */
+/** One string per line, without trailing spaces. Columns that are empty in every row are omitted. */
 export function table<T>(rows: readonly T[], columns: readonly Column<T>[], paint: Paint): string[] {
   const cells = columns
     .map((column) => ({ column, texts: rows.map((row) => column.text(row)) }))

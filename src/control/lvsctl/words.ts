@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** Times and counts for people. */
+/** Formats times and counts. */
 
 const UNITS: readonly (readonly [name: string, seconds: number])[] = [
   ['d', 86_400],
@@ -8,7 +8,7 @@ const UNITS: readonly (readonly [name: string, seconds: number])[] = [
   ['s', 1],
 ];
 
-/** Milliseconds in the two largest units that matter: '3d 4h', '5m', '12s'; '0s' for less, and for a clock gone back. */
+/** Milliseconds in the two largest units: '3d 4h', '5m', '12s'; '0s' for less than a second and for negative values. */
 export function spanText(milliseconds: number): string {
   const seconds = Math.max(0, Math.floor(milliseconds / 1000));
   const first = UNITS.findIndex(([, size]) => seconds >= size);
@@ -22,7 +22,7 @@ export function spanText(milliseconds: number): string {
   return parts.filter((part) => part !== '').join(' ');
 }
 
-/** Milliseconds of a probe: '0.4ms', '12ms', '1.5s'. */
+/** Duration of a probe: '0.4ms', '12ms', '1.5s'. */
 export function latencyText(milliseconds: number): string {
   if (milliseconds < 10) return `${milliseconds.toFixed(1)}ms`;
   return milliseconds < 1000 ? `${Math.round(milliseconds)}ms` : `${(milliseconds / 1000).toFixed(1)}s`;

@@ -113,8 +113,8 @@ test('a reload; and a wrong file, which changes nothing and is told', async () =
   assert.match(table(), / -s rr\n/);
   // Priorities are the journal's, not part of the text.
   assert.match(log('-p', 'err'), /^config: .*servcies/m);
-  assert.doesNotMatch(log('-p', 'err'), /^control: reload: asked for by uid 0/m);
-  assert.match(log(), /^control: reload: asked for by uid 0, pid \d+$/m);
+  assert.doesNotMatch(log('-p', 'err'), /^control: reload: requested by uid 0/m);
+  assert.match(log(), /^control: reload: requested by uid 0, pid \d+$/m);
   writeFileSync(FILE, JSON.stringify(CONFIG));
   assert.equal(machine.run('systemctl', 'reload', 'lvsd').status, 0);
   assert.equal(table(), before);

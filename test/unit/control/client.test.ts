@@ -56,7 +56,11 @@ test('an answer of many megabytes', async () => {
 });
 
 test('nobody there, or nobody any more', async () => {
-  const none = { code: 'ERR_LVSD_NO_DAEMON', exitCode: 1, message: /^no daemon answers on .*: is lvsd running\?$/ };
+  const none = {
+    code: 'ERR_LVSD_NO_DAEMON',
+    exitCode: 1,
+    message: /^no daemon answers on .*: is lvsd running\? \(systemctl status lvsd\)$/,
+  };
   await assert.rejects(ControlClient.open(freshPath()), none);
   const { path, server } = fakeDaemon();
   const client = await ControlClient.open(path);
@@ -76,7 +80,7 @@ test('a socket that is another’s', {
   try {
     await assert.rejects(ControlClient.open(daemon.path), {
       exitCode: 4,
-      message: /may not open .*\(EACCES\): are you root\?/,
+      message: /permission denied for .* \(EACCES\): run as root/,
     });
   } finally {
     process.seteuid?.(0);
@@ -98,7 +102,7 @@ test('refusals carry the daemon’s words and exit code', async () => {
     exitCode: 2,
     message: 'no real server web9',
   });
-  await assert.rejects(client.call('plan', {}), { exitCode: 1, message: 'lvsd failed: oops' });
+  await assert.rejects(client.call('plan', {}), { exitCode: 1, message: 'lvsd: internal error: oops' });
   await assert.rejects(client.call('pause', {} as { on: boolean }), {
     exitCode: 2,
     message: 'pause needs on: a boolean',
@@ -111,7 +115,7 @@ test('turned away because there are too many', async () => {
   const first = await ControlClient.open(daemon.path);
   await first.call('ping', {});
   const second = await ControlClient.open(daemon.path);
-  await assert.rejects(second.call('ping', {}), { message: 'lvsd serves 1 clients already' });
+  await assert.rejects(second.call('ping', {}), { message: 'lvsd already serves 1 clients: try again later' });
   first.close();
 });
 
@@ -119,7 +123,7 @@ test('what answers is no lvsd', async () => {
   const noise: [what: string, bytes: string | Buffer, message: RegExp][] = [
     ['text', 'HTTP/1.1 400 Bad Request\r\n', /does not speak JSON-RPC/],
     ['null', 'null\n', /does not speak JSON-RPC/],
-    ['bytes', Buffer.from([0xff, 0xfe, 10]), /no UTF-8/],
+    ['bytes', Buffer.from([0xff, 0xfe, 10]), /not valid UTF-8/],
     ['silence and an end', '', /lvsd closed the connection/],
     ['half an answer', '{"jsonrpc":"2.0","id":1', /lvsd closed the connection/],
   ];
@@ -136,7 +140,7 @@ test('what answers is no lvsd', async () => {
       socket.on('drain', more).once('data', more);
     }),
   );
-  await assert.rejects(endless.call('ping', {}), { message: `a line of more than ${64 << 20} bytes` });
+  await assert.rejects(endless.call('ping', {}), { message: `line longer than ${64 << 20} bytes` });
 });
 
 test('events: kept ones, those that come, in order, none twice', async () => {
@@ -181,6 +185,6 @@ test('lines are the same, however the bytes are cut', () => {
         whole,
       );
     }
-  assert.throws(() => new LineReader(3).push(Buffer.from('four')), /more than 3 bytes/);
+  assert.throws(() => new LineReader(3).push(Buffer.from('four')), /longer than 3 bytes/);
   assert.deepEqual(new LineReader(3).push(Buffer.from('one\ntwo\n')), ['one', 'two']);
 });

@@ -8,6 +8,7 @@ import { after } from 'node:test';
 import { EventLog } from '../../../src/control/event-log.ts';
 import type { DaemonStatus } from '../../../src/control/messages.ts';
 import { ControlServer, type ControlServerOptions, type Handlers } from '../../../src/control/server.ts';
+import { METHODS } from '../../../src/control/verbs.ts';
 import { recordingLog } from '../../support/recording-log.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lvsd-control-'));
@@ -15,6 +16,9 @@ let sockets = 0;
 after(() => rmSync(folder, { recursive: true, force: true }));
 
 export const freshPath = () => join(folder, `${sockets++}.sock`);
+
+/** Every method has a handler, so that a new one needs no change here. */
+const unimplemented = Object.fromEntries(Object.keys(METHODS).map((name) => [name, () => ({})])) as unknown as Handlers;
 
 export const STATUS: DaemonStatus = {
   version: '9.9.9',
@@ -43,6 +47,7 @@ export function fakeDaemon(handlers: Partial<Handlers> = {}, options: Partial<Co
     events,
     log,
     handlers: {
+      ...unimplemented,
       ping: called('ping', { version: '9.9.9', pid: 4711, file: '/etc/lvsd/lvsd.yaml' }),
       status: called('status', STATUS),
       plan: called('plan', { file: '/etc/lvsd/lvsd.yaml', lines: [] }),

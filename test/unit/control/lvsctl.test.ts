@@ -11,6 +11,7 @@ import { statusText } from '../../../src/control/lvsctl/status.ts';
 import { COLOURED, PLAIN, paintFor } from '../../../src/control/lvsctl/terminal.ts';
 import { latencyText, spanText } from '../../../src/control/lvsctl/words.ts';
 import type { DaemonStatus, RealServerStatus } from '../../../src/control/messages.ts';
+import { VERBS } from '../../../src/control/verbs.ts';
 import { fakeDaemon, freshPath, STATUS } from './daemon.ts';
 
 const program = new URL('../../../dist/bin/lvsctl.cjs', import.meta.url).pathname;
@@ -111,7 +112,7 @@ shop  tcp 10.99.0.10:443  wrr  quorum 2, has 3
   web4            10.31.4.5:8443      unchecked              2    1200         3
 
 mail  fwmark 7  rr  no quorum: needs 1, has 0  sorry server
-  the kernel refused: no such device\\x1b[2J
+  rejected by the kernel: no such device\\x1b[2J
 
 2 services, 4 real servers: 1 up, 1 down, 1 draining, 1 unchecked; 1 without quorum
 `,
@@ -121,8 +122,8 @@ mail  fwmark 7  rr  no quorum: needs 1, has 0  sorry server
     statusText(wrong, PLAIN, NOW).replace(/loaded .*/, 'loaded T'),
     `lvsd 1.2.3, pid 4711, for 2d 2h
 /etc/lvsd/lvsd.yaml, loaded T
-the file as it is now was refused: lvsd.yaml:3:1: unknown key\\nmore
-paused: nothing is written to the kernel (lvsctl resume)
+the last reload was rejected: lvsd.yaml:3:1: unknown key\\nmore
+paused: nothing is written to the kernel (end with: lvsctl resume)
 
 0 services, 0 real servers
 `,
@@ -224,12 +225,12 @@ test('exit codes and words when something is not fine', async () => {
   assert.deepEqual(await lvsctl(nobody, 'status'), {
     code: 1,
     out: '',
-    err: `lvsctl: no daemon answers on ${nobody}: is lvsd running?\n`,
+    err: `lvsctl: no daemon answers on ${nobody}: is lvsd running? (systemctl status lvsd)\n`,
   });
   assert.deepEqual(await run('stauts'), {
     code: 2,
     out: '',
-    err: 'lvsctl: unknown: stauts; there are status, plan, reload, drain, undrain, pause, resume, events, help (see lvsctl --help)\n',
+    err: 'lvsctl: unknown command: stauts; commands: status, plan, reload, drain, undrain, pause, resume, events, help (see lvsctl --help)\n',
   });
 });
 
@@ -239,11 +240,11 @@ test('events, then more as they come, until the daemon ends; gaps show', async (
   const kept = await lvsctl(daemon.path, 'events', '--after', '1');
   assert.match(
     kept.out,
-    /^… 1999 events are gone\n\d{4}-\d\d-\d\d \d\d:\d\d:\d\d {2}2001 {2}server {4}shop: event 2000\n/,
+    /^… 1999 events are no longer available\n\d{4}-\d\d-\d\d \d\d:\d\d:\d\d {2}2001 {2}server {4}shop: event 2000\n/,
   );
   assert.equal(kept.out.trimEnd().split('\n').length, 1001);
   const following = lvsctl(daemon.path, 'events', '-f', '--json', '-a', '2999');
-  while (!daemon.log.lines.some((line) => line.includes('a client came')) || daemon.log.lines.length < 2)
+  while (!daemon.log.lines.some((line) => line.includes('control client connected')) || daemon.log.lines.length < 2)
     await new Promise((resolve) => setTimeout(resolve, 10));
   await new Promise((resolve) => setTimeout(resolve, 100));
   daemon.events.add('drift', 'someone ran ipvsadm\x1b');
@@ -283,22 +284,22 @@ test('a reader that leaves early is no error', async () => {
 
 test('the command line: what is taken, and words for what is not', () => {
   assert.deepEqual(parseInvocation(['--json', 'status']), {
-    command: { name: 'status' },
+    command: { name: 'status', verb: VERBS.status, params: {} },
     socket: '/run/lvsd/control.sock',
     json: true,
   });
   assert.deepEqual(parseInvocation(['events', '-f', '-a', '7', '-s', '/x']), {
-    command: { name: 'events', follow: true, after: 7 },
+    command: { name: 'events', verb: VERBS.events, params: { follow: true, after: 7 } },
     socket: '/x',
     json: false,
   });
   assert.deepEqual(parseInvocation(['-h', 'nonsense']).command, { name: 'help' });
   const wrong: [words: string[], message: RegExp][] = [
-    [[], /^what to do\?/],
-    [['status', 'a', 'b'], /^too much for status: b/],
-    [['plan', 'x'], /^too much for plan: x/],
-    [['drain'], /^drain which real server\?/],
-    [['drain', 'a', 'b', 'c'], /^too much for drain: c/],
+    [[], /^missing command/],
+    [['status', 'a', 'b'], /^status: unexpected argument b/],
+    [['plan', 'x'], /^plan: unexpected argument x/],
+    [['drain'], /^drain: missing SERVER/],
+    [['drain', 'a', 'b', 'c'], /^drain: unexpected argument c/],
     [['pause', 'maybe'], /^pause takes on or off, not maybe/],
     [['status', '--follow'], /^status does not take --follow/],
     [['events', '--after', 'x'], /^--after takes the number of an event, not x/],
@@ -312,8 +313,7 @@ test('the command line: what is taken, and words for what is not', () => {
 test('help names every command, and fits a terminal', async () => {
   const { code, out } = await lvsctl('/none', '--help');
   assert.equal(code, 0);
-  for (const command of ['status', 'plan', 'reload', 'drain', 'undrain', 'pause', 'resume', 'events'])
-    assert.match(out, new RegExp(`^  ${command}`, 'm'));
+  for (const command of Object.keys(VERBS)) assert.match(out, new RegExp(`^  ${command}`, 'm'));
   for (const line of out.split('\n')) assert.ok(line.length <= 120, line);
   const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
     version: string;

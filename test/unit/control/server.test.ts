@@ -72,17 +72,17 @@ test('a request cut anywhere, and many in one piece', async () => {
 test('whatever is no request is refused in words, and the next one is still served', async () => {
   using daemon = fakeDaemon();
   const wrong: [text: string, code: number, message: RegExp, id?: unknown][] = [
-    ['', -32700, /no JSON/],
-    ['{', -32700, /no JSON/],
-    ['[]', -32600, /no batches/],
-    ['[{"jsonrpc":"2.0","id":1,"method":"plan"}]', -32600, /no batches/],
-    ['null', -32600, /an object/],
-    ['7', -32600, /an object/],
+    ['', -32700, /not valid JSON/],
+    ['{', -32700, /not valid JSON/],
+    ['[]', -32600, /batches are not supported/],
+    ['[{"jsonrpc":"2.0","id":1,"method":"plan"}]', -32600, /batches are not supported/],
+    ['null', -32600, /must be an object/],
+    ['7', -32600, /must be an object/],
     ['{"id":1,"method":"plan"}', -32600, /jsonrpc must be "2.0"/, 1],
     ['{"jsonrpc":"2.0","id":{},"method":"plan"}', -32600, /id must be/],
     ['{"jsonrpc":"2.0","id":1}', -32600, /method must be a string/, 1],
-    ['{"jsonrpc":"2.0","id":1,"method":"constructor"}', -32601, /there are ping, status, plan/, 1],
-    ['{"jsonrpc":"2.0","id":1,"method":"__proto__"}', -32601, /there are ping, status, plan/, 1],
+    ['{"jsonrpc":"2.0","id":1,"method":"constructor"}', -32601, /methods: ping, status, plan/, 1],
+    ['{"jsonrpc":"2.0","id":1,"method":"__proto__"}', -32601, /methods: ping, status, plan/, 1],
     ['{"jsonrpc":"2.0","id":1,"method":"plan","params":[1]}', -32602, /by name/, 1],
     ['{"jsonrpc":"2.0","id":1,"method":"plan","params":null}', -32602, /by name/, 1],
     ['{"jsonrpc":"2.0","id":1,"method":"plan","params":{"x":1}}', -32602, /no parameter, not "x"/, 1],
@@ -90,8 +90,8 @@ test('whatever is no request is refused in words, and the next one is still serv
     ['{"jsonrpc":"2.0","id":1,"method":"drain","params":{"server":7}}', -32602, /drain needs server: a string/, 1],
     ['{"jsonrpc":"2.0","id":1,"method":"drain","params":{"server":"a","__proto__":1}}', -32602, /__proto__/, 1],
     ['{"jsonrpc":"2.0","id":1,"method":"events","params":{"after":1.5}}', -32602, /after: an integer/, 1],
-    [`${'['.repeat(30_000)}`, -32700, /no JSON/],
-    [`${'['.repeat(30_000)}${']'.repeat(30_000)}`, -32600, /no batches/],
+    [`${'['.repeat(30_000)}`, -32700, /not valid JSON/],
+    [`${'['.repeat(30_000)}${']'.repeat(30_000)}`, -32600, /batches are not supported/],
   ];
   const got = await answers(daemon.path, wrong.map(([text]) => `${text}\n`).join('') + request('plan', {}, 'last'));
   assert.equal(got.length, wrong.length + 1);
@@ -105,14 +105,14 @@ test('whatever is no request is refused in words, and the next one is still serv
   assert.deepEqual(daemon.calls, [['plan', {}]]);
 });
 
-test('a line too long, or no UTF-8, ends the connection with a word why', async () => {
+test('a line that is too long or not UTF-8 ends the connection with an error', async () => {
   using daemon = fakeDaemon();
   const messages = async (bytes: string | Buffer) =>
     (await answers(daemon.path, bytes)).map((each) => (each as { error: { message: string } }).error.message);
-  const long = [`a line of more than ${LONGEST_REQUEST} bytes`];
+  const long = [`line longer than ${LONGEST_REQUEST} bytes`];
   assert.deepEqual(await messages('x'.repeat(LONGEST_REQUEST + 1)), long);
   assert.deepEqual(await messages('x'.repeat(10 << 20)), long);
-  assert.deepEqual(await messages(Buffer.from([0x22, 0xff, 0x22, 10])), ['a line that is no UTF-8']);
+  assert.deepEqual(await messages(Buffer.from([0x22, 0xff, 0x22, 10])), ['line is not valid UTF-8']);
   const exact = request('drain', { server: 's' }).trimEnd();
   const padded = `${exact}${' '.repeat(LONGEST_REQUEST - exact.length)}\n`;
   assert.deepEqual(await answers(daemon.path, padded), [{ jsonrpc: '2.0', id: 1, result: { servers: ['shop web1'] } }]);
@@ -136,7 +136,7 @@ test('errors of the daemon arrive with their exit code; what it did not expect s
     [
       { code: -32002, message: 'lvsd.yaml:3:1: unknown key "servcies"', data: { code: 'ERR_LVSD_USAGE' } },
       { code: -32001, message: 'no real server web9', data: { code: 'ERR_LVSD_NO_SERVER' } },
-      { code: -32603, message: 'lvsd failed: x is not a function' },
+      { code: -32603, message: 'lvsd: internal error: x is not a function' },
     ],
   );
   assert.ok(daemon.log.lines.includes('error plan failed: x is not a function'));
@@ -145,7 +145,7 @@ test('errors of the daemon arrive with their exit code; what it did not expect s
 test('who asks for a change is logged, who only looks is not', async () => {
   using daemon = fakeDaemon();
   await answers(daemon.path, request('status') + request('drain', { server: 'web1\n\x1b[2J' }) + request('reload'));
-  const asked = `asked for by uid ${process.getuid?.()}, pid ${process.pid}`;
+  const asked = `requested by uid ${process.getuid?.()}, pid ${process.pid}`;
   const told = daemon.log.lines.filter((line) => !line.startsWith('debug'));
   assert.deepEqual(told, [`info drain server web1\n\x1b[2J: ${asked}`, `info reload: ${asked}`]);
   const { uid, gid, pid } = daemon.log.fields.at(-1) ?? {};
@@ -209,7 +209,7 @@ test('of five that start at once over a stale socket, one serves', async () => {
 test('what is no socket is not touched, nor is a link followed', () => {
   const file = freshPath();
   writeFileSync(file, 'precious');
-  assert.throws(() => fakeDaemon({}, { path: file }), { message: /is there and is no socket/ });
+  assert.throws(() => fakeDaemon({}, { path: file }), { message: /exists and is not a socket/ });
   assert.equal(readFileSync(file, 'utf8'), 'precious');
   const linked = freshPath();
   symlinkSync(file, `${linked}.lock`);
@@ -221,11 +221,11 @@ test('more clients than allowed are turned away with a word, and let in again la
   using daemon = fakeDaemon({}, { clients: 2 });
   const [first, second] = [await rawClient(daemon.path), await rawClient(daemon.path)];
   const refused = await answers(daemon.path, '');
-  assert.match(JSON.stringify(refused), /serves 2 clients already/);
+  assert.match(JSON.stringify(refused), /already serves 2 clients/);
   first.destroy();
   second.destroy();
   await wait(() => {
-    const socket = daemon.log.lines.filter((line) => line.includes('a client came')).length;
+    const socket = daemon.log.lines.filter((line) => line.includes('control client connected')).length;
     return socket === 2;
   });
   await sleep(20);
@@ -239,7 +239,7 @@ test('a client that does not read its answer is cut off', async () => {
   const ended = once(socket, 'end');
   socket.pause();
   socket.write(request('plan').repeat(100));
-  await wait(() => daemon.log.lines.some((line) => line.includes('does not read its answer: cut off')));
+  await wait(() => daemon.log.lines.some((line) => line.includes('does not read its answer: disconnected')));
   socket.resume();
   await ended;
   socket.destroy();
@@ -267,6 +267,6 @@ test('events: those kept, then those that come; who does not read them is cut of
   );
   socket.pause();
   for (let i = 0; i < 200; i++) daemon.events.add('server', 'x'.repeat(20_000));
-  await wait(() => daemon.log.lines.some((line) => line.includes('does not read its events: cut off')));
+  await wait(() => daemon.log.lines.some((line) => line.includes('does not read its events: disconnected')));
   socket.destroy();
 });

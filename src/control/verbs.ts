@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: MIT
+/**
+ * The methods of the control socket and the verbs of lvsctl that call them, each declared once: server, client, command
+ * line and help are derived from these tables. The daemon implements methods in daemon/control/handlers.ts.
+ */
+import { EXIT, type ExitCode, UsageError } from '../base/errors.ts';
+import { printable } from '../base/printable.ts';
+import { statusText } from './lvsctl/status.ts';
+import type { Paint } from './lvsctl/terminal.ts';
+import { count } from './lvsctl/words.ts';
+import type { DaemonEvent, DaemonStatus, PlanLine } from './messages.ts';
+import { planText } from './plan-text.ts';
+
+export interface Parameter {
+  type: 'string' | 'boolean' | 'integer';
+  required?: true;
+}
+
+interface MethodSpec<P, R> {
+  parameters: { readonly [K in keyof P]-?: Parameter };
+  /** Changes something: requests are logged with the caller's uid and pid. */
+  changes?: true;
+  /** Milliseconds that the client waits for the answer, if not 60 s. */
+  timeout?: number;
+  /** Declares the type only. */
+  result?: R;
+}
+
+const method = <P, R>(spec: MethodSpec<P, R>): MethodSpec<P, R> => spec;
+
+const OPTIONAL_STRING: Parameter = { type: 'string' };
+const REQUIRED_STRING: Parameter = { type: 'string', required: true };
+
+// biome-ignore lint/complexity/noBannedTypes: a method without parameters
+type None = {};
+type Override = { service?: string; server: string };
+
+export const METHODS = {
+  ping: method<None, { version: string; pid: number; file: string }>({ parameters: {} }),
+  status: method<{ service?: string }, DaemonStatus>({ parameters: { service: OPTIONAL_STRING } }),
+  plan: method<None, { file: string; lines: PlanLine[] }>({ parameters: {} }),
+  // A reload of a large file takes its time.
+  reload: method<None, { operations: number; failed: string[] }>({ parameters: {}, changes: true, timeout: 600_000 }),
+  drain: method<Override, { servers: string[] }>({
+    parameters: { service: OPTIONAL_STRING, server: REQUIRED_STRING },
+    changes: true,
+  }),
+  undrain: method<Override, { servers: string[] }>({
+    parameters: { service: OPTIONAL_STRING, server: REQUIRED_STRING },
+    changes: true,
+  }),
+  /** While paused, nothing is written to the kernel; checks continue. */
+  pause: method<{ on: boolean }, { paused: boolean }>({
+    parameters: { on: { type: 'boolean', required: true } },
+    changes: true,
+  }),
+  /** Events after `after`; with `follow`, each later event is sent as a notification `event`. */
+  events: method<{ after?: number; follow?: boolean }, { events: DaemonEvent[] }>({
+    parameters: { after: { type: 'integer' }, follow: { type: 'boolean' } },
+  }),
+};
+
+export type Method = keyof typeof METHODS;
+export type Params<M extends Method> = (typeof METHODS)[M] extends MethodSpec<infer P, infer _R> ? P : never;
+export type Result<M extends Method> = (typeof METHODS)[M] extends MethodSpec<infer _P, infer R> ? R : never;
+
+export function isMethod(name: string): name is Method {
+  return Object.hasOwn(METHODS, name);
+}
+
+/** Options that belong to single verbs, as node:util's parseArgs takes them. */
+export const VERB_OPTIONS = {
+  follow: { type: 'boolean', short: 'f' },
+  after: { type: 'string', short: 'a' },
+} as const;
+
+export interface VerbOptions {
+  follow?: boolean | undefined;
+  after?: string | undefined;
+}
+
+export interface PrintContext {
+  paint: Paint;
+  /** Milliseconds since the epoch. */
+  now: number;
+}
+
+interface VerbSpec<M extends Method> {
+  method: M;
+  /** Arguments as the usage shows them: 'SERVER' is required and becomes the parameter `server`, '[SERVICE]' is optional. */
+  words: string;
+  help: string;
+  /** Those of VERB_OPTIONS that it accepts. */
+  options?: readonly (keyof typeof VERB_OPTIONS)[];
+  /** Converts arguments where they are not simply parameters. Throws UsageError. */
+  read?(words: readonly string[], options: VerbOptions): Params<M>;
+  print(result: Result<M>, context: PrintContext): string;
+  exitCode?(result: Result<M>): ExitCode;
+  /** Lines for standard error. */
+  errors?(result: Result<M>): readonly string[];
+}
+
+/** A verb without its method's types, as the generic code uses it. */
+export interface Verb {
+  method: Method;
+  words: string;
+  help: string;
+  options?: readonly (keyof typeof VERB_OPTIONS)[];
+  read?(words: readonly string[], options: VerbOptions): object;
+  print(result: unknown, context: PrintContext): string;
+  exitCode?(result: unknown): ExitCode;
+  errors?(result: unknown): readonly string[];
+}
+
+const verb = <M extends Method>(spec: VerbSpec<M>): Verb => spec as Verb;
+
+const printServers = (servers: readonly string[], state: string) =>
+  servers.map((server) => `${printable(server)}: ${state}\n`).join('');
+const printPaused = ({ paused }: { paused: boolean }) =>
+  paused ? 'paused: nothing is written to the kernel\n' : 'not paused\n';
+
+export const VERBS: Readonly<Record<string, Verb>> = {
+  status: verb({
+    method: 'status',
+    words: '[SERVICE]',
+    help: 'services, their real servers, check results and numbers of connections',
+    print: (status, { paint, now }) => statusText(status, paint, now),
+  }),
+  plan: verb({
+    method: 'plan',
+    words: '',
+    help: 'what a reload would change in the kernel now; changes nothing',
+    print: ({ lines }) => planText(lines),
+    exitCode: ({ lines }) => (lines.length > 0 ? EXIT.PLAN_NOT_EMPTY : EXIT.OK),
+  }),
+  reload: verb({
+    method: 'reload',
+    words: '',
+    help: 'read the configuration again; an invalid one is rejected as a whole and changes nothing',
+    print: ({ operations, failed }) => `reloaded: ${count(operations, 'operation')}, ${failed.length} failed\n`,
+    exitCode: ({ failed }) => (failed.length > 0 ? EXIT.RUNTIME : EXIT.OK),
+    errors: ({ failed }) => failed,
+  }),
+  drain: verb({
+    method: 'drain',
+    words: '[SERVICE] SERVER',
+    help: 'no new connections to this real server; existing ones continue',
+    print: ({ servers }) => printServers(servers, 'drained'),
+  }),
+  undrain: verb({
+    method: 'undrain',
+    words: '[SERVICE] SERVER',
+    help: 'end a drain',
+    print: ({ servers }) => printServers(servers, 'no longer drained'),
+  }),
+  pause: verb({
+    method: 'pause',
+    words: '[on|off]',
+    help: 'on: stop writing to the kernel, checks continue; off: apply what is pending',
+    read: ([word = 'on']) => {
+      if (word !== 'on' && word !== 'off') throw new UsageError(`pause takes on or off, not ${word}`);
+      return { on: word === 'on' };
+    },
+    print: printPaused,
+  }),
+  resume: verb({
+    method: 'pause',
+    words: '',
+    help: 'same as pause off',
+    read: () => ({ on: false }),
+    print: printPaused,
+  }),
+  events: verb({
+    method: 'events',
+    words: '',
+    help: 'recent events',
+    options: ['follow', 'after'],
+    read: (_words, { follow = false, after }) => {
+      if (after === undefined) return { follow };
+      if (!/^\d{1,15}$/.test(after)) throw new UsageError(`--after takes the number of an event, not ${after}`);
+      return { follow, after: Number(after) };
+    },
+    // Printed one by one as they arrive: lvsctl/events.ts.
+    print: () => '',
+  }),
+};
+
+/** Arguments as parameters, by the names in `words`: '[SERVICE] SERVER' and one argument -> { server }. */
+export function readWords(words: string, given: readonly string[]): { [name: string]: string } | { problem: string } {
+  const names = words === '' ? [] : words.split(' ');
+  const required = names.filter((name) => !name.startsWith('['));
+  if (given.length < required.length) return { problem: `missing ${required[given.length]}` };
+  if (given.length > names.length) return { problem: `unexpected argument ${given[names.length]}` };
+  let optional = given.length - required.length;
+  const params: { [name: string]: string } = {};
+  let index = 0;
+  for (const name of names) {
+    if (name.startsWith('[') && optional-- <= 0) continue;
+    params[name.replace(/[[\]]/g, '').toLowerCase()] = given[index++] as string;
+  }
+  return params;
+}
