@@ -15,6 +15,10 @@ export interface Probe {
   readonly waitsFor: string;
   /** The target has done its part: what it waits for is this machine's. */
   readonly answered?: boolean;
+  /** From when its time counts, by performance.now(), if not from the start of the probe; undefined: not yet. */
+  readonly startedAt?: number | undefined;
+  /** Asks, when its time is over, whether that is so of the target, too. False: nothing is known of the target. */
+  late?(): Promise<boolean>;
   /** Ends it: its `done` is never called. What it returns settles once nothing of it is left; undefined: it is so already. */
   cancel(): Promise<void> | undefined;
 }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 /** Checks as written -> checks as they are carried out. */
+
 import { formatAddress } from '../../base/addresses.ts';
 import { formatDuration } from '../../base/durations.ts';
+import { findUserNow } from '../../base/users.ts';
 import type { CommonCheck } from '../../health/common/schema.ts';
 import type { ExecCheck } from '../../health/exec/schema.ts';
 import type { HttpCheck, TlsCheck } from '../../health/http/schema.ts';
@@ -121,7 +123,12 @@ class Reader {
       if (!isMaimed(this.#path, this.#context)) this.#context.report(this.#path, text);
       return undefined;
     }
-    const wrong = this.#own.has('command') ? this.#files.program(command[0] ?? '') : undefined;
+    if (user !== undefined && this.#own.has('user') && !findUserNow(user))
+      this.#wrong(
+        ['user'],
+        `found ${user}, which is no user of this machine; allowed: the name of one (getent passwd)`,
+      );
+    const wrong = this.#own.has('command') ? this.#files.program(command[0] ?? '', user) : undefined;
     if (wrong !== undefined) this.#wrong(['command', 0], wrong);
     for (const [index, word] of command.entries())
       if (word.includes('\0')) this.#wrong(['command', index], 'found a zero byte; allowed: any other text');

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: MIT
 /** Files that a check names. What is wrong with one does not depend on who asks, as far as that can be. */
 import { X509Certificate } from 'node:crypto';
-import { type Stats, statSync } from 'node:fs';
-import { dirname } from 'node:path';
+import type { Stats } from 'node:fs';
+import { type PathTrust, trustPath } from '../../base/trusted-path.ts';
+import { findUserNow } from '../../base/users.ts';
 import { describe } from '../describe.ts';
 import { readText, reason } from '../text.ts';
 
-const WRITABLE_BY_GROUP = 0o020;
-const WRITABLE_BY_OTHERS = 0o002;
-const STICKY = 0o1000;
 const ANY_EXECUTE = 0o111;
 const LARGEST_CA = 4 << 20;
 
@@ -17,10 +15,11 @@ export class NamedFiles {
   readonly #programs = new Map<string, string | undefined>();
   readonly #authorities = new Map<string, string | undefined>();
 
-  /** Why a program cannot or must not be run; undefined when all is well. */
-  program(path: string): string | undefined {
-    if (!this.#programs.has(path)) this.#programs.set(path, wrongProgram(path));
-    return this.#programs.get(path);
+  /** Why a program cannot or must not be run by this user (undefined: lvsd's own); undefined when all is well. */
+  program(path: string, user: string | undefined): string | undefined {
+    const key = `${user ?? ''}:${path}`;
+    if (!this.#programs.has(key)) this.#programs.set(key, wrongProgram(path, user));
+    return this.#programs.get(key);
   }
 
   /** Why a file does not hold certificates of authorities; undefined when all is well. */
@@ -30,33 +29,27 @@ export class NamedFiles {
   }
 }
 
-function wrongProgram(path: string): string | undefined {
+function wrongProgram(path: string, user: string | undefined): string | undefined {
   const shown = describe(path);
   if (!path.startsWith('/') || path.includes('\0'))
     return `found ${shown}; allowed: an absolute path, as no shell looks it up`;
-  let stat: Stats;
+  const uid = user === undefined ? undefined : findUserNow(user)?.uid;
+  const owners = [process.geteuid?.() ?? 0, ...(uid === undefined ? [] : [uid])];
+  let trust: PathTrust;
   try {
-    stat = statSync(path);
-    if (!stat.isFile()) return `found ${shown}, which is not a regular file; allowed: a program`;
-    if ((stat.mode & ANY_EXECUTE) === 0) return `found ${shown}, which is not executable; allowed: a program`;
-    for (let folder = path; ; folder = dirname(folder)) {
-      const why = folder === path ? writable(stat, false) : writable(statSync(folder), true);
-      if (why !== undefined) {
-        const what = folder === path ? 'which' : `whose folder ${folder}`;
-        return `found ${shown}, ${what} is writable by ${why}; allowed: a program that only its owner can change`;
-      }
-      if (folder === '/') return undefined;
-    }
+    trust = trustPath(path, owners);
   } catch (error) {
     return `found ${shown}: ${reason(error)}; allowed: a program that is there`;
   }
-}
-
-function writable({ mode, gid }: Stats, folder: boolean): string | undefined {
-  // In /tmp and its like only a file's owner can put another in its place.
-  if ((mode & STICKY) !== 0 && folder) return undefined;
-  if ((mode & WRITABLE_BY_OTHERS) !== 0) return 'others';
-  return (mode & WRITABLE_BY_GROUP) !== 0 && gid !== 0 ? 'its group' : undefined;
+  if ('why' in trust) {
+    const { part, folder, why } = trust;
+    const what = part === path ? 'which' : `whose ${folder ? 'folder' : 'target'} ${part}`;
+    return `found ${shown}, ${what} ${why}; allowed: a program that only root or its user can change`;
+  }
+  const { stat }: { stat: Stats } = trust;
+  if (!stat.isFile()) return `found ${shown}, which is not a regular file; allowed: a program`;
+  if ((stat.mode & ANY_EXECUTE) === 0) return `found ${shown}, which is not executable; allowed: a program`;
+  return undefined;
 }
 
 function wrongAuthorities(path: string): string | undefined {

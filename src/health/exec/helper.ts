@@ -1,38 +1,79 @@
 // SPDX-License-Identifier: MIT
-/** The exec helper as the checker sees it: started when the first program is to run, and again when it ends. */
+/** The exec helper as the health process sees it: started with the first program, and again when it has ended or hangs. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { inconclusive, type Verdict } from '../verdict.ts';
 import { workerPath } from '../worker-path.ts';
-import type { FromExec, ToExec } from './messages.ts';
+import type { FromExec, Run, ToExec } from './messages.ts';
+import { signalGroup, startTime } from './process-group.ts';
 
 /** Milliseconds between two starts. */
 const PAUSE = 1000;
+/** Milliseconds between two looks for a message, and looks without one after which the helper is killed. Looks are counted, not time: if this process is held up, so are they. */
+const LOOK = 1000;
+const PATIENCE = 5;
+/** Milliseconds in which it has to say that a program is still running. */
+const ANSWER_TIME = 1000;
 
 const ENDED = inconclusive('the exec helper has ended');
 
-type Run = Omit<Extract<ToExec, { type: 'run' }>, 'type' | 'number'>;
+interface Running {
+  ended: (verdict: Verdict) => void;
+  /** From when the program runs, by performance.now(). */
+  startedAt: number | undefined;
+  /** The leader of its process group. */
+  leader: { pid: number; startTime: string } | undefined;
+  /** Waits for the answer to a query. */
+  answer: ((running: boolean) => void) | undefined;
+}
+
+export interface RunningProgram {
+  /** From when the program runs, by performance.now(); undefined: it has not been started. */
+  readonly startedAt: number | undefined;
+  /** Whether the helper says that it is still running; false as well if the helper says nothing. */
+  stillRunning(): Promise<boolean>;
+  stop(): void;
+}
+
+const NONE: RunningProgram = { startedAt: undefined, stillRunning: () => Promise.resolve(false), stop() {} };
 
 class ExecHelper {
   #child: ChildProcess | undefined;
   #startedAt = Number.NEGATIVE_INFINITY;
   #numbers = 0;
-  readonly #running = new Map<number, (verdict: Verdict) => void>();
+  #look: NodeJS.Timeout | undefined;
+  /** Looks without a message. */
+  #missed = 0;
+  readonly #running = new Map<number, Running>();
 
-  /** Calls back once nothing is left of the program; what is returned tells it to end. */
-  run(run: Run, ended: (verdict: Verdict) => void): () => void {
+  /** Calls back once nothing is left of the program. */
+  run(run: Run, ended: (verdict: Verdict) => void): RunningProgram {
     const child = this.#child ?? this.#start();
     if (!child) {
       ended(ENDED);
-      return () => {};
+      return NONE;
     }
     const number = ++this.#numbers;
-    this.#running.set(number, ended);
+    const running: Running = { ended, startedAt: undefined, leader: undefined, answer: undefined };
+    this.#running.set(number, running);
     child.channel?.ref();
-    const send = (message: ToExec): void => {
-      if (child.connected) child.send(message, () => {});
+    this.#look ??= setInterval(() => this.#watch(), LOOK).unref();
+    send(child, { type: 'run', number, run });
+    return {
+      get startedAt() {
+        return running.startedAt;
+      },
+      stillRunning: () =>
+        new Promise((resolve) => {
+          if (this.#running.get(number) !== running) return resolve(false);
+          const timer = setTimeout(() => resolve(false), ANSWER_TIME);
+          running.answer = (result) => {
+            clearTimeout(timer);
+            resolve(result);
+          };
+          send(child, { type: 'query', number });
+        }),
+      stop: () => send(child, { type: 'stop', number }),
     };
-    send({ type: 'run', number, ...run });
-    return () => send({ type: 'stop', number });
   }
 
   #start(): ChildProcess | undefined {
@@ -40,25 +81,72 @@ class ExecHelper {
     this.#startedAt = performance.now();
     const child = fork(workerPath('exec'), [], { execArgv: [], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
     const end = (): void => {
-      if (this.#child !== child) return;
-      this.#child = undefined;
-      const waiting = [...this.#running.values()];
-      this.#running.clear();
-      for (const ended of waiting) ended(ENDED);
+      if (this.#child === child) this.#ended();
     };
     child.on('exit', end);
     child.on('error', end);
-    child.on('message', ({ number, verdict }: FromExec) => {
-      const ended = this.#running.get(number);
-      this.#running.delete(number);
-      if (this.#running.size === 0) child.channel?.unref();
-      ended?.(verdict);
+    child.on('message', (message: FromExec) => {
+      if (this.#child === child) this.#heard(message);
     });
-    // It is there for programs under way, and is no reason to go on without any.
+    // It runs for the programs under way, and does not keep this process alive without any.
     child.unref();
+    this.#missed = 0;
     this.#child = child;
     return child;
   }
+
+  #heard(message: FromExec): void {
+    this.#missed = 0;
+    if (message.type === 'pong') return;
+    const running = this.#running.get(message.number);
+    if (!running) return;
+    switch (message.type) {
+      case 'started':
+        running.startedAt = performance.now();
+        running.leader = message;
+        break;
+      case 'running':
+        running.answer?.(true);
+        break;
+      case 'ended':
+        this.#running.delete(message.number);
+        if (this.#running.size === 0) this.#rest();
+        running.ended(message.verdict);
+        running.answer?.(false);
+    }
+  }
+
+  #watch(): void {
+    const child = this.#child;
+    if (!child) return;
+    if (++this.#missed > PATIENCE) child.kill('SIGKILL');
+    else send(child, { type: 'ping' });
+  }
+
+  #rest(): void {
+    this.#child?.channel?.unref();
+    clearInterval(this.#look);
+    this.#look = undefined;
+  }
+
+  /** Its programs would go on without anybody who waits for them. */
+  #ended(): void {
+    this.#rest();
+    this.#child = undefined;
+    const running = [...this.#running.values()];
+    this.#running.clear();
+    for (const { leader } of running)
+      if (leader && startTime(leader.pid) === leader.startTime) signalGroup(leader.pid, 'SIGKILL');
+    for (const { ended, answer } of running) {
+      ended(ENDED);
+      answer?.(false);
+    }
+  }
+}
+
+function send(child: ChildProcess, message: ToExec): void {
+  // An error means that it is ending: its exit is reported.
+  if (child.connected) child.send(message, () => {});
 }
 
 export const execHelper = new ExecHelper();

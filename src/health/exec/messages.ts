@@ -1,20 +1,28 @@
 // SPDX-License-Identifier: MIT
-/** What the checker and its exec helper say to each other, as JSON over the channel of child_process.fork(). */
+/** Messages between the health process and its exec helper, as JSON over the channel of child_process.fork(). */
 import type { Verdict } from '../verdict.ts';
 
-export type ToExec =
-  | {
-      type: 'run';
-      number: number;
-      command: readonly string[];
-      user: string | undefined;
-      environment: Readonly<Record<string, string>>;
-    }
-  /** Its time is over. It still says that it has ended. */
-  | { type: 'stop'; number: number };
-
-/** Nothing is left of the program. */
-export interface FromExec {
-  number: number;
-  verdict: Verdict;
+export interface Run {
+  command: readonly string[];
+  user: string | undefined;
+  environment: Readonly<Record<string, string>>;
+  /** Milliseconds between SIGTERM and SIGKILL when it is stopped. */
+  patience: number;
 }
+
+export type ToExec =
+  | { type: 'run'; number: number; run: Run }
+  /** Is it still running? Answered by `running`, unless it has ended. */
+  | { type: 'query'; number: number }
+  /** Its time is over. `ended` follows. */
+  | { type: 'stop'; number: number }
+  /** Answered by `pong`. */
+  | { type: 'ping' };
+
+export type FromExec =
+  /** `startTime`: in clock ticks after boot, field 22 of proc(5)'s stat: tells the process from a later one of that id. */
+  | { type: 'started'; number: number; pid: number; startTime: string }
+  | { type: 'running'; number: number }
+  /** Nothing is left of the program. */
+  | { type: 'ended'; number: number; verdict: Verdict }
+  | { type: 'pong' };

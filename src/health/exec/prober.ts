@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: MIT
-/** Health by a program: exit status 0 is well. */
+/** Health by a program: exit status 0 is success. */
 import type { Target } from '../types.ts';
 import type { Prober } from '../verdict.ts';
 import { execHelper } from './helper.ts';
 import type { ExecCheck } from './schema.ts';
 
+/** Milliseconds between SIGTERM and SIGKILL, at most and at least: the next run must not wait for one that ignores SIGTERM. */
+const LONGEST_PATIENCE = 2000;
+const LEAST_PATIENCE = 100;
+
 export function execProber({ check, address, port, label }: Target & { check: ExecCheck }): Prober {
-  const { command, user, timeout } = check;
+  const { command, user, interval, timeout } = check;
+  const patience = Math.min(LONGEST_PATIENCE, Math.max(LEAST_PATIENCE, interval - timeout - LEAST_PATIENCE));
   const environment = {
     LVSD_ADDRESS: address,
     LVSD_PORT: String(port),
@@ -21,15 +26,21 @@ export function execProber({ check, address, port, label }: Target & { check: Ex
       const ended = new Promise<void>((resolve) => {
         over = resolve;
       });
-      const stop = execHelper.run({ command, user, environment }, (verdict) => {
+      const program = execHelper.run({ command, user, environment, patience }, (verdict) => {
         if (!cancelled) done(verdict);
         over();
       });
       return {
-        waitsFor: 'end of the program',
+        get waitsFor() {
+          return program.startedAt === undefined ? 'start of the program' : 'end of the program';
+        },
+        get startedAt() {
+          return program.startedAt;
+        },
+        late: () => program.stillRunning(),
         cancel() {
           cancelled = true;
-          stop();
+          program.stop();
           return ended;
         },
       };

@@ -1,37 +1,39 @@
 // SPDX-License-Identifier: MIT
 /** One run of a program, in a process group of its own, of which nothing stays. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { trustPath } from '../../base/trusted-path.ts';
+import type { User } from '../../base/users.ts';
 import { errorWords } from '../common/errors.ts';
 import { failure, inconclusive, success, type Verdict } from '../verdict.ts';
+import type { Run } from './messages.ts';
 import { Output } from './output.ts';
-import type { User } from './user.ts';
+import { signalGroup } from './process-group.ts';
 
-/** Milliseconds between SIGTERM and SIGKILL. */
-const PATIENCE = 2000;
 /** How long output may still come after the program has ended: something that it left behind may hold its pipes. */
 const LINGER = 200;
 
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
-export interface RunOptions {
-  command: readonly string[];
+export interface RunOptions extends Omit<Run, 'user'> {
   user: User | undefined;
-  environment: Readonly<Record<string, string>>;
   done: (verdict: Verdict) => void;
 }
 
 export class Program {
   readonly #done: (verdict: Verdict) => void;
   readonly #child: ChildProcess | undefined;
+  readonly #patience: number;
   #kill: NodeJS.Timeout | undefined;
   #verdict: Verdict | undefined;
   #over = false;
 
-  constructor({ command, user, environment, done }: RunOptions) {
+  constructor({ command, user, environment, patience, done }: RunOptions) {
     this.#done = done;
+    this.#patience = patience;
     const [path = '', ...rest] = command;
     try {
-      this.#child = spawn(path, rest, {
+      this.#child = spawn(trustedProgram(path, user), rest, {
+        argv0: path,
         detached: true,
         cwd: '/',
         env: { PATH, ...environment },
@@ -64,11 +66,16 @@ export class Program {
     });
   }
 
+  /** Process id, and that of its group; undefined if it could not be started. */
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
   /** SIGTERM to all of it, then SIGKILL. */
   stop(): void {
     if (this.#over || this.#kill) return;
     this.#signal('SIGTERM');
-    this.#kill = setTimeout(() => this.#signal('SIGKILL'), PATIENCE);
+    this.#kill = setTimeout(() => this.#signal('SIGKILL'), this.#patience);
   }
 
   /** At once, for who is about to end itself. */
@@ -77,18 +84,11 @@ export class Program {
   }
 
   #signal(signal: NodeJS.Signals): void {
-    const pid = this.#child?.pid;
-    if (pid === undefined) return;
-    try {
-      process.kill(-pid, signal);
-    } catch {
-      // Nobody is left in the group.
-    }
+    if (this.pid !== undefined) signalGroup(this.pid, signal);
   }
 
   #fails(error: unknown): void {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
-    this.#finish(inconclusive(`the program cannot be started: ${errorWords(code)}`));
+    this.#finish(inconclusive(`the program cannot be started: ${wordsOf(error)}`));
   }
 
   #finish(verdict: Verdict): void {
@@ -97,6 +97,18 @@ export class Program {
     clearTimeout(this.#kill);
     this.#done(verdict);
   }
+}
+
+/** Throws what is wrong with it. The real path is what was looked at, so that no link can change in between. */
+function trustedProgram(path: string, user: User | undefined): string {
+  const trust = trustPath(path, [process.geteuid?.() ?? 0, ...(user ? [user.uid] : [])]);
+  if ('why' in trust) throw new Error(`${trust.part} ${trust.why}`);
+  return trust.path;
+}
+
+function wordsOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return 'code' in error ? errorWords(String(error.code)) : error.message;
 }
 
 function exitVerdict(code: number | null, signal: NodeJS.Signals | null, line: string): Verdict {

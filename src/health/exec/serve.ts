@@ -1,47 +1,57 @@
 // SPDX-License-Identifier: MIT
-/** The exec helper as a process: starts programs for the checker. It is small, so that a fork of it is cheap. */
+/** The exec helper as a process: starts programs for the health process. It is small, so that a fork of it is cheap. */
+import { findUser } from '../../base/users.ts';
 import { inconclusive, type Verdict } from '../verdict.ts';
 import type { FromExec, ToExec } from './messages.ts';
+import { startTime } from './process-group.ts';
 import { Program } from './program.ts';
-import { findUser } from './user.ts';
 
-interface Run {
-  /** undefined: about to begin. */
+interface Entry {
+  /** Undefined: not started yet. */
   program: Program | undefined;
   stopped: boolean;
 }
 
 export function serveExec(): void {
-  const runs = new Map<number, Run>();
+  const entries = new Map<number, Entry>();
 
+  const send = (message: FromExec): void => {
+    if (process.connected) process.send?.(message, undefined, undefined, () => {});
+  };
   const done = (number: number, verdict: Verdict): void => {
-    runs.delete(number);
-    if (process.connected) process.send?.({ number, verdict } satisfies FromExec, undefined, undefined, () => {});
+    entries.delete(number);
+    send({ type: 'ended', number, verdict });
   };
 
-  async function begin({ number, command, user: name, environment }: Extract<ToExec, { type: 'run' }>): Promise<void> {
-    const run: Run = { program: undefined, stopped: false };
-    runs.set(number, run);
+  async function begin({ number, run }: Extract<ToExec, { type: 'run' }>): Promise<void> {
+    const { user: name, ...options } = run;
+    const entry: Entry = { program: undefined, stopped: false };
+    entries.set(number, entry);
     const user = name === undefined ? undefined : await findUser(name);
-    if (name !== undefined && !user) done(number, inconclusive(`there is no user ${name}`));
-    else if (run.stopped) done(number, inconclusive('stopped before it began'));
-    else run.program = new Program({ command, user, environment, done: (verdict) => done(number, verdict) });
+    if (name !== undefined && !user) return done(number, inconclusive(`there is no user ${name}`));
+    if (entry.stopped) return done(number, inconclusive('stopped before it began'));
+    entry.program = new Program({ ...options, user, done: (verdict) => done(number, verdict) });
+    const { pid } = entry.program;
+    if (pid !== undefined) send({ type: 'started', number, pid, startTime: startTime(pid) });
   }
 
   process.on('message', (message: ToExec) => {
-    if (message.type === 'run') {
-      void begin(message);
+    if (message.type === 'run') return void begin(message);
+    if (message.type === 'ping') return send({ type: 'pong' });
+    const { number, type } = message;
+    const entry = entries.get(number);
+    if (!entry) return;
+    if (type === 'query') {
+      if (entry.program) send({ type: 'running', number });
       return;
     }
-    const run = runs.get(message.number);
-    if (!run) return;
-    run.stopped = true;
-    run.program?.stop();
+    entry.stopped = true;
+    entry.program?.stop();
   });
   process.on('disconnect', () => {
-    for (const { program } of runs.values()) program?.kill();
+    for (const { program } of entries.values()) program?.kill();
     process.exit(0);
   });
-  // Signals of a terminal or an init system are for the daemon; this ends with it.
+  // Signals of a terminal or an init system are for the daemon; this process ends with it.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
 }

@@ -96,6 +96,14 @@ export class Schedule<T> {
     return work;
   }
 
+  /** Gives a probe whose time was over more time, until `at`. */
+  extend(slot: Slot<T>, at: number): void {
+    if (slot.state !== 'expired') return;
+    slot.state = 'running';
+    slot.at = at;
+    this.#heap.add(slot);
+  }
+
   /** Says that the probe of this slot is over, whatever came of it. */
   finished(slot: Slot<T>, now: number): void {
     this.#lanes[slot.timing.lane].running--;

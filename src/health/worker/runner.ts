@@ -178,12 +178,25 @@ export class Checker {
   }
 
   #expire(entry: Entry): void {
-    const { probe, target } = entry;
-    if (!probe) return;
-    const reason = `no ${probe.waitsFor} within ${formatDuration(target.check.timeout)}`;
-    const verdict = probe.answered ? inconclusive(reason) : failure(reason);
-    this.#end(entry);
-    this.#take(entry, verdict);
+    const { probe, slot, target, turn } = entry;
+    if (!probe || !slot) return;
+    const { timeout } = target.check;
+    const left = probe.late ? (probe.startedAt ?? Number.NEGATIVE_INFINITY) + timeout - clock() : 0;
+    if (left > TICK) {
+      this.#schedule.extend(slot, this.#now() + left);
+      this.#arm();
+      return;
+    }
+    const reason = `no ${probe.waitsFor} within ${formatDuration(timeout)}`;
+    const conclude = (late: boolean): void => {
+      // A verdict may have come meanwhile.
+      if (entry.turn !== turn || entry.probe !== probe) return;
+      this.#end(entry);
+      this.#take(entry, late ? failure(reason) : inconclusive(reason));
+    };
+    if (!probe.late) conclude(!probe.answered);
+    else if (probe.startedAt === undefined) conclude(false);
+    else void probe.late().then(conclude);
   }
 
   /** Ends the probe under way, whose verdict nobody waits for any more. */

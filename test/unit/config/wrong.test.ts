@@ -2,7 +2,16 @@
 // Wrong configurations, one for each kind of error and place, and every line that is said of them. After a change that
 // is meant: LVSD_UPDATE=1 node --import tsx --test test/unit/config/wrong.test.ts, and read the difference.
 import assert from 'node:assert/strict';
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -25,6 +34,11 @@ function furnish(folder: string): void {
   put('program', 0o755);
   put('plain', 0o644);
   put('loose', 0o757);
+  symlinkSync('open/program', join(folder, 'link-to-open'));
+  if (process.geteuid?.() === 0) {
+    put('foreign', 0o755);
+    chownSync(join(folder, 'foreign'), 65534, 65534);
+  }
   put('empty.pem', 0o644, 'nothing in here\n');
   put('damaged.pem', 0o644, '-----BEGIN CERTIFICATE-----\nTUlJ\n-----END CERTIFICATE-----\n');
   put('latin1.yaml', 0o644, Buffer.from('version: 1\nservices: { caf\xe9: {} }\n', 'latin1'));

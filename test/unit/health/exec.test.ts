@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 // Exec checks: real programs, started by the real helper process.
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import type { ExecCheck } from '../../../src/health/exec/schema.ts';
+import { unknown } from '../../../src/health/machine.ts';
+import { prepare } from '../../../src/health/worker/probers.ts';
+import { Checker } from '../../../src/health/worker/runner.ts';
 import { EXEC, probe, target } from '../../support/probes.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'lvsd-exec-'));
@@ -66,7 +69,7 @@ test('a program that takes too long is ended, and all that it started with it', 
   const [parent, child] = [join(dir, 'parent'), join(dir, 'child')];
   const started = performance.now();
   const script = `sleep 60 & echo $! > ${child}; echo $$ > ${parent}; wait`;
-  assert.equal(await run(script, { timeout: 500 }), 'failure: no end of the program within 500ms');
+  assert.equal(await run(script, { interval: 10_000, timeout: 500 }), 'failure: no end of the program within 500ms');
   assert.ok(performance.now() - started < 1800, 'SIGTERM was enough');
   assert.ok(!alive(parent) && !alive(child));
 });
@@ -75,7 +78,7 @@ test('one that does not heed SIGTERM is killed two seconds later', async () => {
   const [parent, child] = [join(dir, 'stubborn'), join(dir, 'stubborn-child')];
   const started = performance.now();
   const script = `trap '' TERM; sh -c 'sleep 60 & echo $! > ${child}; wait' & echo $$ > ${parent}; while :; do sleep 1; done`;
-  assert.equal(await run(script, { timeout: 500 }), 'failure: no end of the program within 500ms');
+  assert.equal(await run(script, { interval: 10_000, timeout: 500 }), 'failure: no end of the program within 500ms');
   const took = performance.now() - started;
   assert.ok(took > 2400 && took < 4500, `${took}`);
   assert.ok(!alive(parent) && !alive(child));
@@ -103,7 +106,90 @@ test('what cannot be started says nothing of the target', async () => {
     await run('', { command: ['/etc/passwd'] }),
     'inconclusive: the program cannot be started: permission denied (EACCES)',
   );
+  const open = join(dir, 'open');
+  writeFileSync(open, '#!/bin/sh\n');
+  chmodSync(open, 0o757);
+  assert.equal(
+    await run('', { command: [open] }),
+    `inconclusive: the program cannot be started: ${open} is writable by others`,
+  );
   assert.equal(await run('', { user: 'no-such-user' }), 'inconclusive: there is no user no-such-user');
+});
+
+/** The process of the exec helper, a child of this one. */
+function helperPid(): number {
+  const children = readFileSync(`/proc/self/task/${process.pid}/children`, 'latin1').trim().split(' ');
+  const found = children.find((pid) => readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes('exec.cjs'));
+  assert.ok(found);
+  return Number(found);
+}
+
+test('a helper that is stopped says nothing of the target, and is replaced', async () => {
+  const script = join(dir, 'quick');
+  writeFileSync(script, '#!/bin/sh\nsleep 0.1\n');
+  chmodSync(script, 0o755);
+  const check = { ...EXEC, interval: 300, timeout: 250, fall: 1, rise: 1, command: [script] };
+  const results: string[] = [];
+  const troubles: string[] = [];
+  const checker = new Checker({
+    concurrency: 10,
+    programs: 10,
+    prepare,
+    onTransition: (_target, { up, reason }) => results.push(`${up ? 'up' : 'down'}: ${reason}`),
+    onTrouble: (text) => troubles.push(text),
+  });
+  const one = target(check, 80);
+  checker.add(one, unknown(one.id, true, Date.now()));
+  await pause(1000);
+  const before = helperPid();
+  process.kill(before, 'SIGSTOP');
+  // Five looks without a message, and a new start.
+  await pause(8000);
+  const after = helperPid();
+  assert.notEqual(after, before);
+  await pause(1500);
+  assert.deepEqual(results, []);
+  assert.ok((checker.state(one.id)?.probes ?? 0) > 4);
+  assert.ok(troubles.length > 0);
+  checker.stop();
+});
+
+test('programs end with a helper that is killed', async () => {
+  const pidFile = join(dir, 'orphan');
+  const waiting = run(`echo $$ > ${pidFile}; trap "" TERM; sleep 60 & wait; sleep 60`);
+  await pause(500);
+  process.kill(helperPid(), 'SIGKILL');
+  assert.equal(await waiting, 'inconclusive: the exec helper has ended');
+  await pause(200);
+  assert.ok(!alive(pidFile));
+  // Two starts are a second apart.
+  await pause(1000);
+  assert.equal(await run('exit 0'), 'success: exit status 0');
+});
+
+test('a program that ignores SIGTERM does not make the next check late', async () => {
+  const begun: number[] = [];
+  const log = join(dir, 'begun');
+  const command = ['/bin/sh', '-c', `trap "" TERM; date +%s%3N >> ${log}; while :; do sleep 0.1; done`];
+  const check = { ...EXEC, interval: 1000, timeout: 400, fall: 3, rise: 1, command };
+  const downAt = await new Promise<number>((resolve) => {
+    const start = performance.now();
+    const one = target(check, 80);
+    const checker = new Checker({
+      concurrency: 10,
+      programs: 10,
+      prepare,
+      onTransition: () => {
+        checker.stop();
+        resolve(performance.now() - start);
+      },
+      onTrouble: () => {},
+    });
+    checker.add(one, unknown(one.id, true, Date.now()));
+  });
+  for (const line of readFileSync(log, 'utf8').trim().split('\n')) begun.push(Number(line));
+  assert.equal(begun.length, 3);
+  assert.ok(downAt < 3 * 1000 + 400 + 600, `${downAt} ms`);
 });
 
 test('a program runs as the user that is named, in no other group', {
