@@ -83,7 +83,7 @@ await main(async (args) => {
     await prepareVms(groups, env);
   }
   const jobs = groups.map((group) => (/** @type {Lane} */ lane) => inLab(group, lane));
-  if (lab.length > 0) jobs.unshift((lane) => onHost('tests of the lab', lab, lane));
+  if (lab.length > 0) jobs.unshift((lane) => onHost('tests of the lab', lab, { ...lane, alone: true }));
   all.push(...(await inLanes(jobs, env)));
 
   const sum = (/** @type {'passed' | 'failed' | 'skipped'} */ key) => all.reduce((total, tier) => total + tier[key], 0);

@@ -7,20 +7,21 @@ import { top } from './say.mjs';
 /** @import { Counts } from './count-reporter.mjs' */
 
 /**
- * Returns the command and its arguments that run `files` one after the other and write the counts to the file `counts`.
+ * Returns the command and its arguments that run `files`, `concurrency` at a time, and write the counts to a file.
  * @param {string[]} files
  * @param {string} counts
  * @param {string[]} loader node options needed to load the files
+ * @param {number} [concurrency]
  * @returns {[string, string[]]}
  */
-export function nodeTest(files, counts, loader) {
+export function nodeTest(files, counts, loader, concurrency = 1) {
   const reporters = [
     '--test-reporter=spec',
     '--test-reporter-destination=stdout',
     `--test-reporter=${join(top, 'tools/lib/count-reporter.mjs')}`,
     `--test-reporter-destination=${counts}`,
   ];
-  return [process.execPath, [...loader, '--test', '--test-concurrency=1', ...reporters, ...files]];
+  return [process.execPath, [...loader, '--test', `--test-concurrency=${concurrency}`, ...reporters, ...files]];
 }
 
 /**

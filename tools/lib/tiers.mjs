@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Runs one part of the tests (lint, files on this machine, files in one VM) and returns its counts.
 import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { basename, join, relative } from 'node:path';
 import { guestBundle, sourceOfBundle } from './guest-bundle.mjs';
 import { nodeTest, readCounts } from './node-test.mjs';
@@ -12,6 +12,9 @@ import { say, top } from './say.mjs';
 /** @import { Group } from './test-files.mjs' */
 /** @import { Lane } from './lanes.mjs' */
 /** @typedef {Counts & { figures?: Record<string, unknown> }} Outcome */
+
+/** How many test files run at a time on this machine. */
+const HOST_FILES = Math.min(2, availableParallelism());
 
 /** @returns {Counts} */
 const nothing = () => ({ passed: 0, failed: 0, skipped: 0, failures: [], files: [] });
@@ -50,17 +53,17 @@ export async function lint() {
 }
 
 /**
- * Runs test files on this machine.
+ * Runs test files on this machine, two at a time where it has two processors; `alone` runs one at a time.
  * @param {string} title
  * @param {string[]} files
- * @param {Partial<Lane>} [lane]
+ * @param {Partial<Lane> & { alone?: boolean }} [how]
  * @returns {Promise<Outcome>}
  */
-export async function onHost(title, files, { env = {}, prefix = '' } = {}) {
+export async function onHost(title, files, { env = {}, prefix = '', alone = false } = {}) {
   say(`${prefix}${title}: ${files.length} files`);
   const dir = mkdtempSync(join(tmpdir(), 'lvsd-test-'));
   try {
-    const [command, args] = nodeTest(files, join(dir, 'counts.json'), ['--import', 'tsx']);
+    const [command, args] = nodeTest(files, join(dir, 'counts.json'), ['--import', 'tsx'], alone ? 1 : HOST_FILES);
     const code = await runLive(command, args, { env: { ...process.env, ...env }, prefix });
     return named(outcome(title, code, readCounts(join(dir, 'counts.json'))));
   } finally {
