@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// What has to hold for the series as it stands: every patch builds by itself without a warning and has the kernel's
-// style, and neither sparse nor W=1 finds anything new. Minutes the first time; what was seen to be fine is remembered
-// in the cache. The DKMS package names exactly the modules that are built.
+// The committed kernel series: every patch builds on its own without a warning and has the kernel's style, sparse and
+// W=1 report nothing new, and the DKMS package names exactly the modules that are built. Takes minutes the first time;
+// results are kept in the cache by the content of the source.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
@@ -22,21 +22,25 @@ function build(...args: string[]) {
 
 const count = (text: string) => text.split('\n').filter((line) => /^\d{4}-.*\.patch$/.test(line)).length;
 
-for (const line of readdirSync(patches).filter((name) => /^\d+\.\d+$/.test(name))) {
+const kernels = readdirSync(patches).filter((name) => /^\d+\.\d+$/.test(name));
+
+test('there is a series for 6.1', () => assert.ok(kernels.includes('6.1'), kernels.join(' ')));
+
+for (const line of kernels) {
   const number = count(readFileSync(join(patches, line, 'series'), 'utf8'));
 
-  test(`each of the ${number} patches for ${line} builds by itself, without a warning`, () => {
+  test(`each of the ${number} patches for ${line} builds on its own, without a warning`, () => {
     assert.match(build('--kernel', line, '--each').stderr, new RegExp(`${number} patches, each builds by itself`));
   });
 
-  test(`checkpatch --strict, sparse and W=1 have nothing to say about ${line}`, () => {
+  test(`checkpatch --strict, sparse and W=1 report nothing for ${line}`, () => {
     const said = build('--kernel', line, '--check').stderr;
     assert.match(said, new RegExp(`checkpatch --strict: ${number} patches, nothing to say`));
     assert.match(said, /sparse and W=1: no new warning/);
   });
 }
 
-test('the DKMS package builds what kernel-patches/build builds, and has the version of the whole', () => {
+test('the DKMS package has the modules of kernel-patches/build and the version of package.json', () => {
   const script = `. "$1"; printf '%s\\n' "$PACKAGE_VERSION" "\${BUILT_MODULE_NAME[@]/%/.ko}"`;
   const conf = join(patches, 'dkms/dkms.conf');
   const { stdout, status } = spawnSync('bash', ['-c', script, 'bash', conf], { encoding: 'utf8' });

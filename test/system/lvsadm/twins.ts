@@ -12,6 +12,14 @@ export interface Ran {
 const ORIGINAL = 'ipvsadm';
 const OURS = 'lvsadm';
 
+/** Listings that together show all state, and the command lines that can change what each shows. */
+const READS = [
+  { words: '-Sn', concerns: /^/ },
+  { words: '-Ln --thresholds', concerns: / -[xy] / },
+  { words: '-L --timeout', concerns: /--set/ },
+  { words: '-L --daemon', concerns: /-daemon/ },
+];
+
 export class Twins {
   readonly #original = 'twin-a';
   readonly #ours = 'twin-b';
@@ -50,9 +58,11 @@ export class Twins {
     return { original, ours };
   }
 
-  /** What both kernels' tables hold, as the original sees it. */
-  async tables(): Promise<{ original: string; ours: string }> {
-    const reads = ['-Sn', '-Ln --thresholds', '-L --timeout', '-L --daemon'].map((words) => `${ORIGINAL} ${words}`);
+  /** Both kernels' tables in the original's words; `about` limits the listings to those that such a line can change. */
+  async tables(about?: string): Promise<{ original: string; ours: string }> {
+    const reads = READS.filter(({ concerns }) => about === undefined || concerns.test(about)).map(
+      ({ words }) => `${ORIGINAL} ${words}`,
+    );
     const read = async (name: string) => (await inside(name, ['sh', '-c', reads.join(';')])).stdout;
     const [original, ours] = await Promise.all([read(this.#original), read(this.#ours)]);
     return { original, ours };
