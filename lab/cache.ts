@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The cache of everything fetched or built once, outside the tree: each entry is a folder named by what it holds and a
-// hash of what it was made from, and appears by rename, whole or not at all.
+// Cache of everything fetched or built once, outside the tree. Each entry is a folder, named by its content and a hash
+// of its inputs, and put into place by rename.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, utimesSync } from 'node:fs';
@@ -8,13 +8,13 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { LabError } from './errors.ts';
 
-/** `$LVSD_CACHE`, else lvsd's folder in the user's cache; with `parts` a path below it. */
+/** Returns `$LVSD_CACHE`, else lvsd's folder in the user's cache, or the path `parts` below it. */
 export function cachePath(...parts: string[]): string {
   const base = process.env.LVSD_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'lvsd');
   return join(base, ...parts);
 }
 
-/** The first 16 hex digits of a SHA-256 over the parts, unambiguous by their lengths. */
+/** Returns the first 16 hex digits of a SHA-256 over the parts and their lengths. */
 export function hashOf(...parts: (string | Uint8Array)[]): string {
   const hash = createHash('sha256');
   for (const part of parts) hash.update(`${part.length}:`).update(part);
@@ -22,8 +22,8 @@ export function hashOf(...parts: (string | Uint8Array)[]): string {
 }
 
 /**
- * The folder `lab/KIND/NAME` of the cache, made by `fill` (given an empty folder) when it is not there yet. Of each kind
- * the `keep` entries used last stay.
+ * Returns the folder `lab/KIND/NAME` of the cache. If it is missing, `fill` gets an empty folder to fill. Keeps the `keep`
+ * entries of each kind that were used last.
  */
 export async function cached(
   kind: string,
@@ -41,7 +41,7 @@ export async function cached(
     try {
       renameSync(fresh, final);
     } catch (error) {
-      // Somebody else made the same entry meanwhile: theirs is as good.
+      // Another process made the same entry meanwhile.
       if (!existsSync(final)) throw error;
       rmSync(fresh, { recursive: true, force: true });
     }
@@ -60,7 +60,7 @@ function prune(folder: string, keep: number): void {
   for (const { name } of entries.slice(keep)) rmSync(join(folder, name), { recursive: true, force: true });
 }
 
-/** Runs a program to its end and returns its stdout; what it says on stderr is part of the error if it fails. */
+/** Runs a program and returns its stdout; throws with its stderr if it fails. */
 export function run(command: string, args: string[], options: { cwd?: string; input?: string } = {}): string {
   const result = spawnSync(command, args, { encoding: 'utf8', maxBuffer: 64 << 20, ...options });
   if (result.error) throw new LabError(`cannot run ${command}: ${result.error.message}`);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// npm run lab -- [OPTIONS] -- COMMAND...: see docs/lab.md. Exits with the command's own status; 2 for a wrong call, 1
-// when the kernel complained or the guest died, 124 after a time-out, 130 or 143 when interrupted.
+// npm run lab -- [OPTIONS] -- COMMAND...: see docs/lab.md. Exits with the command's status; 2 for wrong usage, 1 if the
+// kernel reported an error or the guest died, 124 after a time-out, 130 or 143 if interrupted.
 import { mkdirSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -41,7 +41,7 @@ function number(name: string, text: string): number {
   return Number(text);
 }
 
-/** Reads the command line; throws a LabError with exit code 2 on anything that it does not know. */
+/** Parses the command line; throws a LabError with exit code 2 for wrong usage. */
 export function parseOptions(argv: string[]): Options {
   const options: Options = {
     line: '6.1',
@@ -85,7 +85,7 @@ export function parseOptions(argv: string[]): Options {
   return options;
 }
 
-/** The environment for the command: the caller's, without what means nothing or does harm in the guest. */
+/** Returns the command's environment: the caller's, without variables that are wrong in the guest. */
 function guestEnvironment(out: string): [string, string][] {
   const foreign = /^(npm_|LD_|DBUS_|SSH_|XDG_RUNTIME|XDG_SESSION|SYSTEMD|INVOCATION_ID|JOURNAL_STREAM)/;
   const names = new Set([
@@ -114,7 +114,7 @@ function guestEnvironment(out: string): [string, string][] {
   ];
 }
 
-/** Where the guest finds this checkout's own commands. */
+/** Folder of this checkout's commands in the guest. */
 const bin = '/opt/lvsd-lab/bin';
 
 function makeSpec(options: Options, out: string, cwd: string, layers: [string, string][]): Spec {
@@ -165,9 +165,9 @@ async function prepare(options: Options): Promise<Machine> {
   };
 }
 
-/** What the lab itself says about a run, on stderr, and the exit code that follows. */
+/** Reports how a run ended on stderr and returns the exit code. */
 function judge(ending: Ending, interrupted: number | undefined): number {
-  if (ending.alarms) say(`the guest's kernel complained:\n${ending.alarms}`);
+  if (ending.alarms) say(`the guest's kernel reported an error:\n${ending.alarms}`);
   if (interrupted !== undefined) return interrupted;
   if (ending.trouble !== undefined) {
     if (!ending.alarms && ending.consoleTail) say(`the end of the guest's console:\n${ending.consoleTail}`);
@@ -210,8 +210,8 @@ export async function lab(argv: string[]): Promise<number> {
       };
       const ending = await runMachine(machine, AbortSignal.any([abort.signal, boot.signal]));
       if (!boot.signal.aborted || interrupted !== undefined) return judge(ending, interrupted);
-      // Its kernel compared two clocks at a moment when this machine had no time for it, and keeps to what it found.
-      say(`the guest's clock is too fast by far${tries > 1 ? ': it boots anew' : ''}`);
+      // The guest's kernel calibrated its clock while this machine was too busy to run it.
+      say(`the guest's clock runs much too fast${tries > 1 ? '; booting again' : ''}`);
       if (tries <= 1) return 1;
     }
   } finally {
@@ -219,5 +219,5 @@ export async function lab(argv: string[]): Promise<number> {
   }
 }
 
-/** A guest whose clock came out wrong is booted anew; so often altogether. */
+/** How often a guest with a wrong clock is booted in all. */
 const BOOTS = 3;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Reads the guest kernel's console and notices what must make a run fail.
+// Finds the kernel reports on the guest's console that make a run fail.
 
-/** Lines after which the guest's kernel is not to be trusted: each is the first line of such a report. */
+/** First lines of reports that make a run fail. */
 const alarms: RegExp[] = [
   /\bBUG: /,
   /\bkernel BUG at /,
@@ -27,12 +27,12 @@ const alarms: RegExp[] = [
   /Out of memory: Killed/,
 ];
 
-/** True when a console line is the start of an oops, BUG, WARNING, lockdep splat, hang or leak. */
+/** True if a console line starts an oops, BUG, WARNING, lockdep splat, hang or leak. */
 export function isAlarm(line: string): boolean {
   return alarms.some((alarm) => alarm.test(line));
 }
 
-/** Collects the console of one run: the last lines for a report, and each alarm with the lines that follow it. */
+/** Collects one run's console: its last lines, and each alarm with the lines that follow it. */
 export class ConsoleWatch {
   private readonly tailLines: string[] = [];
   private readonly found: string[] = [];
@@ -59,7 +59,7 @@ export class ConsoleWatch {
     }
   }
 
-  /** Everything that made the run fail, ready to print; empty when the kernel was quiet. */
+  /** All reports that make the run fail, ready to print; empty if there are none. */
   get alarms(): string {
     return this.found.slice(0, 400).join('\n').trim();
   }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Debian packages without installing them: downloaded by apt-get (which checks their signatures) and unpacked.
+// Downloads Debian packages with apt-get, which checks their signatures, and unpacks them without installing.
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { cachePath, run } from './cache.ts';
@@ -70,13 +70,13 @@ export function wouldInstall(packages: string[]): string[] {
   return found.sort();
 }
 
-/** apt's candidate version of a package, or undefined when there is none. */
+/** Returns apt's candidate version of a package, or undefined. */
 export function candidate(name: string): string | undefined {
   const version = /Candidate: (\S+)/.exec(run('apt-cache', ['policy', name]))?.[1];
   return version === undefined || version === '(none)' ? undefined : version;
 }
 
-/** Names of packages that apt knows and that match a regular expression of apt-cache's own kind. */
+/** Returns the names of packages that apt knows and that start with `pattern`. */
 export function packageNames(pattern: string): string[] {
   const names = run('apt-cache', ['pkgnames', pattern]).split('\n').filter(Boolean);
   if (names.length === 0) {

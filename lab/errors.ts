@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/** A failure of the lab itself whose message is all that the operator needs. `exitCode` is the lab's own. */
+/** An error of the lab itself, printed without a stack. The lab exits with `exitCode`. */
 export class LabError extends Error {
   readonly exitCode: number;
 

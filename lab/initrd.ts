@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The guest's initrd, written here byte by byte: our init, the modules that reach the shared root, and what to run.
+// Writes the guest's initrd: our init, the modules that are needed to mount the shared root, and the command to run.
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import { cached, hashOf, run } from './cache.ts';
 import { LabError } from './errors.ts';
 import type { Kernel } from './kernel.ts';
 
-/** Modules that must be there before the shared root is, in the order of loading; built-in ones are passed over. */
+/** Modules needed before the shared root is mounted, in the order of loading; built-in ones are skipped. */
 const needed = [
   'virtio_ring',
   'virtio',
@@ -44,7 +44,7 @@ export function cpio(entries: Entry[]): Buffer {
   return Buffer.concat(parts);
 }
 
-/** init.c compiled, once for each of its versions. */
+/** Returns init.c compiled; cached by its source. */
 async function compileInit(): Promise<Buffer> {
   const source = fileURLToPath(new URL('guest/init.c', import.meta.url));
   const key = hashOf(readFileSync(source));
@@ -88,10 +88,10 @@ function readModule(path: string): Buffer {
   }
 }
 
-/** What the guest's init is to do; see guest/init.c for each key. */
+/** Instructions for the guest's init; guest/init.c describes each key. */
 export type Spec = [key: string, value: string][];
 
-/** The initrd that carries `spec` out on `kernel`. */
+/** Returns an initrd that carries out `spec` on `kernel`. */
 export async function makeInitrd(kernel: Kernel, spec: Spec): Promise<Buffer> {
   const { entries, paths } = moduleEntries(kernel);
   const all: Spec = [...paths.map((path): [string, string] => ['module', path]), ...spec];

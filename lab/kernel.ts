@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The guest's kernel: Debian's cloud kernel, unpacked in the cache, and the tree of its modules with ours laid over.
+// The guest's kernel: Debian's cloud kernel, unpacked in the cache, and its modules with ours above them.
 import { spawnSync } from 'node:child_process';
 import {
   cpSync,
@@ -32,7 +32,7 @@ export interface Kernel {
 }
 
 /**
- * Which release to boot: the one that kernel-patches/build builds for, so that its modules fit; where it cannot say, the
+ * Returns the release to boot: the one that kernel-patches/build builds for, so that its modules fit; if it names none, the
  * newest that apt offers.
  */
 async function chooseRelease(line: KernelLine): Promise<string> {
@@ -68,7 +68,7 @@ function contents(dir: string): (string | Buffer)[] {
 
 const modified = (path: string) => String(statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0);
 
-/** A line of text that takes seconds to find out, kept in the cache. */
+/** Returns the result of `find` from the cache, or runs it and stores the result. */
 async function remembered(kind: string, key: string, find: () => string): Promise<string> {
   const dir = await cached(kind, key, (fresh) => writeFileSync(join(fresh, 'text'), find()), 8);
   return readFileSync(join(dir, 'text'), 'utf8');
@@ -111,9 +111,9 @@ export async function builtModules(folder: string, kernel: Kernel): Promise<stri
     if (result.status !== 0 || !said) throw new LabError(`${script} failed (${result.status ?? result.error})`);
     return said;
   };
-  // A tree under work (see kernel-patches/build --help) changes without this folder changing.
+  // LVSD_KERNEL_TREE (see kernel-patches/build --help) may change while this folder does not.
   const answer = process.env.LVSD_KERNEL_TREE ? ask() : await remembered('built', key, ask);
-  // The cache may have been tidied: then the folder named is gone, and asking again builds it anew.
+  // If the folder has been removed from the cache, asking again builds it.
   const modules = modulesIn(existsSync(answer) ? answer : ask());
   for (const module of modules) {
     const magic = run('modinfo', ['-F', 'vermagic', module]).split(' ')[0];

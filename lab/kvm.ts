@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Whether KVM can run a guest here. /dev/kvm may exist and still be useless: it may run a few instructions and then hang
-// in a real kernel's boot. So the lab's own kernel is tried, without a root file system: where KVM works it panics for
-// lack of one within two seconds.
+// Finds out whether KVM can run a guest. /dev/kvm may exist and yet hang while a kernel boots, so the lab's own kernel is
+// tried, without a root file system: if KVM works it panics for lack of one within two seconds.
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -20,7 +19,7 @@ function bootsToPanic(image: string): boolean {
   return result.status === 0 && result.stdout.includes('Kernel panic - not syncing: VFS');
 }
 
-/** True when KVM boots the kernel `image`. Tried once for each boot of this machine, for at most five seconds. */
+/** True if KVM boots the kernel `image`. Tried once per boot of this machine, for at most five seconds. */
 export async function kvmWorks(image: string): Promise<boolean> {
   try {
     accessSync('/dev/kvm', constants.R_OK | constants.W_OK);

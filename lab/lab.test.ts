@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The lab kept to its contract: each property is asked of a real run, several of one boot where they can be.
+// The lab's contract (docs/lab.md), checked on real runs.
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -75,14 +75,14 @@ test('streams, status, folder, environment and files of one command', async () =
   assert.equal(readFileSync(join(out, 'kept'), 'utf8'), 'kept\n');
 });
 
-test("a WARNING of the guest's kernel fails a command that succeeded, and is printed", async () => {
+test("a WARNING of the guest's kernel makes a successful command fail, and is printed", async () => {
   const script = "echo '<4>WARNING: CPU: 0 PID: 1 at lab.c:1 made_up+0x1/0x2' > /dev/kmsg; exit 0";
   const { status, stderr } = await start(['--', 'sh', '-c', script]).ended;
   assert.equal(status, 1);
   assert.match(stderr, /WARNING: CPU: 0 PID: 1 at lab\.c:1/);
 });
 
-test('a crash of the guest is a failure, at once, with its report', async () => {
+test('a crash of the guest ends the run with status 1 and prints its report', async () => {
   const begun = Date.now();
   const { status, stderr } = await start(['--', 'sh', '-c', 'echo c > /proc/sysrq-trigger; sleep 600']).ended;
   assert.equal(status, 1);
@@ -105,7 +105,7 @@ test('one VM at a time; a time-out ends with 124 and the next one goes on', asyn
   assert.deepEqual(ends, ['first', 'second']);
 });
 
-test('Ctrl-C ends everything and leaves nothing', async () => {
+test('Ctrl-C ends the run with status 130 and leaves no process and no folder', async () => {
   const lab = start(['--', 'sleep', '600']);
   await heard(lab, /command starts after/);
   lab.child.kill('SIGINT');
@@ -129,16 +129,16 @@ test('Ctrl-C ends everything and leaves nothing', async () => {
   );
 });
 
-test('a wrong call exits with 2 and says what is right, without a boot', async () => {
+test('wrong usage exits with 2 and prints the usage', async () => {
   const { status, stderr } = await start(['--colour', 'blue', '--', 'true']).ended;
   assert.equal(status, 2);
   assert.match(stderr, /unknown option --colour\nusage: npm run lab/);
 });
 
-test('a guest whose clock came out wrong is booted anew, and not believed', async () => {
-  // As a calibration goes that gets too little time: of a processor of 433 MHz, where no host's is as slow as that.
+test('a guest with a wrong clock is booted three times, then the run fails', async () => {
+  // A calibration that got too little time: it says 433 MHz, and no host is as slow as that.
   const { status, stderr } = await start(['--append', 'tsc_early_khz=433000', '--', 'true']).ended;
   assert.equal(status, 1, stderr);
   assert.equal(stderr.match(/command starts after/g)?.length, 3);
-  assert.match(stderr, /: it boots anew\n.*clock is too fast by far\n$/s);
+  assert.match(stderr, /; booting again\n.*clock is too fast by far\n$/s);
 });

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The network that most tests, the demo and the benchmarks use. docs/lab.md has the drawing.
+// The network of most tests, the demo and the benchmarks; drawn in docs/lab.md.
 import type { Namespace } from './namespace.ts';
 import { Topology } from './network.ts';
 

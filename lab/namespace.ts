@@ -4,7 +4,7 @@ import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_proces
 import { once } from 'node:events';
 import { appendFileSync } from 'node:fs';
 
-/** How a program ended, and what it said. */
+/** A program's exit status and output. */
 export interface Result {
   status: number;
   stdout: string;
@@ -13,14 +13,14 @@ export interface Result {
 
 export interface RunOptions {
   input?: string;
-  /** Exit statuses that are no error; by default only 0. `any` accepts all. */
+  /** Accepted exit statuses; by default only 0. `any` accepts all. */
   accept?: number[] | 'any';
   /** Milliseconds, then it is killed (status 124); by default 60 000. */
   timeout?: number;
   env?: Record<string, string>;
 }
 
-/** A program that ended otherwise than its caller accepts. */
+/** A program ended with a status that its caller does not accept. */
 export class CommandError extends Error {
   readonly result: Result;
 
@@ -34,7 +34,7 @@ export class CommandError extends Error {
 /** A program running in a namespace until it ends or the topology does. */
 export interface Running {
   child: ChildProcess;
-  /** What it has said so far. */
+  /** Its output so far. */
   stdout: () => string;
   stderr: () => string;
   /** Ends it (SIGTERM, or `signal`) and waits until it is gone. */
@@ -58,7 +58,7 @@ export class Namespace {
     this.onSpawn = onSpawn;
   }
 
-  /** The words that run a program in here: nsenter is twice as quick as `ip netns exec`, which also remounts /sys. */
+  /** The words that run a program in this namespace. nsenter is twice as fast as `ip netns exec`, which remounts /sys. */
   inside(command: string | string[]): string[] {
     return ['nsenter', `--net=/run/netns/${this.name}`, '--', ...words(command)];
   }
@@ -78,7 +78,7 @@ export class Namespace {
     return this.judge(command, { status, stdout: ended.stdout ?? '', stderr: ended.stderr ?? '' }, options);
   }
 
-  /** As run(), without blocking: for things that must happen at the same time. */
+  /** As run(), without blocking. */
   exec(command: string | string[], options: RunOptions = {}): Promise<Result> {
     const [file = '', ...args] = this.inside(command);
     return new Promise((done, fail) => {

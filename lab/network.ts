@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Networks of namespaces inside the lab's guest. Everything that a topology made ends with destroy(): programs,
-// namespaces, and with these their devices, addresses, routes and IPVS tables.
+// Networks of namespaces inside the lab's guest. destroy() ends the programs and removes the namespaces, with their
+// devices, addresses, routes and IPVS tables.
 import { spawnSync } from 'node:child_process';
 import { CommandError, Namespace, type Running } from './namespace.ts';
 
@@ -56,11 +56,11 @@ export class Topology {
     );
   }
 
-  /** Ends everything, in the reverse order of its making. Safe to call twice. */
+  /** Ends everything, in reverse order of creation. Safe to call twice. */
   async destroy(): Promise<void> {
     await Promise.all(this.running.splice(0).map((running) => running.stop()));
     for (const made of this.namespaces.splice(0).reverse()) {
-      // Daemons that went into the background are children of nobody: what still runs in the namespace ends with it.
+      // Daemons in the background are no longer our children: end whatever still runs in the namespace.
       const pids = spawnSync('ip', ['netns', 'pids', made.name], { encoding: 'utf8' })
         .stdout.split('\n')
         .filter(Boolean);
@@ -74,11 +74,11 @@ function kill(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');
   } catch {
-    // It ended meanwhile.
+    // It has ended meanwhile.
   }
 }
 
-/** Waits until `test` returns something else than undefined or false. Throws after `timeout` ms, naming `what`. */
+/** Waits until `test` returns anything but undefined or false. Throws after `timeout` ms, naming `what`. */
 export async function until<T>(what: string, test: () => T | undefined | false, timeout = 10_000): Promise<T> {
   const end = Date.now() + timeout;
   for (;;) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Programs for the guest that the user's machine need not have: a layer of unpacked Debian packages.
+// A layer of unpacked Debian packages: programs for the guest that the user's machine may lack.
 import { existsSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { cached, hashOf } from './cache.ts';
@@ -32,7 +32,7 @@ const programs = [
   'tshark',
 ];
 
-/** Names that packages make by update-alternatives when they are installed. */
+/** Links that update-alternatives would make on installation. */
 const alternatives: [string, string][] = [
   ...['iptables', 'iptables-save', 'iptables-restore', 'ip6tables', 'ip6tables-save', 'ip6tables-restore'].map(
     (name): [string, string] => [`usr/sbin/${name}`, name.replace('tables', 'tables-nft')],
@@ -41,8 +41,8 @@ const alternatives: [string, string][] = [
 ];
 
 /**
- * The layer, made once for each state of the host: what the host has installed is not in it, since the guest sees the
- * host's files anyway.
+ * Returns the layer, made once for each state of the host. It lacks the packages that the host has installed, since the
+ * guest sees the host's files.
  */
 export async function programLayer(): Promise<string> {
   const key = hashOf(programs.join(' '), JSON.stringify(alternatives), readFileSync('/var/lib/dpkg/status'));

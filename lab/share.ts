@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// What the guest sees of the host: one virtiofs share whose folders are the host's root (read-only), the layers above it
-// and, for writing, the out folder. They are bind mounts in a mount namespace of virtiofsd's own, so the machine's own
-// mount table never changes, and all of it is gone with the process.
+// The virtiofs share of the guest: the host's root (read-only), the layers above it and, for writing, the out folder.
+// They are bind mounts in virtiofsd's own mount namespace, so the host's mount table does not change and they end with
+// the process.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -15,7 +15,7 @@ export interface Share {
   process: ChildProcess;
 }
 
-/** The shell lines that lay the folders out below $1; each `layers` entry is a name and where it really is. */
+/** Returns the shell script that mounts the folders below $1; an entry of `layers` is a name and a path of the host. */
 function layout(layers: [string, string][], out: string): string {
   const quote = (text: string) => `'${text.replaceAll("'", "'\\''")}'`;
   const readOnly = layers.map(
@@ -27,14 +27,14 @@ function layout(layers: [string, string][], out: string): string {
     'mount -t tmpfs -o mode=755 lab "$1"',
     ...readOnly,
     `mkdir "$1/out"; mount --bind ${quote(out)} "$1/out"`,
-    // The kernel ends the daemon with the lab, even when the lab is killed outright.
+    // The kernel ends the daemon with the lab, even if the lab is killed.
     `exec setpriv --pdeathsig KILL ${daemon} --socket-path="$2" \${3:+--socket-group="$3"} -f -o log_level=err -o source="$1" -o cache=always -o sandbox=chroot`,
   ].join('\n');
 }
 
 /** Starts the share; `dir` is a fresh folder for its socket and mount points. Needs root, or sudo without a password. */
 export async function startShare(dir: string, layers: [string, string][], out: string): Promise<Share> {
-  if (!existsSync(daemon)) throw new LabError(`${daemon} is missing: apt-get install qemu-system-common`);
+  if (!existsSync(daemon)) throw new LabError(`${daemon} is missing; run: apt-get install qemu-system-common`);
   const tree = join(dir, 'share');
   mkdirSync(tree);
   const socket = join(dir, 'share.sock');

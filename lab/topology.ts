@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What tests, demo and benchmarks use inside the lab's guest.
+// The library of tests, demo and benchmarks inside the lab's guest.
 export { type LvsOptions, type LvsTopology, lvsTopology } from './lvs-topology.ts';
 export { CommandError, Namespace, type Offloads, type Result, type Running, type RunOptions } from './namespace.ts';
 export { type End, Topology, until } from './network.ts';

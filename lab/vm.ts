@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// One run of one VM: starts QEMU, carries the command's output over, and tells how it ended.
+// Runs one VM: starts QEMU, copies the command's output and returns how it ended.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
@@ -20,7 +20,7 @@ export interface Machine {
   out: string;
   kvm: boolean;
   cpus: number;
-  /** As QEMU takes it: 2G, 512M. */
+  /** In QEMU's notation: 2G, 512M. */
   memory: string;
   /** Counts instructions instead of time (-icount shift=0,sleep=off); one CPU, no KVM. */
   icount: boolean;
@@ -34,11 +34,11 @@ export interface Machine {
 }
 
 export interface Ending {
-  /** The command's exit status, or undefined when the guest died first. */
+  /** The command's exit status; undefined if the guest died first. */
   status: number | undefined;
-  /** Why there is no status, or undefined. */
+  /** Why there is no status. */
   trouble: string | undefined;
-  /** What the kernel said that makes the run a failure; empty if nothing. */
+  /** Kernel reports that make the run fail; empty if none. */
   alarms: string;
   consoleTail: string;
 }
@@ -53,7 +53,7 @@ const quietKernel = [
   'apparmor=0',
   'audit=0',
   'net.ifnames=0',
-  // An emulated CPU on a busy host can stand still for long without anything being wrong.
+  // An emulated CPU on a busy host may stall for a long time without a fault.
   'rcupdate.rcu_cpu_stall_timeout=120',
   'tsc=reliable',
 ];
@@ -79,7 +79,7 @@ function qemuArgs(machine: Machine, dir: string, share: Share): string[] {
   ];
 }
 
-/** Listens on a Unix socket for the one connection that QEMU makes to it. */
+/** Listens on a Unix socket for QEMU's connection. */
 function awaitPort(dir: string, name: string, onSocket: (socket: Socket) => void): Promise<Server> {
   return new Promise((done, fail) => {
     const server = createServer((socket) => {
@@ -91,7 +91,7 @@ function awaitPort(dir: string, name: string, onSocket: (socket: Socket) => void
   });
 }
 
-/** Runs the machine until its command has ended, it dies, its time is over or `signal` fires. */
+/** Runs the machine until its command ends, it dies, its time is up or `signal` fires. */
 export async function runMachine(machine: Machine, signal: AbortSignal): Promise<Ending> {
   sweep();
   const dir = mkdtempSync(join(tmpdir(), `lvsd-lab-${process.pid}-`));
@@ -108,7 +108,7 @@ export async function runMachine(machine: Machine, signal: AbortSignal): Promise
   }
 }
 
-/** Removes what a lab that was killed outright has left: folders carry the process id of their lab. */
+/** Removes the folders of labs that were killed; each is named by its lab's process id. */
 function sweep(): void {
   for (const name of readdirSync(tmpdir())) {
     const pid = /^lvsd-lab-([0-9]+)-[A-Za-z0-9]{6}$/.exec(name)?.[1];
@@ -162,7 +162,7 @@ class Run {
 
   private start(): ChildProcess {
     const args = ['--pdeathsig', 'KILL', 'qemu-system-x86_64', ...qemuArgs(this.machine, this.dir, this.share)];
-    // Its own process group: Ctrl-C is for the lab, which then ends QEMU in good order.
+    // Its own process group: Ctrl-C goes to the lab, which then ends QEMU.
     const qemu = spawn('setpriv', args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
     let said = '';
     qemu.stdout.setEncoding('latin1').on('data', (text: string) => this.console.feed(text));
@@ -182,7 +182,7 @@ class Run {
     return [setTimeout(() => this.end({ trouble: `time-out after ${timeout} s` }), timeout * 1000)];
   }
 
-  /** Passes one stream on, no faster than our own reader takes it. */
+  /** Copies one stream, with backpressure. */
   private carry(socket: Socket, name: 'out' | 'err', to: Writable): void {
     socket.on('data', (data: Buffer) => {
       this.moved[name] += data.length;
@@ -209,14 +209,14 @@ class Run {
     }
   }
 
-  /** Ends the run once the command has ended and every byte that it wrote is here. */
+  /** Ends the run once the command has ended and every byte of its output has arrived. */
   private check(): void {
     const { wanted, moved } = this;
     if (wanted && moved.out >= wanted.out && moved.err >= wanted.err) this.end({ status: wanted.status });
   }
 }
 
-/** Ends QEMU and waits until it is gone, so that the last of its console has been read. */
+/** Ends QEMU and waits for its exit, so that its whole console has been read. */
 function stop(qemu: ChildProcess): Promise<void> {
   return new Promise((done) => {
     if (qemu.exitCode !== null || qemu.signalCode !== null || qemu.pid === undefined) return done();
@@ -225,7 +225,7 @@ function stop(qemu: ChildProcess): Promise<void> {
   });
 }
 
-/** Fails unless the value has the form that QEMU takes for an amount of memory. */
+/** Throws unless the value is an amount of memory in QEMU's notation. */
 export function checkMemory(text: string): string {
   if (!/^[1-9][0-9]*[MG]$/.test(text)) throw new LabError(`--mem takes an amount such as 512M or 2G, not ${text}`, 2);
   return text;

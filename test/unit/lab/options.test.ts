@@ -27,7 +27,7 @@ const wrong = [
   ['--prepare', 'true'],
 ];
 for (const argv of wrong) {
-  test(`wrong call: ${argv.join(' ') || '(nothing)'}`, () => {
+  test(`wrong usage: ${argv.join(' ') || '(nothing)'}`, () => {
     assert.throws(
       () => parseOptions(argv),
       (error: unknown) => error instanceof LabError && error.exitCode === 2,
