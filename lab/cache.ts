@@ -22,8 +22,8 @@ export function hashOf(...parts: (string | Uint8Array)[]): string {
 }
 
 /**
- * Returns the folder `lab/KIND/NAME` of the cache. If it is missing, `fill` gets an empty folder to fill. Keeps the `keep`
- * entries of each kind that were used last.
+ * Returns the folder `lab/KIND/NAME` of the cache. If it is missing, `fill` gets an empty folder to fill. Of each kind
+ * the `keep` entries used last stay, and those that a running lab may still use.
  */
 export async function cached(
   kind: string,
@@ -52,12 +52,16 @@ export async function cached(
   return final;
 }
 
+/** Milliseconds for which an entry may be in use; longer than a lab runs. */
+const IN_USE = 2 * 3600_000;
+
 function prune(folder: string, keep: number): void {
   const entries = readdirSync(folder)
     .filter((name) => !name.endsWith('.part'))
     .map((name) => ({ name, used: statSync(join(folder, name)).mtimeMs }))
     .sort((a, b) => b.used - a.used);
-  for (const { name } of entries.slice(keep)) rmSync(join(folder, name), { recursive: true, force: true });
+  const old = entries.slice(keep).filter(({ used }) => Date.now() - used > IN_USE);
+  for (const { name } of old) rmSync(join(folder, name), { recursive: true, force: true });
 }
 
 /** Runs a program and returns its stdout; throws with its stderr if it fails. */
