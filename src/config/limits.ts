@@ -66,6 +66,6 @@ export const DEFAULTS = {
   tunnelChecksum: 'none',
   logLevel: 'info',
   logFormat: 'text',
-  checkConcurrency: 512,
+  checkConcurrency: 65536,
   resync: 30_000,
 } as const;

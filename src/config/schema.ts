@@ -124,7 +124,8 @@ const settings = {
     {
       concurrency: Type.Optional(
         count(1, 65536, {
-          description: 'Most probes under way at once; others wait their turn.',
+          description:
+            'Most probes under way at once, as far as the limit of open files allows; others wait their turn, those of silent servers last.',
           default: DEFAULTS.checkConcurrency,
           examples: [2000],
         }),

@@ -46,7 +46,7 @@ export class HealthMonitor {
   #numbers = 0;
   #requests = 0;
   #snapshot: Snapshot | undefined;
-  #load: Load = { probes: 0, running: 0, queued: 0, longestWait: 0, lost: 0 };
+  #load: Load = { probes: 0, running: 0, queued: 0, limit: 0, longestWait: 0, lost: 0 };
 
   constructor({ concurrency, log }: HealthMonitorOptions) {
     this.#log = log;
@@ -199,7 +199,7 @@ export class HealthMonitor {
 
   #beat(load: Load): void {
     this.#load = load;
-    const line = this.#loadWatch.see(load, this.#concurrency, performance.now());
+    const line = this.#loadWatch.see(load, performance.now());
     if (line !== undefined) this.#log.warn(line);
   }
 

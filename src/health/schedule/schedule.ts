@@ -2,7 +2,8 @@
 /**
  * When each target is probed. Pure: instants come as arguments (milliseconds of own time, see pace.ts), what to do
  * comes back. A target has its fixed places in time, one interval apart, and is never probed twice at once. Past the
- * limit of probes under way the others wait in the order in which they fell due.
+ * limit of probes under way the others wait in the order in which they fell due, those that were silent last time behind
+ * all others: a silent target keeps its place for the whole time-out, and must not make the checks of healthy ones late.
  */
 import { Heap, type HeapItem } from './heap.ts';
 import { nextSlot } from './spread.ts';
@@ -25,6 +26,8 @@ export interface Slot<T> extends HeapItem {
   state: 'waiting' | 'queued' | 'running' | 'expired' | 'gone';
   /** When the probe under way, or the next one, was to start. */
   due: number;
+  /** Its last probe ended by its time-out. */
+  silent: boolean;
 }
 
 export interface Work<T> {
@@ -37,11 +40,30 @@ export interface Work<T> {
 interface LaneState<T> {
   limit: number;
   running: number;
-  /** Whoever fell due first; those that were removed lie in it as 'gone'. */
-  queue: Slot<T>[];
-  /** Index of the first of them that was not looked at. */
-  head: number;
   queued: number;
+  /** Of those that answered last time, and behind them of those that were silent. */
+  queues: readonly [Queue<Slot<T>>, Queue<Slot<T>>];
+}
+
+/** First in, first out. */
+class Queue<T> {
+  readonly #items: T[] = [];
+  /** Index of the first that was not taken. */
+  #head = 0;
+
+  add(item: T): void {
+    this.#items.push(item);
+  }
+
+  take(): T | undefined {
+    const item = this.#items[this.#head];
+    if (item !== undefined) this.#head++;
+    if (this.#head > 1024 || this.#head === this.#items.length) {
+      this.#items.splice(0, this.#head);
+      this.#head = 0;
+    }
+    return item;
+  }
 }
 
 export class Schedule<T> {
@@ -51,7 +73,12 @@ export class Schedule<T> {
   longestWait = 0;
 
   constructor(limits: Readonly<Record<Lane, number>>) {
-    const lane = (limit: number): LaneState<T> => ({ limit, running: 0, queue: [], head: 0, queued: 0 });
+    const lane = (limit: number): LaneState<T> => ({
+      limit,
+      running: 0,
+      queued: 0,
+      queues: [new Queue(), new Queue()],
+    });
     this.#lanes = { sockets: lane(limits.sockets), programs: lane(limits.programs) };
   }
 
@@ -59,10 +86,14 @@ export class Schedule<T> {
     this.#lanes[lane].limit = most;
   }
 
+  limitOf(lane: Lane): number {
+    return this.#lanes[lane].limit;
+  }
+
   /** Its first probe comes at its place within the interval that begins now. */
   add(value: T, timing: Timing, now: number): Slot<T> {
     const at = nextSlot(timing.fraction * timing.interval, timing.interval, now);
-    const slot: Slot<T> = { value, timing, state: 'waiting', due: at, at, index: -1 };
+    const slot: Slot<T> = { value, timing, state: 'waiting', due: at, silent: false, at, index: -1 };
     this.#heap.add(slot);
     return slot;
   }
@@ -87,7 +118,7 @@ export class Schedule<T> {
       } else {
         slot.state = 'queued';
         const lane = this.#lanes[slot.timing.lane];
-        lane.queue.push(slot);
+        lane.queues[slot.silent ? 1 : 0].add(slot);
         lane.queued++;
       }
     }
@@ -104,9 +135,10 @@ export class Schedule<T> {
     this.#heap.add(slot);
   }
 
-  /** Says that the probe of this slot is over, whatever came of it. */
-  finished(slot: Slot<T>, now: number): void {
+  /** Says that the probe of this slot is over, and whether its time was. */
+  finished(slot: Slot<T>, now: number, silent = false): void {
     this.#lanes[slot.timing.lane].running--;
+    slot.silent = silent;
     if (slot.state === 'gone') return;
     this.#heap.remove(slot);
     const { interval } = slot.timing;
@@ -134,10 +166,12 @@ export class Schedule<T> {
   }
 
   #start(lane: LaneState<T>, now: number, started: T[]): void {
-    const { queue } = lane;
-    while (lane.running < lane.limit && lane.head < queue.length) {
-      const slot = queue[lane.head++];
-      if (slot?.state !== 'queued') continue;
+    const [first, then] = lane.queues;
+    while (lane.running < lane.limit) {
+      const slot = first.take() ?? then.take();
+      if (!slot) break;
+      // Removed while it waited.
+      if (slot.state !== 'queued') continue;
       lane.queued--;
       lane.running++;
       slot.state = 'running';
@@ -145,10 +179,6 @@ export class Schedule<T> {
       this.#heap.add(slot);
       this.longestWait = Math.max(this.longestWait, now - slot.due);
       started.push(slot.value);
-    }
-    if (lane.head > 1024 || lane.head === queue.length) {
-      queue.splice(0, lane.head);
-      lane.head = 0;
     }
   }
 }

@@ -12,14 +12,14 @@ export class LoadWatch {
   #queueSaid = Number.NEGATIVE_INFINITY;
 
   /** A line for the log, if there is something to say. `now`: milliseconds of a clock that only goes forward. */
-  see({ lost, longestWait, queued }: Load, concurrency: number, now: number): string | undefined {
+  see({ lost, longestWait, queued, limit }: Load, now: number): string | undefined {
     if (lost >= NOTABLE && now - this.#lostSaid >= PERIOD) {
       this.#lostSaid = now;
       return `the checker process did not get to run for ${lost} ms: checks came that much later, and counted against nobody`;
     }
     if (queued > 0 && longestWait >= NOTABLE && now - this.#queueSaid >= PERIOD) {
       this.#queueSaid = now;
-      return `checks wait up to ${longestWait} ms for their turn, ${queued} at the moment: more than ${concurrency} would have to be under way at once (checks.concurrency)`;
+      return `checks of silent servers wait up to ${longestWait} ms for their turn, ${queued} at the moment: no more than ${limit} run at once (checks.concurrency, and the limit of open files: LimitNOFILE= in lvsd.service)`;
     }
     return undefined;
   }

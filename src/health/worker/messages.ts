@@ -43,6 +43,8 @@ export interface Load {
   running: number;
   /** Due, and waiting for their turn under the limit of probes at once. */
   queued: number;
+  /** Most sockets at once: the configuration's limit, or as many as the process has descriptors for. */
+  limit: number;
   /** The longest that one of them waited. */
   longestWait: number;
   /** Time in which the process did not get to run although it wanted to. */

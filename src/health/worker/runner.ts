@@ -112,6 +112,7 @@ export class Checker {
       probes: this.#probes,
       running: schedule.running,
       queued: schedule.queued,
+      limit: schedule.limitOf('sockets'),
       longestWait: Math.round(schedule.longestWait),
       lost: Math.round(this.#pace.lost - this.#lost),
     };
@@ -191,7 +192,7 @@ export class Checker {
     const conclude = (late: boolean): void => {
       // A verdict may have come meanwhile.
       if (entry.turn !== turn || entry.probe !== probe) return;
-      this.#end(entry);
+      this.#end(entry, late);
       this.#take(entry, late ? failure(reason) : inconclusive(reason));
     };
     if (!probe.late) conclude(!probe.answered);
@@ -200,19 +201,19 @@ export class Checker {
   }
 
   /** Ends the probe under way, whose verdict nobody waits for any more. */
-  #end(entry: Entry): void {
+  #end(entry: Entry, silent = false): void {
     const { probe } = entry;
     entry.turn++;
     entry.probe = undefined;
     const ending = probe?.cancel();
-    if (ending) void ending.finally(() => this.#finished(entry));
-    else this.#finished(entry);
+    if (ending) void ending.finally(() => this.#finished(entry, silent));
+    else this.#finished(entry, silent);
   }
 
-  #finished(entry: Entry): void {
+  #finished(entry: Entry, silent = false): void {
     this.#probes++;
     if (!entry.slot) return;
-    this.#schedule.finished(entry.slot, this.#now());
+    this.#schedule.finished(entry.slot, this.#now(), silent);
     this.#arm();
   }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** The checker as a process: takes targets from the daemon, says what becomes of them, and ends with it. */
 
+import { socketLimit } from './descriptors.ts';
 import { type FromChecker, type Load, type StateRow, type ToChecker, toRow } from './messages.ts';
 import { prepare } from './probers.ts';
 import { Checker } from './runner.ts';
@@ -20,6 +21,7 @@ export function serveChecker(): void {
   const numbers = new Map<string, number>();
   const ids = new Map<number, string>();
   const transitions = new Batch<Transitions[number]>((list) => send({ type: 'transitions', list }));
+  const descriptors = socketLimit();
   const checker = new Checker({
     concurrency: 1,
     programs: PROGRAMS,
@@ -36,7 +38,7 @@ export function serveChecker(): void {
       void snapshot(message.request, [...ids]);
       return;
     }
-    checker.concurrency = message.concurrency;
+    checker.concurrency = Math.min(message.concurrency, descriptors);
     for (const number of message.remove) {
       const id = ids.get(number);
       if (id === undefined) continue;

@@ -54,7 +54,7 @@ test('the least that will do, and every default', () => {
       localAddresses: new Map(),
       services: new Map(),
       log: { level: 'info', format: 'text', levels: {} },
-      checkConcurrency: 512,
+      checkConcurrency: 65536,
       resync: 30_000,
     },
   );

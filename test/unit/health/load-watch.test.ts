@@ -4,20 +4,17 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { LoadWatch } from '../../../src/health/worker/load-watch.ts';
 
-const FINE = { probes: 5000, running: 20, queued: 0, longestWait: 12, lost: 3 };
+const FINE = { probes: 5000, running: 20, queued: 0, limit: 500, longestWait: 12, lost: 3 };
 
 test('a process that did not run, and a limit that is too low', () => {
   const watch = new LoadWatch();
-  assert.equal(watch.see(FINE, 500, 0), undefined);
-  assert.equal(watch.see({ ...FINE, longestWait: 5000 }, 500, 0), undefined, 'nobody waits any more');
+  assert.equal(watch.see(FINE, 0), undefined);
+  assert.equal(watch.see({ ...FINE, longestWait: 5000 }, 0), undefined, 'nobody waits any more');
+  assert.match(watch.see({ ...FINE, lost: 4200 }, 0) ?? '', /^the checker process did not get to run for 4200 ms: /);
   assert.match(
-    watch.see({ ...FINE, lost: 4200 }, 500, 0) ?? '',
-    /^the checker process did not get to run for 4200 ms: /,
+    watch.see({ ...FINE, queued: 90, longestWait: 1500 }, 0) ?? '',
+    /^checks of silent servers wait up to 1500 ms .* no more than 500 .*checks\.concurrency.*LimitNOFILE/,
   );
-  assert.match(
-    watch.see({ ...FINE, queued: 90, longestWait: 1500 }, 500, 0) ?? '',
-    /^checks wait up to 1500 ms .*checks\.concurrency/,
-  );
-  assert.equal(watch.see({ ...FINE, lost: 4200, queued: 90, longestWait: 1500 }, 500, 59_999), undefined);
-  assert.ok(watch.see({ ...FINE, lost: 4200 }, 500, 60_000));
+  assert.equal(watch.see({ ...FINE, lost: 4200, queued: 90, longestWait: 1500 }, 59_999), undefined);
+  assert.ok(watch.see({ ...FINE, lost: 4200 }, 60_000));
 });
