@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // npm test [-- WORD...]           everything that must pass; with WORDs only test files whose path contains one of them
-// npm run test:full [-- AREA...]  the same tests with their large counts (LVSD_COUNTS=full)
+// npm run test:full [-- AREA...]  the same tests with their large counts (LVSD_COUNTS=full); area kernel: on both kernels
 //
 // Five tiers: lint and types; unit and property tests; simulated time; tests of the lab itself, which boot VMs; system
 // tests, which run inside a VM. The last two run two VMs at a time where the machine allows. The closing line sums all.
@@ -12,7 +12,7 @@ import { inLanes } from './lib/lanes.mjs';
 import { runLive } from './lib/run.mjs';
 import { Complaint, main, say, short, top } from './lib/say.mjs';
 import { setup } from './lib/setup.mjs';
-import { labGroups, testFiles } from './lib/test-files.mjs';
+import { areaWords, labGroups, testFiles } from './lib/test-files.mjs';
 import { inLab, lint, onHost } from './lib/tiers.mjs';
 
 /** @import { Lane } from './lib/lanes.mjs' */
@@ -77,7 +77,7 @@ await main(async (args) => {
   if (sim.length > 0) all.push(await onHost('simulated time', sim, { env }));
 
   const lab = full ? [] : testFiles('lab', words);
-  const groups = labGroups(testFiles('test/system', words));
+  const groups = labGroups(testFiles('test/system', full ? areaWords(words) : words), full);
   if (groups.length > 0) {
     await bundleForGuest(groups.flatMap(({ files }) => files));
     await prepareVms(groups, env);

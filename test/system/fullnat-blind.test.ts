@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// also: --kernel 6.12
 // Segments of a stranger who knows addresses and ports but no sequence number: whatever he sends, the connection
 // goes on, both ways.
 import assert from 'node:assert/strict';

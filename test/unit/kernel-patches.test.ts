@@ -2,9 +2,11 @@
 // The committed kernel series: every patch builds on its own without a warning and has the kernel's style, sparse and
 // W=1 report nothing new, and the DKMS package names exactly the modules that are built. Takes minutes the first time;
 // results are kept in the cache by the content of the source.
+// The series for 6.12 is made from the one for 6.1.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -22,11 +24,9 @@ function build(...args: string[]) {
 
 const count = (text: string) => text.split('\n').filter((line) => /^\d{4}-.*\.patch$/.test(line)).length;
 
-const kernels = readdirSync(patches).filter((name) => /^\d+\.\d+$/.test(name));
+const lines = ['6.1', '6.12'];
 
-test('there is a series for 6.1', () => assert.ok(kernels.includes('6.1'), kernels.join(' ')));
-
-for (const line of kernels) {
+for (const line of lines) {
   const number = count(readFileSync(join(patches, line, 'series'), 'utf8'));
 
   test(`each of the ${number} patches for ${line} builds on its own, without a warning`, () => {
@@ -40,12 +40,79 @@ for (const line of kernels) {
   });
 }
 
-test('the DKMS package has the modules of kernel-patches/build and the version of package.json', () => {
-  const script = `. "$1"; printf '%s\\n' "$PACKAGE_VERSION" "\${BUILT_MODULE_NAME[@]/%/.ko}"`;
-  const conf = join(patches, 'dkms/dkms.conf');
-  const { stdout, status } = spawnSync('bash', ['-c', script, 'bash', conf], { encoding: 'utf8' });
-  assert.equal(status, 0);
-  const [version, ...modules] = stdout.trim().split('\n');
-  assert.equal(version, JSON.parse(readFileSync(join(top, 'package.json'), 'utf8')).version);
-  assert.deepEqual(modules.sort(), readdirSync(join(build('--print-dir').stdout, 'updates')).sort());
+for (const line of lines) {
+  test(`the DKMS package has the modules of kernel-patches/build for ${line} and the version of package.json`, () => {
+    const script = `kernelver=$2; . "$1"; [[ $2 =~ $BUILD_EXCLUSIVE_KERNEL ]] || exit 9
+      printf '%s\\n' "$PACKAGE_VERSION" "\${BUILT_MODULE_NAME[@]/%/.ko}"`;
+    const conf = join(patches, 'dkms/dkms.conf');
+    const kernel = build('--kernel', line, '--print-kver').stdout;
+    const { stdout, status } = spawnSync('bash', ['-c', script, 'bash', conf, kernel], { encoding: 'utf8' });
+    assert.equal(status, 0, `DKMS does not build for ${kernel}`);
+    const [version, ...modules] = stdout.trim().split('\n');
+    assert.equal(version, JSON.parse(readFileSync(join(top, 'package.json'), 'utf8')).version);
+    const built = build('--kernel', line, '--print-dir').stdout;
+    assert.deepEqual(modules.sort(), readdirSync(join(built, 'updates')).sort());
+  });
+}
+
+/** Files of a line's series by path, each with its content after the last patch; only those that the kernel lacks. */
+function newFiles(line: string): Map<string, string> {
+  const tree = build('--kernel', line, '--print-src').stdout;
+  const series = readFileSync(join(patches, line, 'series'), 'utf8');
+  const paths = [...series.matchAll(/^# absent (.*)$/gm)].map((match) => match[1] ?? '');
+  return new Map(paths.map((path) => [path, readFileSync(join(tree, path), 'utf8')]));
+}
+
+test('the new files of both series are the same, byte for byte', () => {
+  const place = (path: string) => path.replace('selftests/net/netfilter', 'selftests/netfilter');
+  const [old, recent] = [newFiles('6.1'), newFiles('6.12')];
+  assert.ok(old.size > 10, `${old.size} new files`);
+  assert.deepEqual([...recent.keys()].map(place).sort(), [...old.keys()].sort());
+  for (const [path, text] of recent) assert.equal(text, old.get(place(path)), path);
+});
+
+test('only ip_vs_compat.h asks for the version of the kernel', () => {
+  for (const [path, text] of newFiles('6.1')) {
+    if (!path.endsWith('/ip_vs_compat.h')) assert.doesNotMatch(text, /LINUX_VERSION_CODE/, path);
+  }
+});
+
+test('the series for 6.12 is what kernel-patches/port makes from the one for 6.1', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'lvsd-port-'));
+  try {
+    const made = spawnSync(join(patches, 'port'), ['--no-build', '--into', dir], { encoding: 'utf8' });
+    assert.equal(made.status, 0, made.stderr);
+    const names = (folder: string) => readdirSync(folder).filter((name) => /^series$|\.patch$/.test(name));
+    assert.deepEqual(names(dir).sort(), names(join(patches, '6.12')).sort());
+    for (const name of names(dir)) {
+      const [wanted, there] = [join(dir, name), join(patches, '6.12', name)].map((path) => readFileSync(path, 'utf8'));
+      assert.equal(there, wanted, `${name}: run kernel-patches/port`);
+    }
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+});
+
+test('a conflict is solved by a resolution with its three versions, and written down without one', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'lvsd-resolve-'));
+  const write = (name: string, text: string) => {
+    writeFileSync(join(dir, name), text);
+    return join(dir, name);
+  };
+  const conflict = (label: string) => `<<<<<<< ${label}\nnew\n||||||| a\nold\n=======\nours\n  const resolve = (file: string, ...resolutions: string[]) => {
+    const args = ['-v', 'path=a.c', '-v', `open=$join(dir, 'new.txt')`, '-f', join(patches, 'lib/resolve.awk')];
+    const { status, stdout } = spawnSync('awk', [...args, ...resolutions, file], { encoding: 'utf8' });
+    return { status, stdout };
+  };
+  const file = write('a.c', `first\n$conflict('HEAD')last\n`);
+  assert.deepEqual(resolve(file), { status: 1, stdout: readFileSync(file, 'utf8') });
+  const unsolved = readFileSync(join(dir, 'new.txt'), 'utf8');
+  assert.match(unsolved, /^# why:\nfile: a\.c\n<<<<<<< this kernel\nnew\n[\s\S]*--- becomes\nours\n--- end\n/);
+  const answer = write('answer.txt', unsolved.replace('--- becomes\nours\n', '--- becomes\nours, new\n'));
+  assert.deepEqual(resolve(file, answer), { status: 0, stdout: 'first\nours, new\nlast\n' });
+  const other = write('other.txt', readFileSync(answer, 'utf8').replace('file: a.c', 'file: b.c'));
+  assert.equal(resolve(file, other).status, 1);
+  const changed = write('b.c', readFileSync(file, 'utf8').replace('old', 'older'));
+  assert.equal(resolve(changed, answer).status, 1);
+>>>>>>> 7e227f5 (kernel: one series for 6.1 and 6.12; tests on both)
 });

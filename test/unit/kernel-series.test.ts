@@ -67,6 +67,7 @@ function apply(line: string, version: string, from: string, out: string): Outcom
 const readAll = (folder: string) =>
   Object.fromEntries(
     readdirSync(folder)
+      .filter((name) => name !== 'resolutions')
       .sort()
       .map((name) => [name, readFileSync(join(folder, name), 'utf8')]),
   );

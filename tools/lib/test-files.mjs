@@ -28,12 +28,34 @@ export function testFiles(dir, words = []) {
 }
 
 /**
+ * Returns the words that an area of a full run stands for: `kernel` covers every test of the kernel modules.
+ * @param {string[]} words
+ */
+export const areaWords = (words) => (words.includes('kernel') ? [...words, 'system/fullnat', 'system/toa'] : words);
+
+/**
  * Returns the lab options of a system test, from its comment line `// lab: --stock --smp 1`; none without one.
  * @param {string} file
  */
 function labOptions(file) {
   const line = /^\/\/ lab:(.*)$/m.exec(readFileSync(join(top, file), 'utf8'));
   return (line?.[1] ?? '').trim().split(/\s+/).filter(Boolean);
+}
+
+/** Folders whose tests are about the kernel modules: full runs run them on every kernel line. */
+const KERNEL_FOLDERS = ['test/system/fullnat', 'test/system/kernel', 'test/system/toa'];
+
+/**
+ * Returns the option sets that a system test runs with: its own, and those of its comment line
+ * `// also: --kernel 6.12`. In a full run all tests of the kernel modules run on 6.12 too.
+ * @param {string} file
+ * @param {boolean} full
+ */
+function variants(file, full) {
+  const own = labOptions(file);
+  const line = /^\/\/ also:(.*)$/m.exec(readFileSync(join(top, file), 'utf8'));
+  const also = line?.[1]?.trim() ?? (full && KERNEL_FOLDERS.includes(dirname(file)) ? '--kernel 6.12' : '');
+  return also === '' ? [own] : [own, [...own, ...also.split(/\s+/)]];
 }
 
 /** Folders with fewer files than this share a VM with others; more are worth a boot of their own. */
@@ -43,12 +65,15 @@ const OWN_VM = 4;
  * Groups system tests by VM: one for each folder and set of lab options, small folders together. The largest come
  * first, so that two VMs at a time end at about the same moment.
  * @param {string[]} files
+ * @param {boolean} [full]
  * @returns {Group[]}
  */
-export function labGroups(files) {
+export function labGroups(files, full = false) {
   /** @type {Map<string, Group>} */
   const groups = new Map();
-  const wanted = files.map((file) => ({ file, options: labOptions(file), folder: dirname(file) }));
+  const wanted = files.flatMap((file) =>
+    variants(file, full).map((options) => ({ file, options, folder: dirname(file) })),
+  );
   const key = (/** @type {string[]} */ ...words) => words.join(' ');
   for (const { file, options, folder } of wanted) {
     const siblings = wanted.filter((other) => other.folder === folder && key(...other.options) === key(...options));

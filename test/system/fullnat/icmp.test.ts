@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// also: --kernel 6.12
 // ICMP errors through FULLNAT, both ways and from every hop: each end gets them as if about its own packet, and acts.
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';

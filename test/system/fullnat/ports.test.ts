@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// also: --kernel 6.12
 // The tuple space of FULLNAT: used to the last port, a RST beyond it, ports that real servers still hold in TIME_WAIT
 // used again, ports of the balancer's own sockets left alone.
 import assert from 'node:assert/strict';

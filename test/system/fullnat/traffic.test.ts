@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// also: --kernel 6.12
 // FULLNAT under traffic: every byte right in both directions, every client's address and port right at the real server,
 // nothing lost of TOA. One run at defaults, then ten rows of conditions (fullnat/rows.ts) that meet in pairs.
 import assert from 'node:assert/strict';

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The kernel's own IPVS selftest (tools/testing/selftests/netfilter/ipvs.sh, from the source that the modules are built
-// from): direct routing, NAT and tunnelling on the patched modules, by ipvsadm and by lvsadm.
+// also: --kernel 6.12
+// The kernel's own IPVS selftest (tools/testing/selftests/netfilter/ipvs.sh, from 6.1's source, which
+// needs no other file): direct routing, NAT and tunnelling on the patched modules, by ipvsadm and by lvsadm.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // lab: --stock
+// also: --kernel 6.12
 // FULLNAT asked of a stock kernel, which would take it for something else in silence: refused before anything is sent.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // lab: --stock
+// also: --kernel 6.12
 // The doctor on the distribution's modules: it works, and says what they lack.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // lab: --stock
+// also: --kernel 6.12
 // lvsd on Debian's own ip_vs: everything that kernel knows works, and what it lacks is said by its name.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// also: --kernel 6.12
 // The toa module on a real kernel: real connections whose segments carry the option, and what accept(), getpeername(),
 // nginx and the counters then say.
 import assert from 'node:assert/strict';
