@@ -33,7 +33,7 @@ for (const line of lines) {
     assert.match(build('--kernel', line, '--each').stderr, new RegExp(`${number} patches, each builds by itself`));
   });
 
-  test(`checkpatch --strict, sparse and W=1 report nothing for ${line}`, () => {
+  test(`checkpatch --strict, sparse and W=1 have nothing to say about ${line}`, () => {
     const said = build('--kernel', line, '--check').stderr;
     assert.match(said, new RegExp(`checkpatch --strict: ${number} patches, nothing to say`));
     assert.match(said, /sparse and W=1: no new warning/);
@@ -99,12 +99,13 @@ test('a conflict is solved by a resolution with its three versions, and written 
     writeFileSync(join(dir, name), text);
     return join(dir, name);
   };
-  const conflict = (label: string) => `<<<<<<< ${label}\nnew\n||||||| a\nold\n=======\nours\n  const resolve = (file: string, ...resolutions: string[]) => {
-    const args = ['-v', 'path=a.c', '-v', `open=$join(dir, 'new.txt')`, '-f', join(patches, 'lib/resolve.awk')];
+  const conflict = (label: string) => `<<<<<<< ${label}\nnew\n||||||| a\nold\n=======\nours\n>>>>>>> b\n`;
+  const resolve = (file: string, ...resolutions: string[]) => {
+    const args = ['-v', 'path=a.c', '-v', `open=${join(dir, 'new.txt')}`, '-f', join(patches, 'lib/resolve.awk')];
     const { status, stdout } = spawnSync('awk', [...args, ...resolutions, file], { encoding: 'utf8' });
     return { status, stdout };
   };
-  const file = write('a.c', `first\n$conflict('HEAD')last\n`);
+  const file = write('a.c', `first\n${conflict('HEAD')}last\n`);
   assert.deepEqual(resolve(file), { status: 1, stdout: readFileSync(file, 'utf8') });
   const unsolved = readFileSync(join(dir, 'new.txt'), 'utf8');
   assert.match(unsolved, /^# why:\nfile: a\.c\n<<<<<<< this kernel\nnew\n[\s\S]*--- becomes\nours\n--- end\n/);
@@ -114,5 +115,4 @@ test('a conflict is solved by a resolution with its three versions, and written 
   assert.equal(resolve(file, other).status, 1);
   const changed = write('b.c', readFileSync(file, 'utf8').replace('old', 'older'));
   assert.equal(resolve(changed, answer).status, 1);
->>>>>>> 7e227f5 (kernel: one series for 6.1 and 6.12; tests on both)
 });
