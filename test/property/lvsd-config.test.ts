@@ -125,11 +125,11 @@ function judge(text: string): void {
   assert.ok(performance.now() - started < SOON, 'soon');
 }
 
-test('a damaged file is a configuration or a list of problems', () => {
+test('a damaged file gives a configuration or a list of problems', () => {
   fc.assert(fc.property(mutants, judge), { numRuns: full ? numRuns : 2_000 });
 });
 
-test('bytes of any kind are a list of problems', () => {
+test('random bytes give a list of problems', () => {
   fc.assert(
     fc.property(fc.oneof(fc.uint8Array({ maxLength: 200 }), fc.string({ unit: 'binary', maxLength: 200 })), (bytes) => {
       writeFileSync(file, bytes);
@@ -139,7 +139,7 @@ test('bytes of any kind are a list of problems', () => {
   );
 });
 
-test('YAML is read as js-yaml reads it', () => {
+test('YAML is read as by js-yaml', () => {
   const schema = CORE_SCHEMA.withTags(mergeTag);
   let compared = 0;
   fc.assert(
@@ -160,7 +160,7 @@ test('YAML is read as js-yaml reads it', () => {
   assert.ok(compared > numRuns / 10, `${compared} compared`);
 });
 
-test('what ajv refuses is explained, and nothing else is', () => {
+test('what ajv rejects is explained, and nothing else', () => {
   const schema = jsonSchema();
   const leaves = fc.oneof(
     fc.constantFrom<unknown>(null, true, 0, -1, 1.5, 80, 70000, '', 'none', '2s', 'tcp', 'http', '10.0.0.1', [], {}),

@@ -98,7 +98,7 @@ const check = fc
   )
   .map(([method, status, wanted]): HttpCheck => ({ ...HTTP, method, status, body: wanted }));
 
-test('a response is the same response however its bytes are cut up', () => {
+test('a response is parsed the same however its bytes are split', () => {
   fc.assert(
     fc.property(check, spoiled, fc.array(fc.nat(), { maxLength: 8 }), (of, bytes, places) => {
       const whole = finding(of, [bytes]);
@@ -119,7 +119,7 @@ test('a response is the same response however its bytes are cut up', () => {
   );
 });
 
-test('a body in chunks is the body, and a text is found wherever it lies', () => {
+test('a chunked body is decoded, and a text is found at any place', () => {
   const pieces = fc.array(fc.string({ minLength: 1, maxLength: 20 }), { maxLength: 8 });
   fc.assert(
     fc.property(
@@ -140,7 +140,7 @@ test('a body in chunks is the body, and a text is found wherever it lies', () =>
   );
 });
 
-test('a target is up or down by its last results alone', () => {
+test('a target’s state depends on its last results only', () => {
   const thresholds = fc.record({ rise: fc.integer({ min: 1, max: 5 }), fall: fc.integer({ min: 1, max: 5 }) });
   fc.assert(
     fc.property(
@@ -167,7 +167,7 @@ test('a target is up or down by its last results alone', () => {
   );
 });
 
-test('a quorum between its two borders stays as it was', () => {
+test('a quorum between its two limits keeps its state', () => {
   const small = fc.integer({ min: 0, max: 12 });
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 10 }), small, small, fc.boolean(), (quorum, hysteresis, weight, before) => {
@@ -181,7 +181,7 @@ test('a quorum between its two borders stays as it was', () => {
   );
 });
 
-test('a heap gives items by time, whichever leave it', () => {
+test('a heap returns items by time, whichever are removed', () => {
   fc.assert(
     fc.property(fc.array(fc.tuple(fc.nat({ max: 50 }), fc.boolean())), (list) => {
       const heap = new Heap<HeapItem>();
@@ -205,7 +205,7 @@ test('a heap gives items by time, whichever leave it', () => {
   );
 });
 
-test('whatever happens, a schedule keeps its limit, probes nobody twice at once, and forgets nobody', () => {
+test('under random events a schedule keeps its limit, probes no target twice at once, and loses none', () => {
   const step = fc.tuple(fc.constantFrom('add', 'remove', 'finish', 'time', 'time'), fc.nat({ max: 700 }));
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 4 }), fc.array(step, { maxLength: 150 }), (limit, steps) => {

@@ -135,7 +135,7 @@ function outcome(read: () => unknown): unknown {
   }
 }
 
-test('read again or read anew: the same configuration, the same problems', () => {
+test('incremental and full reading give the same configuration and problems', () => {
   let parts = 0;
   fc.assert(
     fc.property(fc.array(fc.array(edit, { minLength: 1, maxLength: 2 }), { minLength: 1, maxLength: 6 }), (saves) => {
@@ -161,7 +161,7 @@ test('read again or read anew: the same configuration, the same problems', () =>
   assert.ok(parts > numRuns / 10, `a part was enough ${parts} times only`);
 });
 
-test('what a change does not concern stays the very object that it was', () => {
+test('an unaffected part stays the same object', () => {
   writeFileSync(file, FIRST);
   const rereader = new Rereader(file);
   const before = rereader.read();
@@ -176,7 +176,7 @@ test('what a change does not concern stays the very object that it was', () => {
   assert.deepEqual(now, loadConfig(file));
 });
 
-test('a change that concerns others is judged with all of them', () => {
+test('a change that affects other parts is validated with them', () => {
   for (const [what, by] of [
     ['address: 10.99.0.4', 'address: 10.99.0.1'],
     ['real_servers: [10.31.4.1:80, 10.31.4.3]', 'real_servers: [10.99.0.4]'],

@@ -50,7 +50,7 @@ function view(bytes: Uint8Array): MessageView {
   return new MessageView(buffer, 0, buffer.length);
 }
 
-test('what is written is read', () => {
+test('the reader returns what the writer wrote', () => {
   fc.assert(
     fc.property(values, (given) => {
       const writer = new MessageWriter().begin(20, 5).genericHeader(3, 1);
@@ -73,7 +73,7 @@ const damaged = fc
     return bytes.subarray(0, bytes.length - (cut < 20 ? 0 : cut - 20));
   });
 
-test('no bytes make the readers throw anything but a typed error', () => {
+test('random bytes make the readers throw typed errors only', () => {
   const readers = [
     (messages: MessageView) => decodeTable(table, genericMessage(messages).attributes),
     (messages: MessageView) => readAck(messages),
@@ -98,7 +98,7 @@ test('no bytes make the readers throw anything but a typed error', () => {
   );
 });
 
-test('no command line makes the grammar throw anything but its own', () => {
+test('random command lines make the grammar throw its own errors only', () => {
   const lookup = new Lookup();
   const written = optionsFor('add-service').flatMap(({ long, short }) => [
     `--${long}`,

@@ -213,7 +213,7 @@ function busiest(starts: readonly number[], window: number): number {
 /** A third each of 1, 2 and 5 seconds. */
 const RATE = (TARGETS * (1 + 1 / 2 + 1 / 5)) / 3 / 1000;
 
-test('probes are spread evenly, and as many as there are to be', () => {
+test('probes are spread evenly, in the expected number', () => {
   const fleet = new Fleet({ seed: 1, concurrency: 500, stalls: undefined, reloads: undefined, slowest: 50 });
   fleet.run();
   assert.ok(Math.abs(fleet.probes / (RATE * LENGTH) - 1) < 0.05, `${fleet.probes} of ${RATE * LENGTH}`);
@@ -222,7 +222,7 @@ test('probes are spread evenly, and as many as there are to be', () => {
   assert.ok(fleet.downs > 50 && fleet.longestWait < 10);
 });
 
-test('a process that is stopped again and again sees no failure that is none, and makes no burst afterwards', () => {
+test('a process that is stopped repeatedly reports no false failure and makes no burst', () => {
   const fleet = new Fleet({
     seed: 2,
     concurrency: 500,
@@ -236,14 +236,14 @@ test('a process that is stopped again and again sees no failure that is none, an
   assert.ok(fleet.downs > 10);
 });
 
-test('reloads under way neither bunch nor double probes', () => {
+test('reloads neither bunch nor duplicate probes', () => {
   const fleet = new Fleet({ seed: 3, concurrency: 500, stalls: undefined, reloads: 2 * SECOND, slowest: 300 });
   fleet.run();
   assert.ok(busiest(fleet.starts, 100) < 110, `${busiest(fleet.starts, 100)}`);
   assert.ok(fleet.downs > 10);
 });
 
-test('under a limit that is too low everyone has its turn, and the limit holds', () => {
+test('under too low a limit every target is probed in turn, and the limit holds', () => {
   const fleet = new Fleet({ seed: 4, concurrency: 40, stalls: undefined, reloads: 30 * SECOND, slowest: 300 });
   fleet.run();
   assert.equal(fleet.mostRunning, 40);

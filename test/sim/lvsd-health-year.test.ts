@@ -179,7 +179,7 @@ test('a year of 1,000 targets', () => {
   );
 });
 
-test('single lost probes alone turn nothing where fall is more than one', () => {
+test('single lost probes change no state if fall is more than one', () => {
   const random = seeded(SEED + 1);
   const end = 30 * DAY;
   for (let i = 0; i < 100; i++) {
@@ -199,7 +199,7 @@ test('single lost probes alone turn nothing where fall is more than one', () => 
   }
 });
 
-test('counting the probes of quiet hours changes nothing', () => {
+test('skipping the probes of quiet hours changes no result', () => {
   for (let i = 0; i < 40; i++) {
     const make = (skip: boolean): History => {
       const random = seeded(SEED + 2 + i);

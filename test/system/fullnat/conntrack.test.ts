@@ -102,7 +102,7 @@ test('an entry’s reply goes from the real server to the local address', async 
   socket.destroy();
 });
 
-test('a download and an upload, and nothing is invalid', async () => {
+test('a download and an upload without an invalid packet', async () => {
   const format = '%{http_code} %{size_download} %{local_ip}:%{local_port}';
   const curl = (...args: string[]) =>
     rig.client.run(['curl', '-s', '-m', '30', '-o', '/dev/null', '-w', format, ...args]).stdout.split(' ');
@@ -115,7 +115,7 @@ test('a download and an upload, and nothing is invalid', async () => {
   assert.equal(invalid(), 0);
 });
 
-test('a client uses its port again, while both conntrack and IPVS remember it', async () => {
+test('a client reuses its port while conntrack and IPVS know it', async () => {
   for (let i = 0; i < 3; i++) {
     const { me, said, ms } = await whoAmI(45_678);
     assert.equal(said, me);
@@ -123,7 +123,7 @@ test('a client uses its port again, while both conntrack and IPVS remember it', 
   }
 });
 
-test('a pool of one port serves one connection after the other, each known by conntrack', async () => {
+test('a pool of one port serves one connection after the other, each tracked by conntrack', async () => {
   const counts = await rig.counted(async () => {
     for (let i = 0; i < 10; i++) {
       const { me, said } = await whoAmI();
@@ -136,7 +136,7 @@ test('a pool of one port serves one connection after the other, each known by co
   assert.equal(invalid(), 0);
 });
 
-test('what conntrack remembered goes with the connection, and its port is free again', async () => {
+test('the conntrack entry ends with the connection, and its port is free again', async () => {
   setVs(rig.balancer, { timeout_timewait: 1 });
   const { me } = await whoAmI();
   await eventually(
@@ -152,9 +152,9 @@ test('what conntrack remembered goes with the connection, and its port is free a
   assert.equal(counts.fullnat_port_conflict, undefined);
 });
 
-test('segments that the balancer makes up pass such a firewall', bothAreTold);
+test('segments made by the balancer pass such a firewall', bothAreTold);
 
-test('conntrack 0 beside such a firewall: needs notrack rules for clients and real servers, and these are enough', async () => {
+test('conntrack 0 beside such a firewall: notrack rules for clients and real servers are needed and sufficient', async () => {
   setVs(rig.balancer, { conntrack: 0 });
   // To conntrack the real server's SYN-ACK answers nothing that it has seen.
   await assert.rejects(dial(rig.client, rig.vip, port, { timeout: 1500 }), { code: 'ETIMEDOUT' });

@@ -81,7 +81,7 @@ test('an open connection that times out is reset at both ends, and both accept i
   assert.equal(entry(client), undefined);
 });
 
-test('the reset is right, too, when the real server’s last segment was a keepalive probe, one number behind', async () => {
+test('the reset is valid after a keepalive probe of the real server, one number behind', async () => {
   setVs(rig.balancer, { timeout_established: 4 });
   const wire = new Capture(rig.rs1, 'eth0');
   const { socket } = await dial(rig.client, rig.vip, port);
@@ -108,7 +108,7 @@ test('the reset is right, too, when the real server’s last segment was a keepa
   assert.equal(error, 'ECONNRESET');
 });
 
-test('conn_expire_tcp_rst 0: nobody is told', async () => {
+test('conn_expire_tcp_rst 0: no reset', async () => {
   setVs(rig.balancer, { timeout_established: 2, conn_expire_tcp_rst: 0 });
   const one = flow();
   await one.handshake();
@@ -140,7 +140,7 @@ test('timeout_established 0 follows IPVS_CMD_SET_CONFIG, at once', async () => {
   one.send(RST | ACK);
 });
 
-test('each state has its time-out', async () => {
+test('each state has its own time-out', async () => {
   setVs(rig.balancer, { timeout_synrecv: 41, timeout_finwait: 43, timeout_timewait: 44, timeout_close: 45 });
   setVs(rig.balancer, { timeout_established: 42 });
   const near = (client: string, state: string, seconds: number) =>
@@ -199,7 +199,7 @@ async function again(one: RawFlow, distance: number): Promise<void> {
 }
 
 for (const distance of [-1_000_000, 2_000_000_000]) {
-  test(`a client uses its port again: after a close from both sides, numbers ${distance} away`, async () => {
+  test(`a client reuses its port after a close from both sides, numbers ${distance} away`, async () => {
     const one = flow();
     await one.handshake();
     await echo(one, 'first');
@@ -211,7 +211,7 @@ for (const distance of [-1_000_000, 2_000_000_000]) {
     await again(one, distance);
   });
 
-  test(`a client uses its port again: half closed by the real server, numbers ${distance} away`, async () => {
+  test(`a client reuses its port, half closed by the real server, numbers ${distance} away`, async () => {
     const one = flow();
     await one.handshake();
     raw.capture.clear();
@@ -222,7 +222,7 @@ for (const distance of [-1_000_000, 2_000_000_000]) {
     await again(one, distance);
   });
 
-  test(`a client uses its port again: after a reset, numbers ${distance} away`, async () => {
+  test(`a client reuses its port after a reset, numbers ${distance} away`, async () => {
     const one = flow();
     await one.handshake();
     one.send(RST | ACK);
@@ -230,7 +230,7 @@ for (const distance of [-1_000_000, 2_000_000_000]) {
     await again(one, distance);
   });
 
-  test(`a client uses its port again: it was lost without a word, numbers ${distance} away`, async () => {
+  test(`a client reuses its port after it vanished, numbers ${distance} away`, async () => {
     const one = flow();
     await one.handshake();
     await echo(one, 'first');

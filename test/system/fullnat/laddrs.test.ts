@@ -57,7 +57,7 @@ const state = async () =>
     ]),
   );
 
-test('a draining address is listed and counted and serves its connections, but gets no new ones; added, it comes back', async () => {
+test('a draining address is listed and counted and keeps its connections, but gets no new ones; adding ends the drain', async () => {
   const [a = '', b = ''] = rig.laddrs;
   const first = await connect(6);
   assert.deepEqual(await state(), { [a]: '3', [b]: '3' });
@@ -91,7 +91,7 @@ test('a deleted address keeps its connections; when all drain, new clients are r
   for (const socket of sockets) await echo(socket);
 });
 
-test('a service that is deleted and made again finds its connections where they were', async () => {
+test('connections survive the deletion and new creation of their service', async () => {
   const sockets = await connect(4);
   await rig.ipvs.deleteService(rig.key);
   await rig.ipvs.addService(rig.key);
@@ -101,7 +101,7 @@ test('a service that is deleted and made again finds its connections where they 
   for (const socket of await connect(4)) await echo(socket);
 });
 
-test('the balancer’s namespace is deleted with connections open: nothing is left, nothing complains', async () => {
+test('the balancer’s namespace is deleted with open connections: no leak, no kernel message', async () => {
   await connect(50);
   assert.equal(rig.connections().length, 50);
   const log = kernelLog().length;

@@ -129,7 +129,7 @@ test('two local addresses of 100 ports: 200 connections for each real server, th
   }
 });
 
-test('fullnat_exhaust_drop: silence instead of the RST', async () => {
+test('fullnat_exhaust_drop: no RST', async () => {
   range(30_000, 30_000);
   setVs(rig.balancer, { fullnat_exhaust_drop: 1 });
   const counts = await rig.counted(async () => {
@@ -140,7 +140,7 @@ test('fullnat_exhaust_drop: silence instead of the RST', async () => {
   assert.equal(counts.fullnat_conn_refused, undefined);
 });
 
-test('without a local address at all the client is refused', async () => {
+test('without a local address the client gets a RST', async () => {
   for (const laddr of rig.laddrs) await rig.ipvs.deleteLocalAddress(rig.key, ip4(laddr));
   try {
     const counts = await rig.counted(async () => assert.equal((await refused()).code, 'ECONNREFUSED'));
@@ -150,7 +150,7 @@ test('without a local address at all the client is refused', async () => {
   }
 });
 
-test('a local address that this host does not have at the moment is skipped and counted', async () => {
+test('a local address that the host lacks is skipped and counted', async () => {
   const [first = '', second = ''] = rig.laddrs;
   rig.balancer.ip(`addr del ${first}/32 dev in0`);
   try {
@@ -173,7 +173,7 @@ test('a local address that this host does not have at the moment is skipped and 
   }
 });
 
-test('tuples of the balancer’s own sockets are left alone, and these go on working', async () => {
+test('tuples of the balancer’s own sockets are not used, and the sockets work', async () => {
   range(31_000, 31_002);
   const [laddr = '', other = ''] = rig.laddrs;
   await rig.ipvs.deleteLocalAddress(rig.key, ip4(other));
@@ -236,7 +236,7 @@ for (const stamps of [1, 0]) {
   });
 }
 
-test('connections that are open are not taken over, those that are closing are, the oldest first', async () => {
+test('open connections keep their port; closing ones are replaced, the oldest first', async () => {
   range(33_000, 33_001);
   setVs(rig.balancer, { timeout_close: 60, timeout_timewait: 60 });
   try {

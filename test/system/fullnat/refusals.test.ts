@@ -107,7 +107,7 @@ const cannot: { name: string; service: ServiceConfig; dest?: ReturnType<typeof d
 ];
 
 for (const { name, service, dest = destConfig(real, 80), says } of cannot) {
-  test(`a FULLNAT real server is refused: ${name}`, async () => {
+  test(`a FULLNAT real server is rejected: ${name}`, async () => {
     await ipvs.addService(service);
     await refused(ipvs.addDestination(service, dest), 'EINVAL', says);
     assert.deepEqual(await ipvs.destinations(service), []);
@@ -138,7 +138,7 @@ for (const [name, flags, says] of [
   ['a flag that nobody knows', 0x40, /flag of the service is not known/],
   ['another one', 0x10000, /flag of the service is not known/],
 ] as const) {
-  test(`service flags that do not exist are refused: ${name}`, async () => {
+  test(`unknown service flags are rejected: ${name}`, async () => {
     const attempt = (command: number) =>
       raw.request('IPVS', command, (writer) => {
         const nest = writer.beginNest(1);
@@ -182,7 +182,7 @@ function laddrRequest(write: (writer: MessageWriter) => void, nested = true) {
   };
 }
 
-test('local addresses: what exists, what does not, and what is none', async () => {
+test('local addresses: existing, missing and invalid ones', async () => {
   const udp = serviceConfig(vip, 53, { protocol: IPPROTO_UDP });
   await refused(ipvs.addLocalAddress(tcp, ip4(laddr)), 'ESRCH', /Service not found/);
   await assert.rejects(ipvs.localAddresses(tcp), { errnoName: 'ESRCH' });
@@ -384,7 +384,7 @@ const ranges: Record<string, { good: number[]; bad: number[] }> = {
   timeout_timewait: { good: [1, 120], bad: [0] },
 };
 
-test('sysctls take what they document, refuse the rest, and belong to one namespace', () => {
+test('sysctls accept their documented values only, and belong to one namespace', () => {
   for (const [name, { good, bad }] of Object.entries(ranges)) {
     const [was, there] = [getVs(where, name), getVs(other, name)];
     assert.equal(was, there, name);

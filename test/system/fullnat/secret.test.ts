@@ -63,7 +63,7 @@ function distance(first: { seq: number; at: number }, next: { seq: number; at: n
   return Math.min(off, 2 ** 32 - off);
 }
 
-test('sequence numbers towards the real server grow across a reload of the modules with the same secret', async () => {
+test('sequence numbers to the real server grow across a reload of the modules with the same secret', async () => {
   setSecret('000102030405060708090a0b0c0d0e0f\n');
   const first = await initialNumber();
   await reload();
@@ -83,7 +83,7 @@ test('sequence numbers towards the real server grow across a reload of the modul
   );
 });
 
-test('the kernel takes 16 bytes and nothing else, and never shows them', async () => {
+test('a secret has 16 bytes, and setting it prints nothing', async () => {
   await assert.rejects(rig.ipvs.setSecret(new Uint8Array(15)), UsageError);
   await rig.ipvs.setSecret(new Uint8Array(16));
   const { stdout, stderr } = setSecret('0123456789abcdef');

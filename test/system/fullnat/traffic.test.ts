@@ -70,7 +70,7 @@ after(() => {
   writeFileSync(join(out, 'results', 'traffic.json'), JSON.stringify(figures));
 });
 
-test('the rows have every pair of values', () => {
+test('the rows cover every pair of values', () => {
   assert.deepEqual(missingPairs(), []);
 });
 
@@ -80,7 +80,7 @@ for (const [index, row] of rows.entries()) {
   test(`row ${index + 1}: ${describeRow(row)}: ${describe(inRows)}`, () => play(row, inRows));
 }
 
-test('with tx offload off every IP and TCP checksum on both legs is good to tshark', () => {
+test('with tx offload off tshark finds every IP and TCP checksum on both sides correct', () => {
   const verdicts = [...captures.judge()];
   const legs = 2 * rows.filter(({ offload }) => offload === 'off').length;
   assert.equal(verdicts.length, legs);

@@ -69,7 +69,7 @@ describe('ipvsadm', () => {
     assert.equal(rules().length, before.length - 2);
   });
 
-  test('its errors are the ones it has always had', () => {
+  test('its errors are unchanged', () => {
     ipvsadm('-A -t 10.99.0.10:80 -s rr');
     const twice = lvs.balancer.run(['ipvsadm', '-A', '-t', '10.99.0.10:80', '-s', 'rr'], { accept: 'any' });
     assert.notEqual(twice.status, 0);
@@ -140,7 +140,7 @@ ${servers.map((address) => `  real_server ${address} 80 {\n    weight 2\n    TCP
     assert.equal(fetch(), 'rs1\n');
   });
 
-  test('takes the server in when it answers, and out when it stops', async () => {
+  test('adds the server when it answers, and removes it when it stops', async () => {
     const second = startNginx(lvs.rs2);
     await settles([service, row(lvs.rs1Address), row(lvs.rs2Address)]);
     assert.deepEqual([fetch(), fetch()].sort(), ['rs1\n', 'rs2\n']);
@@ -148,14 +148,14 @@ ${servers.map((address) => `  real_server ${address} 80 {\n    weight 2\n    TCP
     await settles([service, row(lvs.rs1Address)]);
   });
 
-  test('follows its file at SIGHUP', async () => {
+  test('reloads its file on SIGHUP', async () => {
     writeFileSync(`${dir}/keepalived.conf`, config([lvs.rs1Address]).replace('wrr', 'sh'));
     daemon.child.kill('SIGHUP');
     await settles(['-A -t 10.99.0.10:80 -s sh', row(lvs.rs1Address)]);
     assert.equal(fetch(), 'rs1\n');
   });
 
-  test('leaves an empty table', async () => {
+  test('leaves the table empty', async () => {
     await daemon.stop();
     assert.deepEqual(rules(), []);
   });

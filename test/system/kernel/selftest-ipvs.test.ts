@@ -31,6 +31,6 @@ function selftest(): void {
   assert.match(said, /PASS/);
 }
 
-test("ipvs.sh passes, by Debian's ipvsadm and by lvsadm in its place", async () => {
+test("ipvs.sh passes with Debian's ipvsadm and with lvsadm in its place", async () => {
   await byBoth(selftest);
 });

@@ -54,7 +54,7 @@ test("nginx answers with its namespace's name and logs the peer's address and po
   );
 });
 
-test('programs run at the same time, and a failing one carries its status and words', async () => {
+test('programs run concurrently, and a failing one reports its status and output', async () => {
   // Each waits for the other: run one after the other, they would wait until their time-out.
   const meet = (mine: string, other: string) => `touch /run/${mine}; until [ -e /run/${other} ]; do sleep 0.1; done`;
   await Promise.all([lvs.client.exec(meet('a', 'b')), lvs.rs1.exec(meet('b', 'a'))]);
@@ -68,7 +68,7 @@ test('programs run at the same time, and a failing one carries its status and wo
   assert.equal(lvs.client.run('exit 4', { accept: [4] }).status, 4);
 });
 
-test('a program that never ends is ended by its time-out, and a spawned one by stop()', async () => {
+test('a time-out ends a program, and stop() a spawned one', async () => {
   assert.equal(lvs.client.run(['sleep', '100'], { timeout: 300, accept: 'any' }).status, 124);
   const running = lvs.client.spawn('echo here; exec sleep 100');
   await until('its output', () => running.stdout() === 'here\n');

@@ -56,7 +56,7 @@ after(() => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-test('restore --atomic makes the table; again it finds nothing to do; save --full says the same', () => {
+test('restore --atomic makes the table, a second one changes nothing, save --full returns the rules', () => {
   const rules = file('rules', RULES);
   assert.equal(done(`restore --atomic ${rules}`), '');
   assert.deepEqual(run(`diff ${rules}`), { status: 0, stdout: '', stderr: '' });
@@ -67,7 +67,7 @@ test('restore --atomic makes the table; again it finds nothing to do; save --ful
   assert.equal(done('save --full'), saved);
 });
 
-test('every listing is JSON, and says what the text says', () => {
+test('listings as JSON have the content of the text', () => {
   const { services } = JSON.parse(done('-L --json'));
   assert.equal(services.length, 6);
   const [fullnat] = services.filter((one: { port?: number }) => one.port === 80);
@@ -109,7 +109,7 @@ test('filters', () => {
   assert.equal(done('-G --where laddr=10.1.0.2').trimEnd().split('\n').length, 3);
 });
 
-test('--watch lists until nobody reads', async () => {
+test('--watch lists until its reader closes', async () => {
   const child = spawn('lvsadm', ['-L', '--json', '--watch=0.1'], { stdio: ['ignore', 'pipe', 'inherit'] });
   let text = '';
   for await (const chunk of child.stdout) {
@@ -123,7 +123,7 @@ test('--watch lists until nobody reads', async () => {
   assert.equal(status, 0);
 });
 
-test('diff names what differs and changes nothing', () => {
+test('diff reports differences and changes nothing', () => {
   const was = done('save --full');
   const text = RULES.replace('-w 100', '-w 99').replace(/^-A -f 8.*\n/m, '-A -f 9 -s rr\n');
   const wanted = file('wanted', `${text}--set 901 0 0\n`);
@@ -139,7 +139,7 @@ test('diff names what differs and changes nothing', () => {
   assert.equal(done('save --full'), was);
 });
 
-test('a wrong line among 10,000: nothing is changed, and it is named', () => {
+test('one invalid line among 10,000 is named, and nothing is changed', () => {
   const was = done('save --full');
   const lines = Array.from({ length: 10_000 }, (_, i) => `-A -f ${i + 100} -s rr`);
   lines[7_000] = '-A -f 7100 -s rr -r 10.0.0.1';
@@ -151,7 +151,7 @@ test('a wrong line among 10,000: nothing is changed, and it is named', () => {
   assert.equal(done('save --full'), was);
 });
 
-test('a line that the kernel refuses: what was done before it is undone', () => {
+test('a line that the kernel rejects: earlier ones are rolled back', () => {
   done('--start-daemon master --mcast-interface lo --syncid 5');
   const was = done('save --full');
   const rules = file(
@@ -170,7 +170,7 @@ test('a line that the kernel refuses: what was done before it is undone', () => 
   assert.equal(done('save --full'), was);
 });
 
-test('timeouts and daemons come back', () => {
+test('timeouts and daemons are restored', () => {
   const saved = done('save --full');
   done('--set 100 20 30');
   done('--stop-daemon master');
@@ -180,7 +180,7 @@ test('timeouts and daemons come back', () => {
   assert.equal(done('save --full'), saved);
 });
 
-test('a service that stays is not touched: its counters and its place stay', () => {
+test('an unchanged service keeps its counters and its place', () => {
   done('-C');
   done('restore --atomic -', RULES);
   const order = done('-Ln --nosort');

@@ -129,7 +129,7 @@ test('ipvsadm-save and ipvsadm-restore', async () => {
   assert.deepEqual(ours, original);
 });
 
-test('lvsadm-save and lvsadm-restore do the same', async () => {
+test('lvsadm-save and lvsadm-restore equal ipvsadm’s', async () => {
   const save = LVSADM.replace('.cjs', '-save.cjs');
   const restore = LVSADM.replace('.cjs', '-restore.cjs');
   await reset(ipvs);
@@ -186,7 +186,7 @@ virtual_server fwmark 9 {
 }
 `;
 
-test('what keepalived made', async () => {
+test('a table made by keepalived', async () => {
   await ipvs.flush();
   writeFileSync(join(dir, 'keepalived.conf'), KEEPALIVED);
   const words = ['-n', '-l', '-C', '-f', join(dir, 'keepalived.conf'), '-p', join(dir, 'pid'), '-c', join(dir, 'cpid')];

@@ -134,7 +134,7 @@ for (const words of LISTINGS)
     assert.ok(ours === theirs, `${words} differs: ${firstDifference(theirs, ours)}`);
   });
 
-test('the counters have been up to something', () => {
+test('the counters count every datagram', () => {
   const total = run('ipvsadm', '-Ln --stats --exact')
     .split('\n')
     .filter((line) => line.startsWith('UDP'));
@@ -152,7 +152,7 @@ test('--rate', async () => {
   assert.ok(ours === theirs, firstDifference(theirs, ours));
 });
 
-test('-c: every connection, but for the seconds that it has left', async () => {
+test('-c: every connection, apart from its remaining seconds', async () => {
   const seconds = (text: string) => text.replace(/^(\S+ )\d\d:\d\d /gm, '$1--:-- ');
   for (const words of ['-Lnc', '-Lnc --persistent-conn', '-Lnc --nosort']) {
     const { theirs, ours } = await still(words, seconds);

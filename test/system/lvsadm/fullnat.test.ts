@@ -37,7 +37,7 @@ before(() => {
 });
 after(() => done('-C'));
 
-test('rules in, the same rules out', () => {
+test('save returns the restored rules', () => {
   assert.equal(done('-R', RULES), '');
   assert.equal(done('-Sn'), RULES);
   done('-C');
@@ -45,7 +45,7 @@ test('rules in, the same rules out', () => {
   assert.equal(done('-Sn'), RULES);
 });
 
-test('FullNat in the listing; for the rest ipvsadm prints the same', () => {
+test('the listing shows FullNat and is otherwise ipvsadm’s', () => {
   const ours = done('-Ln');
   assert.match(ours, /^ {2}-> 10\.0\.0\.2:8080 {16}FullNat 100 {4}0 {10}0 {9}$/m);
   const original = run('ipvsadm', '-Ln').stdout;
@@ -63,7 +63,7 @@ test('-G', () => {
   assert.deepEqual(run('lvsadm', '-G -t 192.0.2.1:81'), { status: 1, stdout: '', stderr: 'No such service\n' });
 });
 
-test('local addresses come and go', () => {
+test('local addresses are added and deleted', () => {
   done('-P -t 192.0.2.1:80 -z 10.1.0.3');
   const refused = (words: string, stderr: string) =>
     assert.deepEqual(run('lvsadm', words), { status: 255, stdout: '', stderr: `${stderr}\n` });
@@ -73,7 +73,7 @@ test('local addresses come and go', () => {
   refused('-Q -t 192.0.2.1:80 -z 10.1.0.3', 'No such Local address');
 });
 
-test('one that drains stays listed until it is deleted, is not saved, and can be taken back', () => {
+test('a draining one is listed until deleted, is not saved, and can be added again', () => {
   const third = '-P -t 192.0.2.1:80 -z 10.1.0.4\n';
   done('-P -t 192.0.2.1:80 -z 10.1.0.4');
   done('-Q -t 192.0.2.1:80 -z 10.1.0.4 --drain');
@@ -86,13 +86,13 @@ test('one that drains stays listed until it is deleted, is not saved, and can be
   assert.doesNotMatch(done('-G'), /10\.1\.0\.4/);
 });
 
-test('what FULLNAT cannot do is refused in the kernel’s words', () => {
+test('what FULLNAT does not support is rejected with the kernel’s extended ACK', () => {
   const { status, stderr } = run('lvsadm', '-a -u 192.0.2.1:53 -r 10.0.0.5:53 -b');
   assert.equal(status, 255);
   assert.match(stderr, /^Invalid operation\. .*: \S.*\n$/);
 });
 
-test('the client reads what it wrote', async () => {
+test('the client reads back what it wrote', async () => {
   const ipvs = new Ipvs();
   const { features, generation, buildId } = await ipvs.info();
   for (const feature of ['FULLNAT', 'TOA', 'LADDR_DRAIN'] as const) assert.ok(features.has(feature), feature);

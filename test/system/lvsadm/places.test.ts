@@ -46,7 +46,7 @@ after(() => {
   done('ip', 'netns', 'del', NETNS);
 });
 
-test('--netns NAME and --netns PATH: everything happens there, and nothing here', () => {
+test('--netns NAME and --netns PATH change that namespace only', () => {
   const rules = '-A -t 192.0.2.1:80 -s rr\n-a -t 192.0.2.1:80 -r 10.0.0.1:80 -m -w 3\n';
   for (const place of [NETNS, `/run/netns/${NETNS}`]) {
     const there = (line: string) => done('lvsadm', '--netns', place, ...split(line));
@@ -62,7 +62,7 @@ test('--netns NAME and --netns PATH: everything happens there, and nothing here'
   }
 });
 
-test('a namespace that is not there is one line', () => {
+test('a missing namespace is a one-line error', () => {
   assert.deepEqual(run('lvsadm', '--netns', 'nosuch', '-Ln'), {
     status: 1,
     stdout: '',
@@ -91,7 +91,7 @@ test('CAP_NET_ADMIN is enough, for ipvsadm as for lvsadm', () => {
   }
 });
 
-test('without it lvsadm says and does what ipvsadm says and does', () => {
+test('without it lvsadm fails as ipvsadm does', () => {
   for (const line of ['-Ln', '-A -t 192.0.2.1:80', '-C', '-Sn', '-L --timeout']) {
     const { status, stdout, stderr } = run(...nobody(''), program, ...split(line));
     const theirs = run(...nobody(''), 'ipvsadm', ...split(line));

@@ -89,7 +89,7 @@ test(`lvsadm answers ${asked.length} lines as ipvsadm does`, async () => {
   assert.equal(wrong.length, 0, `${wrong.length} lines differ\n${wrong.slice(0, SHOWN).join('\n')}`);
 });
 
-test(`${PROCESSES} of them as processes of both`, async () => {
+test(`${PROCESSES} lines as processes of both programs`, async () => {
   const dir = mkdtempSync('/tmp/lvsadm-');
   const ours = join(dir, 'ipvsadm');
   symlinkSync(fileURLToPath(new URL('../../../dist/bin/lvsadm.cjs', import.meta.url)), ours);

@@ -37,14 +37,14 @@ for (const [words, complaint] of [
     assert.equal(run('ipvsadm', '-Sn').stdout, '-A -t 192.0.2.1:80 -s rr\n');
   });
 
-test('a restore ends at the first rule that the kernel lacks', () => {
+test('a restore ends at the first rule that the kernel does not support', () => {
   const rules =
     '-a -t 192.0.2.1:80 -r 10.0.0.3 -m\n-a -t 192.0.2.1:80 -r 10.0.0.4 -b\n-a -t 192.0.2.1:80 -r 10.0.0.5 -m\n';
   assert.deepEqual(run('lvsadm', '-R', rules), { status: 5, stdout: '', stderr: LACKS });
   assert.equal(run('ipvsadm', '-Sn').stdout, '-A -t 192.0.2.1:80 -s rr\n-a -t 192.0.2.1:80 -r 10.0.0.3:80 -m -w 1\n');
 });
 
-test('the client: a typed error, and nothing of ours sent', async () => {
+test('the client throws a typed error and sends no attribute of ours', async () => {
   const ipvs = new Ipvs();
   const lacks = (error: unknown) => error instanceof KernelLacksError && error.code === 'ERR_LVSD_KERNEL_LACKS';
   const server = { family: 2, address: new Uint8Array([10, 0, 0, 9]), port: 80, weight: 1 } as const;

@@ -111,7 +111,7 @@ for (const line of COMMANDS)
     assert.deepEqual(ours.map(tree), original.map(tree));
   });
 
-test('ours marks its nests', () => {
+test('our nested attributes carry NLA_F_NESTED', () => {
   const [request] = sentBy('lvsadm', '-A -t 192.0.2.1:80');
   assert.ok(request);
   assert.equal(request.payload.readUInt16LE(GENERIC_HEADER + 2), NLA_F_NESTED | 1);

@@ -10,7 +10,7 @@ import { unloadIpVs } from '../fullnat/rig.ts';
 
 const run = (program: string, ...words: string[]) => spawnSync(program, words, { encoding: 'utf8' });
 
-test('ip_vs not loaded: a problem, and asking did not load it', () => {
+test('ip_vs not loaded: a problem, and doctor does not load it', () => {
   run('ipvsadm', '-C');
   unloadIpVs();
   assert.equal(existsSync('/sys/module/ip_vs'), false);
@@ -20,7 +20,7 @@ test('ip_vs not loaded: a problem, and asking did not load it', () => {
   assert.equal(existsSync('/sys/module/ip_vs'), false);
 });
 
-test('loaded: no problem, and a note that FULLNAT is lacking', () => {
+test('loaded: no problem, and a note that FULLNAT is missing', () => {
   run('modprobe', 'ip_vs');
   const { status, stdout } = run('lvsd', 'doctor');
   assert.equal(status, 0, stdout);

@@ -29,7 +29,7 @@ async function doctor(): Promise<{ status: number; checks: Check[] }> {
   return { status: Number(stdout.slice(at)), checks: (JSON.parse(stdout.slice(0, at)) as { checks: Check[] }).checks };
 }
 
-test('a service as it should be: no problem, and what is loaded is what is installed', async () => {
+test('a correct service: no problem, and the loaded module is the installed one', async () => {
   const { status, checks } = await doctor();
   assert.deepEqual(
     checks.map(({ check, verdict }) => `${check} ${verdict}`),
@@ -40,7 +40,7 @@ test('a service as it should be: no problem, and what is loaded is what is insta
   assert.ok(checks[1]?.text.includes(buildId ?? 'none'), checks[1]?.text);
 });
 
-test('a local address that the host has not, then none at all', async () => {
+test('a local address that the host lacks, then none at all', async () => {
   await rig.ipvs.addLocalAddress(rig.key, ip4('10.31.3.99'));
   const foreign = await doctor();
   assert.equal(foreign.status, 1);
@@ -54,7 +54,7 @@ test('a local address that the host has not, then none at all', async () => {
   for (const each of rig.laddrs) await rig.ipvs.addLocalAddress(rig.key, ip4(each));
 });
 
-test('conntrack that tracks: rules that nft takes', async () => {
+test('conntrack enabled: prints rules that nft accepts', async () => {
   rig.balancer.run(['nft', '-f', '-'], {
     input: 'table ip t { chain c { type filter hook input priority 0; ct state new counter; }; }',
   });
@@ -70,7 +70,7 @@ test('conntrack that tracks: rules that nft takes', async () => {
   for (const address of [rig.vip, ...rig.laddrs]) assert.ok(rules.includes(address), rules);
 });
 
-test('wrong usage is 2, no permission 4, and the table is for people', async () => {
+test('exit status 2 for wrong usage, 4 without permission; text output', async () => {
   const status = async (line: string) =>
     (await rig.balancer.exec(['sh', '-c', `${line}; echo "$?"`])).stdout.trim().split('\n').at(-1);
   assert.equal(await status('lvsd'), '2');

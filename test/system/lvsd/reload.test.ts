@@ -36,7 +36,7 @@ after(async () => {
   await site?.close();
 });
 
-test('the same file again: the kernel hears nothing', async () => {
+test('the same file again: no netlink write', async () => {
   assert.deepEqual(await site.lvsd.reload(), { operations: 0, failed: [] });
   assert.deepEqual(trace.take(), []);
 });
@@ -62,12 +62,12 @@ describe('each key', () => {
   }
 });
 
-test('after all of them the table is as it was, as ipvsadm and ip see it', () => {
+test('after all of them ipvsadm and ip show the first table', () => {
   assert.deepEqual(site.rules(), rules);
   assert.deepEqual(site.addresses(), addresses);
 });
 
-test('manage: all takes away what the file does not name; named had left it alone', async () => {
+test('manage: all removes what the file does not name; named left it', async () => {
   site.ipvsadm('-A -t 10.99.0.99:99 -s rr');
   site.ipvsadm('-a -t 10.99.0.99:99 -r 10.31.4.2:99 -m');
   trace.take();
@@ -77,7 +77,7 @@ test('manage: all takes away what the file does not name; named had left it alon
   assert.deepEqual(trace.take(), ['DEL_SERVICE tcp 10.99.0.99:99']);
 });
 
-test('a wrong file changes nothing, and says where it is wrong', async () => {
+test('an invalid file changes nothing, and the error names its position', async () => {
   await site.lvsd.reload(BASE);
   trace.take();
   const wrong = `version: 1
@@ -111,6 +111,6 @@ services:
   assert.deepEqual(await site.lvsd.reload(BASE), { operations: 0, failed: [] });
 });
 
-test('downloads over the service that no change concerned are whole', async () => {
+test('downloads over the unchanged service are complete', async () => {
   assert.equal(await downloads.whole(), 'whole');
 });

@@ -16,7 +16,7 @@ after(() => site?.close());
 
 const plain = { address: '10.99.0.11', port: 80, device: 'vip0', real_servers: ['10.31.4.2', '10.31.5.2'] };
 
-test('a fullnat service is refused by name; the others are served, checked and repaired', async () => {
+test('a fullnat service is rejected by name; the others are served, checked and repaired', async () => {
   const { lvsd } = site;
   await lvsd.start({
     version: 1,
@@ -62,7 +62,7 @@ test('a fullnat service is refused by name; the others are served, checked and r
   assert.deepEqual([plan.status, plan.stdout], [0, 'no difference\n'], plan.stderr);
 });
 
-test('apply names it too, and says by its exit status that the kernel lacks it', async () => {
+test('apply names it too, and exits with 5', async () => {
   const { lvsd } = site;
   await lvsd.stop();
   lvsd.write({

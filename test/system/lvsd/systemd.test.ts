@@ -71,7 +71,7 @@ after(() => {
   machine.off();
 });
 
-test('it starts, says so, and has two capabilities beside those added', async () => {
+test('it starts, notifies systemd, and has two capabilities besides those added', async () => {
   await machine.until('lvsd to be active', active);
   assert.match(show('StatusText'), /^1 services, /);
   const status = machine.run('cat', `/proc/${show('MainPID')}/status`).stdout;
@@ -83,7 +83,7 @@ test('it starts, says so, and has two capabilities beside those added', async ()
   assert.match(table(), /^-A -t 10\.99\.0\.10:80 -s sh\n/);
 });
 
-test('lvsctl sees it; checks run, also as another user, and what hangs is killed', async () => {
+test('lvsctl reaches it; checks run, also as another user, and a hanging program is killed', async () => {
   const server = (name: string) =>
     machine
       .run('lvsctl', 'status')
@@ -103,7 +103,7 @@ test('lvsctl sees it; checks run, also as another user, and what hangs is killed
   assert.ok(Number(hanging) <= 2, `${hanging} of them`);
 });
 
-test('a reload; and a wrong file, which changes nothing and is told', async () => {
+test('a reload; an invalid file changes nothing and is reported', async () => {
   const [pid, before] = [show('MainPID'), table()];
   writeFileSync(FILE, JSON.stringify({ ...CONFIG, services: { shop: { ...CONFIG.services.shop, scheduler: 'rr' } } }));
   assert.equal(machine.run('systemctl', 'reload', 'lvsd').status, 0);
@@ -121,7 +121,7 @@ test('a reload; and a wrong file, which changes nothing and is told', async () =
   assert.equal(show('MainPID'), pid);
 });
 
-test('killed, and hung until the watchdog sees it: restarted, with the table as it was', async () => {
+test('killed, then hung until the watchdog fires: restarted, with the table unchanged', async () => {
   const before = table();
   for (const signal of ['KILL', 'STOP']) {
     const [pid, restarts] = [show('MainPID'), Number(show('NRestarts'))];
@@ -132,7 +132,7 @@ test('killed, and hung until the watchdog sees it: restarted, with the table as 
   }
 });
 
-test('stopped: nothing of it runs, its table and its state stay', async () => {
+test('stopped: no process remains, table and state stay', async () => {
   const before = table();
   assert.equal(machine.run('systemctl', 'stop', 'lvsd').status, 0);
   assert.deepEqual([show('ActiveState'), show('Result')], ['inactive', 'success']);
@@ -142,7 +142,7 @@ test('stopped: nothing of it runs, its table and its state stay', async () => {
   assert.equal(machine.run('test', '-e', '/run/lvsd/control.sock').status, 1);
 });
 
-test('a wrong file at the start is one failure, not a loop', async () => {
+test('an invalid file at the start fails once, without a restart loop', async () => {
   writeFileSync(FILE, 'version: 1\nservcies: {}\n');
   assert.equal(machine.run('systemctl', 'start', 'lvsd').status, 1);
   await sleep(3000);

@@ -76,7 +76,7 @@ after(() => {
   spawnSync('ip', ['netns', 'del', NETNS]);
 });
 
-test('an address comes, is known as ours, and goes', async () => {
+test('an address is added, recognised as ours and deleted', async () => {
   for (const text of ['192.0.2.10/32', '2001:db8::10/128']) {
     assert.equal(await addresses.add(wanted(text)), 'added');
     assert.equal((await listed(text))?.ours, true);
@@ -88,7 +88,7 @@ test('an address comes, is known as ours, and goes', async () => {
   }
 });
 
-test('IFA_PROTO says whose it is, read without our own reader', async () => {
+test('ip shows IFA_PROTO of added addresses', async () => {
   await addresses.add(wanted('192.0.2.10/32'));
   await addresses.add(wanted('2001:db8::10/128'));
   ip('address add 192.0.2.11/32 dev eth0');
@@ -114,7 +114,7 @@ test('IFA_PROTO says whose it is, read without our own reader', async () => {
   assert.equal(protocolOf('c000020b'), 0);
 });
 
-test('IPv6 serves at once and is deprecated; local IPv4 keeps to its link; no label', async () => {
+test('IPv6 is usable at once and deprecated; local IPv4 has scope link; no label', async () => {
   await addresses.add(wanted('2001:db8::10/128', 'local'));
   const v6 = shown('eth0', '2001:db8::10');
   assert.deepEqual(
@@ -132,7 +132,7 @@ test('IPv6 serves at once and is deprecated; local IPv4 keeps to its link; no la
   assert.equal(shown('eth0', '192.0.2.10')?.label, 'eth0');
 });
 
-test('a local address is never the source of the balancer’s own connections, even if it was there first', async () => {
+test('route look-ups do not choose a local address as source, even if it was added first', async () => {
   const sourceOf = (to: string) => / src (\S+)/.exec(ip(`route get ${to}`))?.[1];
   await addresses.add(wanted('10.9.0.1/32', 'local'));
   ip('address add 10.9.1.1/24 dev eth0');
@@ -144,7 +144,7 @@ test('a local address is never the source of the balancer’s own connections, e
   assert.equal(sourceOf('2001:db8:9::7'), '2001:db8:9::2');
 });
 
-test('what somebody else put there counts as there, and stays', async () => {
+test('an address added by others counts as present, and stays', async () => {
   for (const text of ['192.0.2.10/32', '2001:db8::10/128']) {
     ip(`address add ${text} dev eth0`);
     assert.equal(await addresses.add(wanted(text)), 'there');
@@ -160,7 +160,7 @@ test('what somebody else put there counts as there, and stays', async () => {
   }
 });
 
-test('the first address of a subnet stays while others would go with it', async () => {
+test('the first address of a subnet stays while deleting it would delete others', async () => {
   await addresses.add(wanted('192.0.2.10/24'));
   ip('address add 192.0.2.11/24 dev eth0');
   await assert.rejects(
@@ -172,7 +172,7 @@ test('the first address of a subnet stays while others would go with it', async 
   assert.equal(await addresses.delete(wanted('192.0.2.10/24')), 'deleted');
 });
 
-test('errors say what is wrong', async () => {
+test('errors name the cause', async () => {
   await assert.rejects(addresses.add(wanted('192.0.2.10/32', 'virtual', 'nosuch0')), {
     code: 'ERR_LVSD_NO_DEVICE',
     message: 'no such network device: nosuch0',
@@ -183,7 +183,7 @@ test('errors say what is wrong', async () => {
   );
 });
 
-test('thousands at once', async () => {
+test('thousands of addresses at once', async () => {
   const many = Array.from({ length: 2000 }, (_, index) => wanted(`10.10.${index >> 8}.${index & 255}/32`, 'local'));
   assert.deepEqual(new Set(await Promise.all(many.map((one) => addresses.add(one)))), new Set(['added']));
   assert.equal((await addresses.list()).filter(({ ours }) => ours).length, many.length);
@@ -191,7 +191,7 @@ test('thousands at once', async () => {
   assert.equal((await addresses.list()).filter(({ ours }) => ours).length, 0);
 });
 
-test('changes by others are told, our own are not, a storm is one call or a few', async () => {
+test('changes by others are reported, our own are not, a burst causes few calls', async () => {
   let calls = 0;
   const watch = addresses.subscribe(() => {
     calls++;
@@ -235,7 +235,7 @@ test('changes by others are told, our own are not, a storm is one call or a few'
   assert.equal(calls, 0);
 });
 
-test('a storm that overruns the socket is told as well', async () => {
+test('an overrun of the socket is reported as a change', async () => {
   const small = new Addresses({ netns: PATH, receiveBuffer: 4096 });
   let calls = 0;
   const watch = small.subscribe(() => {

@@ -58,7 +58,7 @@ const add = (index: number, to = client) => to.request(RTM_NEWADDR, address(inde
 const remove = (index: number, to = client) => to.request(RTM_DELADDR, address(index));
 const range = Array.from({ length: ADDRESSES }, (_, index) => index);
 
-test('thousands of requests at once all get their answer', async () => {
+test('thousands of concurrent requests are all answered', async () => {
   await Promise.all(range.map((index) => add(index)));
   const found = await client.dump(
     RTM_GETADDR,
@@ -69,7 +69,7 @@ test('thousands of requests at once all get their answer', async () => {
   assert.equal(found.length, ADDRESSES + 1);
 });
 
-test('a refused request carries errno and name, the others go on', async () => {
+test('a rejected request has errno and name, the others continue', async () => {
   const results = await Promise.allSettled([add(0), add(ADDRESSES), add(1), remove(ADDRESSES)]);
   assert.deepEqual(
     results.map((result) => (result.status === 'rejected' ? (result.reason as NetlinkError).errnoName : 'done')),
@@ -95,7 +95,7 @@ test('extended ACKs: text and offset', async () => {
   );
 });
 
-test('the errno of a dump that fails is thrown, with its text', async () => {
+test('a failed dump throws its errno and text', async () => {
   const byIndex = Buffer.alloc(16);
   byIndex.writeInt32LE(loopback, 4);
   await assert.rejects(
@@ -118,7 +118,7 @@ test('the errno of a dump that fails is thrown, with its text', async () => {
   );
 });
 
-test('many dumps at once take turns', async () => {
+test('concurrent dumps run one at a time', async () => {
   const dump = () =>
     client.dump(
       RTM_GETLINK,
@@ -147,7 +147,7 @@ async function takenWhole(): Promise<{ table: string[]; pieces: number } | undef
   return { table, pieces: pieces.length };
 }
 
-test('a dump taken whole has the same messages, and the same errors', async () => {
+test('a dump read as a whole has the same messages and errors', async () => {
   const table = await client.dump(RTM_GETADDR, addresses, payload);
   const whole = await takenWhole();
   assert.deepEqual(whole?.table, table);
@@ -158,7 +158,7 @@ test('a dump taken whole has the same messages, and the same errors', async () =
   );
 });
 
-test('a dump that the table changes under is read again', { timeout: 120_000 }, async () => {
+test('a dump interrupted by a change is repeated', { timeout: 120_000 }, async () => {
   const batch = range.slice(0, 500).map((index) => `address add 10.78.${index >> 8}.${index & 255}/32 dev lo`);
   const back = batch.map((line) => line.replace(' add ', ' del '));
   let stop = false;
@@ -208,7 +208,7 @@ function changeWhileBlocked(lines: readonly string[]): void {
 const flood = range.map((index) => `address add 10.79.${index >> 8}.${index & 255}/32 dev lo`);
 const ebb = flood.map((line) => line.replace(' add ', ' del '));
 
-test('notifications: an overrun is reported once all that was kept is read, and events go on', async () => {
+test('notifications: an overrun is reported after the buffered ones, and later ones arrive', async () => {
   const events = { messages: 0, overruns: 0, failed: 0 };
   const small = new NetlinkClient(NETLINK_ROUTE, { netns: PATH, receiveBuffer: 32 << 10 });
   let overrun = () => {};
@@ -240,7 +240,7 @@ test('notifications: an overrun is reported once all that was kept is read, and 
   small.close();
 });
 
-test('the same storm kills node-netlink', () => {
+test('the same overrun aborts node-netlink', () => {
   const program = `
     const { createRtNetlink } = require('netlink');
     const { spawnSync } = require('node:child_process');
@@ -258,7 +258,7 @@ test('the same storm kills node-netlink', () => {
   assert.ok(signal === 'SIGABRT' || status === 134, `status ${status}, signal ${signal}`);
 });
 
-test('commands: after an overrun what is in flight fails, what follows is answered', async () => {
+test('commands: an overrun fails requests in flight, later ones are answered', async () => {
   // Room for a few answers only: a window of 128 overruns it.
   const small = new NetlinkClient(NETLINK_ROUTE, { netns: PATH, receiveBuffer: 2304 });
   const results = await Promise.allSettled(range.slice(0, 256).map((index) => add(index, small)));
@@ -270,7 +270,7 @@ test('commands: after an overrun what is in flight fails, what follows is answer
   small.close();
 });
 
-test('a request that nobody answers times out', async () => {
+test('an unanswered request times out', async () => {
   // The kernel's connector passes over messages for nobody, and acknowledges none.
   const connector = new NetlinkClient(NETLINK_CONNECTOR);
   const nobody = Buffer.alloc(20);
@@ -284,7 +284,7 @@ test('a request that nobody answers times out', async () => {
   connector.close();
 });
 
-test('closing fails what is under way', async () => {
+test('closing fails pending requests', async () => {
   const other = new NetlinkClient(NETLINK_ROUTE, { netns: PATH });
   const pending = [
     add(1, other),

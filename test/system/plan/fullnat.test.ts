@@ -21,13 +21,13 @@ before(() => {
 });
 after(() => kernel.close());
 
-test(`${ROUNDS} random tables become what is wished for, and ipvsadm and ip see it`, {
+test(`${ROUNDS} random tables are reconciled, as ipvsadm and ip show`, {
   timeout: 3_000_000,
 }, async () => {
   for (let seed = 1001; seed <= 1000 + ROUNDS; seed++) await round(kernel, seed);
 });
 
-test('while the kernel counts no change, the table is not read again', async () => {
+test('the table is not read again while the generation is unchanged', async () => {
   const first = await kernel.read();
   const again = await readActual(kernel.ipvs, kernel.addresses, first);
   assert.equal(again.generation, first.generation);
@@ -66,7 +66,7 @@ function wish(rig: Rig, laddrs: readonly string[]): Desired {
   return { services: [service], addresses, timeouts: { tcp: 0, tcpFin: 0, udp: 0 } };
 }
 
-test('a local address leaves with its last connection', async () => {
+test('a local address is removed after its last connection', async () => {
   const rig = await fullnatRig({ port: PORT, bare: true });
   const addresses = new Addresses({ netns: netnsPath(rig.balancer) });
   const changer = { ipvs: rig.ipvs, addresses };
@@ -127,7 +127,7 @@ test('a local address leaves with its last connection', async () => {
   }
 });
 
-test('a connection that comes between the look and the deed is waited for', async () => {
+test('a connection made between reading and applying defers the removal', async () => {
   const rig = await fullnatRig({ port: PORT, bare: true });
   const addresses = new Addresses({ netns: netnsPath(rig.balancer) });
   const changer = { ipvs: rig.ipvs, addresses };

@@ -16,7 +16,7 @@ before(() => {
 });
 after(() => kernel.close());
 
-test(`${ROUNDS} random tables become what is wished for, and ipvsadm and ip see it`, {
+test(`${ROUNDS} random tables are reconciled, as ipvsadm and ip show`, {
   timeout: 3_000_000,
 }, async () => {
   for (let seed = 1; seed <= ROUNDS; seed++) await round(kernel, seed);
@@ -62,7 +62,7 @@ async function carry(desired: Desired): Promise<string[]> {
 
 const LACKS = "the running ip_vs does not support FULLNAT: load lvsd's ip_vs modules, see docs/kernel.md";
 
-test('what the kernel refuses or lacks stays with its service; its address does not lead into nothing', async () => {
+test('a rejected or unsupported operation affects its service only; its address is not added', async () => {
   await carry(wish([]));
   const destinations = [server(1, { method: 5 })];
   const services = [
@@ -103,7 +103,7 @@ test('what the kernel refuses or lacks stays with its service; its address does 
   ]);
 });
 
-test('a real server that serves is not taken away for one that the kernel refuses', async () => {
+test('a real server is not removed if the kernel rejects its replacement', async () => {
   await carry(wish([service(1)]));
   const refused = server(9, { address: v4(224, 0, 0, 1) });
   const lines = await carry(wish([service(1, { destinations: [refused] })]));
@@ -114,7 +114,7 @@ test('a real server that serves is not taken away for one that the kernel refuse
   assert.equal(kernel.saved().filter((line) => line.startsWith('-a')).length, 2);
 });
 
-test('ipvsadm interferes between the look and the deed: it comes out as wished', async () => {
+test('ipvsadm changes the table between reading and applying: the result is as desired', async () => {
   await carry(wish([]));
   const desired = wish([service(1), service(2, { scheduler: 'wrr' }), service(3)]);
   kernel.run('ipvsadm', ['-A', '-t', '192.0.2.3:80', '-s', 'rr']);
@@ -127,7 +127,7 @@ test('ipvsadm interferes between the look and the deed: it comes out as wished',
   assert.deepEqual(difference(desired, await kernel.read(), { all: true }).operations, []);
 });
 
-test('who changed what is told in words', async () => {
+test('drift is described', async () => {
   await carry(wish([]));
   await carry(wish([service(1), service(2), service(3)], [virtual(1), virtual(2)]));
   const before = await kernel.read();
@@ -155,7 +155,7 @@ test('who changed what is told in words', async () => {
 
 const MANY = process.env.LVSD_COUNTS === 'full' ? 10_000 : 1000;
 
-test(`${MANY} services of 4 real servers, written, read and changed`, { timeout: 600_000 }, async (t) => {
+test(`${MANY} services of 4 real servers, are written, read and changed`, { timeout: 600_000 }, async (t) => {
   await carry(wish([]));
   const destinations = [1, 2, 3, 4].map((last) => server(last));
   const all = Array.from({ length: MANY }, (_, index) =>

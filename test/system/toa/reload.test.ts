@@ -57,7 +57,7 @@ function kernelMemory(): number {
   return field('SUnreclaim') + field('Percpu');
 }
 
-test(`${connections} connections, ${parallel} at a time: each is seen as itself, no probe is missed`, async () => {
+test(`${connections} connections, ${parallel} at a time: each reports its own client, no probe is missed`, async () => {
   let left = connections;
   let wrong = 0;
   await load(

@@ -88,7 +88,7 @@ test('nginx answers and logs the client', async () => {
   await until(() => readFileSync(accessLog, 'utf8').split('\n').includes(client), 'the line in nginx’s access log');
 });
 
-test('without TOA the balancer’s local address shows, and is counted', async () => {
+test('without TOA the balancer’s local address is reported, and counted', async () => {
   const change = await counted(async () => {
     const answer = await ask(mode.noToa, v4);
     assert.match(answer.accept, local);
@@ -97,7 +97,7 @@ test('without TOA the balancer’s local address shows, and is counted', async (
   assert.deepEqual(change, { syn_recv_sock_no_toa: 1, getname_toa_empty: 2 });
 });
 
-test('a source outside trust= is not believed, and is counted', async () => {
+test('TOA from a source outside trust= is ignored, and counted', async () => {
   const change = await counted(async () => {
     const answer = await ask(mode.untrusted, v4);
     assert.match(answer.accept, /^10\.9\.1\.254:/);
@@ -106,7 +106,7 @@ test('a source outside trust= is not believed, and is counted', async () => {
 });
 
 for (const name of ['badLength', 'truncated', 'portZero'] as const) {
-  test(`a malformed option is passed over, and is counted: ${name}`, async () => {
+  test(`a malformed option is ignored, and counted: ${name}`, async () => {
     const change = await counted(async () => assert.match((await ask(mode[name], v4)).accept, local));
     assert.deepEqual(change, { toa_malformed: 1, getname_toa_empty: 2 });
   });
@@ -119,7 +119,7 @@ for (const name of ['last', 'afterExperiment', 'forgedSecond'] as const) {
   });
 }
 
-test('another option kind is read when kind= says so, and not otherwise', async () => {
+test('kind= selects the option kind', async () => {
   assert.match((await ask(mode.kind200, v4)).accept, local);
   run('rmmod', 'toa');
   run('modprobe', 'toa', `trust=${trust}`, 'kind=200');
@@ -155,7 +155,7 @@ test('TCP_DEFER_ACCEPT: the data segment completes the handshake', async () => {
   sees(dataOnly, dataOnly.client);
 });
 
-test('getpeername() later in the life of a connection', async () => {
+test('getpeername() later in a connection', async () => {
   const caller = new Caller(mode.good, v4, '10.7.6.6');
   const { client } = await caller.greeting();
   for (let i = 0; i < 3; i += 1) {
@@ -165,7 +165,7 @@ test('getpeername() later in the life of a connection', async () => {
   await caller.close();
 });
 
-test('a socket that is connected elsewhere reports its new peer', async () => {
+test('a reconnected socket reports its new peer', async () => {
   await rig.serve(9);
   const change = await counted(async () => {
     const caller = new Caller(mode.good, v4, '10.7.6.7');
@@ -179,7 +179,7 @@ test('a socket that is connected elsewhere reports its new peer', async () => {
   assert.equal(change.getname_toa_mismatch, 1);
 });
 
-test('trust= can be changed at run time; a bad list changes nothing', async () => {
+test('trust= can be changed at run time; an invalid list changes nothing', async () => {
   writeFileSync(trustFile, '10.9.1.254,192.0.2.0/24');
   assert.equal(readFileSync(trustFile, 'utf8'), '10.9.1.254/32,192.0.2.0/24\n');
   const believed = await ask(mode.untrusted, v4);
@@ -198,7 +198,7 @@ test('trust= can be changed at run time; a bad list changes nothing', async () =
   }
 });
 
-test('a bad trust= refuses to load and says what is wrong', () => {
+test('an invalid trust= fails the load and is named', () => {
   run('rmmod', 'toa');
   const mark = kernelLogMark();
   assert.throws(() => run('modprobe', 'toa', 'trust=10.9.0.1/24'), /Invalid argument/);
@@ -210,7 +210,7 @@ test('a bad trust= refuses to load and says what is wrong', () => {
   run('modprobe', 'toa', `trust=${trust}`);
 });
 
-test('an empty trust= believes nobody, says so once, and counts', async () => {
+test('an empty trust= ignores TOA, warns once, and counts', async () => {
   run('rmmod', 'toa');
   const mark = kernelLogMark();
   run('modprobe', 'toa');
@@ -223,7 +223,7 @@ test('an empty trust= believes nobody, says so once, and counts', async () => {
   assert.match(lines[0] ?? '', /trust= is empty: TOA is ignored from every sender/);
 });
 
-test('when the table is full a connection goes on without, and is counted', async () => {
+test('a connection beyond max_entries continues without TOA, and is counted', async () => {
   const limit = '/sys/module/toa/parameters/max_entries';
   const was = readFileSync(limit, 'utf8');
   writeFileSync(limit, '1');
@@ -239,7 +239,7 @@ test('when the table is full a connection goes on without, and is counted', asyn
   }
 });
 
-test('an entry lives as long as its socket', async () => {
+test('an entry ends with its socket', async () => {
   await until(() => stats().entries === 0, 'no entries are left of earlier connections');
   const callers = Array.from({ length: 20 }, (_, i) => new Caller(mode.good, v4, `10.7.8.${i + 1}`));
   for (const caller of callers) await caller.greeting();
@@ -250,7 +250,7 @@ test('an entry lives as long as its socket', async () => {
   await until(() => stats().entries === 0, 'no entry is left');
 });
 
-test('the counters are those of the namespace, in the old file’s form', () => {
+test('counters are per namespace, in the old file’s format', () => {
   const text = inServer('cat', '/proc/net/toa_stats');
   const lines = text.split('\n');
   assert.match(lines[0] ?? '', /^ {34}CPU0 {7}(CPU\d+ {7})*$/);
