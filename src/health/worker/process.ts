@@ -80,7 +80,8 @@ export class CheckerProcess {
 
   #spawn(): void {
     const child = fork(workerPath('health'), [], {
-      execArgv: [],
+      // A small young generation: 58 instead of 85 MB with 40,000 targets, at the same CPU time for a check.
+      execArgv: ['--max-semi-space-size=1'],
       // Nothing of the daemon's environment reaches what it starts, NOTIFY_SOCKET and the like.
       env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' },
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
