@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Runs in the lab: what TCP checks cost, lvsd beside keepalived, at rising rates until one of them falls behind. All
-// real servers answer, nothing turns up or down. Writes $LAB_OUT/checks.json.
+// CPU cost of TCP checks in lvsd and keepalived, at rising rates until one of them falls behind. All real servers
+// answer; no state changes. Runs in the lab and writes $LAB_OUT/checks.json.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// npm run demo: runs inside the lab's guest. Tells the story of a load balancer step by step, and checks what it tells.
+// npm run demo: runs in the lab's guest. Shows a load balancer step by step and checks every claim.
 import { type LvsTopology, lvsTopology, startNginx } from '../../lab/topology.ts';
 import { fullnat } from './fullnat.ts';
 import { Balancer, daemonStory, programByFile, quietHealth } from './lvsd.ts';

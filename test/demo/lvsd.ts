@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The daemon's part of the story: a file in, traffic out; a real server dies; a reload; someone flushes the table; the
-// daemon itself is killed.
+// The daemon's part of the demo: a file, traffic, a failing real server, a reload, a flushed table, a killed daemon.
 import { writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type LvsTopology, type Running, startNginx, until } from '../../lab/topology.ts';

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What stock LVS offers where balancer and real servers are in different subnets: NAT, and why it fails here.
+// Stock LVS with balancer and real servers in different subnets: NAT, and why it fails there.
 import type { LvsTopology, Nginx } from '../../lab/topology.ts';
 import type { Story } from './story.ts';
 

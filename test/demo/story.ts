@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The demo's voice: steps, commands shown as they are run, and claims that are checked.
+// Output of the demo: steps, commands as they are run, and checked claims.
 import type { Namespace, Result } from '../../lab/topology.ts';
 
 const colour = process.env.NO_COLOR === undefined && process.env.DEMO_COLOR === '1';

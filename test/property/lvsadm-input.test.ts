@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// No words and no standard input, of any size or encoding, make lvsadm print a stack trace or end with a status that
-// nobody knows: what is wrong is one line. Everything up to the kernel runs here; there may be no IPVS on this machine.
+// Random arguments and input: lvsadm prints no stack trace, and exits with a documented status after one line of error.
+// Everything up to the kernel runs here; IPVS may be missing on this machine.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { availableParallelism } from 'node:os';

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// save --full and what reads it: nothing is lost on the way, and no text whatever makes the reader stumble.
+// Rule files: what save --full writes is read back without loss, and random text gives errors only.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Configurations that chance has damaged: whatever comes, it is a Config or a ConfigError, soon, and our reading of YAML
-// is js-yaml's. LVSD_COUNTS=full damages a hundred thousand.
+// Randomly damaged configurations: each gives a Config or a ConfigError, in bounded time, and YAML is read as by
+// js-yaml. LVSD_COUNTS=full damages a hundred thousand.
 import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Health, over all inputs: bytes cut up anyhow give one verdict, machines keep to their rule, a schedule to its limits.
+// Health checks over random inputs: verdicts do not depend on how bytes are split, state machines keep their rules,
+// schedules their limits.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';

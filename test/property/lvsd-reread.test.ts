@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A file that is read again, in part where that will do, comes to the same as a file that is read for the first time.
+// An incremental reload gives the same configuration as reading all files from scratch.
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

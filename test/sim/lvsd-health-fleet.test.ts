@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// 1,000 targets under the real schedule, probe by probe: answers that take their time, a process that gets stopped,
-// reloads, and a limit of probes at once. LVSD_COUNTS=full: four hours instead of five minutes.
+// 1,000 targets on the real schedule, probe by probe: slow answers, a process that is stopped at times, reloads, and a
+// limit of concurrent probes. LVSD_COUNTS=full: four hours instead of five minutes.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { next, unknown } from '../../src/health/machine.ts';

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A year of 1,000 targets in 250 services: outages, storms of lost probes, single lost probes, restarts of the daemon.
-// Where nothing happens for hours, probes are counted instead of made; that this changes nothing is a test of its own.
+// A year of 1,000 targets in 250 services: outages, bursts of lost probes, single lost probes, restarts of the daemon.
+// Probes of quiet hours are counted instead of made; a separate test shows that this changes no result.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { next, resumed, unknown } from '../../src/health/machine.ts';

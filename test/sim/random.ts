@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** Chance from a seed: the same history at every run. */
+// Seeded random numbers.
 
 /** From 0 up to 1. */
 export type Random = () => number;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** What really happens to one real server over a year, and how a probe of it goes at an instant. */
+// The true state of one real server over a year, and the result of a probe at a given time.
 import { instants, pick, type Random } from './random.ts';
 
 export const SECOND = 1000;

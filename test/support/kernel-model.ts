@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The kernel's table in memory, with the rules by which the real one refuses: what the property tests apply plans to.
-// test/system/plan/plan.test.ts holds the same properties against the real one.
+// A model of the kernel's table in memory, with the kernel's rules for rejecting requests.
+// test/system/plan/plan.test.ts checks the same properties on a real kernel.
 import { NetlinkError } from '../../src/base/errors.ts';
 import {
   type Destination,

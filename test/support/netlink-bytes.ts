@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Expected bytes, built without any of the code under test: little-endian, as on the machines that the tests run on.
+// Builds expected bytes independently of the code under test: little-endian, like the machines that run the tests.
 
 export const u8 = (value: number): number[] => [value];
 export const u16 = (value: number): number[] => [value & 255, value >> 8];

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** Single probes as the checker makes them, and servers to probe. */
+// Runs single probes as the health worker does, and servers to probe.
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { after } from 'node:test';

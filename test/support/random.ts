@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Seeded randomness: the same seed, the same choices.
+// Seeded random numbers.
 
 export class Random {
   #state: number;

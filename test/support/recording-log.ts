@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** A log that keeps what it is told. */
+// A log that records its lines.
 import type { Log, LogFields } from '../../src/base/log.ts';
 
 export interface RecordingLog extends Log {

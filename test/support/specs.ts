@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Parts of configurations, for tests that need them without a file.
+// Parts of configurations, for tests without a file.
 import { AF_INET } from '../../src/base/addresses.ts';
 import type { Config, RealServerSpec, ServiceSpec } from '../../src/config/types.ts';
 

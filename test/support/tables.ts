@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Random tables, actual and desired, out of so small a world that they meet in every way: few services, few real
-// servers, few addresses. Everything is something that a kernel takes.
+// Random tables, actual and desired, from a small set of services, real servers and addresses, so that they overlap
+// often. A kernel accepts all of them.
 import fc from 'fast-check';
 import type { Family } from '../../src/base/addresses.ts';
 import {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A real server for HTTP and HTTPS that falls ill on demand: SIGUSR2 makes it read its condition from a file.
+// A real server for HTTP and HTTPS whose condition can be changed: SIGUSR2 makes it read the condition from a file.
 import { readFileSync } from 'node:fs';
 import { createServer, type RequestListener } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// An authority, and two certificates of it for one name: one that is valid, one that has expired.
+// An authority and two certificates for one name, one valid, one expired.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

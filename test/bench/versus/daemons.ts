@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// lvsd and keepalived as the benches run them: in a namespace, in the foreground, with what they say in a file.
+// Runs lvsd and keepalived for the benches: in a namespace, in the foreground, output to a file.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Namespace, Running } from '../../../lab/topology.ts';

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The IPVS table of a namespace, looked at from outside while a daemon works on it.
+// Reads the IPVS table of a namespace while a daemon works on it.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Namespace } from '../../../lab/topology.ts';
 import { AF_INET, parseAddress } from '../../../src/base/addresses.ts';

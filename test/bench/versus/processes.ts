@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What a program and all that it started cost, out of /proc.
+// CPU time and memory of a program and its descendants, from /proc.
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 

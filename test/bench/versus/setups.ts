@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// One set of services as both daemons are told of it: lvsd's YAML and keepalived's file, equivalent line by line as far
-// as the two models allow.
+// One set of services as lvsd's YAML and as keepalived's file, equivalent as far as the two models allow.
 
 export interface TcpCheck {
   type: 'tcp';

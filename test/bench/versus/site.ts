@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A namespace for each balancer and one that is all the real servers: every address of 10.32.0.0/11 is its own.
+// One namespace per balancer, and one with all real servers: it owns every address of 10.32.0.0/11.
 import { spawn } from 'node:child_process';
 import { type Namespace, Topology } from '../../../lab/topology.ts';
 import type { Setup, SetupService } from './setups.ts';

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Captures of whole segments, whose checksums tshark's dissectors judge. One tshark judges them all: on an emulated CPU
-// its start takes longer than reading thousands of segments.
+// Captures whole segments and has tshark check their checksums. One tshark checks all of them: on an emulated CPU its
+// start takes longer than reading thousands of segments.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

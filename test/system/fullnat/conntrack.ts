@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// nftables on a balancer that drops what conntrack calls invalid.
+// nftables rules on a balancer that drop packets which conntrack calls invalid.
 
 /**
  * A rule set with `ct state invalid drop` at every hook that packets of FULLNAT pass. With `notrack` (the sysctl

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Reading the kernel's counters of one namespace.
+// Reads the kernel's counters of one namespace.
 import { readFileSync } from 'node:fs';
 import type { Namespace } from '../../../lab/topology.ts';
 

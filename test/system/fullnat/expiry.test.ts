@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The end of FULLNAT connections, and what comes after on the same tuple: time-outs as the sysctls say, resets that
-// both ends accept, clients that use their port again.
+// The end of FULLNAT connections and the reuse of their tuples: time-outs of the sysctls, resets that both ends accept,
+// clients that reuse a port.
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import { after, afterEach, before, test } from 'node:test';

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Random and mutated requests to every command of IPVS: each is answered, none harms the kernel (the lab fails a run
-// whose kernel complains), and the table works afterwards.
+// Random and mutated requests to every command of IPVS: each is answered, and the table works afterwards. The lab fails
+// a run whose kernel reports an error.
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { after, before, test } from 'node:test';

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// FULLNAT on a host that is locked down: no forwarding, strict reverse paths, a firewall that drops what it does not
-// know. The rules are those that the documentation names.
+// FULLNAT on a restricted host: no forwarding, strict reverse paths, a firewall that drops unknown packets. The rules
+// are those of the documentation.
 import assert from 'node:assert/strict';
 import { readdirSync, writeFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Local addresses in use: draining, coming back, going away under connections; and namespaces that end with all of it.
+// Local addresses in use: draining, adding again, deletion under connections, and namespaces that end with all of it.
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import { after, afterEach, before, test } from 'node:test';

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Packets that claim to come from port 0, which no connection has but every persistence template: by TCP, and as the
-// quotation of an ICMP error, against services of both kinds of NAT. Nothing comes of them.
+// Packets from port 0, which only persistence templates have: by TCP and quoted in ICMP errors, against both kinds of
+// NAT.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { IP_VS_CONN_F_FULLNAT, IP_VS_CONN_F_MASQ, IP_VS_SVC_F_PERSISTENT } from '../../../src/ipvs/index.ts';

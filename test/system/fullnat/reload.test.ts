@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A balancer that has forgotten everything: its real servers still hold sockets for the tuples that it uses again.
+// A balancer with reloaded modules: its real servers still hold sockets for the tuples that it uses again.
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import { after, before, test } from 'node:test';

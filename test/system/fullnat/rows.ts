@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The conditions under which FULLNAT traffic is tried, and ten rows of them in which every two values of different
-// conditions meet at least once.
+// Conditions of FULLNAT traffic, and ten rows that cover every pair of their values.
 
 /** The values of each condition. The first ones are those of the run at defaults. */
 export const conditions = {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The secret of FULLNAT's sequence numbers: whoever has it goes on where the numbers were, by the clock.
+// The secret of FULLNAT's sequence numbers: with the same secret, numbers continue by the clock.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { UsageError } from '../../../src/base/errors.ts';

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The shared network with FULLNAT programmed into its balancer, under the conditions of one row.
+// The shared network with FULLNAT on its balancer, under the conditions of one row.
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

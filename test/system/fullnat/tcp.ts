@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Kernel sockets in any namespace, in this one process: servers, and clients that say how long a handshake took.
+// Kernel sockets in any namespace from this one process: servers, and clients that measure their handshake.
 import { createServer, type Server, Socket } from 'node:net';
 import type { Namespace } from '../../../lab/topology.ts';
 import { parseIpv4 } from '../../../src/base/addresses.ts';

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Packets in and out of a namespace: captures of a device, a sender of whole IP packets, and a client that is nothing
-// but packets.
+// Packets in a namespace: captures of a device, a sender of whole IP packets, and a TCP client made of packets.
 import { writeFileSync } from 'node:fs';
 import type { Namespace } from '../../../lab/topology.ts';
 import { parseIpv4 } from '../../../src/base/addresses.ts';

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Debian's ipvsadm and keepalived, unchanged, on the patched modules: what they write is what the kernel holds, and real
-// connections go where they said.
+// Debian's ipvsadm and keepalived, unchanged, on the patched modules: the kernel's table and real connections.
 import assert from 'node:assert/strict';
 import { existsSync, writeFileSync } from 'node:fs';
 import { after, afterEach, before, describe, test } from 'node:test';

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // lab: --stock
-// The topology library on a real kernel: addresses and routes are what it promises, and nothing is left afterwards.
+// The topology library on a real kernel: addresses and routes are as documented, and nothing is left afterwards.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { after, before, test } from 'node:test';

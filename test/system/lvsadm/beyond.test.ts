@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What lvsadm has and ipvsadm has not, on the patched kernel: JSON, filters, whole files of rules.
+// What lvsadm has and ipvsadm lacks, on the patched kernel: JSON, filters, rule files.
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';

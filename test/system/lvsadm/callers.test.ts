@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // lab: --stock
-// Programs that call ipvsadm, with lvsadm in its place: ldirectord, Debian's ipvsadm-save, ipvsadm-restore and init
-// script. Each does its work twice, and leaves the same table. And what keepalived makes is listed the same.
+// Callers of ipvsadm with lvsadm in its place: ldirectord, Debian's ipvsadm-save, ipvsadm-restore and init script. Each
+// runs with both programs and leaves the same table. A table made by keepalived is listed the same.
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Command lines for both programs, in an order that builds a table up and takes it down again.
+// Command lines for both programs, in an order that builds a table and removes it.
 
 /** Changes, each of which must leave equal tables and say the same. */
 export const CHANGES = `

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Where lvsadm answers otherwise than ipvsadm on purpose, each with its reason. Nothing that a script could depend on.
+// Intended differences from ipvsadm, each with its reason. None affects a script.
 import type { Answer } from './answers.ts';
 import type { Case } from './grammar.ts';
 

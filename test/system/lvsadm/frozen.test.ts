@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // lab: --stock
-// Listings of a table that has seen traffic and sees none any more: lvsadm's are ipvsadm's, byte for byte.
+// Listings of a table with counters, after its traffic has ended: lvsadm's equal ipvsadm's byte for byte.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // lvsadm and its client on the patched kernel: FULLNAT real servers, local addresses, save and restore. Debian's
-// ipvsadm goes on listing what it knows.
+// ipvsadm lists what it knows.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { after, before, test } from 'node:test';

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Command lines for both programs: every form of every option by tables, every option with every command, and lines
-// that chance makes of the same pieces. The same lines each time, for their answers are recorded.
+// Command lines for both programs: every form of every option from tables, every option with every command, and random
+// combinations. They are the same each time, because their answers are recorded.
 
 export interface Case {
   readonly words: readonly string[];

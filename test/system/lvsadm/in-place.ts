@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// lvsadm where programs look for ipvsadm: /usr/sbin/ipvsadm, a symbolic link to it, the original put aside.
+// Puts lvsadm in the place of /usr/sbin/ipvsadm by a symbolic link, with the original set aside.
 import { existsSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The table that every recorded command line starts from, and what a table holds as text.
+// The table that every recorded command line starts from, and tables as text.
 import { AF_INET, AF_INET6, formatAddress, parseAddress } from '../../../src/base/addresses.ts';
 import type { DestinationConfig, Ipvs, ServiceConfig } from '../../../src/ipvs/index.ts';
 

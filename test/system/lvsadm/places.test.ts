@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // lab: --stock
-// Where lvsadm works, and as whom: in another network namespace, and with CAP_NET_ADMIN as its only privilege.
+// lvsadm in another network namespace, and with CAP_NET_ADMIN as its only privilege.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, rmSync } from 'node:fs';

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // lab: --stock
-// lvsadm against Debian's ipvsadm, thousands of command lines: what each says, how it ends, and what becomes of one known
-// table. ipvsadm's answers are recorded once per kernel (npm run test:full lvsadm); here lvsadm answers within this
-// process, and some of the lines go through both programs as real processes.
+// lvsadm against Debian's ipvsadm on thousands of command lines: output, exit status and the changed table. ipvsadm's
+// answers are recorded once per kernel (npm run test:full lvsadm). lvsadm answers within this process; some of the
+// lines also run as processes of both programs.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';

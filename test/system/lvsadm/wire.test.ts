@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // lab: --stock
-// What lvsadm sends is what Debian's ipvsadm sends, from the generic netlink header on; and node-netlink reads the same
-// attributes from both.
+// lvsadm sends what Debian's ipvsadm sends, from the generic netlink header on, and node-netlink decodes both the same.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// One lvsd in a namespace of the lab: its file, its life, and what it says.
+// One lvsd in a namespace of the lab: its file, its process and its output.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Namespace, type Result, type Running, until } from '../../../lab/topology.ts';

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What the doctor says on the patched kernel, against what is made to be so.
+// lvsd doctor on the patched kernel, in prepared states.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { fullnatRig, ip4, type Rig } from '../fullnat/rig.ts';

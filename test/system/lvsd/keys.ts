@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// One row for each key of the configuration: its old and its new value, and all that the kernel may hear of it.
+// One row per key of the configuration: its old and new value, and the netlink requests that the change may cause.
 import { hostname } from 'node:os';
 import type { Conf } from './daemon.ts';
 

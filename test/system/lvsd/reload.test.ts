@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A reload touches what the change concerns and nothing else: every key of the file, against what the kernel hears.
+// A reload changes only what differs: every key of the file, against the netlink requests that it causes.
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';

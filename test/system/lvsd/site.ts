@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The lab's network for the daemon's tests: a balancer with nothing in its table, two machines of real servers whose
-// health can be switched, and a client that downloads.
+// The lab's network for the daemon's tests: a balancer with an empty table, two hosts of real servers whose health can
+// be switched, and a client that downloads.
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

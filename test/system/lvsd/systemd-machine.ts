@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A systemd of its own, in namespaces of its own: pids, mounts, cgroups, network. It boots one unit and nothing else.
+// A private systemd in its own namespaces (pids, mounts, cgroups, network). It boots one unit only.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The daemon under everything at once, by seeded randomness: reloads back to back under downloads, and kill -9 with real
-// servers that flap and somebody who plays with ipvsadm. Quick counts in npm test, large ones in test:full.
+// The daemon under random load from a seed: reloads back to back under downloads, and kill -9 with flapping real
+// servers and foreign ipvsadm commands. Small counts in npm test, large ones in test:full.
 import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What really goes to the kernel in a namespace, seen on an nlmon device: every request that changes IPVS or addresses,
-// as one line of text each.
+// Records the netlink requests of a namespace that change IPVS or addresses, from an nlmon device, one line of text
+// each.
 
 import type { Namespace } from '../../../lab/topology.ts';
 import { AF_INET6, type Family, formatAddress } from '../../../src/base/addresses.ts';

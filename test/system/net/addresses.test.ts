@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // lab: --stock
-// Addresses of lvsd and of others on real devices: what is put there, how the kernel treats it, what is never taken.
+// Addresses of lvsd and of others on real devices: how they are added, how the kernel treats them, which are never
+// removed.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { after, afterEach, before, test } from 'node:test';

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What goes to the kernel over generic netlink, seen on an nlmon device by a packet socket of our own addon.
+// Captures generic netlink requests on an nlmon device with a packet socket of our addon.
 import { spawnSync } from 'node:child_process';
 import { type NativeSocket, native } from '../../../src/base/native.ts';
 

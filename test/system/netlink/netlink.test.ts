@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // lab: --stock
-// The rules of the netlink client against a real kernel: overruns survived, windows kept, errors in the kernel's words.
+// The netlink client on a real kernel: overruns, windows, dumps, extended ACKs.
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Random tables on the patched kernel, FULLNAT and local addresses among them; and an address that drains under a real
-// connection: it leaves its service and its device with the last one.
+// Random tables on the patched kernel, with FULLNAT and local addresses; and a local address that drains under a real
+// connection and is removed after it.
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import { after, before, test } from 'node:test';

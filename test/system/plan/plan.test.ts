@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // lab: --stock
-// Plans on a stock kernel: random tables and random wishes, refusals, interference, drift, and ten thousand services.
+// Plans on a stock kernel: random actual and desired tables, rejections, interference, drift, and ten thousand
+// services.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type { DestinationConfig } from '../../../src/ipvs/index.ts';

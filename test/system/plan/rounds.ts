@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Random tables in a real kernel: written there by ipvsadm and ip, brought to a random wish by a plan, and read back by
-// ipvsadm and ip. The model of the property tests goes along and has to agree.
+// Random tables in a real kernel: written by ipvsadm and ip, changed by a plan to a random desired table, and read back
+// by ipvsadm and ip. The model of the property tests has to agree.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import fc from 'fast-check';

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What the tests of the toa module stand on: this namespace as the client, a namespace as the real server, and between
-// them relay.c, which rewrites addresses and adds the option as the balancer would (or wrongly, on purpose).
+// Set-up of the toa tests: this namespace is the client, another one the real server, and relay.c between them rewrites
+// addresses and adds the option as the balancer does, or wrongly on purpose.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What is told of the configuration outside the code: the reference, the examples, the schema, the limits.
+// The configuration's documentation: reference, examples, schema, limits.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';

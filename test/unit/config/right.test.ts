@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Right configurations, and what they come to.
+// Valid configurations and their resolved form.
 import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

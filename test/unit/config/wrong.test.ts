@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Wrong configurations, one for each kind of error and place, and every line that is said of them. After a change that
-// is meant: LVSD_UPDATE=1 node --import tsx --test test/unit/config/wrong.test.ts, and read the difference.
+// Invalid configurations, one for each kind of error and place, and every line reported for them. After an intended
+// change: LVSD_UPDATE=1 node --import tsx --test test/unit/config/wrong.test.ts, and read the difference.
 import assert from 'node:assert/strict';
 import {
   chmodSync,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The daemon's log: what comes out of it, what does not, and what a slow or broken reader costs.
+// The daemon's log: formats, limits, and slow or broken readers.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What the README shows as a first configuration is one.
+// The README's first configuration is valid.
 import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// sd_notify on real datagram sockets, by path and by abstract name, and the watchdog's sign of life.
+// sd_notify on real datagram sockets, by path and by abstract name, and the watchdog.
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

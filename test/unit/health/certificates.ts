@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** An authority and certificates of it, made by openssl(1) for one test file. */
+// An authority and its certificates, made by openssl(1) for one test file.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** A checker in a process that may have few files open: argv has the port of a slow HTTP server. Says what came of it. */
+// A health worker in a process with few file descriptors: argv has the port of a slow HTTP server. Prints the results.
 
 import { unknown } from '../../../src/health/machine.ts';
 import { prepare } from '../../../src/health/worker/probers.ts';

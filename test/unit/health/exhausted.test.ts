@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// This machine runs out of descriptors: that is no failure of any real server, and the log says it once.
+// Without free descriptors probes are inconclusive, and the log reports it once.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { dirname, join } from 'node:path';

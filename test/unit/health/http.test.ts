@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// HTTP checks against servers that write bytes, right ones and every kind of wrong ones.
+// HTTP checks against servers that write bytes, valid and invalid ones.
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import { test } from 'node:test';

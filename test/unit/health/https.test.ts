@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// HTTPS checks: whose certificate is taken, whose is not, and TLS that goes wrong in other ways.
+// HTTPS checks: accepted and rejected certificates, and other TLS errors.
 import assert from 'node:assert/strict';
 import { copyFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';

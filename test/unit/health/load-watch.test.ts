@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Checks that fall behind: said in words that help, and not all the time.
+// The warning about late checks: its text and its rate.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { LoadWatch } from '../../../src/health/worker/load-watch.ts';
