@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: MIT
 /** A configuration as the daemon uses it: defaults in place, ranges expanded, names resolved, nothing left to doubt. */
 import type { Family } from '../base/addresses.ts';
-import type { ExecCheck } from '../health/exec/schema.ts';
-import type { HttpCheck } from '../health/http/schema.ts';
-import type { TcpCheck } from '../health/tcp/schema.ts';
+import type { Check } from '../health/types.ts';
 
-export type Check = TcpCheck | HttpCheck | ExecCheck;
+export type { Check, CheckType } from '../health/types.ts';
 
 /** A place in a file; line and column count from 1. */
 export interface Place {

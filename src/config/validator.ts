@@ -2,6 +2,7 @@
 /** What the build makes of schema.ts: the compiled validator, and the schema itself for who must explain its verdict. */
 import { createRequire } from 'node:module';
 import type { RawConfig } from './schema.ts';
+import type { CheckType } from './types.ts';
 
 /** As much of JSON Schema as the configuration's uses. */
 export interface JsonSchema {
@@ -34,16 +35,29 @@ export interface JsonSchema {
   'x-name'?: string;
 }
 
-type Validate = (value: unknown) => value is RawConfig;
+interface Validate {
+  (value: unknown): value is RawConfig;
+  /** Keys of each kind of check. */
+  checkKeys: Readonly<Record<CheckType, readonly string[]>>;
+}
 
 // Sources and bundles lie equally deep, so the paths are the same for both.
 const load = createRequire(import.meta.url);
 let validator: Validate | undefined;
 
+function compiled(): Validate {
+  validator ??= load('../../build/config/validate.cjs') as Validate;
+  return validator;
+}
+
 /** True for a value that the schema allows. */
 export function isValid(value: unknown): value is RawConfig {
-  validator ??= load('../../build/config/validate.cjs') as Validate;
-  return validator(value);
+  return compiled()(value);
+}
+
+/** The keys that each kind of check may have, `type` included. */
+export function checkKeys(): Validate['checkKeys'] {
+  return compiled().checkKeys;
 }
 
 /** The JSON Schema as it is published. */

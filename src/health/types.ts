@@ -1,31 +1,21 @@
 // SPDX-License-Identifier: MIT
-/** What is checked and what came of it. Times are milliseconds; instants are milliseconds since the epoch. */
-import type { ExecCheck } from './exec/schema.ts';
-import type { HttpCheck } from './http/schema.ts';
-import type { TcpCheck } from './tcp/schema.ts';
+/** Targets of checks and their states. Times are in milliseconds, instants since the epoch. */
+import type { CheckKind } from './common/kind.ts';
+import type { ProbeTarget } from './common/target.ts';
+import type { KINDS } from './kinds.ts';
 
-export type Check = TcpCheck | HttpCheck | ExecCheck;
+type Kinds = typeof KINDS;
+export type CheckType = keyof Kinds;
+export type Check = { [T in CheckType]: Kinds[T] extends CheckKind<infer _S, infer C> ? C : never }[CheckType];
+export type Target = ProbeTarget<Check>;
 
-/** One thing to check. Equal targets have equal ids, whoever wants them: they are checked once. */
-export interface Target {
-  id: string;
-  /** What is probed: an address as text and a port. */
-  address: string;
-  port: number;
-  check: Check;
-  /** What it counts as until probes say otherwise. */
-  initiallyUp: boolean;
-  /** For people and for scripts: "shop 10.31.4.2:8443", the first of those that share it. */
-  label: string;
-}
-
-/** What is known of a target; plain data, as it goes into the state file. */
+/** The state of a target, as plain data for the state file. */
 export interface TargetState {
   id: string;
   up: boolean;
-  /** Results in a row that speak against `up`. */
+  /** Consecutive results that contradict `up`. */
   streak: number;
-  /** Since when it is up, or down. */
+  /** When `up` last changed. */
   since: number;
   /** False until the first result. */
   probed: boolean;

@@ -8,7 +8,9 @@ import type { ExecCheck } from '../../src/health/exec/schema.ts';
 import type { HttpCheck } from '../../src/health/http/schema.ts';
 import type { TcpCheck } from '../../src/health/tcp/schema.ts';
 import type { Check, Target } from '../../src/health/types.ts';
-import { prepare } from '../../src/health/worker/probers.ts';
+import { loadProbers } from '../../src/health/worker/probers.ts';
+
+const prepare = await loadProbers();
 
 const COMMON = {
   interval: 1000,

@@ -74,6 +74,8 @@ async function bundle(source, options) {
   const { build: esbuild } = await import('esbuild');
   const { outputFiles } = await esbuild({
     ...{ entryPoints: [source], write: false, bundle: true, platform: 'node', format: 'cjs', target: 'node20' },
+    // Schemas of checks are loaded by the build only; no program needs TypeBox.
+    external: ['@sinclair/typebox'],
     ...{ logLevel: 'warning', ...options, define: { 'import.meta.dirname': '__dirname', ...options.define } },
   });
   return outputFiles[0].text;
@@ -128,7 +130,7 @@ function buildAddon(force) {
 /** The configuration's validator and JSON Schema, made of the schema files and of what those import. */
 async function buildSchema(force) {
   const sources = [...filesUnder(join(top, 'src'), 'schema.ts'), ...filesUnder(join(top, 'src/config/schema'), '.ts')];
-  const beside = ['src/base/schema-words.ts', 'src/config/limits.ts', 'src/config/types.ts'];
+  const beside = ['src/health/checks.ts', 'src/base/schema-words.ts', 'src/config/limits.ts', 'src/config/types.ts'];
   const tools = ['tools/lib/config-schema.mjs', 'package.json'];
   const inputs = [...sources, ...[...beside, ...tools].map((name) => join(top, name))];
   if (!force && !configOutputs.some((output) => stale(output, inputs))) return;

@@ -73,7 +73,19 @@ async function compile(esbuild, schema, scratch) {
     nodePaths: [join(top, 'node_modules')],
     write: false,
   });
-  return outputFiles[0]?.text ?? '';
+  return `${outputFiles[0]?.text ?? ''}module.exports.checkKeys = ${JSON.stringify(checkKeys(schema))};\n`;
+}
+
+/**
+ * The keys of each kind of check, for inheritance at run time.
+ * @param {any} schema
+ */
+function checkKeys(schema) {
+  /** @type {Record<string, string[]>} */
+  const keys = {};
+  for (const { properties } of schema.definitions.check.anyOf)
+    if (properties?.type) keys[properties.type.const] = Object.keys(properties);
+  return keys;
 }
 
 /** Writes both files, each by rename. */

@@ -3,10 +3,9 @@
 
 import { formatAddress } from '../../base/addresses.ts';
 import { formatDuration } from '../../base/durations.ts';
-import { findUserNow } from '../../base/users.ts';
+import type { CheckSource } from '../../health/common/kind.ts';
 import type { CommonCheck } from '../../health/common/schema.ts';
-import type { ExecCheck } from '../../health/exec/schema.ts';
-import type { HttpCheck, TlsCheck } from '../../health/http/schema.ts';
+import { KINDS } from '../../health/kinds.ts';
 import { describe } from '../describe.ts';
 import type { Check } from '../types.ts';
 import type { Path } from '../yaml/positions.ts';
@@ -20,16 +19,6 @@ const INTERVAL = { usual: 2000, least: 100, most: 86_400_000 };
 const TIMEOUT = { usual: 1000, least: 10 };
 const RISE = 2;
 const FALL = 3;
-const STATUS = [200, 299] as const;
-
-/** Header lines that the checker writes itself, and what to do instead. */
-const OWN_HEADERS: Readonly<Record<string, string>> = {
-  host: 'the key `host`',
-  connection: 'any other, as lvsd closes each connection',
-  'content-length': 'any other',
-  'transfer-encoding': 'any other',
-};
-
 export class Checks {
   readonly #context: Context;
   readonly #files: NamedFiles;
@@ -72,12 +61,23 @@ class Reader {
 
   read(): Check | undefined {
     const common = this.#common();
-    if (this.#type === 'tcp') return { type: this.#type, ...common };
-    return this.#type === 'exec' ? this.#exec(common) : this.#http(this.#type, common);
+    const source: CheckSource<Keys> = {
+      keys: this.#keys,
+      isOwn: (key) => this.#own.has(key),
+      wrong: (path, text, at) => this.#wrong(path, text, at),
+      clash: (keys, text) => this.#clash(keys, text),
+      missing: (text) => {
+        if (!isMaimed(this.#path, this.#context)) this.#context.report(this.#path, text);
+      },
+      quote: describe,
+      files: this.#files,
+    };
+    // The keys are those of the check's kind.
+    return KINDS[this.#type].resolve(source as CheckSource<never>, common);
   }
 
   /** Of one key's value. */
-  #wrong([key, ...rest]: [string, ...(string | number)[]], text: string, at: 'key' | 'value' = 'value'): void {
+  #wrong([key, ...rest]: readonly [string, ...(string | number)[]], text: string, at: 'key' | 'value' = 'value'): void {
     if (this.#own.has(key)) this.#context.report([...this.#path, key, ...rest], text, at);
   }
 
@@ -114,74 +114,5 @@ class Reader {
     if (typeof found === 'object') return formatAddress(found.family, found.bytes);
     if (found !== undefined) this.#wrong([key], found);
     return undefined;
-  }
-
-  #exec(common: CommonCheck): ExecCheck | undefined {
-    const { command, user } = this.#keys;
-    if (!command) {
-      const text = 'command is missing; allowed: a list, the program’s absolute path and its arguments';
-      if (!isMaimed(this.#path, this.#context)) this.#context.report(this.#path, text);
-      return undefined;
-    }
-    if (user !== undefined && this.#own.has('user') && !findUserNow(user))
-      this.#wrong(
-        ['user'],
-        `found ${user}, which is no user of this machine; allowed: the name of one (getent passwd)`,
-      );
-    const wrong = this.#own.has('command') ? this.#files.program(command[0] ?? '', user) : undefined;
-    if (wrong !== undefined) this.#wrong(['command', 0], wrong);
-    for (const [index, word] of command.entries())
-      if (word.includes('\0')) this.#wrong(['command', index], 'found a zero byte; allowed: any other text');
-    return { type: 'exec', ...common, command, user };
-  }
-
-  #http(type: HttpCheck['type'], common: CommonCheck): HttpCheck {
-    const { method = 'GET', path = '/', host, headers = {}, body } = this.#keys;
-    for (const name of Object.keys(headers)) {
-      const lower = name.toLowerCase();
-      const instead = Object.hasOwn(OWN_HEADERS, lower) ? OWN_HEADERS[lower] : undefined;
-      if (instead !== undefined) this.#wrong(['headers', name], `found the header ${name}; allowed: ${instead}`, 'key');
-    }
-    if (body && method === 'HEAD')
-      this.#clash(['body', 'method'], 'found `body` with method HEAD, whose answers have no body; allowed: GET');
-    if (body && 'matches' in body) this.#checkRegex(body.matches);
-    const tls = type === 'https' ? this.#tls() : undefined;
-    return { type, ...common, method, path, host, headers: Object.entries(headers), status: this.#status(), body, tls };
-  }
-
-  #checkRegex(source: string): void {
-    try {
-      new RegExp(source);
-    } catch (error) {
-      const why = error instanceof Error ? error.message.replace(/^Invalid regular expression: /, '') : '';
-      this.#wrong(
-        ['body', 'matches'],
-        `found no regular expression: ${describe(source)} (${why.replace(/^.*: /, '')})`,
-      );
-    }
-  }
-
-  #status(): HttpCheck['status'] {
-    const { status } = this.#keys;
-    if (status === undefined) return [STATUS];
-    const list = Array.isArray(status) ? status : [status];
-    return list.map((item, index) => {
-      if (typeof item === 'number') return [item, item];
-      const [from = 0, to = 0] = item.split('-').map(Number);
-      const text = `found ${describe(item)}, which goes backwards; allowed: FIRST-LAST, or ${to}-${from}`;
-      if (from > to) this.#wrong(Array.isArray(status) ? ['status', index] : ['status'], text);
-      return [from, to];
-    });
-  }
-
-  #tls(): TlsCheck {
-    const { server_name: serverName, verify = true, ca } = this.#keys.tls ?? {};
-    if (ca === undefined || !this.#own.has('tls')) return { serverName, verify, ca };
-    const wrong = this.#files.authorities(ca);
-    if (!verify)
-      this.#wrong(['tls', 'ca'], 'found ca with `verify: false`, which looks at no certificate; allowed: one of them');
-    else if (wrong !== undefined)
-      this.#wrong(['tls', 'ca'], `${wrong}; allowed: a PEM file with certificates to trust`);
-    return { serverName, verify, ca };
   }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** Real servers and sorry server of one service. */
 import { AF_INET, type Family, parseIpv4 } from '../../base/addresses.ts';
+import { KINDS } from '../../health/kinds.ts';
 import { describe } from '../describe.ts';
 import type { RawForward, RawRealServer, RawSorry } from '../schema.ts';
 import type { Check, Forward, RealServerSpec, Sorry, Virtual } from '../types.ts';
@@ -164,7 +165,7 @@ function checkTarget(
 ): void {
   const place = () => (own.check === undefined ? path() : [...path(), 'check']);
   const port = check.port || to.port || (around.virtuals[0]?.port ?? 0);
-  if (port === 0 && check.type !== 'exec' && around.virtuals.length > 0)
+  if (port === 0 && KINDS[check.type].needsPort && around.virtuals.length > 0)
     scene.context.report(
       place(),
       `found a ${check.type} check of ${to.text}, which has no port; allowed: with \`port\` in the check`,

@@ -1,34 +1,50 @@
 // SPDX-License-Identifier: MIT
 /** Real servers: how they are checked, how packets reach them, what they are. */
-import { Type } from '@sinclair/typebox';
+import { type Static, Type } from '@sinclair/typebox';
 import { address, choice, count, port } from '../../base/schema-words.ts';
-import { execCheckKeys, execCheckSchema } from '../../health/exec/schema.ts';
-import { httpCheckKeys, httpCheckSchema, httpsCheckSchema, tlsKeys } from '../../health/http/schema.ts';
-import { tcpCheckSchema } from '../../health/tcp/schema.ts';
+import { KINDS } from '../../health/kinds.ts';
+import { listOf } from '../describe.ts';
 import { DEFAULTS } from '../limits.ts';
+import type { CheckType } from '../types.ts';
 import { NAME, NAME_WORDS } from './common.ts';
 
-export const checkSchema = Type.Union(
-  [
-    Type.Literal('none'),
-    tcpCheckSchema,
-    httpCheckSchema,
-    httpsCheckSchema,
-    execCheckSchema,
-    Type.Object(Type.Partial(Type.Object({ ...httpCheckKeys, ...tlsKeys, ...execCheckKeys })).properties, {
-      additionalProperties: false,
-      title: 'a check without `type`',
-      description: 'Keys to lay over the check that is inherited; it gives the type.',
-    }),
-  ],
-  {
-    title: 'none, or a map with `type: tcp`, `http`, `https` or `exec`',
-    description:
-      'How real servers are checked; `none`: not at all, they always count as up. Laid over the check that is inherited, if that is close kin, else in its place: see “Checks”.',
-    default: 'none',
-    examples: [{ type: 'http', path: '/healthz' }],
-    'x-part': 'check',
-  },
+type Kinds = typeof KINDS;
+type KindSchemas = { -readonly [T in CheckType]: Awaited<ReturnType<Kinds[T]['schema']>> };
+/** The keys of every kind: an intersection, because a check without `type` may have any of them. */
+type AllKeys = IntersectionOf<{ [T in CheckType]: Omit<Static<KindSchemas[T]>, 'type'> }[CheckType]>;
+type IntersectionOf<U> = (U extends unknown ? (value: U) => void : never) extends (value: infer I) => void ? I : never;
+
+const kindSchemas = Object.fromEntries(
+  await Promise.all(Object.entries(KINDS).map(async ([type, kind]) => [type, await kind.schema()] as const)),
+) as KindSchemas;
+const kindNames = Object.keys(kindSchemas) as CheckType[];
+
+const keysOfAllKinds = Object.assign({}, ...Object.values(kindSchemas).map(({ properties }) => properties));
+delete keysOfAllKinds.type;
+
+export const checkSchema = Type.Unsafe<'none' | Static<KindSchemas[CheckType]> | AllKeys>(
+  Type.Union(
+    [
+      Type.Literal('none'),
+      ...Object.values(kindSchemas),
+      Type.Object(keysOfAllKinds, {
+        additionalProperties: false,
+        title: 'a check without `type`',
+        description: 'Keys to lay over the check that is inherited; it gives the type.',
+      }),
+    ],
+    {
+      title: `none, or a map with ${listOf(
+        kindNames.map((type, index) => (index === 0 ? `\`type: ${type}\`` : `\`${type}\``)),
+        'or',
+      )}`,
+      description:
+        'How real servers are checked; `none`: not at all, they always count as up. Laid over the check that is inherited, if that is close kin, else in its place: see “Checks”.',
+      default: 'none',
+      examples: [{ type: 'http', path: '/healthz' }],
+      'x-part': 'check',
+    },
+  ),
 );
 
 export const forwardSchema = Type.Union(

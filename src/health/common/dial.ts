@@ -3,10 +3,11 @@
 import { endianness } from 'node:os';
 import { ERRNO, errnoName } from '../../base/errno.ts';
 import { type CONNECT_STEPS, isSystemError, type NativeSocket, native, WRITABLE } from '../../base/native.ts';
-import type { Target } from '../types.ts';
 import { inconclusive, type Verdict } from '../verdict.ts';
 import { errorVerdict, errorWords } from './errors.ts';
+import type { CommonCheck } from './schema.ts';
 import { socketAddress } from './sockaddr.ts';
+import type { ProbeTarget } from './target.ts';
 
 // asm-generic/socket.h, linux/in.h
 const SOCK_STREAM = 1;
@@ -35,7 +36,7 @@ export interface Endpoint {
 }
 
 /** What to connect to for a target. Throws when its address is no address. */
-export function endpoint({ address, port, check }: Target): Endpoint {
+export function endpoint({ address, port, check }: ProbeTarget<CommonCheck>): Endpoint {
   const remote = socketAddress(address, port);
   if (!remote) throw new Error(`${address} is not an address`);
   const bind = check.bind === undefined ? undefined : socketAddress(check.bind, 0);

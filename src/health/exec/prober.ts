@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** Health by a program: exit status 0 is success. */
-import type { Target } from '../types.ts';
+import type { ProbeTarget } from '../common/target.ts';
 import type { Prober } from '../verdict.ts';
 import { execHelper } from './helper.ts';
 import type { ExecCheck } from './schema.ts';
@@ -9,7 +9,7 @@ import type { ExecCheck } from './schema.ts';
 const LONGEST_PATIENCE = 2000;
 const LEAST_PATIENCE = 100;
 
-export function execProber({ check, address, port, label }: Target & { check: ExecCheck }): Prober {
+export function execProber({ check, address, port, label }: ProbeTarget<ExecCheck>): Prober {
   const { command, user, interval, timeout } = check;
   const patience = Math.min(LONGEST_PATIENCE, Math.max(LEAST_PATIENCE, interval - timeout - LEAST_PATIENCE));
   const environment = {

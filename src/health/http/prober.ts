@@ -3,7 +3,7 @@
 import { isIP } from 'node:net';
 import { type Connection, connections } from '../common/connections.ts';
 import { endpoint } from '../common/dial.ts';
-import type { Target } from '../types.ts';
+import type { ProbeTarget } from '../common/target.ts';
 import { failure, inconclusive, type Prober, type Verdict } from '../verdict.ts';
 import { AnswerReader, type Finding } from './answer.ts';
 import { type MatchResult, matcher } from './matcher.ts';
@@ -24,7 +24,7 @@ const MATCH_VERDICTS: Record<Exclude<MatchResult, boolean>, Verdict> = {
 /** Over TLS or not. */
 type HttpConnection = Connection | SecureConnection;
 
-export function httpProber(target: Target & { check: HttpCheck }): Prober {
+export function httpProber(target: ProbeTarget<HttpCheck>): Prober {
   const { check, address, port } = target;
   const request = requestBytes(check, address, port);
   const pattern = check.body && 'matches' in check.body ? matcher.pattern(check.body.matches) : undefined;
@@ -78,7 +78,7 @@ export function httpProber(target: Target & { check: HttpCheck }): Prober {
 }
 
 /** How each probe of the target connects and asks. */
-function connector({ check, address, ...rest }: Target & { check: HttpCheck }, request: Uint8Array) {
+function connector({ check, address, ...rest }: ProbeTarget<HttpCheck>, request: Uint8Array) {
   type Events = Parameters<ReturnType<typeof connections>['begin']>[2];
   const to = endpoint({ check, address, ...rest });
   if (check.type === 'http') return (events: Events): HttpConnection => connections().begin(to, request, events);

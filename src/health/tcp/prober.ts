@@ -2,12 +2,13 @@
 /** Health by connection: success if the target accepts one. */
 import { connections } from '../common/connections.ts';
 import { endpoint } from '../common/dial.ts';
-import type { Target } from '../types.ts';
+import type { ProbeTarget } from '../common/target.ts';
 import { type Prober, success } from '../verdict.ts';
+import type { TcpCheck } from './schema.ts';
 
 const CONNECTED = success('connected');
 
-export function tcpProber(target: Target): Prober {
+export function tcpProber(target: ProbeTarget<TcpCheck>): Prober {
   const to = endpoint(target);
   return {
     start(done) {

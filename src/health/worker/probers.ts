@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: MIT
-/** Which checker makes the probes of a target. */
-import { execProber } from '../exec/prober.ts';
-import { httpProber } from '../http/prober.ts';
-import { tcpProber } from '../tcp/prober.ts';
-import type { Prepare } from '../verdict.ts';
+/** Creates the prober of a target by its kind of check. */
+import { KINDS } from '../kinds.ts';
+import type { Target } from '../types.ts';
+import type { Prober } from '../verdict.ts';
 
-export const prepare: Prepare = (target) => {
-  const { check } = target;
-  switch (check.type) {
-    case 'tcp':
-      return tcpProber(target);
-    case 'http':
-    case 'https':
-      return httpProber({ ...target, check });
-    case 'exec':
-      return execProber({ ...target, check });
-  }
-};
+/** Throws if the target can never be probed; the message then is the result of each probe. */
+export type Prepare = (target: Target) => Prober;
+
+/** Loads the probers of all kinds. */
+export async function loadProbers(): Promise<Prepare> {
+  const entries = Object.entries(KINDS).map(async ([type, kind]) => [type, await kind.prober()] as const);
+  // A target of one kind has a check of that kind.
+  const probers = new Map(await Promise.all(entries)) as ReadonlyMap<string, Prepare>;
+  return (target) => {
+    const prober = probers.get(target.check.type);
+    if (!prober) throw new Error(`there is no check of type ${target.check.type}`);
+    return prober(target);
+  };
+}

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: MIT
 /** Probes targets by schedule and keeps their states: where timers, sockets and the pure parts meet. */
 import { formatDuration } from '../../base/durations.ts';
+import { KINDS } from '../kinds.ts';
 import { next, type Result } from '../machine.ts';
 import { Pace } from '../schedule/pace.ts';
 import { type Lane, Schedule, type Slot } from '../schedule/schedule.ts';
 import { fraction } from '../schedule/spread.ts';
 import type { Target, TargetState, Transition } from '../types.ts';
-import { failure, inconclusive, type Prepare, type Probe, type Prober, type Verdict } from '../verdict.ts';
+import { failure, inconclusive, type Probe, type Prober, type Verdict } from '../verdict.ts';
 import { Complaints } from './complaints.ts';
 import type { Load } from './messages.ts';
+import type { Prepare } from './probers.ts';
 
 /** Milliseconds between two looks at the schedule: what falls due in between starts together. */
 const TICK = 20;
@@ -85,7 +87,7 @@ export class Checker {
       entry.defect = error instanceof Error ? error.message : String(error);
     }
     const { interval, timeout, type } = target.check;
-    const lane: Lane = type === 'exec' ? 'programs' : 'sockets';
+    const lane: Lane = KINDS[type].lane;
     const timing = { interval, timeout, lane, fraction: fraction(target.id) };
     entry.slot = this.#schedule.add(entry, timing, this.#now());
     this.#entries.set(target.id, entry);

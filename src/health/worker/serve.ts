@@ -3,7 +3,7 @@
 
 import { socketLimit } from './descriptors.ts';
 import { type FromChecker, type Load, type StateRow, type ToChecker, toRow } from './messages.ts';
-import { prepare } from './probers.ts';
+import { loadProbers } from './probers.ts';
 import { Checker } from './runner.ts';
 
 /** Milliseconds between two signs of life. */
@@ -22,20 +22,27 @@ export function serveChecker(): void {
   const ids = new Map<number, string>();
   const transitions = new Batch<Transitions[number]>((list) => send({ type: 'transitions', list }));
   const descriptors = socketLimit();
-  const checker = new Checker({
-    concurrency: 1,
-    programs: PROGRAMS,
-    prepare,
-    onTransition: ({ id }, { up, reason, at }, { last }) => {
-      const number = numbers.get(id);
-      if (number !== undefined) transitions.add({ number, up, reason, at, latency: last?.latency ?? 0 });
-    },
-    onTrouble: (text) => send({ type: 'log', level: 'error', text }),
-  });
+  const started = loadProbers().then(
+    (prepare) =>
+      new Checker({
+        concurrency: 1,
+        programs: PROGRAMS,
+        prepare,
+        onTransition: ({ id }, { up, reason, at }, { last }) => {
+          const number = numbers.get(id);
+          if (number !== undefined) transitions.add({ number, up, reason, at, latency: last?.latency ?? 0 });
+        },
+        onTrouble: (text) => send({ type: 'log', level: 'error', text }),
+      }),
+  );
 
   process.on('message', (message: ToChecker) => {
+    void started.then((checker) => receive(checker, message));
+  });
+
+  function receive(checker: Checker, message: ToChecker): void {
     if (message.type === 'snapshot') {
-      void snapshot(message.request, [...ids]);
+      void snapshot(checker, message.request, [...ids]);
       return;
     }
     checker.concurrency = Math.min(message.concurrency, descriptors);
@@ -53,10 +60,10 @@ export function serveChecker(): void {
       numbers.set(id, number);
       checker.add({ id, address, port, check, initiallyUp: state.up, label }, state);
     }
-  });
+  }
 
   /** In pieces, with probes in between. */
-  async function snapshot(request: number, list: [number, string][]): Promise<void> {
+  async function snapshot(checker: Checker, request: number, list: [number, string][]): Promise<void> {
     for (let start = 0; ; start += ROWS) {
       const rows: StateRow[] = [];
       for (const [number, id] of list.slice(start, start + ROWS)) {
@@ -70,9 +77,11 @@ export function serveChecker(): void {
     }
   }
 
-  const beat = (): void => send({ type: 'beat', load: checker.takeLoad() satisfies Load });
-  setInterval(beat, BEAT);
-  beat();
+  void started.then((checker) => {
+    const beat = (): void => send({ type: 'beat', load: checker.takeLoad() satisfies Load });
+    setInterval(beat, BEAT);
+    beat();
+  });
 }
 
 type Transitions = Extract<FromChecker, { type: 'transitions' }>['list'];

@@ -7,9 +7,11 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import type { ExecCheck } from '../../../src/health/exec/schema.ts';
 import { unknown } from '../../../src/health/machine.ts';
-import { prepare } from '../../../src/health/worker/probers.ts';
+import { loadProbers } from '../../../src/health/worker/probers.ts';
 import { Checker } from '../../../src/health/worker/runner.ts';
 import { EXEC, probe, target } from '../../support/probes.ts';
+
+const prepare = await loadProbers();
 
 const dir = mkdtempSync(join(tmpdir(), 'lvsd-exec-'));
 after(() => rmSync(dir, { recursive: true, force: true }));

@@ -2,9 +2,11 @@
 // A health worker in a process with few file descriptors: argv has the port of a slow HTTP server. Prints the results.
 
 import { unknown } from '../../../src/health/machine.ts';
-import { prepare } from '../../../src/health/worker/probers.ts';
+import { loadProbers } from '../../../src/health/worker/probers.ts';
 import { Checker } from '../../../src/health/worker/runner.ts';
 import { HTTP, target } from '../../support/probes.ts';
+
+const prepare = await loadProbers();
 
 const transitions: string[] = [];
 const troubles: string[] = [];

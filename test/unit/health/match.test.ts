@@ -9,9 +9,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { matcher } from '../../../src/health/http/matcher.ts';
 import { unknown } from '../../../src/health/machine.ts';
-import { prepare } from '../../../src/health/worker/probers.ts';
+import { loadProbers } from '../../../src/health/worker/probers.ts';
 import { Checker } from '../../../src/health/worker/runner.ts';
 import { HTTP, serve, target } from '../../support/probes.ts';
+
+const prepare = await loadProbers();
 
 const bytes = (text: string) => Buffer.from(text);
 

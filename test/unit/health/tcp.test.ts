@@ -9,8 +9,10 @@ import { native } from '../../../src/base/native.ts';
 import { Connections } from '../../../src/health/common/connections.ts';
 import { dial } from '../../../src/health/common/dial.ts';
 import { socketAddress } from '../../../src/health/common/sockaddr.ts';
-import { tcpProber } from '../../../src/health/tcp/prober.ts';
+import { loadProbers } from '../../../src/health/worker/probers.ts';
 import { closedPort, probe, serve, TCP, target } from '../../support/probes.ts';
+
+const prepare = await loadProbers();
 
 test('a server that accepts is well, over IPv4 and IPv6', async () => {
   assert.equal(await probe(target(TCP, await serve(() => {}))), 'success: connected');
@@ -102,7 +104,7 @@ test('a source address is used, and one that is not ours is our own trouble', as
 });
 
 test('what cannot be probed at all is said once, when it is prepared', () => {
-  const of = (address: string, bind?: string) => tcpProber(target({ ...TCP, bind }, 80, address));
+  const of = (address: string, bind?: string) => prepare(target({ ...TCP, bind }, 80, address));
   assert.throws(() => of('shop.example'), /shop\.example is not an address/);
   assert.throws(() => of('::1', '127.0.0.1'), /127\.0\.0\.1 is no source address for probes of ::1/);
 });

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: MIT
+import { findUserNow } from '../../base/users.ts';
+import type { CheckSource, RawKeys } from '../common/kind.ts';
+import type { CommonCheck } from '../common/schema.ts';
+import type { ExecCheck, execCheckSchema } from './schema.ts';
+
+export function resolveExec(
+  source: CheckSource<RawKeys<typeof execCheckSchema>>,
+  common: CommonCheck,
+): ExecCheck | undefined {
+  const { command, user } = source.keys;
+  if (!command) {
+    source.missing('command is missing; allowed: a list, the program’s absolute path and its arguments');
+    return undefined;
+  }
+  if (user !== undefined && source.isOwn('user') && !findUserNow(user))
+    source.wrong(['user'], `found ${user}, which is no user of this machine; allowed: the name of one (getent passwd)`);
+  const wrong = source.isOwn('command') ? source.files.program(command[0] ?? '', user) : undefined;
+  if (wrong !== undefined) source.wrong(['command', 0], wrong);
+  for (const [index, word] of command.entries())
+    if (word.includes('\0')) source.wrong(['command', index], 'found a zero byte; allowed: any other text');
+  return { type: 'exec', ...common, command, user };
+}
