@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-/** lvsctl: the operator's word with a running lvsd. */
+/** lvsctl: command-line client of a running lvsd. */
 import { main } from '../control/lvsctl/main.ts';
 
-main(process.argv.slice(2)).then((status) => {
+void main(process.argv.slice(2)).then((status) => {
   process.exitCode = status;
 });

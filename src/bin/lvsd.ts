@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-/** lvsd: keeps this machine's IPVS as one file says. */
+/** lvsd: keeps the IPVS table as the configuration file says. */
 import { main } from '../daemon/main.ts';
 
-main(process.argv.slice(2)).then((status) => {
+void main(process.argv.slice(2)).then((status) => {
   process.exitCode = status;
 });

@@ -1,33 +1,32 @@
 // SPDX-License-Identifier: MIT
-/** When results make a target up or down. Pure: a state and a result in, a state out. */
+/** Decides by results whether a target is up. Pure: takes a state and a result, returns a state. */
 import type { TargetState } from './types.ts';
 
-/** What one probe found. Times are milliseconds, `at` since the epoch. */
+/** The result of one probe. Times are in milliseconds, `at` since the epoch. */
 export interface Result {
   at: number;
   ok: boolean;
   /** One line, also for a success: "connected", "status 200". */
   reason: string;
-  /** How long the probe took. */
+  /** Duration of the probe. */
   latency: number;
 }
 
 export interface Thresholds {
-  /** Successes in a row that bring it up. */
+  /** Consecutive successes that bring it up. */
   rise: number;
-  /** Failures in a row that take it down. */
+  /** Consecutive failures that take it down. */
   fall: number;
 }
 
-/** A target of which nothing is known. */
+/** The state of a target without history. */
 export function unknown(id: string, up: boolean, now: number): TargetState {
   return { id, up, streak: 0, since: now, probed: false, last: undefined, probes: 0, failures: 0 };
 }
 
 /**
- * The state that a result leads to; where `up` differs from before, that is a transition. It takes a full `rise` or
- * `fall` in a row at every time, the first results included: nothing is known of a target's neighbours on the way to
- * it, and one lost packet just after a start is as likely as later.
+ * The state after a result; a change of `up` is a transition. A full `rise` or `fall` is required at any time, including
+ * the first results: one lost packet directly after a start is as likely as later.
  */
 export function next(state: TargetState, result: Result, { rise, fall }: Thresholds): TargetState {
   const against = result.ok !== state.up;
@@ -46,8 +45,8 @@ export function next(state: TargetState, result: Result, { rise, fall }: Thresho
 }
 
 /**
- * A state from before a restart. Whether it was up is kept. Results that spoke against it count on only while they are
- * as fresh as results in a row are: after a longer pause, or with a clock that was set back, one more says little.
+ * Restores a state from before a restart. `up` is kept; the streak only if its results are as recent as consecutive ones,
+ * not after a longer pause or with a clock that was set back.
  */
 export function resumed(state: TargetState, now: number, { interval }: { interval: number }): TargetState {
   const age = state.last === undefined ? Number.POSITIVE_INFINITY : now - state.last.at;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /**
- * Health as the daemon sees it: targets in, transitions out. The probes are made by a process of its own, so that
- * thousands of them a second cost the daemon nothing. States are kept here as well: a checker process that dies is
- * started again where it was, and nothing flaps.
+ * The daemon's interface to checks: targets in, transitions out. A separate process makes the probes, so that thousands
+ * per second do not load the daemon. States are kept here as well, so that a restarted checker process continues where
+ * the last one ended and no target flaps.
  */
 import type { Log } from '../base/log.ts';
 import { resumed, unknown } from './machine.ts';
@@ -12,13 +12,13 @@ import type { FromChecker, Load, ToChecker, WireTarget } from './worker/messages
 import { fromRow } from './worker/messages.ts';
 import { CheckerProcess } from './worker/process.ts';
 
-/** Targets in one message, so that neither side is held up by a long one. */
+/** Targets per message, so that neither side is blocked by a long one. */
 const TARGETS = 1000;
-/** Milliseconds after which a snapshot is what is known here. */
+/** Milliseconds to wait for a snapshot before falling back to the state known here. */
 const SNAPSHOT_TIMEOUT = 5000;
 
 export interface HealthMonitorOptions {
-  /** Most probes under way at once; programs of exec checks have a limit of their own. */
+  /** Maximum of simultaneous probes; programs of exec checks have a separate limit. */
   concurrency: number;
   log: Log;
 }
@@ -65,9 +65,9 @@ export class HealthMonitor {
   }
 
   /**
-   * Checks these from now on. Targets that were there before keep their state and their place in time, but for those that
-   * were only taken for down and now are `initiallyUp`; of new ones, those in `history` go on from there, and first probes
-   * are spread over the interval.
+   * Replaces the set of targets. Existing targets keep their state and their position in time, except unprobed ones that
+   * counted as down and now are `initiallyUp`. New ones continue from `history` if they are in it; their first probes are
+   * spread over the interval.
    */
   configure(targets: readonly Target[], history: ReadonlyMap<string, TargetState> = new Map()): void {
     const now = Date.now();
@@ -94,17 +94,17 @@ export class HealthMonitor {
       this.#byNumber.set(known.number, known);
       added.push(known);
     }
-    // One that starts is told everything.
+    // A new process needs all targets.
     if (this.#checker.running) this.#send(added, removed);
     else if (this.#byId.size > 0) this.#checker.start();
   }
 
-  /** As known here: `up` and `since` are right, the rest is as of the last transition or snapshot. */
+  /** The state known here: `up` and `since` are current, the rest is as of the last transition or snapshot. */
   state(id: string): TargetState | undefined {
     return this.#byId.get(id)?.state;
   }
 
-  /** Fresh from the checker process; as known here when that does not answer. */
+  /** Current state from the checker process, or the state known here if it does not answer. */
   async states(): Promise<ReadonlyMap<string, TargetState>> {
     if (this.#checker.running && this.#byId.size > 0) {
       this.#snapshot ??= this.#ask();
@@ -113,23 +113,23 @@ export class HealthMonitor {
     return new Map([...this.#byId].map(([id, { state }]) => [id, state]));
   }
 
-  /** Calls back for each target that turned up or down; what is returned ends that. */
+  /** Calls back for each target that changes its state. Returns a function that unsubscribes. */
   onTransition(callback: (transition: Transition) => void): () => void {
     this.#listeners.add(callback);
     return () => this.#listeners.delete(callback);
   }
 
-  /** False when the checker process gives no sign of life, and starting it again did not help. For a watchdog. */
+  /** False if the checker process does not respond and a restart did not help. For a watchdog. */
   get alive(): boolean {
     return this.#checker.alive;
   }
 
-  /** How the checker process fared in the last second. */
+  /** Load of the checker process in the last second. */
   get load(): Readonly<Load> {
     return this.#load;
   }
 
-  /** Ends the checker process and every probe with it. */
+  /** Stops the checker process and all probes. */
   async stop(): Promise<void> {
     await this.#checker.stop();
   }
@@ -138,7 +138,7 @@ export class HealthMonitor {
     const messages = Math.max(1, Math.ceil(added.length / TARGETS));
     for (let i = 0; i < messages; i++) {
       const part = added.slice(i * TARGETS, (i + 1) * TARGETS);
-      // Written when its turn comes: by then some may have gone, or got a new state.
+      // Composed when it is sent: by then targets may have been removed or changed their state.
       this.#checker.send(() => this.#targets(part, i === 0 ? removed : []));
     }
   }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-/** Whether a service has real servers enough. Pure. */
+/** Decides whether a service has its quorum. Pure. */
 
 /**
- * The quorum after `weight`, the sum of the weights of the real servers that are up. It is gained from
- * quorum + hysteresis on, and lost below quorum - hysteresis; without any weight it is always lost. `before` undefined:
- * a service of which nothing is known yet has it from `quorum` on.
+ * Whether the service has its quorum with `weight`, the sum of the weights of real servers that are up. It is gained at
+ * quorum + hysteresis and lost below quorum - hysteresis, and always lost with weight 0. Without a previous state
+ * (`before` undefined), `quorum` is enough.
  */
 export function nextQuorum(before: boolean | undefined, weight: number, quorum: number, hysteresis: number): boolean {
   if (weight <= 0) return false;

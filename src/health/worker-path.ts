@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** Where the bundles of helper processes lie. Sources and bundles lie equally deep, so the path is one and the same. */
+/** Paths of the bundles of worker processes. Sources and bundles are equally deep, so one relative path serves both. */
 import { fileURLToPath } from 'node:url';
 
 export type Worker = 'health' | 'exec' | 'match';

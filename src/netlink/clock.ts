@@ -10,5 +10,5 @@ const resolved = Promise.resolve();
 
 /** Calls `act`, which must not throw, in a microtask. Cheaper at first use than queueMicrotask(). */
 export function soon(act: () => void): void {
-  resolved.then(act);
+  void resolved.then(act);
 }

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
-/** TCP connections of checks, through the addon's Connector: one that only has to come about, or a request and its answer. */
+/** TCP connections of checks through the addon's Connector: a mere connect, or a request and its answer. */
 import { errnoName } from '../../base/errno.ts';
 import { CONNECT_STEPS, type NativeConnector, native } from '../../base/native.ts';
 import type { Verdict } from '../verdict.ts';
 import { type Endpoint, stepVerdict } from './dial.ts';
 import { errorVerdict } from './errors.ts';
 
-/** Results of one call of the addon. */
+/** Results per call of the addon. */
 const RESULTS = 256;
-/** Numbers of one result: connection, kind, value. */
+/** Numbers per result: connection, kind, value. */
 const WORDS = 3;
 const DATA = 1;
 
@@ -16,22 +16,22 @@ const DATA = 1;
 export const LEFTOVER_BYTES = 64 << 10;
 /** Milliseconds that the peer has to close after a verdict. */
 export const LEFTOVER_TIME = 1000;
-/** Connections that wait for that at once; the oldest is reset for one more. */
+/** Maximum of such connections; beyond it the oldest is reset. */
 const LEFTOVER_MOST = 1024;
 
 export interface ConnectionEvents {
   /** Bytes of the answer, valid during the call. */
   data?(bytes: Uint8Array): void;
-  /** The connection has ended. Undefined: it came about, or, after a request, the peer closed it. */
+  /** The connection has ended. Undefined: it was established or, after a request, closed by the peer. */
   end(trouble: Verdict | undefined): void;
 }
 
 export interface Connection {
-  /** Whether the request is on its way, so that an answer is waited for. */
+  /** Whether the request has been sent and the answer is awaited. */
   readonly established: boolean;
   /** Resets the connection. No event follows. */
   cancel(): void;
-  /** Lets the peer finish within bounds, and closes when it has. No event follows. */
+  /** Lets the peer finish within limits, then closes. No event follows. */
   leave(): void;
 }
 
@@ -40,11 +40,11 @@ const ENDED: Connection = { established: false, cancel() {}, leave() {} };
 export class Connections {
   readonly #connector: NativeConnector;
   readonly #results = new Int32Array(WORDS * RESULTS);
-  /** The answers of one call. */
+  /** Answer bytes of one call. */
   readonly #received = Buffer.alloc(256 << 10);
-  /** By number. */
+  /** By connection number. */
   readonly #events: (ConnectionEvents | undefined)[] = [];
-  /** Connections that have a verdict, oldest first: when each is reset, by the monotonic clock. */
+  /** Deadlines of connections that already have a verdict, oldest first, by the monotonic clock. */
   readonly #leftover = new Map<number, number>();
   #sweep: NodeJS.Timeout | undefined;
   #count = 0;
@@ -56,7 +56,7 @@ export class Connections {
     this.#connector.unref();
   }
 
-  /** Without a request the connection is reset as soon as it has come about. An event may come before this returns. */
+  /** Without a request, the connection is reset once it is established. Events may occur before this returns. */
   begin({ address, bind, mark }: Endpoint, request: Uint8Array | null, events: ConnectionEvents): Connection {
     const number = this.#connector.connect(address, bind?.bytes ?? null, mark | 0, request);
     if (number < 0) {
@@ -83,7 +83,7 @@ export class Connections {
     };
   }
 
-  /** On a fast network all connections of a batch are there when the last has been started: that saves an event. */
+  /** On a fast network, all connections of a batch are established when the last is started: this saves a wake-up. */
   #collectSoon(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
@@ -124,7 +124,7 @@ export class Connections {
     if (this.#leftover.size > 0) this.#sweep = setTimeout(() => this.#sweepLeftover(), LEFTOVER_TIME / 4).unref();
   }
 
-  /** Resets leftover connections whose time is up, at most so many. */
+  /** Resets up to `most` leftover connections whose deadline has passed. */
   #resetOldest(now: number, most: number): void {
     let count = 0;
     for (const [number, deadline] of this.#leftover) {
@@ -143,7 +143,7 @@ export class Connections {
       for (let i = 0; i < count; i++) {
         const number = results[WORDS * i] as number;
         const value = results[WORDS * i + 2] as number;
-        // Undefined: cancelled since the event, by another one's handler.
+        // Undefined if the handler of an earlier event has cancelled it.
         const events = this.#events[number];
         if (results[WORDS * i + 1] === DATA) {
           events?.data?.(this.#received.subarray(at, at + value));
@@ -160,7 +160,7 @@ export class Connections {
 
 let shared: Connections | undefined;
 
-/** Those of all checks of the process. */
+/** Shared by all checks of the process. */
 export function connections(): Connections {
   shared ??= new Connections();
   return shared;

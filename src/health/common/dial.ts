@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** Where the probes of a target connect to, and connecting a socket of one's own. */
+/** The endpoint that probes connect to, and connecting with a separate socket. */
 import { endianness } from 'node:os';
 import { ERRNO, errnoName } from '../../base/errno.ts';
 import { type CONNECT_STEPS, isSystemError, type NativeSocket, native, WRITABLE } from '../../base/native.ts';
@@ -19,12 +19,12 @@ const SO_LINGER = 13;
 const SO_MARK = 36;
 const IP_BIND_ADDRESS_NO_PORT = 24;
 
-/** struct linger { l_onoff = 1, l_linger = 0 }: close() sends a RST, and nothing stays in TIME_WAIT. */
+/** struct linger { l_onoff = 1, l_linger = 0 }: close() sends a RST and leaves no TIME_WAIT. */
 const LINGER_NONE = new Uint8Array(new Int32Array([1, 0]).buffer);
 /** struct linger { l_onoff = 0 }: close() sends a FIN. */
 const LINGER_OFF = new Uint8Array(8);
 
-/** From here on a port may be one that the kernel gives to connecting sockets, whatever its range is set to. */
+/** From this port on the kernel may have picked the same port for the connecting socket. */
 const FIRST_UNPRIVILEGED_PORT = 1024;
 
 export interface Endpoint {
@@ -35,19 +35,19 @@ export interface Endpoint {
   port: number;
 }
 
-/** What to connect to for a target. Throws when its address is no address. */
+/** The endpoint of a target. Throws if its address is invalid. */
 export function endpoint({ address, port, check }: ProbeTarget<CommonCheck>): Endpoint {
   const remote = socketAddress(address, port);
   if (!remote) throw new Error(`${address} is not an address`);
   const bind = check.bind === undefined ? undefined : socketAddress(check.bind, 0);
   if (check.bind !== undefined && bind?.family !== remote.family)
-    throw new Error(`${check.bind} is no source address for probes of ${address}`);
+    throw new Error(`bind ${check.bind} and ${address} are of different address families`);
   return { family: remote.family, address: remote.bytes, bind, mark: check.fwmark, port };
 }
 
 /**
- * Connects. Calls back once, perhaps before this returns, with a socket that the caller has to close, or with what is
- * wrong. Closing it resets the connection until closeByFin(). The function returned gives up.
+ * Connects. Calls back once, possibly before returning, with a socket that the caller must close, or with a verdict.
+ * Closing it resets the connection, unless closeByFin() was called. Returns a function that cancels.
  */
 export function dial(to: Endpoint, done: (socket: NativeSocket | Verdict) => void): () => void {
   let socket: NativeSocket;
@@ -65,12 +65,12 @@ export function dial(to: Endpoint, done: (socket: NativeSocket | Verdict) => voi
   return () => socket.close();
 }
 
-/** From now on closing the socket ends the connection as any client does. */
+/** Makes close() end the connection with a FIN. */
 export function closeByFin(socket: NativeSocket): void {
   socket.setsockopt(SOL_SOCKET, SO_LINGER, LINGER_OFF);
 }
 
-/** What fails here fails on this machine. */
+/** Failures here are failures of this machine. */
 function prepare(socket: NativeSocket, { bind, mark }: Endpoint): Verdict | undefined {
   let step: ConnectStep = 'setup';
   try {
@@ -81,7 +81,7 @@ function prepare(socket: NativeSocket, { bind, mark }: Endpoint): Verdict | unde
     }
     if (bind) {
       step = 'bind';
-      // The port is chosen with the connection: one bound beforehand would be taken for every destination.
+      // Choose the port at connect(): one chosen at bind() would be unavailable for every other destination.
       socket.setsockopt(IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
       socket.bind(bind.bytes);
     }
@@ -93,7 +93,7 @@ function prepare(socket: NativeSocket, { bind, mark }: Endpoint): Verdict | unde
 
 type ConnectStep = (typeof CONNECT_STEPS)[number];
 
-/** What it says of a target that this step of connecting to it failed. */
+/** The verdict for a target if this step of connecting fails. */
 export function stepVerdict(step: ConnectStep, code: string, mark: number): Verdict {
   const words = errorWords(code);
   switch (step) {
@@ -134,12 +134,12 @@ function watch(
   }
 }
 
-/** undefined: connected. */
+/** Undefined if connected. */
 function outcome(socket: NativeSocket, { address, port }: Endpoint): Verdict | undefined {
   try {
     const error = readInt(socket.getsockopt(SOL_SOCKET, SO_ERROR, 4));
     if (error) return errorVerdict(errnoName(error));
-    // A port of this machine that nobody listens on, and that the kernel gave this very socket: it met itself.
+    // TCP self-connect: a port of this machine without a listener, which the kernel also picked as the source.
     if (
       port >= FIRST_UNPRIVILEGED_PORT &&
       Buffer.compare(socket.getsockname().subarray(0, address.length), address) === 0

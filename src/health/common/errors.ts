@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-/** Errors of sockets in the words of an operator, and whose fault they are. */
+/** Describes socket errors, and decides whether the target or this machine caused them. */
 import { getSystemErrorMap } from 'node:util';
 import { failure, inconclusive, type Verdict } from '../verdict.ts';
 
-/** This machine has run out of something; errno.h's names. */
+/** Errors that mean a lack of resources on this machine. */
 const OURS = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'EADDRNOTAVAIL', 'EAGAIN', 'EINTR']);
 
 const WORDS: Readonly<Record<string, string>> = {
@@ -25,7 +25,7 @@ export function errorWords(code: string): string {
   return WORDS[code] ?? (text === undefined ? code : `${text} (${code})`);
 }
 
-/** What an error on the way to a target says of the target. */
+/** The verdict for a target after a socket error. */
 export function errorVerdict(code: string): Verdict {
   return OURS.has(code) ? inconclusive(errorWords(code)) : failure(errorWords(code));
 }

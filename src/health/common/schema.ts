@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: MIT
-/** What every check has, whatever it speaks. */
+/** The keys that all kinds of checks have. */
 import { address, choice, count, duration, port } from '../../base/schema-words.ts';
 
-/** As the checkers get it. Times are milliseconds. */
+/** As used by probers. Times are in milliseconds. */
 export interface CommonCheck {
   /** From the start of one probe to the start of the next. */
   interval: number;
-  /** A probe that has no answer by then has failed; never more than `interval`. */
+  /** A probe without an answer by then has failed; at most `interval`. */
   timeout: number;
-  /** Successes in a row that bring a real server up. */
+  /** Consecutive successes that bring a real server up. */
   rise: number;
-  /** Failures in a row that take it down. */
+  /** Consecutive failures that take it down. */
   fall: number;
-  /** What it counts as before the first probe: as it is in the kernel, up, or down. */
+  /** State before the first probe: as in the kernel, up, or down. */
   start: 'auto' | 'up' | 'down';
-  /** Where to probe instead of the real server's own address and port; port 0 is its own. */
+  /** Address and port to probe instead of the real server's; port 0 is the real server's. */
   address: string | undefined;
   port: number;
   /** Source address of probes. */
@@ -23,7 +23,7 @@ export interface CommonCheck {
   fwmark: number;
 }
 
-/** As the file has it: keys of every check. */
+/** As written in the file. */
 export const commonCheckKeys = {
   interval: duration({
     description: 'From the start of one probe to the start of the next, 100ms to 1d.',

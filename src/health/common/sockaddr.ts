@@ -3,7 +3,7 @@
 import { endianness } from 'node:os';
 import { AF_INET, type Family, parseAddress } from '../../base/addresses.ts';
 
-/** Address as text and port -> the kernel's bytes; undefined when the text is no address. */
+/** Converts address and port to the kernel's bytes; undefined if the text is not an address. */
 export function socketAddress(address: string, port: number): { family: Family; bytes: Uint8Array } | undefined {
   const parsed = parseAddress(address);
   if (!parsed) return undefined;

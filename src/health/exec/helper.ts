@@ -11,25 +11,25 @@ const PAUSE = 1000;
 /** Milliseconds between two looks for a message, and looks without one after which the helper is killed. Looks are counted, not time: if this process is held up, so are they. */
 const LOOK = 1000;
 const PATIENCE = 5;
-/** Milliseconds in which it has to say that a program is still running. */
+/** Milliseconds for the helper to confirm that a program is still running. */
 const ANSWER_TIME = 1000;
 
 const ENDED = inconclusive('the exec helper has ended');
 
 interface Running {
   ended: (verdict: Verdict) => void;
-  /** From when the program runs, by performance.now(). */
+  /** Start of the program, by performance.now(). */
   startedAt: number | undefined;
-  /** The leader of its process group. */
+  /** Leader of its process group. */
   leader: { pid: number; startTime: string } | undefined;
-  /** Waits for the answer to a query. */
+  /** Resolves the pending query. */
   answer: ((running: boolean) => void) | undefined;
 }
 
 export interface RunningProgram {
-  /** From when the program runs, by performance.now(); undefined: it has not been started. */
+  /** Start of the program, by performance.now(); undefined if not started yet. */
   readonly startedAt: number | undefined;
-  /** Whether the helper says that it is still running; false as well if the helper says nothing. */
+  /** Whether the helper confirms that it is still running; false also without an answer. */
   stillRunning(): Promise<boolean>;
   stop(): void;
 }
@@ -41,11 +41,11 @@ class ExecHelper {
   #startedAt = Number.NEGATIVE_INFINITY;
   #numbers = 0;
   #look: NodeJS.Timeout | undefined;
-  /** Looks without a message. */
+  /** Intervals without a message. */
   #missed = 0;
   readonly #running = new Map<number, Running>();
 
-  /** Calls back once nothing is left of the program. */
+  /** Calls back once all processes of the program have ended. */
   run(run: Run, ended: (verdict: Verdict) => void): RunningProgram {
     const child = this.#child ?? this.#start();
     if (!child) {
@@ -88,7 +88,7 @@ class ExecHelper {
     child.on('message', (message: FromExec) => {
       if (this.#child === child) this.#heard(message);
     });
-    // It runs for the programs under way, and does not keep this process alive without any.
+    // Keeps this process alive only while programs are running.
     child.unref();
     this.#missed = 0;
     this.#child = child;
@@ -129,7 +129,7 @@ class ExecHelper {
     this.#look = undefined;
   }
 
-  /** Its programs would go on without anybody who waits for them. */
+  /** Kills programs that the ended helper left behind. */
   #ended(): void {
     this.#rest();
     this.#child = undefined;
@@ -145,7 +145,7 @@ class ExecHelper {
 }
 
 function send(child: ChildProcess, message: ToExec): void {
-  // An error means that it is ending: its exit is reported.
+  // An error means that it is exiting; its exit event follows.
   if (child.connected) child.send(message, () => {});
 }
 

@@ -12,9 +12,9 @@ export interface Run {
 
 export type ToExec =
   | { type: 'run'; number: number; run: Run }
-  /** Is it still running? Answered by `running`, unless it has ended. */
+  /** Asks whether it is still running. Answered by `running`, unless it has ended. */
   | { type: 'query'; number: number }
-  /** Its time is over. `ended` follows. */
+  /** Stops it after a timeout. `ended` follows. */
   | { type: 'stop'; number: number }
   /** Answered by `pong`. */
   | { type: 'ping' };
@@ -23,6 +23,6 @@ export type FromExec =
   /** `startTime`: in clock ticks after boot, field 22 of proc(5)'s stat: tells the process from a later one of that id. */
   | { type: 'started'; number: number; pid: number; startTime: string }
   | { type: 'running'; number: number }
-  /** Nothing is left of the program. */
+  /** All processes of the program have ended. */
   | { type: 'ended'; number: number; verdict: Verdict }
   | { type: 'pong' };

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: MIT
-/** What a program writes, of which the last line is wanted and the rest only read away. */
+/** Reads the output of a program and keeps its last line. */
 import type { Readable } from 'node:stream';
 import { printable, shortened } from '../../base/printable.ts';
 
-/** Bytes that are kept, and bytes after which a program has written too much. */
+/** Bytes kept, and the maximum output of a program in bytes. */
 const KEPT = 1024;
 const MOST = 1 << 20;
-/** Characters of the line that goes into a reason. */
+/** Characters of the line that are used in a reason. */
 const LINE = 200;
 
 export class Output {
   #tail = Buffer.alloc(0);
   #length = 0;
 
-  /** Calls back when that is too much. */
+  /** Calls back if the output exceeds the maximum. */
   constructor(stream: Readable | null, tooMuch: () => void) {
     stream?.on('data', (piece: Buffer) => {
       this.#length += piece.length;
@@ -23,11 +23,11 @@ export class Output {
       }
       this.#tail = Buffer.from(Buffer.concat([this.#tail, piece]).subarray(-KEPT));
     });
-    // A pipe that breaks has nothing more to say.
+    // A broken pipe is treated as the end of output.
     stream?.on('error', () => {});
   }
 
-  /** The last line that is not blank; '' when there is none. */
+  /** The last non-blank line; '' if there is none. */
   get lastLine(): string {
     const lines = this.#tail.toString('utf8').split(/[\r\n]+/);
     const line = lines.findLast((text) => text.trim() !== '') ?? '';

@@ -12,7 +12,7 @@ export function startTime(pid: number): string {
   }
 }
 
-/** Signals every process of the group; nothing happens if none is left. */
+/** Signals every process of the group; no effect if none is left. */
 export function signalGroup(leader: number, signal: NodeJS.Signals): void {
   try {
     process.kill(-leader, signal);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** One run of a program, in a process group of its own, of which nothing stays. */
+/** Runs a program in its own process group and kills what remains of the group at its end. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { trustPath } from '../../base/trusted-path.ts';
 import type { User } from '../../base/users.ts';
@@ -9,7 +9,7 @@ import type { Run } from './messages.ts';
 import { Output } from './output.ts';
 import { signalGroup } from './process-group.ts';
 
-/** How long output may still come after the program has ended: something that it left behind may hold its pipes. */
+/** Milliseconds to wait for output after the program has ended, as its children may hold the pipes open. */
 const LINGER = 200;
 
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
@@ -53,7 +53,7 @@ export class Program {
     const stderr = new Output(child.stderr, tooMuch);
     child.on('error', (error) => this.#fails(error));
     child.on('exit', (code, signal) => {
-      // Right now the number cannot have become somebody else's. What the program left running goes with it.
+      // Kill its remaining children now, while the id of the group cannot have been reused.
       this.#signal('SIGKILL');
       const finish = (): void => {
         clearTimeout(timer);
@@ -71,14 +71,14 @@ export class Program {
     return this.#child?.pid;
   }
 
-  /** SIGTERM to all of it, then SIGKILL. */
+  /** Sends SIGTERM to the group, then SIGKILL. */
   stop(): void {
     if (this.#over || this.#kill) return;
     this.#signal('SIGTERM');
     this.#kill = setTimeout(() => this.#signal('SIGKILL'), this.#patience);
   }
 
-  /** At once, for who is about to end itself. */
+  /** Kills the group immediately, for use before exiting. */
   kill(): void {
     if (!this.#over) this.#signal('SIGKILL');
   }
@@ -99,7 +99,7 @@ export class Program {
   }
 }
 
-/** Throws what is wrong with it. The real path is what was looked at, so that no link can change in between. */
+/** Throws if the program cannot be trusted. Returns the real path that was checked, so that links cannot change later. */
 function trustedProgram(path: string, user: User | undefined): string {
   const trust = trustPath(path, [process.geteuid?.() ?? 0, ...(user ? [user.uid] : [])]);
   if ('why' in trust) throw new Error(`${trust.part} ${trust.why}`);

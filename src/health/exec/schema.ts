@@ -2,12 +2,12 @@
 import { Type } from '@sinclair/typebox';
 import { type CommonCheck, commonCheckKeys } from '../common/schema.ts';
 
-/** A program: exit status 0 is success. Its environment says what it checks (LVSD_ADDRESS, LVSD_PORT, LVSD_SERVICE...). */
+/** A program; exit status 0 is success. Its environment names the target (LVSD_ADDRESS, LVSD_PORT, LVSD_SERVICE...). */
 export interface ExecCheck extends CommonCheck {
   type: 'exec';
   /** Absolute path of the program, then its arguments; no shell. */
   command: readonly string[];
-  /** Whom it runs as; undefined: the exec helper's own user. */
+  /** The user that it runs as; undefined: that of the exec helper. */
   user: string | undefined;
 }
 

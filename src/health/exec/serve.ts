@@ -28,8 +28,8 @@ export function serveExec(): void {
     const entry: Entry = { program: undefined, stopped: false };
     entries.set(number, entry);
     const user = name === undefined ? undefined : await findUser(name);
-    if (name !== undefined && !user) return done(number, inconclusive(`there is no user ${name}`));
-    if (entry.stopped) return done(number, inconclusive('stopped before it began'));
+    if (name !== undefined && !user) return done(number, inconclusive(`user ${name} does not exist`));
+    if (entry.stopped) return done(number, inconclusive('stopped before it started'));
     entry.program = new Program({ ...options, user, done: (verdict) => done(number, verdict) });
     const { pid } = entry.program;
     if (pid !== undefined) send({ type: 'started', number, pid, startTime: startTime(pid) });
@@ -52,6 +52,6 @@ export function serveExec(): void {
     for (const { program } of entries.values()) program?.kill();
     process.exit(0);
   });
-  // Signals of a terminal or an init system are for the daemon; this process ends with it.
+  // Ignores signals of terminals and init systems, which are for the daemon; this process ends with it.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
 }

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: MIT
-/** What a response has to be, and whether it is. */
+/** Compares a response with what the check requires. */
 import { printable, shortened } from '../../base/printable.ts';
 import { failure, success, type Verdict } from '../verdict.ts';
 import { type ResponseEvents, ResponseReader } from './response.ts';
 import type { HttpCheck } from './schema.ts';
 
-/** Bytes of a body that are looked at. */
+/** Bytes of a body that are examined. */
 export const LONGEST_BODY = 256 << 10;
-/** Of what a body lacks, so much is quoted. */
+/** Characters of the missing text that are quoted. */
 const QUOTED = 60;
 
-/** A verdict, or a body on which a regular expression decides between two. */
+/** A verdict, or a body and two verdicts between which a regular expression decides. */
 export type Finding = Verdict | { body: Buffer; success: Verdict; otherwise: Verdict };
 
-/** Reads a response and calls back once, as soon as it is clear: with the header if nothing is asked of the body. */
+/** Reads a response and calls back once, as soon as the verdict is known: after the header if the body does not matter. */
 export class AnswerReader {
   readonly #check: HttpCheck;
   readonly #done: (finding: Finding) => void;
@@ -21,9 +21,9 @@ export class AnswerReader {
   readonly #needle: Buffer | undefined;
   #status = 0;
   #seen = 0;
-  /** What a regular expression will see: the first `#seen` bytes of it. */
+  /** The part of the body for a regular expression: the first `#seen` bytes. */
   #kept = Buffer.alloc(0);
-  /** The last bytes, in which the text looked for may have begun. */
+  /** The last bytes, in which the required text may have started. */
   #tail = Buffer.alloc(0);
 
   constructor(check: HttpCheck, done: (finding: Finding) => void) {
@@ -39,7 +39,7 @@ export class AnswerReader {
     this.#reader = new ResponseReader(events, { headRequest: check.method === 'HEAD' });
   }
 
-  /** Whether the header has come. */
+  /** Whether the header has been received. */
   get begun(): boolean {
     return this.#status !== 0;
   }

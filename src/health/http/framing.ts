@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-/** How the end of a body is found (RFC 9112, section 6). */
+/** Determines how a body ends (RFC 9112, section 6). */
 
 export type Framing = { kind: 'length'; length: number } | { kind: 'chunked' } | { kind: 'close' } | { kind: 'none' };
 
-/** Collects what the header lines say of it. */
+/** Collects the header lines that matter for it. */
 export class FramingHeaders {
   #lengths: string[] = [];
   #codings: string[] = [];
@@ -13,12 +13,12 @@ export class FramingHeaders {
     else if (name === 'transfer-encoding') this.#codings.push(...list(value.toLowerCase()));
   }
 
-  /** Text: what is wrong with it. */
+  /** A text describes an error. */
   framing(status: number, headRequest: boolean): Framing | string {
     if (headRequest || status < 200 || status === 204 || status === 304) return { kind: 'none' };
     const codings = this.#codings.filter((coding) => coding !== 'identity');
     if (codings.length > 0) {
-      // Only what was asked for is understood, and that is no coding at all beyond chunks.
+      // The request accepts no transfer coding other than chunked.
       return codings.length === 1 && codings[0] === 'chunked' ? { kind: 'chunked' } : 'transfer coding not understood';
     }
     const [length] = this.#lengths;

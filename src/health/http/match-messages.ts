@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** Between the checker and its thread that runs regular expressions. */
+/** Messages between the checker process and its thread that runs regular expressions. */
 
 export interface MatchRequest {
   number: number;
@@ -10,9 +10,9 @@ export interface MatchRequest {
 
 export interface MatchAnswer {
   number: number;
-  /** `starved`: the thread was not given the time that it may use. */
+  /** `starved`: the thread did not get its share of processor time. */
   result: boolean | 'slow' | 'starved';
 }
 
-/** Milliseconds of the processor's time that one match may take. A sane expression needs a few of them for 256 KiB. */
+/** Milliseconds of processor time for one match. A reasonable expression needs a few for 256 KiB. */
 export const MATCH_LIMIT = 100;

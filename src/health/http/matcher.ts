@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: MIT
 /**
- * Regular expressions against bodies that come from outside. Some expressions take years for some texts, so they run in
- * a thread of their own, and there for a bounded time: no other check waits for them. Whoever took too long is asked
- * again ever more rarely, so that a few of them do not keep the thread from all others.
+ * Matches regular expressions against bodies. Because some expressions take years for some texts, they run in a separate
+ * thread with a time limit and block no other check. Slow patterns are retried at increasing intervals, so that they do
+ * not occupy the thread.
  */
 import { Worker } from 'node:worker_threads';
 import { workerPath } from '../worker-path.ts';
 import { MATCH_LIMIT, type MatchAnswer, type MatchRequest } from './match-messages.ts';
 
-/** Milliseconds that a pattern of a target rests after its first match that took too long, and at most. */
+/** Milliseconds that a target's pattern is suspended after its first slow match, and the maximum. */
 const FIRST_REST = 1000;
 const LONGEST_REST = 60_000;
 
-/** `failed`: the thread has ended. `starved`: it had no time of the processor. */
+/** `failed`: the thread has ended. `starved`: it got no processor time. */
 export type MatchResult = MatchAnswer['result'] | 'failed';
 
 export interface Pattern {
@@ -25,7 +25,7 @@ class Matcher {
   #numbers = 0;
   readonly #waiting = new Map<number, (result: MatchResult) => void>();
 
-  /** One for each target. Throws where this is no regular expression. */
+  /** One per target. Throws if the text is not a regular expression. */
   pattern(source: string): Pattern {
     new RegExp(source);
     let rest = 0;
@@ -34,7 +34,7 @@ class Matcher {
     return {
       test: async (body) => {
         if (performance.now() < restsUntil) return 'slow';
-        // Of a probe that is over by now. One for each target bounds what the thread has before it.
+        // The previous probe is over. One request per target limits the thread's queue.
         if (waiting) return 'starved';
         waiting = true;
         const result = await this.#ask(source, body);

@@ -14,7 +14,7 @@ import { secureContext } from './trust.ts';
 
 const SYSTEM_TRUST: TlsCheck = { serverName: undefined, verify: true, ca: undefined };
 
-/** Why a match without a result says so. */
+/** Verdicts for matches without a result. */
 const MATCH_VERDICTS: Record<Exclude<MatchResult, boolean>, Verdict> = {
   slow: failure(`the body could not be matched within ${matcher.limit}ms`),
   starved: inconclusive('no processor time to match bodies'),
@@ -39,7 +39,7 @@ export function httpProber(target: ProbeTarget<HttpCheck>): Prober {
         done(verdict);
       };
       const answer = new AnswerReader(check, (finding: Finding) => {
-        // The peer may finish its answer, so that its log stays clean.
+        // Lets the peer finish its answer, so that it does not log an error.
         connection?.leave();
         if ('outcome' in finding) return finish(finding);
         phase = 'match';
@@ -77,7 +77,7 @@ export function httpProber(target: ProbeTarget<HttpCheck>): Prober {
   };
 }
 
-/** How each probe of the target connects and asks. */
+/** Returns a function that connects and sends the request. */
 function connector({ check, address, ...rest }: ProbeTarget<HttpCheck>, request: Uint8Array) {
   type Events = Parameters<ReturnType<typeof connections>['begin']>[2];
   const to = endpoint({ check, address, ...rest });
@@ -93,12 +93,12 @@ function connector({ check, address, ...rest }: ProbeTarget<HttpCheck>, request:
     );
 }
 
-/** 'shop.example:8443' -> 'shop.example'; an address is no name. */
+/** 'shop.example:8443' -> 'shop.example'; undefined for an address. */
 function nameOf(host: string | undefined): string | undefined {
   if (host === undefined || host.startsWith('[')) return undefined;
   const name = host.replace(/:\d*$/, '');
   return name === '' || isIP(name) ? undefined : name;
 }
 
-/** SNI has names without the dot that ends a fully qualified one (RFC 6066, section 3). */
+/** SNI omits the final dot of a fully qualified name (RFC 6066, section 3). */
 const withoutFinalDot = (name: string | undefined): string | undefined => name?.replace(/\.$/, '');

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-/** The request of an HTTP check, as bytes. */
+/** Builds the request of an HTTP check. */
 import type { HttpCheck } from './schema.ts';
 
 const USUAL_PORT = { http: 80, https: 443 } as const;
 
-/** Header values are Latin-1, as on the wire. The configuration has seen to it that none has a line end. */
+/** Header values are Latin-1, as on the wire. The schema has excluded line ends. */
 export function requestBytes(check: HttpCheck, address: string, port: number): Buffer {
   const named = new Set(check.headers.map(([name]) => name.toLowerCase()));
   const lines = [`${check.method} ${check.path} HTTP/1.1`];
@@ -12,7 +12,7 @@ export function requestBytes(check: HttpCheck, address: string, port: number): B
     ['Host', check.host ?? hostOf(check, address, port)],
     ['User-Agent', 'lvsd'],
     ['Accept', '*/*'],
-    // A body that is looked at is to come as it is.
+    // A body that is examined must not be compressed.
     ['Accept-Encoding', 'identity'],
   ];
   if (check.method === 'POST') own.push(['Content-Length', '0']);

@@ -1,31 +1,31 @@
 // SPDX-License-Identifier: MIT
 /**
- * Reads an HTTP/1.x response from bytes, however they are cut up. What comes is hostile: everything is bounded, and
- * nothing is kept but what the next byte needs.
+ * Incremental parser of HTTP/1.x responses. Input is untrusted: everything has a limit, and only the state needed for the
+ * next byte is kept.
  */
 import { printable, shortened } from '../../base/printable.ts';
 import { type Framing, FramingHeaders } from './framing.ts';
 
 /** Bytes of status line and headers, interim responses included. */
 export const LONGEST_HEAD = 32 << 10;
-/** Bytes of a chunk's size line. */
+/** Maximum bytes of a chunk's size line. */
 const LONGEST_SIZE_LINE = 1 << 10;
 /** Chunks of a body, and bytes of their size lines: an answer in pieces of a byte costs the checker a thousand times more. */
 export const MOST_CHUNKS = 8192;
 const LONGEST_SIZE_LINES = 256 << 10;
-/** Of a first line that is not HTTP, so much is quoted. */
+/** Characters of a first line that is not HTTP that are quoted. */
 const QUOTED = 40;
 
 const LF = 10;
 
 export interface ResponseEvents {
-  /** The header is complete. False: nothing more is wanted. */
+  /** The header is complete. Returns false to stop reading. */
   head(status: number): boolean;
-  /** A piece of the body, valid during the call. False: nothing more is wanted. */
+  /** A piece of the body, valid during the call. Returns false to stop reading. */
   body(piece: Uint8Array): boolean;
   /** The body is complete. */
   end(): void;
-  /** One line that says what is wrong. */
+  /** A description of the error, in one line. */
   fail(reason: string): void;
 }
 
@@ -37,11 +37,11 @@ export class ResponseReader {
   #state: State = 'status';
   #status = 0;
   #headers = new FramingHeaders();
-  /** Start of the line that has not ended yet. */
+  /** The incomplete current line. */
   #line: Buffer[] = [];
   #lineLength = 0;
   #headLength = 0;
-  /** Bytes of the body, or of the chunk, still to come. */
+  /** Remaining bytes of the body or of the chunk. */
   #left = 0;
   #length = 0;
   #chunks = 0;
@@ -62,7 +62,7 @@ export class ResponseReader {
       at = this.#inBody() ? this.#takeBody(bytes, at) : this.#takeLine(bytes, at);
   }
 
-  /** The other side has closed. */
+  /** The peer has closed the connection. */
   end(): void {
     switch (this.#state) {
       case 'over':
@@ -110,7 +110,7 @@ export class ResponseReader {
       this.#fail(`chunk sizes of more than ${LONGEST_SIZE_LINES >> 10} KiB`);
       return bytes.length;
     }
-    // A copy: the caller uses its buffer again.
+    // A copy, because the caller reuses its buffer.
     if (end < 0 || this.#line.length > 0) this.#line.push(Buffer.from(piece));
     if (end < 0) return bytes.length;
     const line =
@@ -149,7 +149,7 @@ export class ResponseReader {
 
   #header(line: string): void {
     const colon = line.indexOf(':');
-    // What continues the line before (obsolete, but seen) has no say in framing, nor has what is no header at all.
+    // Ignores folded continuation lines (obsolete, but seen) and lines that are not headers: they do not affect framing.
     if (colon > 0 && !/^[ \t]/.test(line))
       this.#headers.add(line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim());
   }
@@ -199,7 +199,7 @@ export class ResponseReader {
       return;
     }
     this.#left = Number.parseInt(found[1] ?? '', 16);
-    // Trailers say nothing that a check could want.
+    // Trailers are ignored.
     if (this.#left === 0) this.#finish();
     else this.#state = 'chunk';
   }

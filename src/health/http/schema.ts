@@ -8,23 +8,23 @@ export interface HttpCheck extends CommonCheck {
   type: 'http' | 'https';
   method: string;
   path: string;
-  /** Host header; undefined: the address probed, with its port where that is not the scheme's. */
+  /** Host header; undefined: the probed address, with its port if that is not the default. */
   host: string | undefined;
   headers: readonly (readonly [name: string, value: string])[];
   /** Accepted status codes, as ranges, both ends included. */
   status: readonly (readonly [from: number, to: number])[];
-  /** What the start of the body (its first 256 KiB) must have. */
+  /** Requirement for the first 256 KiB of the body. */
   body: { contains: string } | { matches: string } | undefined;
   /** https only. */
   tls: TlsCheck | undefined;
 }
 
 export interface TlsCheck {
-  /** Server name sent; undefined: `host` without port where it is a name, else none. */
+  /** Server name (SNI); undefined: `host` without port if that is a name, else none. */
   serverName: string | undefined;
-  /** False only where the file says `verify: false`. */
+  /** False only for `verify: false`. */
   verify: boolean;
-  /** Path of a PEM file with the authorities to trust; undefined: the system's. */
+  /** PEM file with the trusted authorities; undefined: the system's. */
   ca: string | undefined;
 }
 
@@ -119,7 +119,7 @@ export const httpCheckKeys = {
   ),
 };
 
-/** The key that https has beyond http's. */
+/** The additional key of https. */
 export const tlsKeys = {
   tls: Type.Object(
     {

@@ -9,17 +9,17 @@ import { failure, inconclusive } from '../verdict.ts';
 import { tlsVerdict } from './tls-errors.ts';
 
 export interface SecureOptions {
-  /** Throws what is wrong with the check's certificates. */
+  /** Throws if the check's authorities cannot be read. */
   context: () => SecureContext;
   verify: boolean;
-  /** Sent as SNI; undefined: none is. */
+  /** Sent as SNI; undefined: none. */
   serverName: string | undefined;
-  /** The subject of the certificate where there is no server name. */
+  /** The expected subject of the certificate without a server name. */
   address: string;
 }
 
 export interface SecureConnection extends Connection {
-  /** Whether the handshake is over. */
+  /** Whether the handshake is complete. */
   readonly secure: boolean;
 }
 
@@ -61,7 +61,7 @@ class SecureExchange {
   #events: ConnectionEvents | undefined;
   readonly #raw: Socket;
   readonly #tls: TLSSocket;
-  /** Bytes that are read and dropped after the verdict. */
+  /** Bytes read and discarded after the verdict. */
   #left = LEFTOVER_BYTES;
 
   constructor(
@@ -74,7 +74,7 @@ class SecureExchange {
     this.#events = events;
     closeByFin(socket);
     this.#raw = new Socket({ fd: socket.takeFd(), readable: true, writable: true });
-    // Errors before TLS listens for them; those after it are its own.
+    // Errors before the TLS socket listens for them.
     this.#raw.on('error', () => {});
     this.#tls = connect({
       socket: this.#raw,
@@ -110,7 +110,7 @@ class SecureExchange {
     events?.end(trouble);
   }
 
-  /** Closes at once, and leaves no TIME_WAIT behind. */
+  /** Closes at once and leaves no TIME_WAIT. */
   reset(): void {
     this.#events = undefined;
     this.#raw.resetAndDestroy();

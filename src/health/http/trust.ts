@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: MIT
-/** Whom to trust: TLS contexts, made once for each set of authorities. A fresh one costs more than the handshake. */
+/** Caches a TLS context for each set of trusted authorities, because creating one costs more than a handshake. */
 import { X509Certificate } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import type { TlsCheck } from './schema.ts';
 
-/** Where distributions keep the system's authorities: Debian, Fedora, openSUSE, Alpine. */
+/** The system's authorities on Debian, Fedora, openSUSE and Alpine. */
 const SYSTEM_FILES = [
   '/etc/ssl/certs/ca-certificates.crt',
   '/etc/pki/tls/certs/ca-bundle.crt',
   '/etc/ssl/ca-bundle.pem',
   '/etc/ssl/cert.pem',
 ];
-/** Milliseconds in which a file that changed is noticed. */
+/** Milliseconds until a changed file is noticed. */
 const LOOK_AGAIN = 5000;
 
 interface Trust {
   context: SecureContext;
-  /** Of the file as it was read. */
+  /** Identifies the version of the file that was read. */
   version: string;
   lookedAt: number;
 }
@@ -26,8 +26,7 @@ const known = new Map<string, Trust>();
 let trusting: SecureContext | undefined;
 
 /**
- * `now`: milliseconds of a clock that only goes forward. Throws, with a message for the operator, where the authorities
- * cannot be read.
+ * `now`: milliseconds of a monotonic clock. Throws, with a message for the operator, if the authorities cannot be read.
  */
 export function secureContext({ verify, ca }: TlsCheck, now = performance.now()): SecureContext {
   if (!verify) {
@@ -35,7 +34,7 @@ export function secureContext({ verify, ca }: TlsCheck, now = performance.now())
     return trusting;
   }
   const path = ca ?? systemFile();
-  // Without any file of the system's there are those that Node brings.
+  // Without a system file, Node's built-in authorities are used.
   if (path === undefined) return createSecureContext();
   const old = known.get(path);
   if (old && now - old.lookedAt < LOOK_AGAIN) return old.context;
@@ -46,7 +45,7 @@ export function secureContext({ verify, ca }: TlsCheck, now = performance.now())
   }
   const context = attempt(path, () => {
     const ca = readFileSync(path);
-    // A context takes what is no certificate without a word, and then trusts nobody.
+    // A context silently accepts input that is not a certificate and then trusts no authority.
     new X509Certificate(ca);
     return createSecureContext({ ca });
   });

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-/** A binary heap by time, from whose middle items can leave. */
+/** A binary heap ordered by time that supports removal of any item. */
 
 export interface HeapItem {
   at: number;
-  /** Where it lies; -1: not in a heap. The heap's own. */
+  /** Position in the heap, maintained by the heap; -1 if not in one. */
   index: number;
 }
 
@@ -14,7 +14,7 @@ export class Heap<T extends HeapItem> {
     return this.#items.length;
   }
 
-  /** The earliest. */
+  /** The earliest item. */
   get first(): T | undefined {
     return this.#items[0];
   }
@@ -24,7 +24,7 @@ export class Heap<T extends HeapItem> {
     this.#rise(item, this.#items.length - 1);
   }
 
-  /** Nothing happens when it is not in the heap. */
+  /** No effect if it is not in the heap. */
   remove(item: T): void {
     const { index } = item;
     if (index < 0) return;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /**
- * Time as far as this process took part in it. A process that was stopped, starved or held up for seconds finds every
- * probe due at once and every deadline gone by, though the answers may lie unread in its sockets. So what it slept
- * longer than it meant to is taken out of the count: then nothing is due that was not, and no deadline passes unseen.
+ * Own time: the time in which this process was able to run. After being stopped or starved for seconds, a process would
+ * find all probes due and all deadlines passed, although answers may be unread in its sockets. Time that it slept longer
+ * than intended is therefore excluded.
  */
 
-/** Milliseconds that a wake-up may be late and still count. */
+/** Milliseconds of delay of a wake-up that still count as own time. */
 export const GRACE = 100;
 
 export class Pace {
@@ -14,13 +14,13 @@ export class Pace {
   #wake: number;
   #lost = 0;
 
-  /** `real`: milliseconds of a clock that only goes forward. */
+  /** `real`: milliseconds of a monotonic clock. */
   constructor(real: number) {
     this.#real = real;
     this.#wake = real;
   }
 
-  /** Milliseconds taken out so far. */
+  /** Milliseconds excluded so far. */
   get lost(): number {
     return this.#lost;
   }
@@ -36,7 +36,7 @@ export class Pace {
     return this.#own;
   }
 
-  /** Says that there is nothing to do before `own`: until then it may sleep. Milliseconds of real time from now. */
+  /** Announces a sleep until `own`. Returns its length in milliseconds of real time. */
   sleepUntil(own: number): number {
     const length = Math.max(0, own - this.#own);
     this.#wake = this.#real + length;

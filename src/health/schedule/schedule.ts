@@ -1,39 +1,39 @@
 // SPDX-License-Identifier: MIT
 /**
- * When each target is probed. Pure: instants come as arguments (milliseconds of own time, see pace.ts), what to do
- * comes back. A target has its fixed places in time, one interval apart, and is never probed twice at once. Past the
- * limit of probes under way the others wait in the order in which they fell due, those that were silent last time behind
- * all others: a silent target keeps its place for the whole time-out, and must not make the checks of healthy ones late.
+ * Decides when each target is probed. Pure: times are arguments (milliseconds of own time, see pace.ts), work is
+ * returned. A target has fixed slots, one interval apart, and is never probed twice at the same time. Above the limit of
+ * simultaneous probes, others wait in the order in which they became due; those that timed out last time come after all
+ * others, because a silent target occupies a probe for the whole timeout and must not delay checks of healthy ones.
  */
 import { Heap, type HeapItem } from './heap.ts';
 import { nextSlot } from './spread.ts';
 
-/** Probes that share one limit: those that are sockets, and those that are programs. */
+/** Groups of probes that share a limit: sockets and programs. */
 export type Lane = 'sockets' | 'programs';
 
 export interface Timing {
   interval: number;
   timeout: number;
   lane: Lane;
-  /** From 0 up to 1: where in its interval it is probed. */
+  /** Position of the probe in its interval, from 0 to below 1. */
   fraction: number;
 }
 
-/** A place in the schedule. Only the schedule writes it. */
+/** A target in the schedule. Modified only by the schedule. */
 export interface Slot<T> extends HeapItem {
   readonly value: T;
   readonly timing: Timing;
   state: 'waiting' | 'queued' | 'running' | 'expired' | 'gone';
-  /** When the probe under way, or the next one, was to start. */
+  /** When the current or next probe was due. */
   due: number;
-  /** Its last probe ended by its time-out. */
+  /** Its last probe timed out. */
   silent: boolean;
 }
 
 export interface Work<T> {
-  /** Probes whose time is over; each is to be ended, and `finished` said then. */
+  /** Probes that timed out. The caller must end each and then call `finished`. */
   expired: T[];
-  /** Probes to start; each ends by `finished`. */
+  /** Probes to start. The caller must call `finished` for each. */
   started: T[];
 }
 
@@ -41,14 +41,14 @@ interface LaneState<T> {
   limit: number;
   running: number;
   queued: number;
-  /** Of those that answered last time, and behind them of those that were silent. */
+  /** Targets that answered last time, followed by those that timed out. */
   queues: readonly [Queue<Slot<T>>, Queue<Slot<T>>];
 }
 
 /** First in, first out. */
 class Queue<T> {
   readonly #items: T[] = [];
-  /** Index of the first that was not taken. */
+  /** Index of the first item not taken yet. */
   #head = 0;
 
   add(item: T): void {
@@ -69,7 +69,7 @@ class Queue<T> {
 export class Schedule<T> {
   readonly #heap = new Heap<Slot<T>>();
   readonly #lanes: Record<Lane, LaneState<T>>;
-  /** The most milliseconds that a probe had to wait for its turn since this was last set to 0. */
+  /** Longest wait of a due probe in milliseconds since this was last set to 0. */
   longestWait = 0;
 
   constructor(limits: Readonly<Record<Lane, number>>) {
@@ -90,7 +90,7 @@ export class Schedule<T> {
     return this.#lanes[lane].limit;
   }
 
-  /** Its first probe comes at its place within the interval that begins now. */
+  /** The first probe is due at its position in the interval that starts now. */
   add(value: T, timing: Timing, now: number): Slot<T> {
     const at = nextSlot(timing.fraction * timing.interval, timing.interval, now);
     const slot: Slot<T> = { value, timing, state: 'waiting', due: at, silent: false, at, index: -1 };
@@ -98,7 +98,7 @@ export class Schedule<T> {
     return slot;
   }
 
-  /** Takes it out. True when its probe is under way: it is to be ended, and `finished` said then. */
+  /** Removes a target. True if a probe is in progress: the caller must end it and then call `finished`. */
   remove(slot: Slot<T>): boolean {
     const { state } = slot;
     slot.state = 'gone';
@@ -107,7 +107,7 @@ export class Schedule<T> {
     return state === 'running' || state === 'expired';
   }
 
-  /** What is to be done at `now`. */
+  /** Returns the work due at `now`. */
   advance(now: number): Work<T> {
     const work: Work<T> = { expired: [], started: [] };
     for (let slot = this.#heap.first; slot && slot.at <= now; slot = this.#heap.first) {
@@ -127,7 +127,7 @@ export class Schedule<T> {
     return work;
   }
 
-  /** Gives a probe whose time was over more time, until `at`. */
+  /** Extends the deadline of a probe that timed out, until `at`. */
   extend(slot: Slot<T>, at: number): void {
     if (slot.state !== 'expired') return;
     slot.state = 'running';
@@ -135,21 +135,21 @@ export class Schedule<T> {
     this.#heap.add(slot);
   }
 
-  /** Says that the probe of this slot is over, and whether its time was. */
+  /** Reports the end of a probe, and whether it timed out. */
   finished(slot: Slot<T>, now: number, silent = false): void {
     this.#lanes[slot.timing.lane].running--;
     slot.silent = silent;
     if (slot.state === 'gone') return;
     this.#heap.remove(slot);
     const { interval } = slot.timing;
-    // A place missed by little is made up for at once, or a timeout as long as the interval would cost every other probe.
+    // A slightly missed slot is used at once; otherwise a timeout as long as the interval would skip every other probe.
     slot.due = Math.max(slot.due + interval, nextSlot(slot.due, interval, now - interval / 2));
     slot.at = slot.due;
     slot.state = 'waiting';
     this.#heap.add(slot);
   }
 
-  /** When `advance` has something to do; undefined: never, as things are. */
+  /** When `advance` next has work; undefined if nothing is scheduled. */
   get wake(): number | undefined {
     const { sockets, programs } = this.#lanes;
     if (ready(sockets) || ready(programs)) return Number.NEGATIVE_INFINITY;
@@ -160,7 +160,7 @@ export class Schedule<T> {
     return this.#lanes.sockets.running + this.#lanes.programs.running;
   }
 
-  /** Due, and waiting for their turn. */
+  /** Due probes that wait for the limit. */
   get queued(): number {
     return this.#lanes.sockets.queued + this.#lanes.programs.queued;
   }
@@ -170,7 +170,7 @@ export class Schedule<T> {
     while (lane.running < lane.limit) {
       const slot = first.take() ?? then.take();
       if (!slot) break;
-      // Removed while it waited.
+      // Removed while queued.
       if (slot.state !== 'queued') continue;
       lane.queued--;
       lane.running++;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-/** Where in its interval a target is probed: as good as random, and the same at every start. */
+/** The position of a target in its interval: pseudo-random, and the same after each start. */
 
-/** Text -> a number from 0 up to, not including, 1. FNV-1a with the finish of MurmurHash3, so that near ids lie far apart. */
+/** Hashes a text to a number from 0 to below 1. FNV-1a with MurmurHash3's finalizer, so that similar ids are spread. */
 export function fraction(id: string): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < id.length; i++) hash = Math.imul(hash ^ id.charCodeAt(i), 0x01000193);
@@ -10,9 +10,9 @@ export function fraction(id: string): number {
   return ((hash ^ (hash >>> 16)) >>> 0) / 2 ** 32;
 }
 
-/** The first of the instants offset, offset + interval, offset + 2 interval... after `now`. */
+/** The first of offset, offset + interval, offset + 2 * interval... after `now`. */
 export function nextSlot(offset: number, interval: number, now: number): number {
   const slot = offset + Math.floor((now - offset) / interval + 1) * interval;
-  // With large numbers the division may round up to the slot that `now` is.
+  // With large numbers the division may round to the slot at `now`.
   return slot > now ? slot : slot + interval;
 }

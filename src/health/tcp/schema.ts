@@ -2,7 +2,7 @@
 import { Type } from '@sinclair/typebox';
 import { type CommonCheck, commonCheckKeys } from '../common/schema.ts';
 
-/** A connection is made, and that is all. */
+/** Opens a connection and closes it. */
 export interface TcpCheck extends CommonCheck {
   type: 'tcp';
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-/** What goes wrong a thousand times a second, said once, and then ever more rarely how often it was. */
+/** Limits log lines about inconclusive probes: one per reason, then summaries at increasing intervals. */
 
-/** Milliseconds until the same is said again, the first time and at most. */
+/** Milliseconds until the first summary, and the maximum between summaries. */
 const FIRST_PERIOD = 10_000;
 const LONGEST_PERIOD = 640_000;
-/** Different complaints that are told apart. */
+/** Maximum of distinct reasons. */
 const MOST = 100;
 
 interface Complaint {
@@ -21,7 +21,7 @@ export class Complaints {
     this.#say = say;
   }
 
-  /** `whose`: named where it is said. `now`: milliseconds of a clock that only goes forward. */
+  /** `whose` is the target to name. `now`: milliseconds of a monotonic clock. */
   add(reason: string, whose: string, now: number): void {
     const key = this.#open.has(reason) || this.#open.size < MOST ? reason : 'for many different reasons';
     const open = this.#open.get(key);
@@ -30,10 +30,10 @@ export class Complaints {
       return;
     }
     this.#open.set(key, { period: FIRST_PERIOD, until: now + FIRST_PERIOD, more: 0 });
-    this.#say(`cannot check ${whose}, its state stays as it is: ${key}`);
+    this.#say(`cannot check ${whose}, its state is kept: ${key}`);
   }
 
-  /** To be called now and then. */
+  /** Must be called regularly. */
   flush(now: number): void {
     for (const [reason, complaint] of this.#open) {
       const { period, until, more } = complaint;
@@ -42,7 +42,7 @@ export class Complaints {
         this.#open.delete(reason);
         continue;
       }
-      this.#say(`${more} more checks could not be made in ${period / 1000}s, states stay as they are: ${reason}`);
+      this.#say(`${more} more checks failed on this machine in ${period / 1000}s, states are kept: ${reason}`);
       const next = Math.min(2 * period, LONGEST_PERIOD);
       this.#open.set(reason, { period: next, until: now + next, more: 0 });
     }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-/** How many sockets the process may have. */
+/** The limit of sockets of the process. */
 import { readFileSync } from 'node:fs';
 
-/** Descriptors for everything but probes: channels, programs' pipes, connections that wait for the peer's end. */
+/** Descriptors reserved for channels, pipes of programs and connections that wait for the peer to close. */
 const OTHERS = 128;
 
-/** Probes at once that the process has descriptors for: its limit of open files (proc(5), limits), less an eighth. */
+/** Maximum of simultaneous probes by the limit of open files (proc(5), limits), less an eighth. */
 export function socketLimit(): number {
   const text = readFileSync('/proc/self/limits', 'latin1');
   const files = Number(/^Max open files +(\d+)/m.exec(text)?.[1] ?? Number.POSITIVE_INFINITY);

@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: MIT
-/** When the checks fall behind, and what an operator can do about it. */
+/** Detects that checks fall behind, and says what to do. */
 import type { Load } from './messages.ts';
 
-/** Milliseconds of delay, in one second's account, that are worth a line. */
+/** Delay in milliseconds within one second that is logged. */
 const NOTABLE = 1000;
-/** Milliseconds in which the same is said once. */
+/** Minimum of milliseconds between equal lines. */
 const PERIOD = 60_000;
 
 export class LoadWatch {
   #lostSaid = Number.NEGATIVE_INFINITY;
   #queueSaid = Number.NEGATIVE_INFINITY;
 
-  /** A line for the log, if there is something to say. `now`: milliseconds of a clock that only goes forward. */
+  /** A line for the log, or undefined. `now`: milliseconds of a monotonic clock. */
   see({ lost, longestWait, queued, limit }: Load, now: number): string | undefined {
     if (lost >= NOTABLE && now - this.#lostSaid >= PERIOD) {
       this.#lostSaid = now;
-      return `the checker process did not get to run for ${lost} ms: checks came that much later, and counted against nobody`;
+      return `the checker process could not run for ${lost} ms: checks were delayed by that time, states are not affected; see whether the machine is overloaded`;
     }
     if (queued > 0 && longestWait >= NOTABLE && now - this.#queueSaid >= PERIOD) {
       this.#queueSaid = now;
-      return `checks of silent servers wait up to ${longestWait} ms for their turn, ${queued} at the moment: no more than ${limit} run at once (checks.concurrency, and the limit of open files: LimitNOFILE= in lvsd.service)`;
+      return `checks of unresponsive servers are delayed by up to ${longestWait} ms, ${queued} are waiting: the limit of ${limit} simultaneous checks is reached; raise checks.concurrency or LimitNOFILE= in lvsd.service`;
     }
     return undefined;
   }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /**
- * What the daemon and its checker process say to each other, as JSON over the channel of child_process.fork(). Targets
- * go by number, given out by the daemon and never used again. Only what changed travels, and snapshots when asked for.
+ * Messages between the daemon and its checker process, as JSON over the channel of child_process.fork(). Targets have
+ * numbers, assigned by the daemon and never reused. Only changes are sent, and snapshots on request.
  */
 import type { Check, TargetState, Transition } from '../types.ts';
 
-/** Everything of a TargetState but its id. */
+/** A TargetState without its id. */
 export type StateRow = [
   number: number,
   up: 0 | 1,
@@ -36,18 +36,18 @@ export type ToChecker =
 
 export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
 
-/** How the checker fares. Milliseconds, since the last word of it. */
+/** Load of the checker process since its last report. Times are in milliseconds. */
 export interface Load {
-  /** Probes that ended. */
+  /** Finished probes. */
   probes: number;
   running: number;
-  /** Due, and waiting for their turn under the limit of probes at once. */
+  /** Due probes that wait for the limit of simultaneous probes. */
   queued: number;
-  /** Most sockets at once: the configuration's limit, or as many as the process has descriptors for. */
+  /** Limit of simultaneous sockets: that of the configuration or that of descriptors, whichever is lower. */
   limit: number;
-  /** The longest that one of them waited. */
+  /** Longest such wait. */
   longestWait: number;
-  /** Time in which the process did not get to run although it wanted to. */
+  /** Time in which the process was ready but did not run. */
   lost: number;
 }
 

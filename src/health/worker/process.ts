@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-/** The checker process, kept running: messages to it in order, its signs of life, a new one when it ends or hangs. */
+/** Keeps the checker process running: sends its messages in order, watches its heartbeat, restarts it if it ends or hangs. */
 import { type ChildProcess, fork } from 'node:child_process';
 import type { Log } from '../../base/log.ts';
 import { workerPath } from '../worker-path.ts';
 import type { FromChecker, ToChecker } from './messages.ts';
 
-/** Milliseconds between two looks for a sign of life. */
+/** Milliseconds between checks of the heartbeat. */
 const LOOK = 1000;
 /** Looks without one, after which it is killed. Looks are counted rather than time: if this process is held up, so are they. */
 const PATIENCE = 15;
@@ -13,16 +13,16 @@ const PATIENCE = 15;
 const DEAD = 40;
 const FIRST_DELAY = 100;
 const LONGEST_DELAY = 10_000;
-/** One that ran for so long starts again without delay when it ends. */
+/** Milliseconds of run time after which a restart is not delayed. */
 const STEADY = 60_000;
-/** How long it may take to end when asked to. */
+/** Milliseconds for it to exit before it is killed. */
 const GOODBYE = 3000;
-/** What it wrote to stderr before it ended, in characters. */
+/** Characters of its stderr that are kept for the log. */
 const LAST_WORDS = 400;
 
 export interface CheckerProcessOptions {
   log: Log;
-  /** It starts from nothing: send it everything. */
+  /** A new process is running and needs all targets. */
   onStart: () => void;
   onMessage: (message: FromChecker) => void;
   onEnd: () => void;
@@ -31,7 +31,7 @@ export interface CheckerProcessOptions {
 export class CheckerProcess {
   readonly #options: CheckerProcessOptions;
   #child: ChildProcess | undefined;
-  /** Written out one a turn of the event loop. */
+  /** Sent one per turn of the event loop. */
   #outbox: (() => ToChecker)[] = [];
   #restart: NodeJS.Timeout | undefined;
   #look: NodeJS.Timeout | undefined;
@@ -47,19 +47,19 @@ export class CheckerProcess {
     return this.#child !== undefined;
   }
 
-  /** True as well while nothing has been started. */
+  /** Also true before the first start. */
   get alive(): boolean {
     return this.#missed < DEAD;
   }
 
-  /** Nothing happens when it runs, or is about to. */
+  /** No effect if it is running or about to start. */
   start(): void {
     if (this.#child || this.#restart || this.#stopped) return;
     this.#look ??= setInterval(() => this.#watch(), LOOK).unref();
     this.#spawn();
   }
 
-  /** Messages to a process that is not there are dropped: a new one is told everything. */
+  /** Dropped if it is not running: a new process gets all targets anyway. */
   send(message: () => ToChecker): void {
     if (!this.#child) return;
     if (this.#outbox.push(message) === 1) setImmediate(() => this.#flush());
@@ -82,7 +82,7 @@ export class CheckerProcess {
     const child = fork(workerPath('health'), [], {
       // A small young generation: 58 instead of 85 MB with 40,000 targets, at the same CPU time for a check.
       execArgv: ['--max-semi-space-size=1'],
-      // Nothing of the daemon's environment reaches what it starts, NOTIFY_SOCKET and the like.
+      // The daemon's environment (NOTIFY_SOCKET and the like) must not reach the programs that it starts.
       env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' },
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     });
@@ -98,8 +98,8 @@ export class CheckerProcess {
       if (this.#stopped) return;
       if (performance.now() - startedAt > STEADY) this.#delay = FIRST_DELAY;
       const words = lastWords.trim().split('\n', 1)[0];
-      this.#options.log.error(`the checker process ended (${how}${words ? `: ${words}` : ''}), it is started again`);
-      // Never from within the exit event: a process that cannot start would keep every timer of this one from firing.
+      this.#options.log.error(`the checker process ended (${how}${words ? `: ${words}` : ''}): restarting it`);
+      // Not from within the exit event: a process that cannot start would block all timers of this one.
       this.#restart = setTimeout(() => {
         this.#restart = undefined;
         this.#spawn();
@@ -124,7 +124,7 @@ export class CheckerProcess {
     const message = this.#outbox.shift();
     const child = this.#child;
     if (!message || !child) return;
-    // An error means that it is ending: its exit says the rest.
+    // An error means that it is exiting; its exit event follows.
     if (child.connected) child.send(message(), () => {});
     if (this.#outbox.length > 0) setImmediate(() => this.#flush());
   }
@@ -132,7 +132,7 @@ export class CheckerProcess {
   #watch(): void {
     this.#missed++;
     if (this.#missed % PATIENCE !== 0 || !this.#child) return;
-    this.#options.log.error(`the checker process gave no sign of life for ${PATIENCE} s, it is killed`);
+    this.#options.log.error(`the checker process did not respond for ${PATIENCE} s: killing and restarting it`);
     this.#child.kill('SIGKILL');
   }
 }

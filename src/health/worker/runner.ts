@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** Probes targets by schedule and keeps their states: where timers, sockets and the pure parts meet. */
+/** Probes targets by schedule and keeps their states. Connects the pure parts with timers and sockets. */
 import { formatDuration } from '../../base/durations.ts';
 import { KINDS } from '../kinds.ts';
 import { next, type Result } from '../machine.ts';
@@ -12,19 +12,19 @@ import { Complaints } from './complaints.ts';
 import type { Load } from './messages.ts';
 import type { Prepare } from './probers.ts';
 
-/** Milliseconds between two looks at the schedule: what falls due in between starts together. */
+/** Milliseconds between runs of the schedule; probes due in between start together. */
 const TICK = 20;
-/** The longest that it sleeps. */
+/** Maximum milliseconds between runs. */
 const LONGEST_SLEEP = 1000;
 
 export interface CheckerOptions {
   concurrency: number;
-  /** Most programs at once. */
+  /** Maximum of simultaneous programs. */
   programs: number;
   prepare: Prepare;
-  /** `state` is the one it turned to. */
+  /** `state` is the new state. */
   onTransition: (target: Target, transition: Transition, state: TargetState) => void;
-  /** What an operator should know, already limited in rate. */
+  /** A rate-limited line for the operator. */
   onTrouble: (text: string) => void;
 }
 
@@ -32,17 +32,17 @@ interface Entry {
   target: Target;
   state: TargetState;
   prober: Prober | undefined;
-  /** Why there is no prober. */
+  /** Why the target cannot be probed. */
   defect: string;
   slot: Slot<Entry> | undefined;
-  /** The probe under way. */
+  /** The probe in progress. */
   probe: Probe | undefined;
-  /** Grows with each probe: a late word of an old one is not heard. */
+  /** Incremented with each probe, to ignore late results of earlier ones. */
   turn: number;
   startedAt: number;
 }
 
-/** Milliseconds that only go forward. */
+/** Milliseconds of a monotonic clock. */
 const clock = (): number => performance.now();
 
 export class Checker {
@@ -52,7 +52,7 @@ export class Checker {
   readonly #pace = new Pace(clock());
   readonly #complaints: Complaints;
   #timer: NodeJS.Timeout | undefined;
-  /** Real time for which the timer is set. */
+  /** Real time at which the timer fires. */
   #armed = Number.POSITIVE_INFINITY;
   #stopped = false;
   #probes = 0;
@@ -68,7 +68,7 @@ export class Checker {
     this.#schedule.limit('sockets', most);
   }
 
-  /** Takes a target on; nothing happens to one that is there already. */
+  /** Adds a target; no effect if it is already there. */
   add(target: Target, state: TargetState): void {
     if (this.#entries.has(target.id)) return;
     const entry: Entry = {
@@ -99,7 +99,7 @@ export class Checker {
     if (!entry?.slot) return;
     this.#entries.delete(id);
     if (!this.#schedule.remove(entry.slot)) return;
-    // One that is ending already says so itself.
+    // A probe that is already ending reports that itself.
     if (entry.probe) this.#end(entry);
   }
 
@@ -107,7 +107,7 @@ export class Checker {
     return this.#entries.get(id)?.state;
   }
 
-  /** How it fared since this was last asked. */
+  /** Returns the load since the last call. */
   takeLoad(): Load {
     const schedule = this.#schedule;
     const load = {
@@ -125,7 +125,7 @@ export class Checker {
     return load;
   }
 
-  /** Ends every probe; none begins any more. */
+  /** Ends all probes and starts no more. */
   stop(): void {
     this.#stopped = true;
     clearTimeout(this.#timer);
@@ -192,7 +192,7 @@ export class Checker {
     }
     const reason = `no ${probe.waitsFor} within ${formatDuration(timeout)}`;
     const conclude = (late: boolean): void => {
-      // A verdict may have come meanwhile.
+      // A verdict may have arrived in the meantime.
       if (entry.turn !== turn || entry.probe !== probe) return;
       this.#end(entry, late);
       this.#take(entry, late ? failure(reason) : inconclusive(reason));
@@ -202,7 +202,7 @@ export class Checker {
     else void probe.late().then(conclude);
   }
 
-  /** Ends the probe under way, whose verdict nobody waits for any more. */
+  /** Ends the probe in progress and ignores its verdict. */
   #end(entry: Entry, silent = false): void {
     const { probe } = entry;
     entry.turn++;

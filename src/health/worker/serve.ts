@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
-/** The checker as a process: takes targets from the daemon, says what becomes of them, and ends with it. */
+/** Main function of the checker process: receives targets from the daemon, reports transitions, and exits with it. */
 
 import { socketLimit } from './descriptors.ts';
 import { type FromChecker, type Load, type StateRow, type ToChecker, toRow } from './messages.ts';
 import { loadProbers } from './probers.ts';
 import { Checker } from './runner.ts';
 
-/** Milliseconds between two signs of life. */
+/** Milliseconds between heartbeats. */
 const BEAT = 1000;
-/** States in one message of a snapshot. */
+/** States per message of a snapshot. */
 const ROWS = 500;
-/** Programs at once: each is a process. */
+/** Maximum of simultaneous programs, each a process. */
 const PROGRAMS = 32;
 
 export function serveChecker(): void {
@@ -62,7 +62,7 @@ export function serveChecker(): void {
     }
   }
 
-  /** In pieces, with probes in between. */
+  /** Sent in parts, so that probes can run in between. */
   async function snapshot(checker: Checker, request: number, list: [number, string][]): Promise<void> {
     for (let start = 0; ; start += ROWS) {
       const rows: StateRow[] = [];
@@ -86,7 +86,7 @@ export function serveChecker(): void {
 
 type Transitions = Extract<FromChecker, { type: 'transitions' }>['list'];
 
-/** What comes in one turn of the event loop goes out as one message. */
+/** Sends the items of one turn of the event loop as one message. */
 class Batch<T> {
   readonly #out: (list: T[]) => void;
   #list: T[] = [];
@@ -107,15 +107,15 @@ class Batch<T> {
   }
 }
 
-/** It ends when the daemon does, however that ends, and not before: a terminal's or an init system's signals are for the daemon. */
+/** Exits when the daemon does, and not before: signals of terminals and init systems are for the daemon. */
 function endWithParent(send: (message: FromChecker) => void): void {
   process.on('disconnect', () => process.exit(0));
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
-  // A failed connect is an exception, thousands of times a second, and nobody reads its trace.
+  // Failed connects are exceptions, thousands per second; their traces are not needed.
   Error.stackTraceLimit = 0;
   process.on('uncaughtException', (error) => {
     const text = error instanceof Error ? error.message : String(error);
-    send({ type: 'log', level: 'error', text: `the checker process fails: ${text}` });
+    send({ type: 'log', level: 'error', text: `internal error in the checker process: ${text}` });
     setImmediate(() => process.exit(1));
   });
 }

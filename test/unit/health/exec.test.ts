@@ -115,7 +115,7 @@ test('what cannot be started says nothing of the target', async () => {
     await run('', { command: [open] }),
     `inconclusive: the program cannot be started: ${open} is writable by others`,
   );
-  assert.equal(await run('', { user: 'no-such-user' }), 'inconclusive: there is no user no-such-user');
+  assert.equal(await run('', { user: 'no-such-user' }), 'inconclusive: user no-such-user does not exist');
 });
 
 /** The process of the exec helper, a child of this one. */

@@ -27,7 +27,7 @@ test('without a free descriptor nobody is taken down', async () => {
   assert.equal(troubles.length, 1);
   assert.match(
     troubles[0] ?? '',
-    /^cannot check shop 127\.0\.0\.\d+:\d+, its state stays as it is: too many open files \(EMFILE\)$/,
+    /^cannot check shop 127\.0\.0\.\d+:\d+, its state is kept: too many open files \(EMFILE\)$/,
   );
   assert.ok(probes > 400, `${probes}`);
 });
@@ -36,17 +36,17 @@ test('a complaint is said once, and then ever more rarely how often it was', () 
   const said: string[] = [];
   const complaints = new Complaints((text) => said.push(text));
   for (let i = 0; i < 1000; i++) complaints.add('too many open files', `shop ${i}`, i);
-  assert.deepEqual(said.splice(0), ['cannot check shop 0, its state stays as it is: too many open files']);
+  assert.deepEqual(said.splice(0), ['cannot check shop 0, its state is kept: too many open files']);
   complaints.flush(9_999);
   assert.deepEqual(said, []);
   complaints.flush(10_000);
-  const again = 'more checks could not be made in';
-  assert.deepEqual(said.splice(0), [`999 ${again} 10s, states stay as they are: too many open files`]);
+  const again = 'more checks failed on this machine in';
+  assert.deepEqual(said.splice(0), [`999 ${again} 10s, states are kept: too many open files`]);
   complaints.add('too many open files', 'shop 7', 10_001);
   complaints.flush(29_999);
   assert.deepEqual(said, []);
   complaints.flush(30_000);
-  assert.deepEqual(said.splice(0), [`1 ${again} 20s, states stay as they are: too many open files`]);
+  assert.deepEqual(said.splice(0), [`1 ${again} 20s, states are kept: too many open files`]);
   complaints.flush(70_000);
   complaints.add('too many open files', 'shop 8', 70_001);
   assert.equal(said.splice(0).length, 1, 'after a while without any it is news again');

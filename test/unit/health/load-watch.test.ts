@@ -10,10 +10,10 @@ test('a process that did not run, and a limit that is too low', () => {
   const watch = new LoadWatch();
   assert.equal(watch.see(FINE, 0), undefined);
   assert.equal(watch.see({ ...FINE, longestWait: 5000 }, 0), undefined, 'nobody waits any more');
-  assert.match(watch.see({ ...FINE, lost: 4200 }, 0) ?? '', /^the checker process did not get to run for 4200 ms: /);
+  assert.match(watch.see({ ...FINE, lost: 4200 }, 0) ?? '', /^the checker process could not run for 4200 ms: /);
   assert.match(
     watch.see({ ...FINE, queued: 90, longestWait: 1500 }, 0) ?? '',
-    /^checks of silent servers wait up to 1500 ms .* no more than 500 .*checks\.concurrency.*LimitNOFILE/,
+    /^checks of unresponsive servers are delayed by up to 1500 ms.* limit of 500 .*checks\.concurrency.*LimitNOFILE/,
   );
   assert.equal(watch.see({ ...FINE, lost: 4200, queued: 90, longestWait: 1500 }, 59_999), undefined);
   assert.ok(watch.see({ ...FINE, lost: 4200 }, 60_000));

@@ -189,7 +189,7 @@ test('a checker process that dies is replaced, and nothing flaps', async () => {
     const probed = await probes(monitor, up);
     await until(async () => (await probes(monitor, up)) > probed + 3, 'it probes');
   }
-  assert.match(lines[0] ?? '', /^the checker process ended \(SIGKILL\), it is started again$/);
+  assert.match(lines[0] ?? '', /^the checker process ended \(SIGKILL\): restarting it$/);
   assert.deepEqual(
     transitions.map(({ id, up: to }) => [id, to]),
     [[down.id, false]],

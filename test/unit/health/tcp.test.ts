@@ -106,7 +106,7 @@ test('a source address is used, and one that is not ours is our own trouble', as
 test('what cannot be probed at all is said once, when it is prepared', () => {
   const of = (address: string, bind?: string) => prepare(target({ ...TCP, bind }, 80, address));
   assert.throws(() => of('shop.example'), /shop\.example is not an address/);
-  assert.throws(() => of('::1', '127.0.0.1'), /127\.0\.0\.1 is no source address for probes of ::1/);
+  assert.throws(() => of('::1', '127.0.0.1'), /bind 127\.0\.0\.1 and ::1 are of different address families/);
 });
 
 test('a mark is set', { skip: process.getuid?.() !== 0 && 'needs CAP_NET_ADMIN' }, async () => {
