@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** Keeps the last events of this run of the daemon and passes new ones to subscribers. */
-import type { DaemonEvent } from './messages.ts';
+import type { DaemonEvent, EventFields } from './messages.ts';
 
 /** Events kept; older ones are in the log. */
 const KEPT = 1000;
@@ -17,9 +17,9 @@ export class EventLog {
     this.#kept = kept;
   }
 
-  /** Adds an event with the current time; `text` is one sentence. */
-  add(kind: DaemonEvent['kind'], text: string, service?: string): DaemonEvent {
-    const event: DaemonEvent = { sequence: this.#next++, at: Date.now(), kind, service, text };
+  /** Adds an event with the current time: `text` for people, `fields` for programs. */
+  add(kind: DaemonEvent['kind'], text: string, fields: EventFields = {}): DaemonEvent {
+    const event: DaemonEvent = { sequence: this.#next++, at: Date.now(), kind, text, ...fields };
     this.#events.push(event);
     // Trimmed at twice the size, so that the cost per event is constant.
     if (this.#events.length >= 2 * this.#kept) this.#events.splice(0, this.#events.length - this.#kept);

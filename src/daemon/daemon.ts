@@ -1,65 +1,67 @@
 // SPDX-License-Identifier: MIT
 /**
- * The daemon's middle: a configuration and the news from the checks come in, wishes to the reconciler go out. Sockets,
- * signals and files are elsewhere.
+ * Connects configuration and health with the reconciler: new configurations and health transitions change the runtime
+ * state, from which the reconciler gets the desired state. Sockets, signals and files are elsewhere.
  */
 
 import type { Config } from '../config/types.ts';
 import type { HealthMonitor } from '../health/monitor.ts';
 import type { TargetState, Transition } from '../health/types.ts';
 import { serviceKeyText } from '../ipvs/index.ts';
-import type { Concerns } from '../plan/index.ts';
+import type { DriftFilter, KernelWriter } from '../plan/index.ts';
 import type { Desired, Ownership } from '../plan/types.ts';
-import { quorumText, transitionText } from './control/messages.ts';
+import { overrideMessage, quorumMessage, serverMessage } from './control/messages.ts';
 import type { Reporter } from './control/reporter.ts';
-import { desired } from './model/desired-state.ts';
-import type { Leaving } from './model/draining.ts';
-import { type Override, Situation } from './model/runtime-state.ts';
+import { type DesiredCache, desiredState } from './model/desired-state.ts';
+import type { DrainingServer } from './model/draining.ts';
+import { type Override, RuntimeState } from './model/runtime-state.ts';
 import { targets } from './model/targets.ts';
-import { type Entry, roster } from './model/virtual-services.ts';
-import { type CycleResult, type Look, Reconciler } from './reconcile/reconciler.ts';
-import type { KnownTable } from './reconcile/table-cache.ts';
-import type { Memory } from './state/snapshot.ts';
+import { type VirtualService, virtualServices } from './model/virtual-services.ts';
+import { type CycleResult, Reconciler, type Refresh } from './reconcile/reconciler.ts';
+import type { TableCache } from './reconcile/table-cache.ts';
+import type { Snapshot } from './state/snapshot.ts';
 
-export interface Parts {
-  table: KnownTable;
-  changer: ConstructorParameters<typeof Reconciler>[1];
-  /** Undefined: nothing is checked (`run --once`). */
+export interface DaemonParts {
+  table: TableCache;
+  writer: KernelWriter;
+  /** Undefined: no health checks (`run --once`). */
   monitor: HealthMonitor | undefined;
   reporter: Reporter;
-  /** Something changed that a restart should know of. */
+  /** Requests that the state file is written. */
   saveSoon(): void;
-  /** Resolves when a restart would know. */
+  /** Writes the state file. Resolves when it is written. */
   saveNow(): Promise<void>;
 }
 
-const NONE: Desired = { services: [], addresses: [], timeouts: { tcp: 0, tcpFin: 0, udp: 0 } };
+const NOTHING_DESIRED: Desired = { services: [], addresses: [], timeouts: { tcp: 0, tcpFin: 0, udp: 0 } };
 
 export class Daemon {
-  readonly situation = new Situation();
+  readonly runtime = new RuntimeState();
   readonly reconciler: Reconciler;
-  readonly #parts: Parts;
+  readonly #parts: DaemonParts;
+  readonly #desiredCache: DesiredCache = new WeakMap();
   #config: Config;
-  /** What lvsd made, or the file has named: `serviceKeyText`s. */
-  readonly #remembered = new Set<string>();
-  #news: Transition[] = [];
-  #leavingAll = false;
+  /** Services that lvsd added or that the file has named: `serviceKeyText`s. */
+  readonly #owned = new Set<string>();
+  #transitions: Transition[] = [];
+  #removing = false;
 
-  constructor(config: Config, parts: Parts) {
+  constructor(config: Config, parts: DaemonParts) {
     this.#config = config;
     this.#parts = parts;
     this.reconciler = new Reconciler(
       parts.table,
-      parts.changer,
+      parts.writer,
       {
         desired: () => this.#desired(),
         ownership: () => this.ownership,
-        concerns: () => this.#concerns(),
-        forget: (keys) => this.#forget(keys),
+        driftFilter: () => this.#driftFilter(),
+        serviceName: (key) => this.runtime.services.find((service) => service.key === key)?.spec.name,
+        onDeleted: (keys) => this.#disown(keys),
       },
       parts.reporter,
     );
-    parts.monitor?.onTransition((transition) => this.#hear(transition));
+    parts.monitor?.onTransition((transition) => this.#queueTransition(transition));
   }
 
   get config(): Config {
@@ -67,164 +69,154 @@ export class Daemon {
   }
 
   get ownership(): Ownership {
-    return this.#config.manage === 'all' ? { all: true } : { all: false, services: this.#remembered };
+    return this.#config.manage === 'all' ? { all: true } : { all: false, services: this.#owned };
   }
 
-  get remembered(): ReadonlySet<string> {
-    return this.#remembered;
+  get owned(): ReadonlySet<string> {
+    return this.#owned;
   }
 
-  /** The first configuration, with what is known from before. */
-  async start(memory: Memory): Promise<CycleResult> {
-    for (const key of memory.services) this.#remembered.add(key);
+  /** Applies the first configuration, with the state of a previous run. */
+  async start(saved: Snapshot): Promise<CycleResult> {
+    for (const key of saved.services) this.#owned.add(key);
     await this.#parts.table.read();
-    const entries = roster(this.#config);
-    this.situation.configure(entries, Date.now());
-    this.situation.restore(memory);
-    this.situation.adopt(this.#remembered, (key) => this.#parts.table.service(key), Date.now());
-    return this.#configured(async () => {
-      this.#setTargets(entries, memory.health);
-      await this.#own(entries);
+    const services = virtualServices(this.#config);
+    this.runtime.configure(services, Date.now());
+    this.runtime.restore(saved);
+    this.runtime.adopt(this.#owned, (key) => this.#parts.table.service(key), Date.now());
+    return this.#apply(async () => {
+      this.#setTargets(services, saved.health);
+      await this.#own(services);
     });
   }
 
-  /** Another configuration, already validated: the difference is carried out. */
+  /** Applies another configuration, which is valid. */
   reload(config: Config): Promise<CycleResult> {
     const prepare = async () => {
       const before = this.#config;
       this.#config = config;
-      const entries = roster(config);
-      const others = this.situation.configure(entries, Date.now());
-      if (others || config.checkConcurrency !== before.checkConcurrency) this.#setTargets(entries);
+      const services = virtualServices(config);
+      const targetsChanged = this.runtime.configure(services, Date.now());
+      if (targetsChanged || config.checkConcurrency !== before.checkConcurrency) this.#setTargets(services);
       this.reconciler.backoff.reset();
-      await this.#own(entries);
+      await this.#own(services);
     };
-    // What is not in the file has become lvsd's, or no longer is: what is there counts, not what was there a while ago.
-    return this.#configured(prepare, config.manage === this.#config.manage ? {} : { look: 'all' });
+    // A change of `manage` changes what lvsd owns: that is decided by the table as it is now, not as it is cached.
+    return this.#apply(prepare, config.manage === this.#config.manage ? {} : { refresh: 'all' });
   }
 
-  /** Checks what the entries want checked, from now on. */
-  #setTargets(entries: readonly Entry[], history?: ReadonlyMap<string, TargetState>): void {
+  #setTargets(services: readonly VirtualService[], history?: ReadonlyMap<string, TargetState>): void {
     const { monitor } = this.#parts;
     const wanted = targets(
-      entries,
+      services,
       (key) => this.#parts.table.service(key),
       (id) => monitor?.state(id),
-      (id) => this.situation.inherited(id),
+      (id) => this.runtime.inherited(id),
     );
     monitor?.configure(wanted, history);
     for (const target of wanted) {
       const known = monitor ? monitor.state(target.id) : history?.get(target.id);
-      this.situation.setTarget(target.id, known?.up ?? target.initiallyUp);
+      this.runtime.setTarget(target.id, known?.up ?? target.initiallyUp);
     }
-    this.situation.keepTargets(new Set(wanted.map(({ id }) => id)));
+    this.runtime.keepTargets(new Set(wanted.map(({ id }) => id)));
   }
 
-  async #configured(prepare: () => Promise<void>, options: { look?: Look } = {}): Promise<CycleResult> {
-    const result = await this.reconciler.change(prepare, options);
-    this.#forgetVanished();
+  async #apply(prepare: () => Promise<void>, options: { refresh?: Refresh } = {}): Promise<CycleResult> {
+    const result = await this.reconciler.runAfter(prepare, options);
+    this.#disownMissing();
     return result;
   }
 
-  /** Before the kernel has any of it: after a crash in between it must count as ours. */
-  async #own(entries: readonly Entry[]): Promise<void> {
-    const owned = this.#remembered.size;
-    for (const { key } of entries) this.#remembered.add(key);
-    this.#settleQuorums();
-    if (this.#remembered.size > owned) await this.#parts.saveNow();
+  /** Records ownership before the kernel has the services: it must survive a crash in between. */
+  async #own(services: readonly VirtualService[]): Promise<void> {
+    const before = this.#owned.size;
+    for (const { key } of services) this.#owned.add(key);
+    this.#updateQuorums();
+    if (this.#owned.size > before) await this.#parts.saveNow();
     else this.#parts.saveSoon();
   }
 
-  /** What checks say comes in bursts (a rack dies): one look at the quorums and one cycle for all of it. */
-  #hear(transition: Transition): void {
-    this.#news.push(transition);
-    if (this.#news.length === 1) setImmediate(() => this.#digest());
+  /** Transitions come in bursts (a rack fails): they are handled together, in one cycle. */
+  #queueTransition(transition: Transition): void {
+    this.#transitions.push(transition);
+    if (this.#transitions.length === 1) setImmediate(() => this.#applyTransitions());
   }
 
-  #digest(): void {
-    for (const transition of this.#news.splice(0)) {
-      this.situation.setTarget(transition.id, transition.up);
-      for (const entry of this.situation.users(transition.id)) {
-        for (const member of entry.members) {
-          if (member.target?.id !== transition.id) continue;
-          this.#parts.reporter.server(entry.spec.name, transitionText(entry, member, transition), transition.up);
-        }
-      }
+  #applyTransitions(): void {
+    const { reporter, saveSoon } = this.#parts;
+    for (const transition of this.#transitions.splice(0)) {
+      this.runtime.setTarget(transition.id, transition.up);
+      for (const service of this.runtime.users(transition.id))
+        for (const server of service.realServers)
+          if (server.target?.id === transition.id)
+            reporter.server(serverMessage(service, server, transition), transition.up);
     }
-    this.#settleQuorums();
-    this.#parts.saveSoon();
+    this.#updateQuorums();
+    saveSoon();
     this.reconciler.request();
   }
 
-  #settleQuorums(): void {
-    for (const change of this.situation.settleQuorums())
-      this.#parts.reporter.quorum(change.entry.spec.name, quorumText(change), change.up);
+  #updateQuorums(): void {
+    for (const change of this.runtime.updateQuorums()) this.#parts.reporter.quorum(quorumMessage(change), change.up);
   }
 
-  /** Drains or takes back; resolves once the kernel has it. */
+  /** Drains or undrains real servers. Resolves when the kernel has the change. */
   async override(overrides: readonly Override[], on: boolean): Promise<CycleResult> {
-    for (const override of overrides) {
-      if (!this.situation.setOverride(override, on)) continue;
-      const what = on ? 'drained by the operator' : 'no longer drained';
-      this.#parts.reporter.override(override.service, `real server ${override.server} ${what}`);
-    }
+    for (const override of overrides)
+      if (this.runtime.setOverride(override, on)) this.#parts.reporter.override(overrideMessage(override, on));
     this.#parts.saveSoon();
-    this.#settleQuorums();
+    this.#updateQuorums();
     return this.reconciler.run();
   }
 
-  /**
-   * Looks after what waits for connections to end: local addresses that drain, real servers that leave. To be called
-   * every second or so.
-   */
+  /** Checks whether local addresses and real servers that drain have connections left. Call it about once a second. */
   async tick(now: number): Promise<void> {
-    const { leaving } = this.situation;
-    if (leaving.length === 0 && this.reconciler.waiting.length === 0) return;
+    const { draining } = this.runtime;
+    if (draining.length === 0 && this.reconciler.waiting.length === 0) return;
     const keys = new Map(this.reconciler.waiting.map(({ service }) => [serviceKeyText(service), service]));
-    const entries = new Map(this.situation.roster.map((entry) => [entry.key, entry]));
-    for (const { entry } of leaving) {
-      const service = entries.get(entry)?.service;
-      if (service) keys.set(entry, service);
+    const services = new Map(this.runtime.services.map((service) => [service.key, service]));
+    for (const { service: key } of draining) {
+      const config = services.get(key)?.config;
+      if (config) keys.set(key, config);
     }
-    await this.#parts.table.refreshServices([...keys.values()]);
-    if (this.situation.release(now, (one) => this.#idle(one)) > 0) this.#parts.saveSoon();
+    await this.#parts.table.readServices([...keys.values()]);
+    if (this.runtime.expire(now, (server) => this.#isIdle(server)) > 0) this.#parts.saveSoon();
     this.reconciler.request();
   }
 
-  #idle({ entry, destination }: Leaving): boolean {
-    const service = this.#parts.table.service(entry);
-    const there = service?.destinations.find(
+  #isIdle({ service: key, destination }: DrainingServer): boolean {
+    const service = this.#parts.table.service(key);
+    const actual = service?.destinations.find(
       (one) => one.port === destination.port && Buffer.compare(one.address, destination.address) === 0,
     );
-    return service !== undefined && (there === undefined || there.activeConnections + there.inactiveConnections === 0);
+    return service !== undefined && (!actual || actual.activeConnections + actual.inactiveConnections === 0);
   }
 
-  /** Takes away everything that lvsd made (`on_stop: remove`). */
+  /** Removes everything that lvsd added (`on_stop: remove`). */
   async removeAll(): Promise<CycleResult> {
-    this.#leavingAll = true;
+    this.#removing = true;
     return this.reconciler.run();
   }
 
-  /** Under `named` what others do with what is theirs is not ours to tell. */
-  #concerns(): Concerns {
-    return this.#config.manage === 'all' ? {} : { service: (key) => this.#remembered.has(key) };
+  /** With `manage: named`, changes of services that lvsd does not own are not reported. */
+  #driftFilter(): DriftFilter {
+    return this.#config.manage === 'all' ? {} : { service: (key) => this.#owned.has(key) };
   }
 
   #desired(): Desired {
-    return this.#leavingAll ? NONE : desired(this.#config, this.situation);
+    return this.#removing ? NOTHING_DESIRED : desiredState(this.#config, this.runtime, this.#desiredCache);
   }
 
-  /** What neither the file names nor the kernel has is nobody's: who makes it anew later owns it. */
-  #forgetVanished(): void {
-    const named = new Set(this.situation.roster.map(({ key }) => key));
-    for (const key of this.#remembered)
-      if (!named.has(key) && !this.#parts.table.service(key)) this.#remembered.delete(key);
+  /** Forgets services that are in neither the file nor the kernel: another program may add them and own them. */
+  #disownMissing(): void {
+    const named = new Set(this.runtime.services.map(({ key }) => key));
+    for (const key of this.#owned) if (!named.has(key) && !this.#parts.table.service(key)) this.#owned.delete(key);
   }
 
-  #forget(keys: readonly string[]): void {
+  #disown(keys: readonly string[]): void {
     if (keys.length === 0) return;
-    const named = new Set(this.situation.roster.map(({ key }) => key));
-    for (const key of keys) if (this.#leavingAll || !named.has(key)) this.#remembered.delete(key);
+    const named = new Set(this.runtime.services.map(({ key }) => key));
+    for (const key of keys) if (this.#removing || !named.has(key)) this.#owned.delete(key);
     this.#parts.saveSoon();
   }
 }

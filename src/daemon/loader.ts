@@ -1,31 +1,31 @@
 // SPDX-License-Identifier: MIT
-/** Reads the file, at start and at each reload; one reload at a time, and a wrong file changes nothing. */
+/** Loads the configuration at start and at each reload. Reloads run one at a time; an invalid file changes nothing. */
 import { resolve } from 'node:path';
+import { errorLine } from '../base/error-line.ts';
 import { LvsdError } from '../base/errors.ts';
 import { Rereader } from '../config/index.ts';
 import type { Config } from '../config/types.ts';
 import type { Reporter } from './control/reporter.ts';
 import type { CycleResult } from './reconcile/reconciler.ts';
-import { lineOf } from './reconcile/reconciler.ts';
 
 export class Loader {
   readonly file: string;
-  readonly #reader: Rereader;
+  readonly #rereader: Rereader;
   #apply: ((config: Config) => Promise<CycleResult>) | undefined;
   #reporter: Reporter | undefined;
   #running: Promise<unknown> = Promise.resolve();
   loadedAt = Date.now();
-  /** Why the file was not taken, at the last reload. */
+  /** Why the last reload was rejected. */
   error: string | undefined;
 
   constructor(file: string, node: string | undefined) {
     this.file = resolve(file);
-    this.#reader = new Rereader(this.file, node === undefined ? {} : { node });
+    this.#rereader = new Rereader(this.file, node === undefined ? {} : { node });
   }
 
   /** Throws ConfigError. */
   read(): Config {
-    return this.#reader.read();
+    return this.#rereader.read();
   }
 
   onReload(apply: (config: Config) => Promise<CycleResult>, reporter: Reporter): void {
@@ -33,7 +33,7 @@ export class Loader {
     this.#reporter = reporter;
   }
 
-  /** Throws ConfigError with everything as it was. */
+  /** Throws ConfigError if the file is invalid; the running configuration stays. */
   reload(): Promise<CycleResult> {
     const next = this.#running.then(() => this.#reload());
     this.#running = next.catch(() => {});
@@ -41,22 +41,26 @@ export class Loader {
   }
 
   async #reload(): Promise<CycleResult> {
-    if (!this.#apply) throw new LvsdError('ERR_LVSD_STARTING', 'lvsd is still starting: try again');
+    if (!this.#apply) throw new LvsdError('ERR_LVSD_STARTING', 'lvsd is still starting: try again in a few seconds');
+    const { file } = this;
     let config: Config;
     try {
       config = this.read();
     } catch (error) {
-      this.error = lineOf(error);
-      this.#reporter?.reload(`${this.file} is not taken, everything stays as it was: ${this.error}`, false);
+      this.error = errorLine(error);
+      const text = `${file} rejected; keeping the running configuration: ${this.error}`;
+      this.#reporter?.reload(text, { file, state: 'rejected', reason: this.error }, false);
       throw error;
     }
     this.error = undefined;
     this.loadedAt = Date.now();
     const result = await this.#apply(config);
-    const count = result.done.length;
+    const [operations, failed] = [result.done.length, result.failed.length];
+    const text = `${file} reloaded: ${operations} operation${operations === 1 ? '' : 's'}, ${failed} failed`;
     this.#reporter?.reload(
-      `${this.file} read again: ${count} operation${count === 1 ? '' : 's'}, ${result.failed.length} failed`,
-      result.failed.length === 0,
+      text,
+      { file, state: failed === 0 ? 'applied' : 'failed', operations, failed },
+      failed === 0,
     );
     return result;
   }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** The program lvsd: words in, exit status out. What a verb needs is loaded when it is called. */
+/** The program lvsd: command line -> exit status. Each command's code is loaded when it is called. */
 import { EXIT, LvsdError } from '../base/errors.ts';
 import { isSystemError } from '../base/native.ts';
 import { version } from '../base/version.ts';
@@ -7,15 +7,15 @@ import { HELP } from './commands/help.ts';
 import { type Options, parseOptions } from './commands/options.ts';
 import { isJournal, PRIORITY } from './log/journal.ts';
 
-/** Runs one command line. Prints errors as one line each, never a stack trace. */
+/** Runs one command line. Prints expected errors as one line, without a stack trace. */
 export async function main(words: readonly string[]): Promise<number> {
   try {
     return await run(parseOptions(words));
   } catch (error) {
     if (!(error instanceof LvsdError) && !isSystemError(error)) throw error;
-    // A wrong file has a line for each problem, which says where: nothing goes before it.
+    // An invalid file has a line for each problem, which begins with its place.
     const prefix = error instanceof LvsdError && error.code === 'ERR_LVSD_CONFIG' ? '' : 'lvsd: ';
-    // Under systemd each line has its priority, as the log's have.
+    // In the journal each line has a priority, as the log lines have.
     const priority = isJournal(process.env.JOURNAL_STREAM, 2) ? PRIORITY.error : '';
     process.stderr.write(`${prefix}${error.message}\n`.replace(/^(?=.)/gm, priority));
     return error instanceof LvsdError ? error.exitCode : EXIT.RUNTIME;
@@ -23,7 +23,7 @@ export async function main(words: readonly string[]): Promise<number> {
 }
 
 async function run(options: Options): Promise<number> {
-  switch (options.verb) {
+  switch (options.command) {
     case 'help':
       process.stdout.write(HELP);
       return EXIT.OK;

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
-/** HUP, TERM and INT, heard from the moment this is made: a reload asked for during the start comes after it. */
+/** Handlers of SIGHUP, SIGTERM and SIGINT. A reload requested during the start runs after it. */
 
 export class Signals {
-  /** Resolves with the signal that ends us. */
+  /** Resolves with the signal that ends the daemon. */
   readonly end: Promise<NodeJS.Signals>;
   #reload: (() => Promise<void>) | undefined;
-  #asked = false;
+  #requested = false;
 
   constructor() {
     process.on('SIGHUP', () => {
       if (this.#reload) void this.#reload();
-      else this.#asked = true;
+      else this.#requested = true;
     });
     this.end = new Promise((resolve) => {
       for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => resolve(signal));
@@ -19,6 +19,6 @@ export class Signals {
 
   onReload(reload: () => Promise<void>): void {
     this.#reload = reload;
-    if (this.#asked) void reload();
+    if (this.#requested) void reload();
   }
 }

@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: MIT
-/** Addresses on devices: what comes and goes, and at which moment of the whole. */
+/** Operations on the addresses of devices, grouped by when they run. */
 import { AF_INET6 } from '../base/addresses.ts';
 import { type ServiceKey, serviceKeyText } from '../ipvs/index.ts';
 import { addressKey, bytesKey } from './keys.ts';
 import type { Actual, ActualAddress, Desired, DesiredAddress, Operation } from './types.ts';
 
 export interface AddressSteps {
-  /** Virtual addresses that leave: first of all. */
+  /** Virtual addresses to delete: first of all. */
   withdrawn: Operation[];
-  /** Local addresses that come: before the services. */
+  /** Local addresses to add: before the services. */
   local: Operation[];
-  /** Virtual addresses that come: after the services. */
+  /** Virtual addresses to add: after the services. */
   virtual: Operation[];
-  /** Addresses that are elsewhere now: once they are there. */
+  /** Addresses to delete from their old device: after they were added to the new one. */
   moved: Operation[];
-  /** Local addresses that leave: last of all. */
+  /** Local addresses to delete: last of all. */
   unused: Operation[];
 }
 
-/** `steps`: all that is about to happen to services. */
+/** `steps`: the operations on services. */
 export function addressSteps(desired: Desired, actual: Actual, steps: readonly Operation[]): AddressSteps {
   const wanted = new Map(desired.addresses.map((one) => [addressKey(one), one]));
   const present = new Map<string, ActualAddress[]>();
@@ -42,19 +42,19 @@ export function addressSteps(desired: Desired, actual: Actual, steps: readonly O
     const key = bytesKey(one.address);
     const here = wanted.get(addressKey(one));
     if (!one.ours || here?.prefix === one.prefix) continue;
-    // Services still use it, though nobody wants it on a device.
+    // Services still use it, although it is no longer configured for a device.
     if (!here && pools.held.has(key) && !elsewhere.has(key)) continue;
-    const gone: Operation = { op: 'delete-address', address: one, name: here?.name };
-    // The kernel takes an IPv6 address once on a device: another prefix of it has to go first.
-    if (here && one.family === AF_INET6) result.withdrawn.push(gone);
-    else if (here || elsewhere.has(key)) result.moved.push({ ...gone, follows: arriving.has(key) });
-    else if (pools.leaving.has(key)) result.unused.push(gone);
-    else result.withdrawn.push(gone);
+    const removal: Operation = { op: 'delete-address', address: one, name: here?.name };
+    // A device can have an IPv6 address only once: the other prefix length has to be deleted first.
+    if (here && one.family === AF_INET6) result.withdrawn.push(removal);
+    else if (here || elsewhere.has(key)) result.moved.push({ ...removal, follows: arriving.has(key) });
+    else if (pools.leaving.has(key)) result.unused.push(removal);
+    else result.withdrawn.push(removal);
   }
   return result;
 }
 
-/** For a virtual address: the services on it, if none of them can serve yet and some of them are about to. */
+/** For a virtual address: its services, if none of them can serve yet and the plan changes some of them so that they can. */
 function comingServices(
   desired: Desired,
   actual: Actual,
@@ -72,7 +72,7 @@ function comingServices(
   for (const { service, destinations } of actual.services) {
     if (service.fwmark) continue;
     const key = serviceKeyText(service);
-    // A table that says nothing of real servers to come is left to those who wrote it.
+    // A service for which no real servers are planned counts as serving: what it has was put there by others.
     if (destinations.some(carries) || empty.has(key) || !coming.has(key)) served.add(bytesKey(service.address));
   }
   const waiting = new Map<string, string[]>();
@@ -96,7 +96,7 @@ function ofServices(steps: readonly Operation[]): { op: Operation['op']; service
   return steps.flatMap((step) => ('service' in step ? [{ op: step.op, service: step.service }] : []));
 }
 
-/** Addresses that services still have afterwards, and those that leave their last one. */
+/** Local addresses that services still have afterwards, and those whose last service loses them. */
 function poolsOf(actual: Actual, steps: readonly Operation[]): { held: Set<string>; leaving: Set<string> } {
   const gone = new Set<string>();
   for (const step of steps) {

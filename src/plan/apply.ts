@@ -1,63 +1,63 @@
 // SPDX-License-Identifier: MIT
 /**
- * Carries out the operations of a plan, or some of them in its order. Everything that does not depend on something else
- * is asked for at once and leaves in large batches; what fails takes only what needs it along.
+ * Applies the operations of a plan. Independent operations are sent at once, in large batches; a failure skips only the
+ * operations that depend on the failed one.
  */
 import { serviceKeyText } from '../ipvs/index.ts';
 import { bytesKey } from './keys.ts';
 import { type NewService, newServices } from './new-services.ts';
-import { type Changer, carryOut } from './operation.ts';
+import { applyOperation, type KernelWriter } from './operation.ts';
 import { explained } from './refusals.ts';
-import { runLane, type Settle } from './service-apply.ts';
+import { type Attempt, applyService } from './service-apply.ts';
 import type { Operation, OperationResult } from './types.ts';
 
 type AddressOperation = Extract<Operation, { op: 'add-address' | 'delete-address' }>;
 type ServiceOperation = Exclude<Operation, AddressOperation | { op: 'set-timeouts' }>;
 
-/** One result an operation, in their order. Does not throw: what fails stands in the results. */
-export async function apply(operations: readonly Operation[], changer: Changer): Promise<OperationResult[]> {
-  const run = new Run(operations, changer);
-  await run.all();
-  return run.results;
+/** Returns one result for each operation, in order. Errors are in the results: does not throw. */
+export async function apply(operations: readonly Operation[], writer: KernelWriter): Promise<OperationResult[]> {
+  const application = new Application(operations, writer);
+  await application.run();
+  return application.results;
 }
 
-/** Services that are worked on at once: enough to fill every batch, and few enough that little waits in memory. */
-const LANES = 256;
+/** Services applied at a time: enough to fill every batch, and few enough to bound what waits in memory. */
+const CONCURRENT_SERVICES = 256;
 
-/** Whole services that are worked on together. */
-const MANY = 1000;
+/** New services added by one call. */
+const NEW_SERVICES = 1000;
 
-class Run {
+class Application {
   readonly results: { operation: Operation; error: OperationResult['error'] }[];
   readonly #operations: readonly Operation[];
-  readonly #changer: Changer;
-  /** Services that have got something to serve with (`serviceKeyText`). */
+  readonly #writer: KernelWriter;
+  /** Services that can serve (`serviceKeyText`). */
   readonly #serving = new Set<string>();
   /** Local addresses that a service still has. */
   readonly #kept = new Set<string>();
-  /** Addresses that were put on their device, and those that could not be. */
+  /** Addresses that were added to their device, and those that could not be. */
   readonly #placed = new Set<string>();
   readonly #missing = new Set<string>();
 
-  constructor(operations: readonly Operation[], changer: Changer) {
+  constructor(operations: readonly Operation[], writer: KernelWriter) {
     this.#operations = operations;
-    this.#changer = changer;
+    this.#writer = writer;
     this.results = operations.map((operation) => ({ operation, error: 'skipped' }));
   }
 
-  /** Whether an address waits to know which services can serve. */
-  get #watched(): boolean {
+  /** Whether an address depends on services that can serve. */
+  get #needsServing(): boolean {
     return this.#operations.some((operation) => operation.op === 'add-address' && operation.needs !== undefined);
   }
 
-  /** A row of additions of addresses, of their removals, of operations on services: each waits for the one before. */
-  async all(): Promise<void> {
+  /** Consecutive operations of one phase run together; each phase waits for the one before. */
+  async run(): Promise<void> {
     let start = 0;
     while (start < this.#operations.length) {
-      const row = rowOf(this.#operations[start] as Operation);
+      const phase = phaseOf(this.#operations[start] as Operation);
       let end = start + 1;
-      while (end < this.#operations.length && rowOf(this.#operations[end] as Operation) === row) end++;
-      await (row === 'services' ? this.#services(start, end) : this.#addresses(start, end));
+      while (end < this.#operations.length && phaseOf(this.#operations[end] as Operation) === phase) end++;
+      await (phase === 'services' ? this.#services(start, end) : this.#addresses(start, end));
       start = end;
     }
   }
@@ -67,7 +67,7 @@ class Run {
       range(start, end).map(async (index) => {
         const operation = this.#operations[index] as AddressOperation;
         if (this.#isHeldBack(operation)) return;
-        const error = await this.#settle(index);
+        const error = await this.#attempt(index);
         if (operation.op === 'add-address')
           (error ? this.#missing : this.#placed).add(bytesKey(operation.address.address));
       }),
@@ -77,35 +77,35 @@ class Run {
   #isHeldBack(operation: AddressOperation): boolean {
     if (operation.op === 'delete-address') {
       const key = bytesKey(operation.address.address);
-      // One that moves stays where it is until it is where it shall be.
+      // An address that moves is deleted only after it was added to the other device.
       return this.#kept.has(key) || (operation.follows === true && !this.#placed.has(key));
     }
     return operation.needs !== undefined && !operation.needs.some((key) => this.#serving.has(key));
   }
 
-  /** First what is new and plain, which is what there is by the thousand; then all else, and what was refused of that. */
+  /** First new services by the bulk path, then all other operations and the services that the bulk path rejected. */
   async #services(start: number, end: number): Promise<void> {
     const rest: number[] = [];
-    const plain = newServices(this.#operations, start, end, rest);
-    const watched = this.#watched;
-    for (let first = 0; first < plain.length; first += MANY) {
-      const some = plain.slice(first, first + MANY);
-      const refused = await this.#changer.ipvs.addServices(some);
-      for (const [place, one] of some.entries()) {
-        if (refused.has(place)) for (let index = one.start; index < one.end; index++) rest.push(index);
-        else this.#added(one, watched);
+    const services = newServices(this.#operations, start, end, rest);
+    const needsServing = this.#needsServing;
+    for (let first = 0; first < services.length; first += NEW_SERVICES) {
+      const chunk = services.slice(first, first + NEW_SERVICES);
+      const rejected = await this.#writer.ipvs.addServices(chunk);
+      for (const [position, service] of chunk.entries()) {
+        if (rejected.has(position)) rest.push(...range(service.start, service.end));
+        else this.#recordAdded(service, needsServing);
       }
     }
-    if (rest.length > 0) await this.#lanes(rest);
+    if (rest.length > 0) await this.#eachService(rest);
   }
 
-  #added({ start, end, service }: NewService, watched: boolean): void {
+  #recordAdded({ start, end, service }: NewService, needsServing: boolean): void {
     for (let index = start; index < end; index++) (this.results[index] as OperationResult).error = undefined;
-    if (watched) this.#serving.add(serviceKeyText(service));
+    if (needsServing) this.#serving.add(serviceKeyText(service));
   }
 
-  async #lanes(indices: readonly number[]): Promise<void> {
-    const lanes = new Map<string, number[]>();
+  async #eachService(indices: readonly number[]): Promise<void> {
+    const services = new Map<string, number[]>();
     const settings: number[] = [];
     for (const index of indices) {
       const operation = this.#operations[index] as ServiceOperation | { op: 'set-timeouts' };
@@ -114,27 +114,27 @@ class Run {
         continue;
       }
       const key = serviceKeyText(operation.service);
-      const lane = lanes.get(key);
-      if (lane) lane.push(index);
-      else lanes.set(key, [index]);
+      const ofService = services.get(key);
+      if (ofService) ofService.push(index);
+      else services.set(key, [index]);
     }
-    // One queue for all of them: each takes the next service once it is through with one.
-    const queue = lanes.entries();
+    // All of them take services from one iterator.
+    const queue = services.entries();
     await Promise.all([
-      ...settings.map((index) => this.#settle(index)),
-      ...Array.from({ length: Math.min(LANES, lanes.size) }, () => this.#lanesOf(queue)),
+      ...settings.map((index) => this.#attempt(index)),
+      ...Array.from({ length: Math.min(CONCURRENT_SERVICES, services.size) }, () => this.#fromQueue(queue)),
     ]);
   }
 
-  async #lanesOf(queue: Iterable<[string, readonly number[]]>): Promise<void> {
-    for (const [key, indices] of queue) await this.#lane(key, indices);
+  async #fromQueue(queue: Iterable<[string, readonly number[]]>): Promise<void> {
+    for (const [key, indices] of queue) await this.#service(key, indices);
   }
 
-  async #lane(key: string, indices: readonly number[]): Promise<void> {
+  async #service(key: string, indices: readonly number[]): Promise<void> {
     const steps = indices.map((index) => ({ operation: this.#operations[index] as ServiceOperation, index }));
-    const outcome = await runLane(steps, this.#missing, this.#changer, (index) => this.#settle(index));
+    const outcome = await applyService(steps, this.#missing, this.#writer, this.#attempt);
     if (outcome.failed) {
-      // Their errors would say no more than that there is no such service.
+      // Their errors would only say that the service does not exist.
       for (const { operation, index } of steps)
         if (operation.op !== 'add-service') this.results[index] = { operation, error: 'skipped' };
     }
@@ -142,12 +142,11 @@ class Run {
     for (const address of outcome.kept) this.#kept.add(address);
   }
 
-  /** Tries one operation and notes how it ended. */
-  readonly #settle: Settle = async (index) => {
+  readonly #attempt: Attempt = async (index) => {
     const operation = this.#operations[index] as Operation;
     let error: OperationResult['error'];
     try {
-      await carryOut(operation, this.#changer);
+      await applyOperation(operation, this.#writer);
     } catch (failure) {
       error = failure instanceof Error ? explained(operation, failure) : new Error(String(failure));
     }
@@ -156,7 +155,7 @@ class Run {
   };
 }
 
-function rowOf({ op }: Operation): 'add-address' | 'delete-address' | 'services' {
+function phaseOf({ op }: Operation): 'add-address' | 'delete-address' | 'services' {
   return op === 'add-address' || op === 'delete-address' ? op : 'services';
 }
 

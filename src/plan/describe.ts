@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: MIT
-/** Operations in words, and as plain JSON. */
+/** Operations as text and as JSON. */
 import { AF_INET, AF_INET6, formatAddress } from '../base/addresses.ts';
 import type { ServiceKey, Timeouts } from '../ipvs/index.ts';
-import { type Aspect, type Change, changes, DESTINATION_ASPECTS, SERVICE_ASPECTS, seconds } from './fields.ts';
+import { type Change, changes, DESTINATION_FIELDS, type Field, SERVICE_FIELDS, seconds } from './fields.ts';
 import { addressText, destinationText, endpointText, serviceText } from './texts.ts';
 import type { DesiredService, Operation } from './types.ts';
 
 export interface Description {
-  /** '+' something comes, '~' it changes, '-' it goes. */
+  /** '+' added, '~' changed, '-' removed. */
   sign: '+' | '~' | '-';
-  /** Name in the file of the service, or of the pool of local addresses. */
+  /** Name of the service or of the pool of local addresses in the file. */
   service: string | undefined;
   /** "tcp 10.99.0.10:443 real server 10.31.4.2:8443 weight 1 → 2". */
   text: string;
 }
 
-/** An operation as programs want it; what does not apply is left out. */
+/** An operation for programs. Keys that do not apply are left out. */
 export interface OperationJson extends Description {
   op: Operation['op'];
   /** "tcp 10.99.0.10:443". */
@@ -51,7 +51,7 @@ export function toJson(operation: Operation): OperationJson {
   return { op: operation.op, ...describe(operation), ...detailsOf(operation) };
 }
 
-/** Name in the file; undefined for what has none. */
+/** Name in the file, if it has one. */
 export function nameOf(operation: Operation): string | undefined {
   if (operation.op === 'set-timeouts') return undefined;
   if (operation.op === 'add-service' || operation.op === 'set-service') return operation.service.name;
@@ -68,7 +68,7 @@ function textOf(operation: Operation): string {
     case 'add-service':
       return `${serviceText(operation.service)} ${serviceSettings(operation.service)}`;
     case 'set-service':
-      return `${serviceText(operation.service)} ${changeTexts(changes(SERVICE_ASPECTS, operation.was, operation.service))}`;
+      return `${serviceText(operation.service)} ${changeTexts(changes(SERVICE_FIELDS, operation.was, operation.service))}`;
     case 'delete-service':
       return serviceText(operation.service);
     default:
@@ -76,7 +76,7 @@ function textOf(operation: Operation): string {
   }
 }
 
-/** What happens to a part of a service. */
+/** An operation on a part of a service. */
 type PartOperation = Exclude<
   Extract<Operation, { service: ServiceKey; name: string | undefined }>,
   { op: 'delete-service' }
@@ -92,10 +92,10 @@ function partText(operation: PartOperation): string {
       return localAddressText(operation.address);
     case 'add-destination': {
       const { destination } = operation;
-      return `${destinationText(destination)} ${settings(DESTINATION_ASPECTS, destination, ['none'])}`;
+      return `${destinationText(destination)} ${settings(DESTINATION_FIELDS, destination, ['none'])}`;
     }
     case 'set-destination': {
-      const differing = changes(DESTINATION_ASPECTS, operation.was, operation.destination);
+      const differing = changes(DESTINATION_FIELDS, operation.was, operation.destination);
       return `${destinationText(operation.destination)} ${changeTexts(differing)}`;
     }
     case 'delete-destination':
@@ -103,15 +103,15 @@ function partText(operation: PartOperation): string {
   }
 }
 
-/** "scheduler wrr, persistence 5m": what is not as usual. */
+/** "scheduler wrr, persistence 5m": the settings that differ from the default. */
 function serviceSettings(service: DesiredService): string {
-  return settings(SERVICE_ASPECTS, service, ['none', 'off', 'any', 'global']);
+  return settings(SERVICE_FIELDS, service, ['none', 'off', 'any', 'global']);
 }
 
-function settings<T>(aspects: readonly Aspect<T>[], of: T, usual: readonly string[]): string {
-  return aspects
+function settings<T>(fields: readonly Field<T>[], of: T, defaults: readonly string[]): string {
+  return fields
     .map(({ name, text }) => [name, text(of)] as const)
-    .filter(([, text]) => !usual.includes(text))
+    .filter(([, text]) => !defaults.includes(text))
     .map(([name, text]) => `${name} ${text}`)
     .join(', ');
 }
@@ -130,7 +130,7 @@ function changeTexts(differing: readonly Change[]): string {
 
 const TIMEOUTS = { tcp: 'tcp', tcpFin: 'tcp_fin', udp: 'udp' } as const;
 
-/** 0 leaves one as it is. */
+/** 0 in `wanted` leaves a timeout unchanged. */
 export function timeoutChanges(was: Timeouts, wanted: Timeouts): Change[] {
   return (['tcp', 'tcpFin', 'udp'] as const).flatMap((name) =>
     wanted[name] === 0 || wanted[name] === was[name]
@@ -151,7 +151,7 @@ function detailsOf(operation: Operation): Partial<OperationJson> {
     case 'delete-service':
       return { virtual };
     case 'set-service':
-      return { virtual, changes: changes(SERVICE_ASPECTS, operation.was, operation.service) };
+      return { virtual, changes: changes(SERVICE_FIELDS, operation.was, operation.service) };
     case 'add-local-address':
     case 'drain-local-address':
     case 'delete-local-address':
@@ -163,7 +163,7 @@ function detailsOf(operation: Operation): Partial<OperationJson> {
       const { family, address, port } = operation.destination;
       const realServer = endpointText(family, address, port);
       if (operation.op !== 'set-destination') return { virtual, realServer };
-      return { virtual, realServer, changes: changes(DESTINATION_ASPECTS, operation.was, operation.destination) };
+      return { virtual, realServer, changes: changes(DESTINATION_FIELDS, operation.was, operation.destination) };
     }
   }
 }

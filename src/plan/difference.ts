@@ -1,57 +1,72 @@
 // SPDX-License-Identifier: MIT
-/** The steps from what is to what should be: few, and in an order that breaks nothing on the way. Pure. */
+/** The operations that lead from the actual state to the desired one, in an order that interrupts no service. Pure. */
 import { type ServiceKey, serviceKeyText, type Timeouts } from '../ipvs/index.ts';
 import { addressSteps } from './address-difference.ts';
 import { changedService, newService } from './service-difference.ts';
 import type { Actual, ActualService, Desired, DesiredService, Operation, Ownership, Plan } from './types.ts';
 
-/** Pairs that do not differ, and keys: nobody changes a service in place, and most are the same as the last time. */
-const equal = new WeakMap<DesiredService, ActualService>();
-const keys = new WeakMap<ServiceKey, string>();
+/**
+ * Results of earlier comparisons, for a caller that compares again and again. Holds because services are never changed
+ * in place, and pays because nearly all of them are the same objects as the last time.
+ */
+export class DifferenceCache {
+  readonly #equal = new WeakMap<DesiredService, ActualService>();
+  readonly #keys = new WeakMap<ServiceKey, string>();
 
-/** Says that a service is as it should be, so that nobody has to compare the two. */
-export function settle(desired: DesiredService, actual: ActualService): void {
-  equal.set(desired, actual);
-}
-
-function keyText(service: ServiceKey): string {
-  let text = keys.get(service);
-  if (text === undefined) {
-    text = serviceKeyText(service);
-    keys.set(service, text);
+  /** Records that the two do not differ. */
+  markEqual(desired: DesiredService, actual: ActualService): void {
+    this.#equal.set(desired, actual);
   }
-  return text;
+
+  areEqual(desired: DesiredService, actual: ActualService): boolean {
+    return this.#equal.get(desired) === actual;
+  }
+
+  /** `serviceKeyText`, computed once. */
+  keyText(service: ServiceKey): string {
+    let text = this.#keys.get(service);
+    if (text === undefined) {
+      text = serviceKeyText(service);
+      this.#keys.set(service, text);
+    }
+    return text;
+  }
 }
 
 /**
- * The order: an address that no service stands behind any more leaves first, so that no traffic comes for what is being
- * taken apart; local addresses come before the services that use them, virtual ones after the services that they lead
- * to; services that are no longer wanted follow, and at the end the addresses that nothing uses any more.
+ * The order: virtual addresses without a service are removed first, so that no more traffic arrives for what is removed
+ * next. Local addresses are added before the services that use them, virtual addresses after the services behind them.
+ * Then unwanted services are deleted, and last the addresses that nothing uses any more.
  */
-export function difference(desired: Desired, actual: Actual, ownership: Ownership): Plan {
-  const present = new Map(actual.services.map((one) => [keyText(one.service), one]));
+export function difference(
+  desired: Desired,
+  actual: Actual,
+  ownership: Ownership,
+  cache = new DifferenceCache(),
+): Plan {
+  const present = new Map(actual.services.map((one) => [cache.keyText(one.service), one]));
   const wanted = new Set<string>();
   const operations: Operation[] = [];
   const waiting: Plan['waiting'][number][] = [];
   for (const service of desired.services) {
-    const key = keyText(service);
+    const key = cache.keyText(service);
     if (wanted.has(key)) continue;
     wanted.add(key);
-    const there = present.get(key);
-    if (!there) newService(service, operations);
-    else if (equal.get(service) !== there) {
-      const steps = changedService(service, there);
+    const existing = present.get(key);
+    if (!existing) newService(service, operations);
+    else if (!cache.areEqual(service, existing)) {
+      const steps = changedService(service, existing);
       operations.push(...steps.operations);
       waiting.push(...steps.waiting);
-      if (steps.operations.length === 0 && steps.waiting.length === 0) equal.set(service, there);
+      if (steps.operations.length === 0 && steps.waiting.length === 0) cache.markEqual(service, existing);
     }
   }
-  const gone: Operation[] = [];
+  const unwanted: Operation[] = [];
   for (const [key, { service }] of present) {
     if (wanted.has(key) || !(ownership.all || ownership.services.has(key))) continue;
-    gone.push({ op: 'delete-service', service: keyOf(service), name: undefined });
+    unwanted.push({ op: 'delete-service', service: keyOf(service), name: undefined });
   }
-  const addresses = addressSteps(desired, actual, [...operations, ...gone]);
+  const addresses = addressSteps(desired, actual, [...operations, ...unwanted]);
   return {
     operations: [
       ...timeouts(desired.timeouts, actual.timeouts),
@@ -60,14 +75,14 @@ export function difference(desired: Desired, actual: Actual, ownership: Ownershi
       ...operations,
       ...addresses.virtual,
       ...addresses.moved,
-      ...gone,
+      ...unwanted,
       ...addresses.unused,
     ],
     waiting,
   };
 }
 
-/** What is already as wanted is left alone. */
+/** 0 leaves a timeout unchanged, also one that already has the desired value. */
 function timeouts(wanted: Timeouts, was: Timeouts): Operation[] {
   const differing = (name: keyof Timeouts) => (wanted[name] === was[name] ? 0 : wanted[name]);
   const { tcp, tcpFin, udp } = { tcp: differing('tcp'), tcpFin: differing('tcpFin'), udp: differing('udp') };

@@ -1,99 +1,118 @@
 // SPDX-License-Identifier: MIT
-/** What somebody else changed since we looked last, in words. Pure. */
+/** Drift: what other programs changed in the kernel between two reads. Pure. */
 import { serviceKeyText } from '../ipvs/index.ts';
 import { localAddressText, timeoutChanges } from './describe.ts';
-import { type Change, changes, DESTINATION_ASPECTS, SERVICE_ASPECTS } from './fields.ts';
+import { type Change, changes, DESTINATION_FIELDS, SERVICE_FIELDS } from './fields.ts';
 import { addressKey, bytesKey, destinationKeyText } from './keys.ts';
-import { addressText, destinationText, serviceText } from './texts.ts';
+import { addressText, destinationText, endpointText, serviceText } from './texts.ts';
 import type { Actual, ActualAddress, ActualService } from './types.ts';
 
-/** What is lvsd's to care about; by default every service, and the addresses that it put there. */
-export interface Concerns {
+/** One change. */
+export interface Drift {
+  /** "weight of real server 10.31.4.2:80 of tcp 10.99.0.10:80 is 5, not 2". */
+  text: string;
+  /** `serviceKeyText`; undefined: not about a service. */
+  service?: string | undefined;
+  /** "tcp 10.99.0.10:80". */
+  virtual?: string | undefined;
+  /** Of a real server "10.31.4.2:80"; of another address "10.99.0.10/32 on lo". */
+  address?: string | undefined;
+}
+
+/** Which changes are reported. Default: all services, and the addresses that lvsd added. */
+export interface DriftFilter {
   /** By `serviceKeyText`. */
   service?: (key: string) => boolean;
   address?: (address: ActualAddress) => boolean;
 }
 
-/** More of them at once are counted instead: a table of 10,000 services may have been cleared. */
-const MOST_LINES = 50;
+/** Changes that are listed; further ones are counted. Another program may have cleared a table of 10,000 services. */
+const MAX_LISTED = 50;
 
-/** One sentence a change: "weight of real server 10.31.4.2:80 of tcp 10.99.0.10:80 is 5, not 2". */
-export function drift(before: Actual, now: Actual, concerns: Concerns = {}): string[] {
-  const { service = () => true, address = ({ ours }) => ours } = concerns;
-  const lines = [
+export function drift(before: Actual, now: Actual, filter: DriftFilter = {}): Drift[] {
+  const { service = () => true, address = ({ ours }) => ours } = filter;
+  const found = [
     ...serviceDrift(before, now, service),
     ...addressDrift(before.addresses, now.addresses, address),
-    ...sentences('timeouts', timeoutChanges(before.timeouts, now.timeouts)),
+    ...sentences('timeouts', timeoutChanges(before.timeouts, now.timeouts)).map((text) => ({ text })),
   ];
-  if (lines.length <= MOST_LINES) return lines;
-  return [...lines.slice(0, MOST_LINES), `and ${lines.length - MOST_LINES} more changes`];
+  if (found.length <= MAX_LISTED) return found;
+  return [...found.slice(0, MAX_LISTED), { text: `and ${found.length - MAX_LISTED} more changes` }];
 }
 
-function serviceDrift(before: Actual, now: Actual, concerns: (key: string) => boolean): string[] {
+function serviceDrift(before: Actual, now: Actual, includes: (key: string) => boolean): Drift[] {
   const left = new Map(now.services.map((one) => [serviceKeyText(one.service), one]));
-  const lines: string[] = [];
+  const found: Drift[] = [];
   let known = 0;
   for (const was of before.services) {
     const key = serviceKeyText(was.service);
     const is = left.get(key);
     left.delete(key);
-    if (!concerns(key)) continue;
+    if (!includes(key)) continue;
     known++;
-    if (!is) lines.push(`${serviceText(was.service)} was deleted`);
-    else if (is !== was) lines.push(...partDrift(was, is));
+    const virtual = serviceText(was.service);
+    if (!is) found.push({ text: `${virtual} was deleted`, service: key, virtual });
+    else if (is !== was) for (const part of partDrift(was, is)) found.push({ ...part, service: key, virtual });
   }
-  const added = [...left].filter(([key]) => concerns(key)).map(([, one]) => `${serviceText(one.service)} was added`);
-  if (known > 1 && now.services.length === 0) return [`the whole table was cleared: ${known} services were deleted`];
-  return [...lines, ...added];
+  if (known > 1 && now.services.length === 0)
+    return [{ text: `the whole table was cleared: ${known} services were deleted` }];
+  for (const [key, { service }] of left) {
+    const virtual = serviceText(service);
+    if (includes(key)) found.push({ text: `${virtual} was added`, service: key, virtual });
+  }
+  return found;
 }
 
-function partDrift(was: ActualService, is: ActualService): string[] {
+function partDrift(was: ActualService, is: ActualService): Drift[] {
   const name = serviceText(was.service);
   return [
-    ...sentences(name, changes(SERVICE_ASPECTS, was.service, is.service)),
-    ...compared(was.destinations, is.destinations, destinationKeyText, (one) => `${destinationText(one)} of ${name}`, {
-      changed: (a, b, text) => sentences(text, changes(DESTINATION_ASPECTS, a, b)),
+    ...sentences(name, changes(SERVICE_FIELDS, was.service, is.service)).map((text) => ({ text })),
+    ...compared(was.destinations, is.destinations, {
+      key: destinationKeyText,
+      text: (one) => `${destinationText(one)} of ${name}`,
+      address: ({ family, address, port }) => endpointText(family, address, port),
+      changed: (a, b, text) => sentences(text, changes(DESTINATION_FIELDS, a, b)),
     }),
-    ...compared(
-      was.localAddresses,
-      is.localAddresses,
-      ({ address }) => bytesKey(address),
-      ({ address }) => `${localAddressText(address)} of ${name}`,
-      {
-        changed: (a, b, text) =>
-          a.draining === b.draining ? [] : [`${text} ${b.draining ? 'drains' : 'no longer drains'}`],
-      },
-    ),
+    ...compared(was.localAddresses, is.localAddresses, {
+      key: ({ address }) => bytesKey(address),
+      text: ({ address }) => `${localAddressText(address)} of ${name}`,
+      address: () => undefined,
+      changed: (a, b, text) =>
+        a.draining === b.draining ? [] : [`${text} ${b.draining ? 'drains' : 'no longer drains'}`],
+    }),
   ];
 }
 
-function compared<T>(
-  before: readonly T[],
-  now: readonly T[],
-  keyOf: (one: T) => string,
-  text: (one: T) => string,
-  { changed }: { changed: (was: T, is: T, text: string) => string[] },
-): string[] {
-  const left = new Map(now.map((one) => [keyOf(one), one]));
-  const lines = before.flatMap((was) => {
-    const key = keyOf(was);
-    const is = left.get(key);
-    left.delete(key);
-    return is ? changed(was, is, text(was)) : [`${text(was)} was deleted`];
-  });
-  return [...lines, ...[...left.values()].map((one) => `${text(one)} was added`)];
+interface Comparison<T> {
+  key: (one: T) => string;
+  text: (one: T) => string;
+  address: (one: T) => string | undefined;
+  changed: (was: T, is: T, text: string) => string[];
+}
+
+function compared<T>(before: readonly T[], now: readonly T[], { key, text, address, changed }: Comparison<T>): Drift[] {
+  const left = new Map(now.map((one) => [key(one), one]));
+  const found: Drift[] = [];
+  for (const was of before) {
+    const is = left.get(key(was));
+    left.delete(key(was));
+    const texts = is ? changed(was, is, text(was)) : [`${text(was)} was deleted`];
+    for (const sentence of texts) found.push({ text: sentence, address: address(was) });
+  }
+  for (const one of left.values()) found.push({ text: `${text(one)} was added`, address: address(one) });
+  return found;
 }
 
 function addressDrift(
   before: readonly ActualAddress[],
   now: readonly ActualAddress[],
-  concerns: (address: ActualAddress) => boolean,
-): string[] {
+  includes: (address: ActualAddress) => boolean,
+): Drift[] {
   const key = (one: ActualAddress) => `${addressKey(one)}/${one.prefix}`;
-  const there = new Set(now.map(key));
+  const present = new Set(now.map(key));
   return before
-    .filter((one) => concerns(one) && !there.has(key(one)))
-    .map((one) => `address ${addressText(one)} was deleted`);
+    .filter((one) => includes(one) && !present.has(key(one)))
+    .map((one) => ({ text: `address ${addressText(one)} was deleted`, address: addressText(one) }));
 }
 
 function sentences(of: string, differing: readonly Change[]): string[] {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /**
- * What of a service and of a destination can differ, each aspect once: as a value to compare, and in words. What has no
- * effect is no difference: the netmask of a service without persistence, tunnel settings of what is no tunnel, flags
- * that only the kernel sets. All else is compared as it is, since the kernel reads back what it was given.
+ * The fields in which services and destinations are compared: each as a value, and as text. Settings without effect do
+ * not count: the netmask without persistence, tunnel settings without a tunnel, flags that only the kernel sets. All
+ * others are compared as they are, because the kernel returns what it was given.
  */
 
 import { AF_INET6 } from '../base/addresses.ts';
@@ -25,14 +25,15 @@ import {
 } from '../ipvs/index.ts';
 import type { DesiredService } from './types.ts';
 
-export interface Aspect<T> {
+export interface Field<T> {
   name: string;
-  /** Equal for what is the same. */
+  /** Compared with ===. */
   value(of: T): number | string | boolean;
-  /** The value for people. */
+  /** For people. */
   text(of: T): string;
 }
 
+/** A field that differs; `aspect` is its name in JSON output. */
 export interface Change {
   aspect: string;
   from: string;
@@ -45,7 +46,7 @@ type ServiceLike = ServiceConfig & Partial<Pick<DesiredService, 'establishedTime
 
 const onOff = (flag: number) => (flag ? 'on' : 'off');
 
-export const SERVICE_ASPECTS: readonly Aspect<ServiceLike>[] = [
+export const SERVICE_FIELDS: readonly Field<ServiceLike>[] = [
   { name: 'scheduler', value: ({ scheduler }) => scheduler, text: ({ scheduler }) => scheduler },
   {
     name: 'scheduler flags',
@@ -61,7 +62,7 @@ export const SERVICE_ASPECTS: readonly Aspect<ServiceLike>[] = [
   { name: 'persistence engine', value: ({ peName }) => peName, text: ({ peName }) => peName || 'none' },
   {
     name: 'local ports',
-    // 0 to 0 is how the kernel is told that there is no range.
+    // The kernel represents no range as 0 to 0.
     value: ({ portMin, portMax }) => 0x10000 * (portMin ?? 0) + (portMax ?? 0),
     text: ({ portMin, portMax }) => (portMin || portMax ? `${portMin ?? 0}-${portMax ?? 0}` : 'any'),
   },
@@ -72,7 +73,7 @@ export const SERVICE_ASPECTS: readonly Aspect<ServiceLike>[] = [
   },
 ];
 
-export const DESTINATION_ASPECTS: readonly Aspect<DestinationConfig>[] = [
+export const DESTINATION_FIELDS: readonly Field<DestinationConfig>[] = [
   { name: 'forward', value: forwardValue, text: forwardText },
   { name: 'weight', value: ({ weight }) => weight, text: ({ weight }) => String(weight) },
   {
@@ -87,18 +88,18 @@ export const DESTINATION_ASPECTS: readonly Aspect<DestinationConfig>[] = [
   },
 ];
 
-export function same<T>(aspects: readonly Aspect<T>[], a: T, b: T): boolean {
-  for (const aspect of aspects) if (aspect.value(a) !== aspect.value(b)) return false;
+export function same<T>(fields: readonly Field<T>[], a: T, b: T): boolean {
+  for (const field of fields) if (field.value(a) !== field.value(b)) return false;
   return true;
 }
 
-export function changes<T>(aspects: readonly Aspect<T>[], from: T, to: T): Change[] {
-  return aspects
+export function changes<T>(fields: readonly Field<T>[], from: T, to: T): Change[] {
+  return fields
     .filter(({ value }) => value(from) !== value(to))
     .map(({ name, text }) => ({ aspect: name, from: text(from), to: text(to) }));
 }
 
-/** 900 -> '15m', for settings that the kernel keeps in seconds. */
+/** 900 -> '15m'. The kernel counts in seconds. */
 export function seconds(count: number): string {
   return formatDuration(1000 * count);
 }
@@ -117,7 +118,7 @@ function persistence({ family, flags, timeout, netmask }: ServiceConfig): string
   return `${seconds(timeout)} per ${dotted(netmask)}`;
 }
 
-/** An IPv4 mask may have holes: somebody else's tool takes anything. */
+/** Dotted, because the netmask that another program has set need not be a prefix. */
 function dotted(mask: number): string {
   return [24, 16, 8, 0].map((shift) => (mask >>> shift) & 255).join('.');
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-/** Desired state, the difference to the kernel's, its order, its application. */
+/** Desired and actual state, the ordered difference between them, and its application. */
 export { apply } from './apply.ts';
 export { type Description, describe, nameOf, type OperationJson, toJson } from './describe.ts';
-export { difference, settle } from './difference.ts';
-export { type Concerns, drift } from './drift.ts';
+export { DifferenceCache, difference } from './difference.ts';
+export { type Drift, type DriftFilter, drift } from './drift.ts';
 export { sameKey } from './keys.ts';
-export type { Changer } from './operation.ts';
+export type { KernelWriter } from './operation.ts';
 export { readActual, readService } from './read.ts';
 export { addressText, destinationText, endpointText, serviceText } from './texts.ts';
 export type * from './types.ts';

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT
-/** What tells destinations and addresses apart, as texts for maps. Equal texts for equal things. */
+/** Keys of destinations and addresses, as strings for maps. */
 import type { Family } from '../base/addresses.ts';
 import { bytesText, type DestinationKey, type ServiceKey } from '../ipvs/index.ts';
 
-/** The length tells the family. */
+/** The length identifies the family. */
 export const bytesKey = bytesText;
 
-/** The kernel takes 10.0.0.1 and ::ffff:10.0.0.1 for two destinations. */
+/** 10.0.0.1 and ::ffff:10.0.0.1 are two destinations, as in the kernel. */
 export function destinationKeyText({ address, port }: DestinationKey): string {
   return `${bytesKey(address)}/${port}`;
 }
 
-/** An address on its device. The same one may be there twice, with two prefixes. */
+/** An address on its device. A device may have the same address twice, with two prefix lengths. */
 export function addressKey({ device, address }: { device: string; family: Family; address: Uint8Array }): string {
   return `${bytesKey(address)}@${device}`;
 }
@@ -22,7 +22,7 @@ export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   return true;
 }
 
-/** Whether these are keys of one service. */
+/** Whether both are the key of the same service. */
 export function sameKey(a: ServiceKey, b: ServiceKey): boolean {
   return (
     a.port === b.port &&

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** Among operations, those that make a whole new service of the plainest kind: of these a start has ten thousand. */
+/** Finds new services that the bulk writer can add. A start has tens of thousands of their operations. */
 import {
   canonicalService,
   type DestinationConfig,
@@ -11,16 +11,15 @@ import {
 import { sameKey } from './keys.ts';
 import type { Operation } from './types.ts';
 
-/** The operations from `start` to before `end`, and what they are together. */
+/** A new service with its destinations: the operations from `start` to before `end`. */
 export interface NewService extends ServiceAddition {
   start: number;
   end: number;
 }
 
 /**
- * From operations `start` to before `end`; the indices of all others go to `rest`. A service counts only where its
- * destinations follow it at once, nothing of it comes later, and there are neither local addresses nor anything else that
- * one step has to wait for another for.
+ * Searches the operations from `start` to before `end`; puts the indices of all others into `rest`. Takes a service only
+ * if it has nothing but destinations, which directly follow it, and none of its operations depends on another.
  */
 export function newServices(
   operations: readonly Operation[],
@@ -40,13 +39,13 @@ export function newServices(
   return found;
 }
 
-/** A number: where the next service begins. */
+/** Returns the index of the next service if the bulk writer cannot add this one. */
 function newService(operations: readonly Operation[], start: number, limit: number): NewService | number {
   const first = operations[start] as Operation;
   if (first.op !== 'add-service') return start + 1;
   const { service: wanted } = first;
   const destinations: DestinationConfig[] = [];
-  let plain = isPlainService(wanted) && wanted.establishedTimeout === undefined;
+  let bulk = isPlainService(wanted) && wanted.establishedTimeout === undefined;
   let end = start + 1;
   for (let of: ServiceKey | undefined; end < limit; end++) {
     const operation = operations[end] as Operation;
@@ -55,7 +54,7 @@ function newService(operations: readonly Operation[], start: number, limit: numb
     of = operation.service;
     if (operation.op === 'add-destination' && isPlainDestination(operation.destination))
       destinations.push(operation.destination);
-    else plain = false;
+    else bulk = false;
   }
-  return plain ? { start, end, service: canonicalService(wanted), destinations } : end;
+  return bulk ? { start, end, service: canonicalService(wanted), destinations } : end;
 }

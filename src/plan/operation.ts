@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /**
- * One operation as a request. Where the kernel says that the table is not what the plan took it for, the table decides:
- * it is read again, and either is as wanted by now, or takes the request that fits.
+ * Sends one operation to the kernel. If the kernel answers that the table has changed since the plan was made, the
+ * object is read again; it either has the desired state by now, or gets the request that fits.
  */
 import { type ErrnoName, isErrno } from '../base/errno.ts';
 import { KernelLacksError } from '../base/errors.ts';
@@ -15,12 +15,12 @@ import {
   type ServiceKey,
 } from '../ipvs/index.ts';
 import type { Addresses } from '../net/index.ts';
-import { DESTINATION_ASPECTS, SERVICE_ASPECTS, same } from './fields.ts';
+import { DESTINATION_FIELDS, SERVICE_FIELDS, same } from './fields.ts';
 import { sameBytes } from './keys.ts';
 import type { DesiredService, Operation } from './types.ts';
 
-/** What changes the kernel, and is asked when it is in doubt. */
-export interface Changer {
+/** Writes to the kernel, and reads single objects back. */
+export interface KernelWriter {
   ipvs: KernelTable;
   addresses: Pick<Addresses, 'add' | 'delete'>;
 }
@@ -42,8 +42,8 @@ export type KernelTable = Pick<
   | 'setTimeouts'
 >;
 
-/** Throws the kernel's error (NetlinkError), KernelLacksError, or that of the addresses (LvsdError). */
-export function carryOut(operation: Operation, { ipvs, addresses }: Changer): Promise<unknown> {
+/** Throws NetlinkError, KernelLacksError, or LvsdError for an address. */
+export function applyOperation(operation: Operation, { ipvs, addresses }: KernelWriter): Promise<unknown> {
   switch (operation.op) {
     case 'add-address':
       return addresses.add(operation.address);
@@ -54,18 +54,18 @@ export function carryOut(operation: Operation, { ipvs, addresses }: Changer): Pr
     case 'set-service':
       return setService(ipvs, operation.service, operation.was);
     case 'delete-service':
-      return unless(['ESRCH'], ipvs.deleteService(operation.service));
+      return ignoring(['ESRCH'], ipvs.deleteService(operation.service));
     case 'add-local-address':
-      // EEXIST: it is there, and does not drain.
-      return unless(['EEXIST'], ipvs.addLocalAddress(operation.service, operation.address));
-    // ESRCH: it went with its service.
+      // EEXIST: it exists and does not drain.
+      return ignoring(['EEXIST'], ipvs.addLocalAddress(operation.service, operation.address));
+    // ESRCH: it was deleted with its service.
     case 'drain-local-address':
-      return unless(
+      return ignoring(
         ['ENOENT', 'ESRCH'],
         ipvs.deleteLocalAddress(operation.service, operation.address, { drain: true }),
       );
     case 'delete-local-address':
-      return unless(['ENOENT', 'ESRCH'], ipvs.deleteLocalAddress(operation.service, operation.address));
+      return ignoring(['ENOENT', 'ESRCH'], ipvs.deleteLocalAddress(operation.service, operation.address));
     case 'add-destination':
       return ipvs
         .addDestination(operation.service, operation.destination)
@@ -75,14 +75,14 @@ export function carryOut(operation: Operation, { ipvs, addresses }: Changer): Pr
         .setDestination(operation.service, operation.destination)
         .catch((error: unknown) => fitDestination(ipvs, operation.service, operation.destination, error));
     case 'delete-destination':
-      return unless(['ENOENT', 'ESRCH'], ipvs.deleteDestination(operation.service, operation.destination));
+      return ignoring(['ENOENT', 'ESRCH'], ipvs.deleteDestination(operation.service, operation.destination));
     case 'set-timeouts':
       return ipvs.setTimeouts(operation.timeouts);
   }
 }
 
-/** What is to go and is gone already, what is to come and is there, is as wanted. */
-async function unless(errnos: readonly ErrnoName[], request: Promise<void>): Promise<void> {
+/** Ignores errors that mean that the desired state is there already: deleted, or added, by another program. */
+async function ignoring(errnos: readonly ErrnoName[], request: Promise<void>): Promise<void> {
   try {
     await request;
   } catch (error) {
@@ -91,23 +91,23 @@ async function unless(errnos: readonly ErrnoName[], request: Promise<void>): Pro
 }
 
 async function addService(ipvs: KernelTable, service: DesiredService): Promise<void> {
-  refuseUnknown(service);
+  rejectUnsupported(service);
   try {
     await ipvs.addService(canonicalService(service));
   } catch (error) {
     if (!isErrno(error, 'EEXIST')) throw error;
     const was = await ipvs.service(service);
-    if (!same(SERVICE_ASPECTS, service, was)) await setService(ipvs, service, was);
+    if (!same(SERVICE_FIELDS, service, was)) await setService(ipvs, service, was);
   }
 }
 
 async function setService(ipvs: KernelTable, service: DesiredService, was: ServiceConfig | Service): Promise<void> {
-  refuseUnknown(service);
+  rejectUnsupported(service);
   const ports = service.portMin === undefined && was.portMin !== undefined ? { portMin: 0, portMax: 0 } : {};
   await ipvs.setService({ ...canonicalService(service), ...ports }, SERVICE_FLAGS);
 }
 
-/** EEXIST of an addition, ENOENT of an edit: somebody was quicker. */
+/** Recovers from EEXIST of an addition and ENOENT of an edit: another program was faster. */
 async function fitDestination(
   ipvs: KernelTable,
   service: ServiceKey,
@@ -115,18 +115,18 @@ async function fitDestination(
   error: unknown,
 ): Promise<void> {
   if (!isErrno(error, 'EEXIST', 'ENOENT')) throw error;
-  const there = (await ipvs.destinations(service)).find(
+  const existing = (await ipvs.destinations(service)).find(
     ({ address, port }) => port === wanted.port && sameBytes(address, wanted.address),
   );
-  if (!there) await ipvs.addDestination(service, wanted);
-  else if (!same(DESTINATION_ASPECTS, wanted, there)) await ipvs.setDestination(service, wanted);
+  if (!existing) await ipvs.addDestination(service, wanted);
+  else if (!same(DESTINATION_FIELDS, wanted, existing)) await ipvs.setDestination(service, wanted);
 }
 
-/** No ip_vs has it yet; a timeout that silently does nothing would be worse than none. */
-function refuseUnknown({ establishedTimeout }: DesiredService): void {
+/** Rejects settings that the kernel would ignore without an error. */
+function rejectUnsupported({ establishedTimeout }: DesiredService): void {
   if (establishedTimeout !== undefined)
     throw new KernelLacksError(
       'EST_TIMEOUT',
-      'the running ip_vs has no timeout of established connections per service',
+      'the running ip_vs does not support timeouts.established of a service: remove it from the file',
     );
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /**
- * Why the kernel refused an operation, in words. The patched kernel says it itself in extended ACKs; a stock one leaves
- * an errno, which means something else with each request.
+ * Why the kernel rejected an operation, as text. The patched kernel explains itself in extended ACKs; a stock kernel
+ * returns an error number, whose meaning depends on the request.
  */
 import { formatAddress } from '../base/addresses.ts';
 import type { ErrnoName } from '../base/errno.ts';
@@ -9,7 +9,7 @@ import { NetlinkError, RefusedError } from '../base/errors.ts';
 import { IP_VS_CONN_F_TUNNEL, IP_VS_CONN_F_TUNNEL_TYPE_GUE, type ServiceConfig } from '../ipvs/index.ts';
 import type { Operation } from './types.ts';
 
-/** The error with better words, where there are any; else as it is. */
+/** The error with a better text if there is one, else the same error. */
 export function explained(operation: Operation, error: Error): Error {
   if (!(error instanceof NetlinkError)) return error;
   const text = error.extendedAck.message ?? reasonOf(operation, error.errnoName as ErrnoName);
@@ -18,8 +18,8 @@ export function explained(operation: Operation, error: Error): Error {
 }
 
 function reasonOf(operation: Operation, errno: ErrnoName): string | undefined {
-  if (errno === 'EAFNOSUPPORT') return 'IPVS was built without IPv6';
-  if (errno === 'ESRCH' && 'service' in operation) return 'somebody deleted the service meanwhile';
+  if (errno === 'EAFNOSUPPORT') return 'this kernel was built without IPv6 support in IPVS (CONFIG_IP_VS_IPV6)';
+  if (errno === 'ESRCH' && 'service' in operation) return 'another program has deleted the service';
   switch (operation.op) {
     case 'add-service':
     case 'set-service':
@@ -28,8 +28,8 @@ function reasonOf(operation: Operation, errno: ErrnoName): string | undefined {
     case 'set-destination':
       return destinationReason(operation, errno);
     case 'add-address':
-      if (errno === 'ENODEV') return `there is no device ${operation.address.device}`;
-      // Kernels give this for an IPv6 address on a device with disable_ipv6.
+      if (errno === 'ENODEV') return `no device ${operation.address.device}`;
+      // Returned for an IPv6 address on a device with disable_ipv6.
       return errno === 'EACCES' ? `IPv6 is off on ${operation.address.device}` : undefined;
     case 'set-timeouts':
       return errno === 'EINVAL' ? 'a timeout is out of range' : undefined;
@@ -39,23 +39,24 @@ function reasonOf(operation: Operation, errno: ErrnoName): string | undefined {
 }
 
 function serviceReason({ scheduler, peName, netmask }: ServiceConfig, errno: ErrnoName): string | undefined {
-  const engine = peName ? `, or no persistence engine ${peName}` : '';
-  if (errno === 'ENOENT') return `there is no scheduler ${scheduler}${engine}: no such module`;
-  return errno === 'EINVAL'
-    ? `the kernel takes no such service (scheduler ${scheduler}, netmask ${netmask})`
-    : undefined;
+  if (errno === 'ENOENT') {
+    const engine = peName ? ` or persistence engine ${peName}` : '';
+    const modules = peName ? `ip_vs_${scheduler} and ip_vs_pe_${peName}` : `ip_vs_${scheduler}`;
+    return `no scheduler ${scheduler}${engine} in this kernel: check modprobe ${modules}`;
+  }
+  return errno === 'EINVAL' ? `invalid service (scheduler ${scheduler}, netmask ${netmask})` : undefined;
 }
 
 function destinationReason(
   { service, destination }: Extract<Operation, { op: 'add-destination' | 'set-destination' }>,
   errno: ErrnoName,
 ): string | undefined {
-  if (errno === 'ERANGE') return 'a negative weight, or a lower threshold above the upper one';
+  if (errno === 'ERANGE') return 'negative weight, or lower threshold above the upper one';
   if (errno !== 'EINVAL') return undefined;
   if (destination.family !== service.family && destination.method !== IP_VS_CONN_F_TUNNEL)
     return 'a real server of another family than its service needs a tunnel';
   if (destination.family !== service.family)
-    return 'no real server of another family than its service while connections are synchronised';
+    return 'a real server of another family than its service is not supported while connections are synchronised';
   if (destination.tunnelType === IP_VS_CONN_F_TUNNEL_TYPE_GUE && destination.tunnelPort === 0)
     return 'a GUE tunnel needs a port';
   return `${formatAddress(destination.family, destination.address)} is not a unicast address`;

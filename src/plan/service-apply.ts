@@ -1,59 +1,59 @@
 // SPDX-License-Identifier: MIT
-/** The operations of one service, in their order: what adds leaves in one go, what takes away waits for its success. */
+/** Applies the operations of one service in order. Additions are sent together; removals wait until they succeeded. */
 import { IP_VS_CONN_F_FULLNAT } from '../ipvs/index.ts';
 import { bytesKey } from './keys.ts';
-import type { Changer } from './operation.ts';
+import type { KernelWriter } from './operation.ts';
 import type { Operation, OperationResult } from './types.ts';
 
 type Step = {
   operation: Exclude<Operation, { op: 'add-address' | 'delete-address' | 'set-timeouts' }>;
-  /** Among all operations. */
+  /** Index among all operations of the plan. */
   index: number;
 };
 
-/** Carries one operation out and notes its result; resolves with the error. */
-export type Settle = (index: number) => Promise<OperationResult['error']>;
+/** Attempts one operation and stores its result. Resolves with the error. */
+export type Attempt = (index: number) => Promise<OperationResult['error']>;
 
-export interface LaneOutcome {
-  /** The service could not be added: what followed had nothing to act on. */
+export interface ServiceOutcome {
+  /** The service could not be added: its other operations failed for that reason. */
   failed: boolean;
-  /** It has got something to serve with, or was added to have nothing. */
+  /** It has a destination that can serve, or was added without any. */
   serves: boolean;
-  /** Local addresses (`bytesKey`) that should have left and did not. */
+  /** Local addresses (`bytesKey`) that should have been deleted and were not. */
   kept: readonly string[];
 }
 
-/** `missing`: local addresses that are on no device, as they should be. */
-export async function runLane(
+/** `missing`: local addresses that could not be added to their device. */
+export async function applyService(
   steps: readonly Step[],
   missing: ReadonlySet<string>,
-  changer: Changer,
-  settle: Settle,
-): Promise<LaneOutcome> {
-  const state = new LaneState(missing);
+  writer: KernelWriter,
+  attempt: Attempt,
+): Promise<ServiceOutcome> {
+  const progress = new Progress(missing);
   for (const group of groups(steps)) {
-    const ready = group.filter(({ operation }) => state.permits(operation));
-    const clear = ready.some(({ operation }) => operation.op === 'delete-local-address')
-      ? await idle(ready, changer)
+    const permitted = group.filter(({ operation }) => progress.permits(operation));
+    const isUnused = permitted.some(({ operation }) => operation.op === 'delete-local-address')
+      ? await unusedLocalAddresses(permitted, writer)
       : () => true;
     await Promise.all(
-      ready.map(async ({ operation, index }) => {
-        if (clear(operation)) state.note(operation, await settle(index));
+      permitted.map(async ({ operation, index }) => {
+        if (isUnused(operation)) progress.record(operation, await attempt(index));
       }),
     );
   }
-  return { failed: state.failed, serves: state.serves, kept: keptAddresses(steps, state) };
+  return { failed: progress.failed, serves: progress.serves, kept: keptAddresses(steps, progress) };
 }
 
 /**
- * Cuts where what follows depends on how it went: before FULLNAT destinations of a service without local addresses so
- * far, before the first step that takes something away, and before local addresses are deleted.
+ * Splits the steps where the next ones depend on the outcome: before FULLNAT destinations of a service that has no local
+ * address yet, before the first removal, and before local addresses are deleted.
  */
 function groups(steps: readonly Step[]): Step[][] {
   const found: Step[][] = [];
   let last = -1;
   for (const step of steps) {
-    // Late edits of the service stay where they are.
+    // Edits of the service that come late stay where they are.
     const rank = Math.max(last, rankOf(step.operation));
     if (rank > last) found.push([]);
     found.at(-1)?.push(step);
@@ -79,7 +79,7 @@ function rankOf(operation: Step['operation']): number {
   }
 }
 
-/** Afterwards there is more to serve with. */
+/** Whether the service has more destinations that can serve afterwards. */
 function bringsWeight(operation: Step['operation']): boolean {
   if (operation.op === 'add-destination') return operation.destination.weight > 0;
   return operation.op === 'set-destination' && operation.destination.weight >= Math.max(1, operation.was.weight);
@@ -89,16 +89,16 @@ function isFullnat({ destination }: { destination: { method: number } }): boolea
   return destination.method === IP_VS_CONN_F_FULLNAT;
 }
 
-class LaneState {
+class Progress {
   readonly #missing: ReadonlySet<string>;
   #added: boolean | undefined;
   /** Destinations that can serve. */
-  #destinations = { wanted: 0, there: 0 };
-  /** Of a service that had no local address. */
-  #pool = { wanted: 0, there: 0 };
+  #destinations = { wanted: 0, done: 0 };
+  /** Local addresses of a service that had none. */
+  #localAddresses = { wanted: 0, done: 0 };
   /** Local addresses that could not be drained. */
   readonly #undrained = new Set<string>();
-  readonly gone = new Set<string>();
+  readonly deleted = new Set<string>();
 
   constructor(missing: ReadonlySet<string>) {
     this.#missing = missing;
@@ -109,23 +109,23 @@ class LaneState {
   }
 
   get serves(): boolean {
-    const { wanted, there } = this.#destinations;
-    return there > 0 || (this.#added === true && wanted === 0);
+    const { wanted, done } = this.#destinations;
+    return done > 0 || (this.#added === true && wanted === 0);
   }
 
   permits(operation: Step['operation']): boolean {
     if (this.failed) return false;
     switch (operation.op) {
       case 'add-local-address':
-        if (operation.first) this.#pool.wanted++;
+        if (operation.first) this.#localAddresses.wanted++;
         return !this.#missing.has(bytesKey(operation.address));
       case 'add-destination':
       case 'set-destination':
         if (bringsWeight(operation)) this.#destinations.wanted++;
-        else if (operation.op === 'set-destination' && operation.last && this.#nothingCame()) return false;
-        return !isFullnat(operation) || this.#pool.wanted === 0 || this.#pool.there > 0;
+        else if (operation.op === 'set-destination' && operation.last && this.#hasNoReplacement()) return false;
+        return !isFullnat(operation) || this.#localAddresses.wanted === 0 || this.#localAddresses.done > 0;
       case 'delete-destination':
-        return !(operation.last && this.#nothingCame());
+        return !(operation.last && this.#hasNoReplacement());
       case 'delete-local-address':
         return !this.#undrained.has(bytesKey(operation.address));
       default:
@@ -133,42 +133,45 @@ class LaneState {
     }
   }
 
-  note(operation: Step['operation'], error: OperationResult['error']): void {
+  record(operation: Step['operation'], error: OperationResult['error']): void {
     if (operation.op === 'add-service') this.#added = error === undefined;
     else if (operation.op === 'drain-local-address' && error) this.#undrained.add(bytesKey(operation.address));
     if (error) return;
-    if (operation.op === 'delete-local-address') this.gone.add(bytesKey(operation.address));
-    else if (operation.op === 'add-local-address' && operation.first) this.#pool.there++;
-    else if (bringsWeight(operation)) this.#destinations.there++;
+    if (operation.op === 'delete-local-address') this.deleted.add(bytesKey(operation.address));
+    else if (operation.op === 'add-local-address' && operation.first) this.#localAddresses.done++;
+    else if (bringsWeight(operation)) this.#destinations.done++;
   }
 
-  /** Also where the caller left out what was to come. */
-  #nothingCame(): boolean {
-    return this.#destinations.there === 0;
+  /** True also if the caller left out the operations that add the replacement. */
+  #hasNoReplacement(): boolean {
+    return this.#destinations.done === 0;
   }
 }
 
-/** Which local addresses are no longer chosen and have no connection. */
-async function idle(steps: readonly Step[], changer: Changer): Promise<(operation: Step['operation']) => boolean> {
+/** Reads which local addresses drain and have no connections, and may be deleted. */
+async function unusedLocalAddresses(
+  steps: readonly Step[],
+  writer: KernelWriter,
+): Promise<(operation: Step['operation']) => boolean> {
   const service = steps[0]?.operation.service;
   if (!service) return () => true;
   try {
-    const addresses = await changer.ipvs.localAddresses(service);
-    const busy = new Set(
+    const addresses = await writer.ipvs.localAddresses(service);
+    const used = new Set(
       addresses
         .filter(({ connections, draining }) => connections > 0 || !draining)
         .map(({ address }) => bytesKey(address)),
     );
-    return (operation) => operation.op !== 'delete-local-address' || !busy.has(bytesKey(operation.address));
+    return (operation) => operation.op !== 'delete-local-address' || !used.has(bytesKey(operation.address));
   } catch {
-    // Nobody knows: the next look will.
+    // Unknown: they stay until the next plan.
     return ({ op }) => op !== 'delete-local-address';
   }
 }
 
-function keptAddresses(steps: readonly Step[], state: LaneState): string[] {
+function keptAddresses(steps: readonly Step[], progress: Progress): string[] {
   return steps.flatMap(({ operation }) =>
-    operation.op === 'delete-local-address' && !state.gone.has(bytesKey(operation.address))
+    operation.op === 'delete-local-address' && !progress.deleted.has(bytesKey(operation.address))
       ? [bytesKey(operation.address)]
       : [],
   );

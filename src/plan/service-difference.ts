@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /**
- * From one service as it is to the service as it should be. What serves is added before what served is taken away, so
- * that a service never runs empty on the way, and local addresses are there before the first destination that uses them.
+ * The operations from one actual service to the desired one. Destinations are added before others are removed, so that
+ * the service never runs without any, and local addresses before the first destination that uses them.
  */
 
 import {
@@ -14,7 +14,7 @@ import {
   type LocalAddress,
   type ServiceKey,
 } from '../ipvs/index.ts';
-import { DESTINATION_ASPECTS, SERVICE_ASPECTS, same } from './fields.ts';
+import { DESTINATION_FIELDS, SERVICE_FIELDS, same } from './fields.ts';
 import { bytesKey, destinationKeyText, sameBytes } from './keys.ts';
 import type { ActualService, DesiredService, Operation, Plan } from './types.ts';
 
@@ -28,7 +28,7 @@ interface Of {
   name: string;
 }
 
-/** Adds all that a service needs that is not there at all. */
+/** Appends the operations that add a new service. */
 export function newService(desired: DesiredService, operations: Operation[]): void {
   const of = ofService(desired);
   operations.push({ op: 'add-service', service: desired });
@@ -38,7 +38,7 @@ export function newService(desired: DesiredService, operations: Operation[]): vo
 
 export function changedService(desired: DesiredService, actual: ActualService): ServiceSteps {
   const of = ofService(desired);
-  const edit: Operation[] = same(SERVICE_ASPECTS, desired, actual.service)
+  const edit: Operation[] = same(SERVICE_FIELDS, desired, actual.service)
     ? []
     : [{ op: 'set-service', service: desired, was: actual.service }];
   const late = edit.length > 0 && mustFollowDestinations(desired, actual);
@@ -55,13 +55,13 @@ export function changedService(desired: DesiredService, actual: ActualService): 
   return { operations, waiting };
 }
 
-/** The kernel refuses one-packet scheduling and persistence engines while a FULLNAT destination is there. */
+/** The kernel rejects one-packet scheduling and persistence engines while the service has a FULLNAT destination. */
 function mustFollowDestinations(desired: DesiredService, actual: ActualService): boolean {
-  const refused = (desired.flags & IP_VS_SVC_F_ONEPACKET) !== 0 || desired.peName !== '';
-  return refused && actual.destinations.some(({ method }) => method === IP_VS_CONN_F_FULLNAT);
+  const rejected = (desired.flags & IP_VS_SVC_F_ONEPACKET) !== 0 || desired.peName !== '';
+  return rejected && actual.destinations.some(({ method }) => method === IP_VS_CONN_F_FULLNAT);
 }
 
-/** Steps that give the service more to serve with, and those that take from it. */
+/** `rising`: operations that add capacity; `falling`: those that remove it. */
 function destinations(
   of: Of,
   desired: readonly DestinationConfig[],
@@ -79,7 +79,7 @@ function destinations(
     if (!was) rising.push(addDestination(of, destination));
     else {
       if (was.weight > 0 && destination.weight > 0) stays = true;
-      if (same(DESTINATION_ASPECTS, destination, was)) continue;
+      if (same(DESTINATION_FIELDS, destination, was)) continue;
       if (destination.weight < was.weight) lowered.push({ destination, was });
       else
         rising.push({ op: 'set-destination', ...of, destination: canonicalDestination(destination), was, last: false });
@@ -89,13 +89,18 @@ function destinations(
   const falling = [
     ...lowered.map(
       ({ destination, was }): Operation => ({
-        ...{ op: 'set-destination', ...of, destination: canonicalDestination(destination), was },
+        op: 'set-destination',
+        ...of,
+        destination: canonicalDestination(destination),
+        was,
         last: replaced && destination.weight === 0,
       }),
     ),
     ...[...left.values()].map(
       ({ family, address, port, weight }): Operation => ({
-        ...{ op: 'delete-destination', ...of, destination: { family, address, port } },
+        op: 'delete-destination',
+        ...of,
+        destination: { family, address, port },
         last: replaced && weight > 0,
       }),
     ),
@@ -107,13 +112,13 @@ function bringsWeight(destination: DestinationConfig | DestinationKey): boolean 
   return 'weight' in destination && destination.weight > 0;
 }
 
-/** Nearly every service is as it should be: told without a map. */
+/** Fast path without a map: most services are unchanged and list their destinations in the same order. */
 function sameInOrder(desired: readonly DestinationConfig[], actual: readonly Destination[]): boolean {
   if (desired.length !== actual.length) return false;
   for (let i = 0; i < desired.length; i++) {
     const a = desired[i] as DestinationConfig;
     const b = actual[i] as Destination;
-    if (a.port !== b.port || !sameBytes(a.address, b.address) || !same(DESTINATION_ASPECTS, a, b)) return false;
+    if (a.port !== b.port || !sameBytes(a.address, b.address) || !same(DESTINATION_FIELDS, a, b)) return false;
   }
   return true;
 }
@@ -128,15 +133,15 @@ function addedLocalAddresses(of: Of, desired: DesiredService, actual: readonly L
   const first = !actual.some(({ draining }) => !draining);
   const wanted = new Map(desired.localAddresses.map((address) => [bytesKey(address), address]));
   return [...wanted].flatMap(([key, address]): Operation[] => {
-    const there = present.get(key);
-    if (there && !there.draining) return [];
-    return [{ op: 'add-local-address', ...of, address, revived: there !== undefined, first }];
+    const existing = present.get(key);
+    if (existing && !existing.draining) return [];
+    return [{ op: 'add-local-address', ...of, address, revived: existing !== undefined, first }];
   });
 }
 
 /**
- * One that leaves drains first, and goes with its last connection. One without connections gets both at once: whoever
- * carries it out looks again in between.
+ * A local address that is removed drains first, and is deleted with its last connection. Without connections it gets
+ * both operations at once: apply reads its connections again in between.
  */
 function leavingLocalAddresses(
   of: Of,
@@ -160,7 +165,7 @@ function leavingLocalAddresses(
   };
 }
 
-/** Told without texts and maps: nearly every list is short, and names each once. */
+/** Fast path without keys and maps: most lists are short and without duplicates. */
 function areDistinct(wanted: readonly DestinationConfig[]): boolean {
   if (wanted.length > 8) return false;
   for (let i = 1; i < wanted.length; i++)
@@ -171,7 +176,7 @@ function areDistinct(wanted: readonly DestinationConfig[]): boolean {
   return true;
 }
 
-/** The last one counts where somebody asks for the same destination twice. */
+/** Of equal destinations the last one is used. */
 function unique(wanted: readonly DestinationConfig[]): readonly DestinationConfig[] {
   if (wanted.length < 2 || areDistinct(wanted)) return wanted;
   return [...new Map(wanted.map((one) => [destinationKeyText(one), one])).values()];

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** Services, real servers and addresses as people know them. */
+/** Services, real servers and addresses as text. */
 import { type Family, formatAddress } from '../base/addresses.ts';
 import { type DestinationKey, namesByNumber, PROTOCOLS, type ServiceKey } from '../ipvs/index.ts';
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /**
- * What should be in the kernel, what is, and the steps between. Pure data: no sockets, no clocks, no configuration
- * file. Services and addresses are told apart by the texts of `serviceKeyText` and `addressKey`.
+ * Desired state, actual state, and the operations between them, as plain data. Services and addresses are identified by
+ * `serviceKeyText` and `addressKey`.
  */
 import type { Family } from '../base/addresses.ts';
 import type {
@@ -15,14 +15,14 @@ import type {
   Timeouts,
 } from '../ipvs/index.ts';
 
-/** One service as it should be. */
+/** A service that should be in the kernel. */
 export interface DesiredService extends ServiceConfig {
-  /** The file's name for it; several services may share one (a range of ports). */
+  /** Name in the file. The services of a range of ports share one. */
   name: string;
   destinations: readonly DestinationConfig[];
-  /** FULLNAT: the addresses it may use, in order. */
+  /** For FULLNAT, in order. */
   localAddresses: readonly Uint8Array[];
-  /** Seconds; undefined: the global one. Patched kernels with the feature only. */
+  /** Seconds; undefined: the global timeout. Only for kernels with that feature. */
   establishedTimeout: number | undefined;
 }
 
@@ -33,14 +33,14 @@ export interface DesiredAddress {
   address: Uint8Array;
   prefix: number;
   purpose: 'virtual' | 'local';
-  /** Name of the service or the pool, for people. */
+  /** Name of the service or the pool in the file. */
   name: string;
 }
 
 export interface Desired {
   services: readonly DesiredService[];
   addresses: readonly DesiredAddress[];
-  /** Seconds; 0 leaves one as it is. */
+  /** Seconds; 0 leaves a timeout unchanged. */
   timeouts: Timeouts;
 }
 
@@ -51,7 +51,7 @@ export interface ActualService {
   localAddresses: readonly LocalAddress[];
 }
 
-/** An address that is on a device; `ours`: it carries lvsd's IFA_PROTO. */
+/** An address on a device; `ours`: it has lvsd's IFA_PROTO. */
 export interface ActualAddress {
   device: string;
   family: Family;
@@ -64,14 +64,14 @@ export interface Actual {
   services: readonly ActualService[];
   addresses: readonly ActualAddress[];
   timeouts: Timeouts;
-  /** The kernel's count of changes when the reading began; patched kernel only. */
+  /** The kernel's generation when the read began; patched kernels only. */
   generation?: number | undefined;
 }
 
-/** What lvsd may take away: everything (`manage: all`), or what it remembers having made. */
+/** What lvsd may delete: everything (`manage: all`), or the services that it owns. */
 export type Ownership = { all: true } | { all: false; services: ReadonlySet<string> };
 
-/** What an operation is about: one service of the kernel, and its name in the file; undefined: it is not in the file. */
+/** The kernel's service that an operation is about, and its name in the file if it has one. */
 interface OfService {
   service: ServiceKey;
   name: string | undefined;
@@ -83,14 +83,14 @@ export type Operation =
       op: 'add-address';
       address: DesiredAddress;
       name: string | undefined;
-      /** A virtual address whose services all come with this plan (`serviceKeyText`): it needs one that serves. */
+      /** Of a virtual address all of whose services are added by this plan (`serviceKeyText`): one of them must serve. */
       needs?: readonly string[] | undefined;
     }
   | {
       op: 'delete-address';
       address: DesiredAddress | ActualAddress;
       name: string | undefined;
-      /** It moves: done only once it is where it shall be. */
+      /** It moves to another device: deleted only after it was added there. */
       follows?: boolean;
     }
   | { op: 'add-service'; service: DesiredService }
@@ -99,9 +99,9 @@ export type Operation =
   | ({
       op: 'add-local-address';
       address: Uint8Array;
-      /** It was draining, and is used again. */
+      /** It was draining and is used again. */
       revived: boolean;
-      /** The service has no other yet: FULLNAT destinations need one of these. */
+      /** The service has no other one yet: FULLNAT destinations need one of these. */
       first: boolean;
     } & OfService)
   | ({ op: 'drain-local-address' | 'delete-local-address'; address: Uint8Array } & OfService)
@@ -110,29 +110,29 @@ export type Operation =
       op: 'set-destination';
       destination: DestinationConfig;
       was: DestinationConfig;
-      /** As of `delete-destination`, where the weight becomes 0. */
+      /** As for `delete-destination`, if the weight becomes 0. */
       last: boolean;
     } & OfService)
   | ({
       op: 'delete-destination';
       destination: DestinationKey;
-      /** All that served before leaves: done only if one of those that replace it could be added. */
+      /** All destinations that served are replaced: done only if a replacement could be added. */
       last: boolean;
     } & OfService)
   | { op: 'set-timeouts'; timeouts: Timeouts; was: Timeouts };
 
 export interface Plan {
-  /** In the order in which they must be carried out. */
+  /** In the order in which they must be applied. */
   operations: readonly Operation[];
-  /** What waits for something: a local address that drains. Not a difference; looked at again later. */
+  /** Local addresses that drain. Not a difference: compare again when their connections have ended. */
   waiting: readonly { service: ServiceKey; name: string | undefined; address: Uint8Array; connections: number }[];
 }
 
 export interface OperationResult {
   operation: Operation;
   /**
-   * undefined: done. 'skipped': not even tried, because an operation that it needs failed before, or because
-   * connections appeared that a local address has to wait for.
+   * undefined: done. 'skipped': not attempted, because an operation that it depends on failed, or because a local
+   * address has connections again.
    */
   error: Error | 'skipped' | undefined;
 }

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { NetlinkError } from '../../src/base/errors.ts';
 import { IP_VS_CONN_F_FULLNAT, serviceKeyText } from '../../src/ipvs/index.ts';
-import { changes, DESTINATION_ASPECTS, SERVICE_ASPECTS, same } from '../../src/plan/fields.ts';
+import { changes, DESTINATION_FIELDS, SERVICE_FIELDS, same } from '../../src/plan/fields.ts';
 import { apply, describe, difference, drift, toJson } from '../../src/plan/index.ts';
 import { addressKey, bytesKey } from '../../src/plan/keys.ts';
 import type { Actual, Desired, Operation, OperationResult, Ownership } from '../../src/plan/types.ts';
@@ -109,7 +109,7 @@ test('nothing is touched that is as it should be, and each thing once', () =>
         if (!should)
           assert.ok(is && command === 'delete-service' && (ownership.all || ownership.services.has(service)));
         else if (command === 'add-service') assert.equal(is, undefined);
-        else if (command === 'set-service') assert.ok(is && !same(SERVICE_ASPECTS, is.service, should));
+        else if (command === 'set-service') assert.ok(is && !same(SERVICE_FIELDS, is.service, should));
       }
       for (const [key, should] of wanted) {
         const is = before.get(key);
@@ -119,7 +119,7 @@ test('nothing is touched that is as it should be, and each thing once', () =>
         if (
           is &&
           plain &&
-          same(SERVICE_ASPECTS, plain, should) &&
+          same(SERVICE_FIELDS, plain, should) &&
           text(
             is.destinations.map(
               ({ activeConnections, inactiveConnections, persistentConnections, stats, ...one }) => one,
@@ -316,13 +316,10 @@ test('every operation has a sentence, and says what changes', () =>
       assert.equal(new Set(lines).size, lines.length, lines.join('\n'));
       for (const { service, destinations } of actual.services)
         for (const should of desired.services) {
-          assert.equal(same(SERVICE_ASPECTS, service, should), changes(SERVICE_ASPECTS, service, should).length === 0);
+          assert.equal(same(SERVICE_FIELDS, service, should), changes(SERVICE_FIELDS, service, should).length === 0);
           for (const one of destinations)
             for (const other of should.destinations)
-              assert.equal(
-                same(DESTINATION_ASPECTS, one, other),
-                changes(DESTINATION_ASPECTS, one, other).length === 0,
-              );
+              assert.equal(same(DESTINATION_FIELDS, one, other), changes(DESTINATION_FIELDS, one, other).length === 0);
         }
     }),
   ));

@@ -7,10 +7,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { type Config, loadConfig } from '../../src/config/index.ts';
-import { desired } from '../../src/daemon/model/desired-state.ts';
-import { Situation } from '../../src/daemon/model/runtime-state.ts';
+import { desiredState } from '../../src/daemon/model/desired-state.ts';
+import { RuntimeState } from '../../src/daemon/model/runtime-state.ts';
 import { targets } from '../../src/daemon/model/targets.ts';
-import { roster } from '../../src/daemon/model/virtual-services.ts';
+import { virtualServices } from '../../src/daemon/model/virtual-services.ts';
 import { fromState, toState } from '../../src/daemon/state/snapshot.ts';
 import { unknown } from '../../src/health/machine.ts';
 import type { TargetState } from '../../src/health/types.ts';
@@ -28,7 +28,7 @@ after(() => rmSync(dir, { recursive: true, force: true }));
 
 /** The daemon without a kernel and without probes: every target that is probed answers. */
 class World {
-  situation = new Situation();
+  situation = new RuntimeState();
   health = new Map<string, TargetState>();
   table = new Map<string, ActualService>();
   readonly random: Random;
@@ -55,10 +55,10 @@ class World {
   restart(): void {
     const other = this.random.chance(50);
     const memory = fromState(toState(this.situation, new Set(), this.health));
-    this.situation = new Situation();
+    this.situation = new RuntimeState();
     this.health = new Map(memory.health);
     if (other) this.#config = this.#next();
-    const entries = roster(this.#config);
+    const entries = virtualServices(this.#config);
     this.situation.configure(entries, this.#now);
     this.situation.restore(memory);
     this.situation.adopt(new Set(this.table.keys()), (key) => this.table.get(key), this.#now);
@@ -68,14 +68,14 @@ class World {
   }
 
   #configure(): void {
-    this.situation.configure(roster(this.#config), this.#now);
+    this.situation.configure(virtualServices(this.#config), this.#now);
     this.#check();
   }
 
   #check(): void {
     const { situation, health } = this;
     const wanted = targets(
-      situation.roster,
+      situation.services,
       (key) => this.table.get(key),
       (id) => health.get(id),
       (id) => situation.inherited(id),
@@ -108,10 +108,10 @@ class World {
 
   /** The kernel gets what is desired. */
   settle(): void {
-    this.situation.settleQuorums();
+    this.situation.updateQuorums();
     const counts = { activeConnections: 1, inactiveConnections: 0, persistentConnections: 0, stats: undefined };
     this.table = new Map(
-      desired(this.#config, this.situation).services.map((service) => [
+      desiredState(this.#config, this.situation).services.map((service) => [
         serviceKeyText(service),
         {
           service: { ...service, numLocalAddresses: 0, stats: undefined },

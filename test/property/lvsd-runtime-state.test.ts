@@ -5,9 +5,9 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { AF_INET } from '../../src/base/addresses.ts';
 import type { ServiceSpec } from '../../src/config/types.ts';
-import { desired } from '../../src/daemon/model/desired-state.ts';
-import { Situation } from '../../src/daemon/model/runtime-state.ts';
-import { roster, serverText } from '../../src/daemon/model/virtual-services.ts';
+import { desiredState } from '../../src/daemon/model/desired-state.ts';
+import { RuntimeState } from '../../src/daemon/model/runtime-state.ts';
+import { serverText, virtualServices } from '../../src/daemon/model/virtual-services.ts';
 import { difference } from '../../src/plan/index.ts';
 import type { Actual } from '../../src/plan/types.ts';
 import { config, realServer, service } from '../support/specs.ts';
@@ -61,45 +61,45 @@ test('what is desired is the same, kept or worked out afresh', () => {
     fc.property(start, fc.array(step, { maxLength: 20 }), (first, steps) => {
       const specs = new Map(first.map((spec) => [spec.name, spec]));
       const file = () => config([...specs.values()]);
-      const kept = new Situation();
+      const kept = new RuntimeState();
       let now = 0;
-      kept.configure(roster(file()), now);
-      kept.settleQuorums();
+      kept.configure(virtualServices(file()), now);
+      kept.updateQuorums();
       let table: Actual = { services: [], addresses: [], timeouts: { tcp: 0, tcpFin: 0, udp: 0 } };
       for (const one of steps) {
         if (one.kind === 'target') {
-          for (const entry of kept.roster)
-            for (const member of entry.members)
-              if (member.target && serverText(member) === `10.31.0.${one.n}:80`)
-                kept.setTarget(member.target.id, one.up);
-        } else if (one.kind === 'settle') kept.settleQuorums();
+          for (const service of kept.services)
+            for (const server of service.realServers)
+              if (server.target && serverText(server) === `10.31.0.${one.n}:80`)
+                kept.setTarget(server.target.id, one.up);
+        } else if (one.kind === 'settle') kept.updateQuorums();
         else if (one.kind === 'override')
           kept.setOverride({ service: one.name, server: `10.31.0.${one.n}:80` }, one.on);
         else if (one.kind === 'release') {
           now += one.later;
-          kept.release(now, () => false);
+          kept.expire(now, () => false);
         } else {
           if (one.gone) specs.delete(one.changed);
           else specs.set(one.changed, one.spec);
-          kept.configure(roster(file()), now);
+          kept.configure(virtualServices(file()), now);
         }
-        const wanted = desired(file(), kept);
+        const wanted = desiredState(file(), kept);
         // A copy has worked nothing out yet.
-        const afresh = kept.preview(roster(file()), now);
-        assert.deepEqual(wanted, desired(file(), afresh));
-        if (one.kind === 'settle') assert.deepEqual(afresh.settleQuorums(), []);
+        const afresh = kept.preview(virtualServices(file()), now);
+        assert.deepEqual(wanted, desiredState(file(), afresh));
+        if (one.kind === 'settle') assert.deepEqual(afresh.updateQuorums(), []);
         // What the kernel has after that: nothing is left to do, and the next difference is against it.
         difference(wanted, table, { all: true });
         table = { ...table, services: wanted.services.map(asActual) };
         assert.deepEqual(difference(wanted, table, { all: true }).operations, []);
-        assert.deepEqual(difference(desired(file(), kept), table, { all: true }).operations, []);
+        assert.deepEqual(difference(desiredState(file(), kept), table, { all: true }).operations, []);
       }
     }),
     { numRuns },
   );
 });
 
-type Wanted = ReturnType<typeof desired>['services'][number];
+type Wanted = ReturnType<typeof desiredState>['services'][number];
 
 function asActual(wanted: Wanted): Actual['services'][number] {
   const counts = { activeConnections: 0, inactiveConnections: 0, persistentConnections: 0, stats: undefined };

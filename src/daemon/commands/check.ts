@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: MIT
-/** `lvsd check`: is the file right? Needs neither root nor IPVS. */
+/** `lvsd check`: validates the file. Needs neither root nor IPVS. */
 import { EXIT } from '../../base/errors.ts';
 import { ConfigError, loadConfig } from '../../config/index.ts';
 import type { Options } from './options.ts';
 
-/** Prints what is wrong on stderr, one line each, or with --json everything on stdout. */
+/** Prints problems on stderr, one line each; with --json on stdout. */
 export function check({ file, node, json }: Options): number {
   try {
-    // Without -n the file is judged for every node that it names.
+    // Without --node the file is validated for every node that it names.
     const config = loadConfig(file, node === undefined ? { everyNode: true } : { node });
     const servers = [...config.services.values()].reduce((sum, { realServers }) => sum + realServers.length, 0);
     const counts = { services: config.services.size, real_servers: servers, files: config.files.length };
     if (json) process.stdout.write(`${JSON.stringify({ valid: true, ...counts, problems: [] }, null, 2)}\n`);
-    else process.stdout.write(`${file}: fine: ${counts.services} services, ${servers} real servers\n`);
+    else process.stdout.write(`${file}: OK: ${counts.services} services, ${servers} real servers\n`);
     return EXIT.OK;
   } catch (error) {
     if (!json || !(error instanceof ConfigError)) throw error;

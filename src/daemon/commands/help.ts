@@ -1,33 +1,38 @@
 // SPDX-License-Identifier: MIT
-export const HELP = `lvsd: keeps the kernel's IPVS table, and the addresses that it needs, as one file says.
+export const HELP = `lvsd: keeps the kernel's IPVS table and its addresses as one configuration file describes them.
 
 Usage:
-  lvsd run [-f FILE] [-n] [--once]   check real servers, keep the kernel as the file wants it, in the foreground
-  lvsd check [-f FILE] [--json]      is the file right? needs neither root nor IPVS
-  lvsd plan [-f FILE] [--json]       what would change; nothing is changed
-  lvsd apply [-f FILE] [--json]      change it, once; nothing is checked
-  lvsd doctor [--json]               look at this machine's IPVS, say what is there and what is wrong
+  lvsd run [-f FILE] [-n] [--once]   check real servers and reconcile the kernel with the file, in the foreground
+  lvsd check [-f FILE] [--json]      validate the file; needs neither root nor IPVS
+  lvsd plan [-f FILE] [--json]       show what would change; changes nothing
+  lvsd apply [-f FILE] [--json]      change it once, without health checks
+  lvsd doctor [--json]               examine this machine's IPVS and report problems
   lvsd help | -h | --help
   lvsd version | -V | --version
 
 Options:
   -f, --file FILE    the configuration; default /etc/lvsd/lvsd.yaml
   -t, --test         the same as check, as in keepalived
-  -n, --foreground   for those who write it for keepalived: lvsd never leaves the foreground
-      --once         run: bring the kernel to what the file wants, by what is known of the real servers, and end
-      --node NAME    which of the file's nodes this is; default: the host name
+  -n, --foreground   accepted for keepalived's sake: lvsd always stays in the foreground
+      --once         run: reconcile once, with the saved health of the real servers, and exit
+      --node NAME    which entry of the file's nodes to use; default: the host name
       --socket PATH  the control socket; default /run/lvsd/control.sock
-      --state PATH   what a restart remembers; default /run/lvsd/state.json
-      --json         for programs
+      --state PATH   the state file, read after a restart; default /run/lvsd/state.json
+      --json         output for programs
 
-plan and apply ask a running daemon first (by its control socket): it knows which real servers are down, so these are
-no difference. Without one every real server counts as up.
+plan and apply ask a running daemon over its control socket: it knows which real servers are down and does not report
+them as a difference. Without a daemon every real server counts as up.
 
-Signals (run): HUP reads the file again, TERM and INT end it. What stays in the kernel then is on_stop's business.
+Signals (run): HUP reloads the file, TERM and INT stop lvsd. on_stop decides whether the kernel keeps the services.
 
-Exit status: 0 fine; 1 failed at run time (doctor: found a problem); 2 wrong usage or a wrong file; 3 the plan is not
-empty; 4 not permitted; 5 the kernel lacks it.
+Exit status:
+  0  success
+  1  failed at run time; doctor: found a problem
+  2  wrong usage or an invalid file
+  3  plan: there is a difference
+  4  not permitted: lvsd needs CAP_NET_ADMIN
+  5  the kernel lacks a feature: see docs/kernel.md
 
 Files: /etc/lvsd/lvsd.yaml, /run/lvsd/control.sock, /run/lvsd/state.json.
-The file is described in docs/configuration.md; a running daemon is asked by lvsctl.
+See docs/configuration.md for the file, and lvsctl --help for commands to a running daemon.
 `;

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
-/** lvsd's command line: a verb and its options, in any order. */
+/** lvsd's command line: a command and its options, in any order. */
 import { parseArgs } from 'node:util';
 import { UsageError } from '../../base/errors.ts';
 
-export const VERBS = ['run', 'check', 'plan', 'apply', 'doctor', 'help', 'version'] as const;
-export type Verb = (typeof VERBS)[number];
+export const COMMANDS = ['run', 'check', 'plan', 'apply', 'doctor', 'help', 'version'] as const;
+export type Command = (typeof COMMANDS)[number];
 
 export interface Options {
-  verb: Verb;
+  command: Command;
   file: string;
   socket: string;
   state: string;
@@ -29,8 +29,8 @@ const DEFINITIONS = {
   version: { type: 'boolean', short: 'V' },
 } as const;
 
-/** What each verb takes beside --help. */
-const TAKES: Readonly<Record<Verb, readonly string[]>> = {
+/** Options of each command, besides --help. */
+const OPTIONS: Readonly<Record<Command, readonly string[]>> = {
   run: ['file', 'socket', 'state', 'node', 'once', 'foreground'],
   check: ['file', 'node', 'json', 'test'],
   plan: ['file', 'socket', 'state', 'node', 'json'],
@@ -43,13 +43,13 @@ const TAKES: Readonly<Record<Verb, readonly string[]>> = {
 /** Throws UsageError. */
 export function parseOptions(words: readonly string[]): Options {
   const { values, positionals } = parse(words);
-  const verb = verbOf(values, positionals);
-  if (verb !== 'help' && verb !== 'version') {
-    const stranger = Object.keys(values).find((name) => !TAKES[verb].includes(name));
-    if (stranger !== undefined) throw new UsageError(`${verb} does not take --${stranger} (see lvsd --help)`);
+  const command = commandOf(values, positionals);
+  if (command !== 'help' && command !== 'version') {
+    const invalid = Object.keys(values).find((name) => !OPTIONS[command].includes(name));
+    if (invalid !== undefined) throw new UsageError(`${command} does not take --${invalid} (see lvsd --help)`);
   }
   return {
-    verb,
+    command,
     file: values.file ?? '/etc/lvsd/lvsd.yaml',
     socket: values.socket ?? '/run/lvsd/control.sock',
     state: values.state ?? '/run/lvsd/state.json',
@@ -63,24 +63,25 @@ function parse(words: readonly string[]) {
   try {
     return parseArgs({ args: [...words], options: DEFINITIONS, allowPositionals: true, strict: true });
   } catch (error) {
-    // node's own words end with advice on how to pass such a word on.
+    // Without Node's advice on how to pass the word as a positional.
     const text = error instanceof Error ? (error.message.split('. ')[0] ?? '') : String(error);
     throw new UsageError(`${text.charAt(0).toLowerCase()}${text.slice(1)} (see lvsd --help)`);
   }
 }
 
-function verbOf(values: ReturnType<typeof parse>['values'], positionals: readonly string[]): Verb {
+function commandOf(values: ReturnType<typeof parse>['values'], positionals: readonly string[]): Command {
   if (values.help) return 'help';
   if (values.version) return 'version';
   const [word, extra] = positionals;
-  if (extra !== undefined) throw new UsageError(`unknown: ${extra} (see lvsd --help)`);
+  if (extra !== undefined) throw new UsageError(`unexpected argument ${extra} (see lvsd --help)`);
   if (word === undefined) {
-    // As keepalived is called: -t tests the file, -n stays in the foreground.
+    // keepalived's options: -t tests the file, -n stays in the foreground.
     if (values.test) return 'check';
     if (values.foreground || values.file !== undefined) return 'run';
-    throw new UsageError('what to do? (see lvsd --help)');
+    throw new UsageError('missing command (see lvsd --help)');
   }
-  const verb = VERBS.find((one) => one === word);
-  if (!verb) throw new UsageError(`unknown: ${word}; there are ${VERBS.slice(0, 5).join(', ')} (see lvsd --help)`);
-  return verb;
+  const command = COMMANDS.find((one) => one === word);
+  if (!command)
+    throw new UsageError(`unknown command ${word}; allowed: ${COMMANDS.slice(0, 5).join(', ')} (see lvsd --help)`);
+  return command;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-/** `lvsd plan` and `lvsd apply`: the file against the kernel, by a running daemon's knowledge where there is one. */
+/** `lvsd plan` and `lvsd apply`: by the running daemon if there is one, which knows the health of the real servers. */
 import { resolve } from 'node:path';
+import { errorLine } from '../../base/error-line.ts';
 import { EXIT, LvsdError } from '../../base/errors.ts';
 import { loadConfig } from '../../config/index.ts';
 import { ControlClient, NoDaemonError } from '../../control/client.ts';
@@ -8,13 +9,12 @@ import type { PlanLine } from '../../control/messages.ts';
 import { planText } from '../../control/plan-text.ts';
 import { apply, describe } from '../../plan/index.ts';
 import { openKernel } from '../reconcile/kernel.ts';
-import { lineOf } from '../reconcile/reconciler.ts';
 import { Offline } from './offline.ts';
 import type { Options } from './options.ts';
 
 /** Exit status 3 when there is a difference. */
 export async function plan(options: Options): Promise<number> {
-  // A wrong file is told first, whoever runs.
+  // First, so that an invalid file is reported with or without a daemon.
   const config = read(options);
   const lines =
     (await daemonsPlan(options)) ??
@@ -33,7 +33,8 @@ export async function applyOnce(options: Options): Promise<number> {
       const { operations, failed } = await client.call('reload', {});
       for (const text of failed) process.stderr.write(`lvsd: ${text}\n`);
       if (options.json) process.stdout.write(`${JSON.stringify({ operations, failed }, null, 2)}\n`);
-      else process.stdout.write(`the running lvsd has reloaded: ${operations} operations, ${failed.length} failed\n`);
+      else
+        process.stdout.write(`the running lvsd reloaded the file: ${operations} operations, ${failed.length} failed\n`);
       return failed.length > 0 ? EXIT.RUNTIME : EXIT.OK;
     } finally {
       client.close();
@@ -42,14 +43,14 @@ export async function applyOnce(options: Options): Promise<number> {
   return withKernel(async (kernel) => {
     const offline = await Offline.open(config, kernel, options.state);
     const { operations } = await offline.plan();
-    await offline.remember();
+    await offline.saveOwnership();
     const results = await apply(operations, kernel);
-    const refused = results.flatMap(({ operation, error }) =>
+    const rejected = results.flatMap(({ operation, error }) =>
       error === undefined || error === 'skipped'
         ? []
-        : [{ text: `${describe(operation).text}: ${lineOf(error)}`, error }],
+        : [{ text: `${describe(operation).text}: ${errorLine(error)}`, error }],
     );
-    const failed = refused.map(({ text }) => text);
+    const failed = rejected.map(({ text }) => text);
     for (const text of failed) process.stderr.write(`lvsd: ${text}\n`);
     if (options.json) {
       const done = results.filter(({ error }) => error === undefined).map(({ operation }) => describe(operation));
@@ -59,11 +60,11 @@ export async function applyOnce(options: Options): Promise<number> {
         planText(results.filter(({ error }) => error === undefined).map(({ operation }) => describe(operation))),
       );
     }
-    return exitFor(refused.map(({ error }) => error));
+    return exitFor(rejected.map(({ error }) => error));
   });
 }
 
-/** What all errors have in common, else that something failed. */
+/** The exit code that all errors share, else RUNTIME. */
 function exitFor(errors: readonly Error[]): number {
   const codes = new Set(errors.map((error) => (error instanceof LvsdError ? error.exitCode : EXIT.RUNTIME)));
   const [code = EXIT.OK, ...others] = codes;
@@ -81,7 +82,7 @@ async function withKernel<T>(work: (kernel: ReturnType<typeof openKernel>) => Pr
   }
 }
 
-/** Undefined without a daemon of this file. */
+/** Undefined if no daemon is running. */
 async function daemonsPlan(options: Options): Promise<readonly PlanLine[] | undefined> {
   const client = await daemon(options);
   if (!client) return undefined;
@@ -92,7 +93,7 @@ async function daemonsPlan(options: Options): Promise<readonly PlanLine[] | unde
   }
 }
 
-/** The daemon that runs this file; undefined when none runs. One that runs another file is an error: both would fight. */
+/** The daemon that runs this file; undefined if none is running. Throws if it runs another file: both would undo each other's changes. */
 async function daemon({ socket, file }: Options): Promise<ControlClient | undefined> {
   let client: ControlClient;
   try {
@@ -104,7 +105,11 @@ async function daemon({ socket, file }: Options): Promise<ControlClient | undefi
   const { file: theirs } = await client.call('ping', {});
   if (theirs === resolve(file)) return client;
   client.close();
-  throw new LvsdError('ERR_LVSD_OTHER_FILE', `the lvsd on ${socket} runs ${theirs}, not ${resolve(file)}`, EXIT.USAGE);
+  throw new LvsdError(
+    'ERR_LVSD_OTHER_FILE',
+    `the lvsd at ${socket} runs another file, ${theirs}: pass -f ${theirs}, or another --socket`,
+    EXIT.USAGE,
+  );
 }
 
 function print(lines: readonly PlanLine[], json: boolean): void {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-/** `lvsd run`: everything put together, from the first look at the file to the last line of the log. */
+/** `lvsd run`: creates the parts of the daemon, connects them, and runs until a signal. */
+import { errorLine } from '../../base/error-line.ts';
 import { EXIT } from '../../base/errors.ts';
 import { version } from '../../base/version.ts';
 import type { Config } from '../../config/types.ts';
@@ -13,19 +14,18 @@ import { Loader } from '../loader.ts';
 import { DaemonLog } from '../log/log.ts';
 import { type Kernel, openKernel } from '../reconcile/kernel.ts';
 import { KernelWatch } from '../reconcile/kernel-watch.ts';
-import { lineOf } from '../reconcile/reconciler.ts';
-import { KnownTable } from '../reconcile/table-cache.ts';
+import { TableCache } from '../reconcile/table-cache.ts';
 import { Notifier } from '../sd-notify.ts';
 import { Signals } from '../signals.ts';
 import { readState } from '../state/file.ts';
-import { Saver } from '../state/saver.ts';
-import { fromState, type Memory, NO_MEMORY } from '../state/snapshot.ts';
+import { StateSaver } from '../state/saver.ts';
+import { EMPTY_SNAPSHOT, fromState, type Snapshot } from '../state/snapshot.ts';
 import type { Options } from './options.ts';
 
-/** State older than this says nothing about real servers any more; milliseconds. */
-const STATE_AGE = 15 * 60_000;
+/** Health states and quorums older than this are not used; milliseconds. */
+const HEALTH_AGE = 15 * 60_000;
 
-/** Resolves with the exit status when the daemon has ended. Throws ConfigError and what else keeps it from starting. */
+/** Resolves with the exit status. Throws ConfigError and other errors that prevent a start. */
 export async function run(options: Options): Promise<number> {
   const startedAt = Date.now();
   const loader = new Loader(options.file, options.node);
@@ -34,7 +34,7 @@ export async function run(options: Options): Promise<number> {
   const reporter = new Reporter((area) => logs.area(area), new EventLog());
   const kernel = openKernel();
   try {
-    // Says what is missing, and loads the module where it is not.
+    // Loads ip_vs if it is not loaded; throws if there is none.
     await kernel.ipvs.features();
     return await serve({ options, config, loader, logs, reporter, kernel, startedAt });
   } finally {
@@ -54,25 +54,31 @@ interface Start {
 }
 
 async function serve({ options, config, loader, logs, reporter, kernel, startedAt }: Start): Promise<number> {
-  const memory = await remembered(options.state, reporter);
-  const manager = new Notifier(logs.area('daemon'));
+  const { file } = loader;
+  const saved = await readSnapshot(options.state, reporter);
+  const notifier = new Notifier(logs.area('daemon'));
   const monitor = options.once
     ? undefined
     : new HealthMonitor({ concurrency: config.checkConcurrency, log: logs.area('health') });
-  const table = new KnownTable(kernel);
-  const states = () => (monitor ? monitor.states() : Promise.resolve(memory.health));
-  const saver = new Saver({
-    ...{ path: options.state, reporter, daemon: () => daemon, health: memory.health },
+  const states = () => (monitor ? monitor.states() : Promise.resolve(saved.health));
+  const saver = new StateSaver({
+    path: options.state,
+    reporter,
+    daemon: () => daemon,
     states,
+    health: saved.health,
   });
   const daemon: Daemon = new Daemon(config, {
-    ...{ table, changer: kernel, monitor, reporter },
+    table: new TableCache(kernel),
+    writer: kernel,
+    monitor,
+    reporter,
     saveSoon: () => saver.request(),
     saveNow: () => saver.now(),
   });
 
   let started = false;
-  // First of all the socket: it shows that no other lvsd runs here.
+  // The socket comes first: it fails if another lvsd is running.
   const control = new ControlServer({
     path: options.socket,
     handlers: handlers({ daemon, kernel, health: states, loader, reporter, startedAt }),
@@ -80,15 +86,16 @@ async function serve({ options, config, loader, logs, reporter, kernel, startedA
     log: logs.area('control'),
   });
   try {
-    reporter.daemon(`lvsd ${version()} starts with ${loader.file}`);
+    reporter.daemon(`starting lvsd ${version()} with ${file}`, { state: 'starting', file });
     const signals = new Signals();
-    const first = await daemon.start(memory);
+    const first = await daemon.start(saved);
     started = true;
-    const count = `${daemon.config.services.size} services, ${first.done.length} operations, ${first.failed.length} failed`;
+    const [operations, failed] = [first.done.length, first.failed.length];
+    const counts = `${daemon.config.services.size} services, ${operations} operations, ${failed} failed`;
     if (!monitor) {
       await daemon.reconciler.stop();
-      reporter.daemon(`done, once: ${count}`);
-      return first.failed.length > 0 ? EXIT.RUNTIME : EXIT.OK;
+      reporter.daemon(`done: ${counts}`, { state: 'stopped', operations, failed });
+      return failed > 0 ? EXIT.RUNTIME : EXIT.OK;
     }
     const watch = new KernelWatch(kernel, daemon, reporter);
     loader.onReload(async (next) => {
@@ -98,49 +105,59 @@ async function serve({ options, config, loader, logs, reporter, kernel, startedA
       watch.configure();
       return result;
     }, reporter);
-    reporter.daemon(`ready: ${count}`);
-    manager.ready(count);
-    manager.watch(() => (monitor.alive ? undefined : 'the checks stand still'));
+    reporter.daemon(`ready: ${counts}`, { state: 'ready', operations, failed });
+    notifier.ready(counts);
+    notifier.watch(() => (monitor.alive ? undefined : 'health checks have stopped'));
     signals.onReload(async () => {
-      manager.reloading();
+      notifier.reloading();
       await loader.reload().catch(() => {});
-      manager.ready(`${daemon.config.services.size} services`);
+      notifier.ready(`${daemon.config.services.size} services`);
     });
     const signal = await signals.end;
-    reporter.daemon(`${signal}: ending`);
-    manager.stopping();
+    reporter.daemon(`stopping: received ${signal}`, { state: 'stopping', reason: signal });
+    notifier.stopping();
     watch.stop();
     if (daemon.config.onStop === 'remove') await removeAll(daemon, reporter);
     await daemon.reconciler.stop();
     return EXIT.OK;
   } finally {
-    // What is on disk is worth more than what a start that failed knows.
+    // A failed start knows less than the state file.
     if (started) await saver.close();
     control.close();
-    manager.close();
+    notifier.close();
     await monitor?.stop();
   }
 }
 
 async function removeAll(daemon: Daemon, reporter: Reporter): Promise<void> {
   try {
-    const { done, failed } = await daemon.removeAll();
-    reporter.daemon(`on_stop: remove: ${done.length} operations, ${failed.length} failed`);
+    const result = await daemon.removeAll();
+    const [operations, failed] = [result.done.length, result.failed.length];
+    reporter.daemon(`removed what lvsd had added (on_stop: remove): ${operations} operations, ${failed} failed`, {
+      state: 'removed',
+      operations,
+      failed,
+    });
   } catch (error) {
-    reporter.log('kernel', 'error', `cannot remove what lvsd made: ${lineOf(error)}`);
+    reporter.log('kernel', 'error', `cannot remove what lvsd added (on_stop: remove): ${errorLine(error)}`);
   }
 }
 
-async function remembered(path: string, reporter: Reporter): Promise<Memory> {
+async function readSnapshot(path: string, reporter: Reporter): Promise<Snapshot> {
   const read = await readState(path, { maxAge: Number.POSITIVE_INFINITY });
   if (!read.state) {
-    if (!read.missing) reporter.log('daemon', 'warn', `${path} is not used: ${read.reason}`);
-    return NO_MEMORY;
+    if (!read.missing)
+      reporter.log('daemon', 'warn', `state file ${path} ignored, starting without state: ${read.reason}`, {
+        file: path,
+        reason: read.reason,
+      });
+    return EMPTY_SNAPSHOT;
   }
-  const memory = fromState(read.state);
-  if (read.age < STATE_AGE) return memory;
-  // Whose the services are does not age, nor does the operator's word; what checks said does.
+  const saved = fromState(read.state);
+  if (read.age < HEALTH_AGE) return saved;
+  // Ownership and overrides do not age; results of checks do.
   const minutes = Math.round(read.age / 60_000);
-  reporter.log('daemon', 'info', `${path} is ${minutes} minutes old: what it says of real servers is not used`);
-  return { ...memory, health: new Map(), quorum: new Map() };
+  const text = `state file ${path} is ${minutes} minutes old: its health states and quorums are ignored`;
+  reporter.log('daemon', 'info', text, { file: path });
+  return { ...saved, health: new Map(), quorum: new Map() };
 }

@@ -1,21 +1,74 @@
 // SPDX-License-Identifier: MIT
-/** The sentences of the log and of events. */
+/** Texts and fields of what the daemon logs and reports as events. `service` is a name in the file. */
+import type { EventFields } from '../../control/messages.ts';
 import type { Transition } from '../../health/types.ts';
+import { type Drift, describe, toJson } from '../../plan/index.ts';
 import { serviceText } from '../../plan/texts.ts';
-import type { QuorumChange } from '../model/runtime-state.ts';
-import { type Entry, type Member, serverText } from '../model/virtual-services.ts';
+import type { Operation } from '../../plan/types.ts';
+import type { Override, QuorumChange } from '../model/runtime-state.ts';
+import { type RealServer, serverText, type VirtualService } from '../model/virtual-services.ts';
 
-export function transitionText(entry: Entry, member: Member, { up, reason }: Transition): string {
-  const name = member.spec.name === serverText(member) ? '' : ` (${member.spec.name})`;
-  return `${serviceText(entry.service)} real server ${serverText(member)}${name} is ${up ? 'up' : 'down'}: ${reason}`;
+export interface Message {
+  text: string;
+  fields: EventFields;
 }
 
-export function quorumText({ entry, up, weight }: QuorumChange): string {
-  const { quorum, hysteresis } = entry.spec;
-  const bound = up ? quorum + hysteresis : Math.max(quorum - hysteresis, 1);
-  const says = up
-    ? `has its quorum: weight ${weight}, at least ${bound}`
-    : `has lost its quorum: weight ${weight}, below ${bound}`;
-  const sorry = entry.sorry ? (up ? '; the sorry server leaves' : '; the sorry server takes over') : '';
-  return `${serviceText(entry.service)} ${says}${sorry}`;
+export function serverMessage(service: VirtualService, server: RealServer, { up, reason }: Transition): Message {
+  const virtual = serviceText(service.config);
+  const address = serverText(server);
+  const state = up ? 'up' : 'down';
+  const name = server.spec.name === address ? '' : ` (${server.spec.name})`;
+  return {
+    text: `${virtual} real server ${address}${name} is ${state}: ${reason}`,
+    fields: { service: service.spec.name, virtual, server: server.spec.name, address, state, reason },
+  };
+}
+
+export function quorumMessage({ service, up, weight }: QuorumChange): Message {
+  const virtual = serviceText(service.config);
+  const { quorum, hysteresis } = service.spec;
+  const needed = up ? quorum + hysteresis : Math.max(quorum - hysteresis, 1);
+  const change = up
+    ? `reached its quorum: weight ${weight}, needs ${needed}`
+    : `lost its quorum: weight ${weight}, needs ${needed}`;
+  const sorry = service.sorryServer ? (up ? '; sorry server removed' : '; sorry server in use') : '';
+  const reason = `weight ${weight}, needs ${needed}`;
+  return {
+    text: `${virtual} ${change}${sorry}`,
+    fields: { service: service.spec.name, virtual, state: up ? 'up' : 'down', reason, weight, needed },
+  };
+}
+
+export function overrideMessage({ service, server }: Override, on: boolean): Message {
+  return {
+    text: `real server ${server} ${on ? 'drained by the operator' : 'no longer drained'}`,
+    fields: { service, address: server, state: on ? 'draining' : 'undrained', reason: 'operator' },
+  };
+}
+
+/** `service`: the name in the file, if the file has it. */
+export function driftMessage({ text, virtual, address }: Drift, service: string | undefined): Message {
+  return {
+    text,
+    fields: { service, virtual, address, state: 'drifted', reason: 'changed by another program' },
+  };
+}
+
+export interface Rejection {
+  reason: string;
+  attempts: number;
+  /** Seconds. */
+  retryIn: number;
+}
+
+export function rejectionMessage(operation: Operation, { reason, attempts, retryIn }: Rejection): Message {
+  return {
+    text: `${describe(operation).text}: ${reason}; attempt ${attempts}, next one in ${retryIn} s`,
+    fields: { ...operationFields(operation), state: 'failed', reason, attempts, delay: retryIn },
+  };
+}
+
+export function operationFields(operation: Operation): EventFields {
+  const { op, service, virtual, realServer, address } = toJson(operation);
+  return { op, service, virtual, address: realServer ?? address };
 }

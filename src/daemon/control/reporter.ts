@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
-/** Everything that the daemon has to tell: a line in the log, and an event for whoever listens on the control socket. */
-import type { Log } from '../../base/log.ts';
+/** Reports what happens in the daemon: a log line, and an event for the clients of the control socket. */
+import type { Log, LogFields } from '../../base/log.ts';
 import type { LogArea, LogLevel } from '../../config/types.ts';
 import type { EventLog } from '../../control/event-log.ts';
+import type { DaemonEvent, EventFields } from '../../control/messages.ts';
+import { type Drift, describe, type Operation } from '../../plan/index.ts';
+import { driftMessage, type Message, operationFields, type Rejection, rejectionMessage } from './messages.ts';
 
 export class Reporter {
   readonly #logs: (area: LogArea) => Log;
@@ -13,48 +16,65 @@ export class Reporter {
     this.events = events;
   }
 
-  log(area: LogArea, level: LogLevel, text: string): void {
-    this.#logs(area)[level](text);
+  /** Logs a line, without an event. */
+  log(area: LogArea, level: LogLevel, text: string, fields?: LogFields): void {
+    this.#logs(area)[level](text, fields);
   }
 
-  /** Whether somebody reads lines of this level. */
+  /** False if debug output of this area is discarded. */
   debugging(area: LogArea): boolean {
     return this.#logs(area).debugging ?? true;
   }
 
-  server(service: string, text: string, up: boolean): void {
-    this.log('health', up ? 'info' : 'warn', `${service}: ${text}`);
-    this.events.add('server', text, service);
+  server(message: Message, up: boolean): void {
+    this.#report('server', 'health', up ? 'info' : 'warn', message);
   }
 
-  quorum(service: string, text: string, up: boolean): void {
-    this.log('health', up ? 'info' : 'warn', `${service}: ${text}`);
-    this.events.add('quorum', text, service);
+  quorum(message: Message, up: boolean): void {
+    this.#report('quorum', 'health', up ? 'info' : 'warn', message);
   }
 
-  drift(text: string): void {
-    this.log('kernel', 'warn', `changed by someone else: ${text}`);
-    this.events.add('drift', text);
+  override(message: Message): void {
+    this.#report('override', 'control', 'info', message);
   }
 
-  kernelError(service: string | undefined, text: string): void {
-    this.log('kernel', 'error', text);
-    this.events.add('kernel', text, service);
+  drift(drift: Drift, service?: string): void {
+    const { text, fields } = driftMessage(drift, service);
+    this.log('kernel', 'warn', `changed by another program: ${text}`, fields);
+    this.events.add('drift', text, fields);
   }
 
-  reload(text: string, fine: boolean): void {
-    // Of a wrong file each problem has its line.
-    for (const line of text.split('\n')) this.log('config', fine ? 'info' : 'error', line);
-    this.events.add('reload', text);
+  /** An operation that succeeded; logged only. */
+  operation(operation: Operation, level: LogLevel): void {
+    const { sign, text } = describe(operation);
+    this.log('kernel', level, `${sign} ${text}`, operationFields(operation));
   }
 
-  override(service: string, text: string): void {
-    this.log('control', 'info', `${service}: ${text}`);
-    this.events.add('override', text, service);
+  kernelError(operation: Operation, rejection: Rejection): void {
+    const { text, fields } = rejectionMessage(operation, rejection);
+    this.log('kernel', 'error', text, fields);
+    this.events.add('kernel', text, fields);
   }
 
-  daemon(text: string): void {
-    this.log('daemon', 'info', text);
-    this.events.add('daemon', text);
+  /** The end of what `kernelError` reported; `service` undefined: global settings. */
+  recovered(service: string | undefined): void {
+    const text = `${service ?? 'global settings'}: recovered, the kernel accepted the operations`;
+    this.log('kernel', 'info', text, { service, state: 'recovered' });
+  }
+
+  /** `text` may have several lines: one for each problem of a file. */
+  reload(text: string, fields: EventFields, ok: boolean): void {
+    for (const line of text.split('\n')) this.log('config', ok ? 'info' : 'error', line, fields);
+    this.events.add('reload', text, fields);
+  }
+
+  daemon(text: string, fields: EventFields): void {
+    this.log('daemon', 'info', text, fields);
+    this.events.add('daemon', text, fields);
+  }
+
+  #report(kind: DaemonEvent['kind'], area: LogArea, level: LogLevel, { text, fields }: Message): void {
+    this.log(area, level, `${fields.service}: ${text}`, fields);
+    this.events.add(kind, text, fields);
   }
 }

@@ -1,78 +1,90 @@
 // SPDX-License-Identifier: MIT
-/** What `lvsctl status` shows, out of what the daemon knows and the kernel counts. Pure. */
+/** The result of `lvsctl status`, from the runtime state, health states and the kernel's counters. Pure. */
 import { formatAddress } from '../../base/addresses.ts';
 import type { RealServerStatus, ServiceStatus } from '../../control/messages.ts';
 import type { TargetState } from '../../health/types.ts';
+import type { Destination } from '../../ipvs/index.ts';
 import { destinationKeyText } from '../../plan/keys.ts';
 import { serviceText } from '../../plan/texts.ts';
 import type { ActualService } from '../../plan/types.ts';
-import type { Situation } from '../model/runtime-state.ts';
-import type { Entry, Member } from '../model/virtual-services.ts';
+import type { DrainingServer } from '../model/draining.ts';
+import type { RuntimeState } from '../model/runtime-state.ts';
+import type { RealServer, VirtualService } from '../model/virtual-services.ts';
 import type { Failure } from '../reconcile/backoff.ts';
 
 export interface Sources {
-  situation: Situation;
+  runtime: RuntimeState;
   health: ReadonlyMap<string, TargetState>;
-  /** A service of the kernel by `Entry.key`. */
+  /** Finds a kernel service by `VirtualService.key`. */
   table: (key: string) => ActualService | undefined;
   failures: ReadonlyMap<string, Failure>;
 }
 
-/** One entry for each of the kernel's services; `only`: of that name in the file. */
+/** One item for each virtual service; `only`: those of this name in the file. */
 export function serviceStatuses(sources: Sources, only?: string): ServiceStatus[] {
-  return sources.situation.roster
+  return sources.runtime.services
     .filter(({ spec }) => only === undefined || spec.name === only)
-    .map((entry) => serviceStatus(entry, sources));
+    .map((service) => serviceStatus(service, sources));
 }
 
-function serviceStatus(entry: Entry, { situation, health, table, failures }: Sources): ServiceStatus {
-  const actual = table(entry.key);
-  const counts = new Map(actual?.destinations.map((one) => [destinationKeyText(one), one]));
-  const up = situation.quorumUp(entry);
-  const serverOf = (member: Member): RealServerStatus => {
-    const state = situation.memberState(entry, member);
-    const known = member.target && health.get(member.target.id);
-    const there = counts.get(member.key);
-    return {
-      name: member.spec.name,
-      address: formatAddress(member.destination.family, member.destination.address),
-      port: member.destination.port,
-      weight: member.destination.weight,
-      effectiveWeight: there?.weight ?? 0,
-      state,
-      override: situation.override(entry, member) ? 'drain' : undefined,
-      since: known?.since,
-      reason: known?.last?.reason,
-      latency: known?.last?.latency,
-      activeConnections: there?.activeConnections ?? 0,
-      inactiveConnections: there?.inactiveConnections ?? 0,
-    };
-  };
-  const leaving = situation.leaving
-    .filter((one) => one.entry === entry.key)
-    .map(({ destination }): RealServerStatus => {
-      const there = counts.get(destinationKeyText(destination));
-      const address = formatAddress(destination.family, destination.address);
-      return {
-        ...{ name: `${address}:${destination.port}`, address, port: destination.port, weight: 0, effectiveWeight: 0 },
-        ...{
-          state: 'draining',
-          override: undefined,
-          since: undefined,
-          reason: 'no longer in the file',
-          latency: undefined,
-        },
-        activeConnections: there?.activeConnections ?? 0,
-        inactiveConnections: there?.inactiveConnections ?? 0,
-      };
-    });
+function serviceStatus(service: VirtualService, sources: Sources): ServiceStatus {
+  const { runtime, table, failures } = sources;
+  const { spec, config, realServers, sorryServer } = service;
+  const counters = new Map(table(service.key)?.destinations.map((one) => [destinationKeyText(one), one]));
+  const up = runtime.quorumUp(service);
   return {
-    name: entry.spec.name,
-    virtuals: [serviceText(entry.service)],
-    scheduler: entry.spec.scheduler,
-    quorum: { needed: entry.spec.quorum, weight: situation.weight(entry), up },
-    sorry: entry.sorry !== undefined && !up,
-    realServers: [...entry.members.map(serverOf), ...leaving],
-    error: failures.get(entry.spec.name)?.error,
+    name: spec.name,
+    virtuals: [serviceText(config)],
+    scheduler: spec.scheduler,
+    quorum: { needed: spec.quorum, weight: runtime.weight(service), up },
+    sorry: sorryServer !== undefined && !up,
+    realServers: [
+      ...realServers.map((server) => serverStatus(service, server, sources, counters.get(server.key))),
+      ...runtime
+        .drainingOf(service)
+        .map((server) => drainingStatus(server, counters.get(destinationKeyText(server.destination)))),
+    ],
+    error: failures.get(spec.name)?.error,
+  };
+}
+
+function serverStatus(
+  service: VirtualService,
+  server: RealServer,
+  { runtime, health }: Sources,
+  actual: Destination | undefined,
+): RealServerStatus {
+  const state = server.target && health.get(server.target.id);
+  return {
+    name: server.spec.name,
+    address: formatAddress(server.destination.family, server.destination.address),
+    port: server.destination.port,
+    weight: server.destination.weight,
+    effectiveWeight: actual?.weight ?? 0,
+    state: runtime.serverState(service, server),
+    override: runtime.isOverridden(service, server) ? 'drain' : undefined,
+    since: state?.since,
+    reason: state?.last?.reason,
+    latency: state?.last?.latency,
+    activeConnections: actual?.activeConnections ?? 0,
+    inactiveConnections: actual?.inactiveConnections ?? 0,
+  };
+}
+
+function drainingStatus({ destination }: DrainingServer, actual: Destination | undefined): RealServerStatus {
+  const address = formatAddress(destination.family, destination.address);
+  return {
+    name: `${address}:${destination.port}`,
+    address,
+    port: destination.port,
+    weight: 0,
+    effectiveWeight: 0,
+    state: 'draining',
+    override: undefined,
+    since: undefined,
+    reason: 'removed from the file',
+    latency: undefined,
+    activeConnections: actual?.activeConnections ?? 0,
+    inactiveConnections: actual?.inactiveConnections ?? 0,
   };
 }

@@ -1,99 +1,100 @@
 // SPDX-License-Identifier: MIT
-/** What the kernel's table and the devices should have, given the file and the situation. Pure. */
+/** The desired state of the kernel's table and of the devices, from the configuration and the runtime state. Pure. */
 import { AF_INET } from '../../base/addresses.ts';
 import type { Config } from '../../config/types.ts';
 import type { DestinationConfig } from '../../ipvs/index.ts';
 import { destinationKeyText } from '../../plan/keys.ts';
 import type { Desired, DesiredAddress, DesiredService } from '../../plan/types.ts';
-import type { Situation } from './runtime-state.ts';
-import type { Entry } from './virtual-services.ts';
+import type { RuntimeState } from './runtime-state.ts';
+import type { VirtualService } from './virtual-services.ts';
 
-/** What was worked out, and of which version of the entry. */
-type Made = WeakMap<Entry, { version: number; service: DesiredService }>;
-const made = new WeakMap<Situation, Made>();
+/** Desired services of one runtime state, with the version of the state that each was computed from. */
+export type DesiredCache = WeakMap<VirtualService, { version: number; service: DesiredService }>;
 
-/** Of services about which nothing has changed it has the very objects that it had the last time. */
-export function desired(config: Config, situation: Situation): Desired {
-  const known: Made = made.get(situation) ?? new WeakMap();
-  made.set(situation, known);
-  const serviceOf = (entry: Entry) => {
-    const version = situation.version(entry);
-    const before = known.get(entry);
-    if (before?.version === version) return before.service;
-    const service = desiredService(entry, situation);
-    known.set(entry, { version, service });
-    return service;
-  };
+/** With the `cache` of an earlier call for the same runtime state, unchanged services are the same objects again. */
+export function desiredState(config: Config, runtime: RuntimeState, cache: DesiredCache = new WeakMap()): Desired {
   return {
-    services: situation.roster.map(serviceOf),
-    addresses: [...virtualAddresses(situation), ...localAddresses(config)],
-    timeouts: { tcp: config.timeouts.tcp ?? 0, tcpFin: config.timeouts.tcpFin ?? 0, udp: config.timeouts.udp ?? 0 },
+    services: runtime.services.map((service) => cachedService(service, runtime, cache)),
+    addresses: [...virtualAddresses(runtime), ...localAddresses(config)],
+    timeouts: {
+      tcp: config.timeouts.tcp ?? 0,
+      tcpFin: config.timeouts.tcpFin ?? 0,
+      udp: config.timeouts.udp ?? 0,
+    },
   };
 }
 
-function desiredService(entry: Entry, situation: Situation): DesiredService {
-  const leaving = situation.leavingOf(entry);
-  const pool = entry.spec.localAddresses;
-  const there = destinations(entry, situation);
-  // Who leaves may be the sorry server by now.
-  const keys = new Set(leaving.length > 0 ? there.map(destinationKeyText) : []);
-  const going = leaving.map((one) => one.destination).filter((one) => !keys.has(destinationKeyText(one)));
-  const { family, protocol, address, port, fwmark, scheduler, flags, timeout, netmask, peName } = entry.service;
+function cachedService(virtualService: VirtualService, runtime: RuntimeState, cache: DesiredCache): DesiredService {
+  const version = runtime.version(virtualService);
+  const before = cache.get(virtualService);
+  if (before?.version === version) return before.service;
+  const service = desiredService(virtualService, runtime);
+  cache.set(virtualService, { version, service });
+  return service;
+}
+
+function desiredService(virtualService: VirtualService, runtime: RuntimeState): DesiredService {
+  const { spec, config, virtual } = virtualService;
+  const serving = destinations(virtualService, runtime);
+  const draining = runtime.drainingOf(virtualService);
+  // A draining server may be the sorry server by now.
+  const keys = new Set(draining.length > 0 ? serving.map(destinationKeyText) : []);
+  const leaving = draining.map((one) => one.destination).filter((one) => !keys.has(destinationKeyText(one)));
+  const pool = spec.localAddresses?.addresses.filter(({ family }) => family === virtual.family) ?? [];
   return {
-    family,
-    protocol,
-    address,
-    port,
-    fwmark,
-    scheduler,
-    flags,
-    timeout,
-    netmask,
-    peName,
-    portMin: entry.service.portMin,
-    portMax: entry.service.portMax,
-    name: entry.spec.name,
-    destinations: [...there, ...going],
-    localAddresses: pool
-      ? pool.addresses.filter(({ family }) => family === entry.virtual.family).map((one) => one.address)
-      : [],
-    establishedTimeout: entry.spec.establishedTimeout,
+    family: config.family,
+    protocol: config.protocol,
+    address: config.address,
+    port: config.port,
+    fwmark: config.fwmark,
+    scheduler: config.scheduler,
+    flags: config.flags,
+    timeout: config.timeout,
+    netmask: config.netmask,
+    peName: config.peName,
+    portMin: config.portMin,
+    portMax: config.portMax,
+    name: spec.name,
+    destinations: [...serving, ...leaving],
+    localAddresses: pool.map(({ address }) => address),
+    establishedTimeout: spec.establishedTimeout,
   };
 }
 
 /**
- * Without a sorry server a lost quorum changes nothing here: who is up goes on serving. With one, who is up takes no new
- * connection, but keeps those that it has.
+ * Without a sorry server a lost quorum changes nothing here: real servers that are up keep serving. With a sorry server
+ * they get weight 0, so that they take no new connections and keep their existing ones.
  */
-function destinations(entry: Entry, situation: Situation): DestinationConfig[] {
-  const sorry = situation.quorumUp(entry) ? undefined : entry.sorry;
+function destinations(service: VirtualService, runtime: RuntimeState): DestinationConfig[] {
+  const sorry = runtime.quorumUp(service) ? undefined : service.sorryServer;
   const wanted: DestinationConfig[] = sorry ? [sorry] : [];
-  for (const member of entry.members) {
+  for (const server of service.realServers) {
     // The sorry server may be one of the real servers.
-    if (sorry && member.key === destinationKeyText(sorry)) continue;
-    const state = situation.memberState(entry, member);
+    if (sorry && server.key === destinationKeyText(sorry)) continue;
+    const state = runtime.serverState(service, server);
     const serves = state === 'up' || state === 'unchecked';
-    if (serves && !sorry) wanted.push(member.destination);
-    else if (state !== 'down' || entry.spec.onFailure === 'inhibit') wanted.push({ ...member.destination, weight: 0 });
+    if (serves && !sorry) wanted.push(server.destination);
+    else if (state !== 'down' || service.spec.onFailure === 'inhibit')
+      wanted.push({ ...server.destination, weight: 0 });
   }
   return wanted;
 }
 
 /**
- * A virtual address is there while one of its services has its quorum or a sorry server, or has somebody's word to let
- * connections end in peace: without the address they would be cut.
+ * A virtual address is needed while one of its services has its quorum or a sorry server, or has a real server that
+ * drains: without the address its connections would be cut.
  */
-function virtualAddresses(situation: Situation): DesiredAddress[] {
-  const needed = (entry: Entry) =>
-    situation.quorumUp(entry) ||
-    entry.sorry !== undefined ||
-    situation.leavingOf(entry).length > 0 ||
-    situation.drains(entry);
+function virtualAddresses(runtime: RuntimeState): DesiredAddress[] {
+  const isNeeded = (service: VirtualService) =>
+    runtime.quorumUp(service) ||
+    service.sorryServer !== undefined ||
+    runtime.drainingOf(service).length > 0 ||
+    runtime.hasDrainedServer(service);
   const found = new Map<string, DesiredAddress>();
-  for (const entry of situation.roster) {
-    const { device, name } = entry.spec;
-    if (device === undefined || !needed(entry)) continue;
-    const { family, address } = entry.virtual;
+  for (const service of runtime.services) {
+    const { device, name } = service.spec;
+    if (device === undefined || !isNeeded(service)) continue;
+    const { family, address } = service.virtual;
     const key = `${device} ${Buffer.from(address).toString('hex')}`;
     if (!found.has(key))
       found.set(key, { device, family, address, prefix: hostPrefix(family), purpose: 'virtual', name });

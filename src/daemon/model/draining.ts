@@ -1,92 +1,99 @@
 // SPDX-License-Identifier: MIT
-/** Real servers that the file no longer has and that keep their connections for a while. Pure: instants are arguments. */
+/** Real servers that were removed from the file and stay at weight 0 until their connections end. Pure: instants are arguments. */
 import type { DestinationConfig } from '../../ipvs/index.ts';
 import { destinationKeyText } from '../../plan/keys.ts';
-import type { Entry, Member } from './virtual-services.ts';
+import type { RealServer, VirtualService } from './virtual-services.ts';
 
-export interface Leaving {
-  /** `Entry.key`. */
-  entry: string;
+export interface DrainingServer {
+  /** `VirtualService.key`. */
+  service: string;
   destination: DestinationConfig;
-  /** Milliseconds since the epoch; it goes then, or with its last connection. */
+  /** Milliseconds since the epoch. The server is removed then, or earlier with its last connection. */
   until: number;
-  /** It was down when it left, and had stayed in the table in spite of that (`on_failure: inhibit`). */
-  down: boolean;
+  /** It was down when it was removed from the file (`on_failure: inhibit` had kept it in the table). */
+  wasDown: boolean;
 }
 
-export class Departures {
-  /** By the entry's key. */
-  readonly #of: Map<string, Leaving[]>;
+/** A server that is in the configuration again, and what it was while it drained. */
+export interface RevivedServer {
+  server: RealServer;
+  was: DrainingServer;
+}
 
-  constructor(known: Iterable<[string, readonly Leaving[]]> = []) {
-    this.#of = new Map(Array.from(known, ([key, list]) => [key, [...list]]));
+const NO_WEIGHT = { weight: 0, upperThreshold: 0, lowerThreshold: 0 } as const;
+
+export class Draining {
+  /** By the service's key. */
+  readonly #servers: Map<string, DrainingServer[]>;
+
+  constructor(servers: Iterable<[string, readonly DrainingServer[]]> = []) {
+    this.#servers = new Map(Array.from(servers, ([key, list]) => [key, [...list]]));
   }
 
-  get all(): readonly Leaving[] {
-    return [...this.#of.values()].flat();
+  get all(): readonly DrainingServer[] {
+    return [...this.#servers.values()].flat();
   }
 
-  of(key: string): readonly Leaving[] {
-    return this.#of.get(key) ?? [];
+  of(service: string): readonly DrainingServer[] {
+    return this.#servers.get(service) ?? [];
   }
 
-  copy(): Departures {
-    return new Departures(this.#of);
+  copy(): Draining {
+    return new Draining(this.#servers);
   }
 
-  add(one: Leaving): void {
-    const list = this.#of.get(one.entry);
-    if (list) list.push(one);
-    else this.#of.set(one.entry, [one]);
+  add(server: DrainingServer): void {
+    const list = this.#servers.get(server.service);
+    if (list) list.push(server);
+    else this.#servers.set(server.service, [server]);
   }
 
-  /** One that the file dropped while nobody ran, if its service lets it leave in peace; whether it does. */
-  addFound(entry: Entry, found: DestinationConfig, now: number): boolean {
+  /** Adopts a server removed from the file while the daemon was down. Returns whether it will drain. */
+  adopt(service: VirtualService, found: DestinationConfig, now: number): boolean {
     const key = destinationKeyText(found);
-    if (entry.spec.drain === 0 || this.of(entry.key).some((one) => destinationKeyText(one.destination) === key))
+    if (service.spec.drain === 0 || this.of(service.key).some((one) => destinationKeyText(one.destination) === key))
       return false;
     const { family, address, port, method, tunnelType, tunnelPort, tunnelFlags } = found;
-    const destination = { family, address, port, method, tunnelType, tunnelPort, tunnelFlags, ...NO_MORE };
-    this.add({ entry: entry.key, destination, until: now + entry.spec.drain, down: false });
+    const destination = { family, address, port, method, tunnelType, tunnelPort, tunnelFlags, ...NO_WEIGHT };
+    this.add({ service: service.key, destination, until: now + service.spec.drain, wasDown: false });
     return true;
   }
 
-  /** Those that the entry has, again: they no longer leave. */
-  takeBack(entry: Entry): { member: Member; was: Leaving }[] {
-    const list = this.#of.get(entry.key);
+  /** Stops draining the servers that the service has again, and returns them. */
+  revive(service: VirtualService): RevivedServer[] {
+    const list = this.#servers.get(service.key);
     if (!list) return [];
-    const there = new Map(entry.members.map((member) => [member.key, member]));
-    const back: { member: Member; was: Leaving }[] = [];
-    this.#keep(entry.key, list, (was) => {
-      const member = there.get(destinationKeyText(was.destination));
-      if (member) back.push({ member, was });
-      return member === undefined;
+    const configured = new Map(service.realServers.map((server) => [server.key, server]));
+    const revived: RevivedServer[] = [];
+    this.#filter(service.key, list, (was) => {
+      const server = configured.get(destinationKeyText(was.destination));
+      if (server) revived.push({ server, was });
+      return server === undefined;
     });
-    return back;
+    return revived;
   }
 
-  /** The service itself has gone. */
-  drop(key: string): void {
-    this.#of.delete(key);
+  /** Forgets all servers of a service that was removed itself. */
+  forget(service: string): void {
+    this.#servers.delete(service);
   }
 
-  /** Lets go of those whose time is over, or that `idle` says have no connection any more; how many, by entry. */
-  release(now: number, idle: (one: Leaving) => boolean): ReadonlyMap<string, number> {
-    const gone = new Map<string, number>();
-    for (const [key, list] of this.#of) {
+  /** Forgets servers whose time is over or that `isIdle` says have no connections left. Returns their number by service. */
+  expire(now: number, isIdle: (server: DrainingServer) => boolean): ReadonlyMap<string, number> {
+    const expired = new Map<string, number>();
+    for (const [key, list] of this.#servers) {
       const before = list.length;
-      const left = this.#keep(key, list, (one) => one.until > now && !idle(one));
-      if (left < before) gone.set(key, before - left);
+      const left = this.#filter(key, list, (one) => one.until > now && !isIdle(one));
+      if (left < before) expired.set(key, before - left);
     }
-    return gone;
+    return expired;
   }
 
-  #keep(key: string, list: readonly Leaving[], stays: (one: Leaving) => boolean): number {
+  /** Keeps the servers that `stays` accepts. Returns how many are left. */
+  #filter(key: string, list: readonly DrainingServer[], stays: (server: DrainingServer) => boolean): number {
     const left = list.filter(stays);
-    if (left.length > 0) this.#of.set(key, left);
-    else this.#of.delete(key);
+    if (left.length > 0) this.#servers.set(key, left);
+    else this.#servers.delete(key);
     return left.length;
   }
 }
-
-const NO_MORE = { weight: 0, upperThreshold: 0, lowerThreshold: 0 } as const;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** From the file's words to the kernel's numbers. */
+/** Converts specs of the configuration to the kernel's types. */
 import { AF_INET } from '../../base/addresses.ts';
 import type { RealServerSpec, ServiceSpec, Sorry, Virtual } from '../../config/types.ts';
 import {

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 /**
- * What decides, beside the file, how the table should look: which targets are up, which quorums hold, what an operator
- * has said, and which real servers are on their way out. No clock and no socket: instants come as arguments.
+ * State of the configured services at run time: which targets are up, which quorums are met, operators' overrides, and
+ * real servers that drain. Has no clock and no sockets: instants are arguments.
  */
 import { nextQuorum } from '../../health/quorum.ts';
 import { destinationKeyText } from '../../plan/keys.ts';
 import type { ActualService } from '../../plan/types.ts';
-import { Departures, type Leaving } from './draining.ts';
-import { type Entry, type Member, serverText } from './virtual-services.ts';
+import { Draining, type DrainingServer } from './draining.ts';
+import { type RealServer, serverText, type VirtualService } from './virtual-services.ts';
 
-/** An operator's word over the checks: this real server takes no new connection. */
+/** An operator's drain: the real server gets no new connections, whatever its checks say. */
 export interface Override {
   service: string;
   /** "10.31.4.2:8443". */
@@ -17,222 +17,225 @@ export interface Override {
 }
 
 export interface QuorumChange {
-  entry: Entry;
+  service: VirtualService;
   up: boolean;
   weight: number;
 }
 
-export type MemberState = 'up' | 'down' | 'unchecked' | 'draining';
+export type ServerState = 'up' | 'down' | 'unchecked' | 'draining';
 
-export class Situation {
-  #roster: readonly Entry[] = [];
-  /** Entries by the target that they use. */
-  #users = new Map<string, readonly Entry[]>();
-  /** How often a target has come or gone. */
-  #targets = 0;
-  /** How often something about an entry has changed. */
-  readonly #versions = new WeakMap<Entry, number>();
-  /** Entries whose quorum has to be looked at. */
-  readonly #unsettled = new Set<Entry>();
+export class RuntimeState {
+  #services: readonly VirtualService[] = [];
+  /** Services by the id of a target that they use. */
+  #users = new Map<string, readonly VirtualService[]>();
+  /** Number of times that a target was added or removed. */
+  #targetChanges = 0;
+  /** Number of changes to each service's state. */
+  readonly #versions = new WeakMap<VirtualService, number>();
+  /** Services whose quorum has to be computed again. */
+  readonly #changed = new Set<VirtualService>();
   readonly #up = new Map<string, boolean>();
   readonly #quorum = new Map<string, boolean>();
   #overrides = new Map<string, Override>();
-  #leaving = new Departures();
-  /** What targets that the last configuration brought are to count as, by the real servers that they are for. */
+  #draining = new Draining();
+  /** Previous state of the real servers behind targets that the last configuration added. */
   readonly #inherited = new Map<string, boolean>();
 
-  get roster(): readonly Entry[] {
-    return this.#roster;
+  get services(): readonly VirtualService[] {
+    return this.#services;
   }
 
   /**
-   * Takes a new configuration. Real servers that are no longer in it leave over their service's `drain`; quorums of
-   * services that stay are kept, new ones hold if there is weight enough. Returns whether other targets are used than before.
+   * Sets a new configuration. Real servers removed from it drain for their service's `drain`. Services that stay keep
+   * their quorum; a new service has its quorum if its weight suffices. Returns whether the set of targets changed.
    */
-  configure(roster: readonly Entry[], now: number): boolean {
-    const targets = this.#targets;
+  configure(services: readonly VirtualService[], now: number): boolean {
+    const targetChanges = this.#targetChanges;
     this.#inherited.clear();
-    // Nearly every entry is the one that it was: what follows is about the others.
-    const gone = new Set(this.#roster);
-    const added = roster.filter((entry) => !gone.delete(entry));
-    const before = new Map([...gone].map((entry) => [entry.key, entry]));
-    for (const entry of added) {
-      this.#takeOn(entry, before.get(entry.key), now);
-      before.delete(entry.key);
+    // A reload keeps the objects of unchanged services: only the others are looked at.
+    const removed = new Set(this.#services);
+    const added = services.filter((service) => !removed.delete(service));
+    const previous = new Map([...removed].map((service) => [service.key, service]));
+    for (const service of added) {
+      this.#acquire(service, previous.get(service.key), now);
+      previous.delete(service.key);
     }
-    for (const key of before.keys()) {
+    for (const key of previous.keys()) {
       this.#quorum.delete(key);
-      this.#leaving.drop(key);
+      this.#draining.forget(key);
     }
-    for (const entry of gone) this.#letGo(entry);
-    this.#roster = roster;
-    return this.#targets !== targets;
+    for (const service of removed) this.#release(service);
+    this.#services = services;
+    return this.#targetChanges !== targetChanges;
   }
 
-  #takeOn(entry: Entry, old: Entry | undefined, now: number): void {
-    this.#touch(entry);
-    for (const { target } of entry.members) {
+  /** Starts to track a service; `previous` is its older configuration. */
+  #acquire(service: VirtualService, previous: VirtualService | undefined, now: number): void {
+    this.#touch(service);
+    for (const { target } of service.realServers) {
       if (!target) continue;
       const users = this.#users.get(target.id) ?? [];
-      if (users.length === 0) this.#targets++;
-      if (!users.includes(entry)) this.#users.set(target.id, [...users, entry]);
+      if (users.length === 0) this.#targetChanges++;
+      if (!users.includes(service)) this.#users.set(target.id, [...users, service]);
     }
-    for (const { member, was } of this.#leaving.takeBack(entry)) this.#inherit(member, !was.down);
-    if (!old) return;
-    const there = new Map(entry.members.map((member) => [member.key, member]));
-    for (const member of old.members) {
-      const down = this.#memberDown(member);
-      const stays = there.get(member.key);
-      if (stays) this.#inherit(stays, !down);
-      else if (entry.spec.drain > 0 && !(down && old.spec.onFailure === 'remove')) {
-        const destination = { ...member.destination, weight: 0 };
-        this.#leaving.add({ entry: entry.key, destination, until: now + entry.spec.drain, down });
+    for (const { server, was } of this.#draining.revive(service)) this.#inherit(server, !was.wasDown);
+    if (!previous) return;
+    const configured = new Map(service.realServers.map((server) => [server.key, server]));
+    for (const server of previous.realServers) {
+      const wasDown = this.#isDown(server);
+      const kept = configured.get(server.key);
+      if (kept) this.#inherit(kept, !wasDown);
+      else if (service.spec.drain > 0 && !(wasDown && previous.spec.onFailure === 'remove')) {
+        const destination = { ...server.destination, weight: 0 };
+        this.#draining.add({ service: service.key, destination, until: now + service.spec.drain, wasDown });
       }
     }
   }
 
-  /** A real server that gets another check, or that comes back before it has gone, is as it was. */
-  #inherit({ target }: Member, up: boolean): void {
+  /** A real server whose check changed, or that is added again while it drains, keeps its state. */
+  #inherit({ target }: RealServer, up: boolean): void {
     if (target) this.#inherited.set(target.id, up || this.#inherited.get(target.id) === true);
   }
 
   /**
-   * What a target that is new with the last configuration counts as, if it is for a real server that was there before.
-   * One that several services use is up if it was in any.
+   * Initial state of a target that the last configuration added for a real server that was there before. A target that
+   * several services use is up if the real server was up in any of them.
    */
   inherited(target: string): boolean | undefined {
     return this.#inherited.get(target);
   }
 
-  #letGo(entry: Entry): void {
-    this.#unsettled.delete(entry);
-    for (const { target } of entry.members) {
-      const users = target && this.#users.get(target.id)?.filter((one) => one !== entry);
+  /** Stops tracking a service. */
+  #release(service: VirtualService): void {
+    this.#changed.delete(service);
+    for (const { target } of service.realServers) {
+      const users = target && this.#users.get(target.id)?.filter((one) => one !== service);
       if (!users) continue;
       if (users.length > 0) this.#users.set(target.id, users);
       else {
         this.#users.delete(target.id);
-        this.#targets++;
+        this.#targetChanges++;
       }
     }
   }
 
-  /** Something about this entry has changed. */
-  #touch(entry: Entry): void {
-    this.#versions.set(entry, this.version(entry) + 1);
-    this.#unsettled.add(entry);
+  #touch(service: VirtualService): void {
+    this.#versions.set(service, this.version(service) + 1);
+    this.#changed.add(service);
   }
 
-  /** Another number whenever what is known about an entry has changed: whoever worked something out may keep it till then. */
-  version(entry: Entry): number {
-    return this.#versions.get(entry) ?? 0;
+  /** A number that grows whenever the service's state changes. Values derived from that state are valid until then. */
+  version(service: VirtualService): number {
+    return this.#versions.get(service) ?? 0;
   }
 
-  /** Entries that use a target. */
-  users(target: string): readonly Entry[] {
+  /** Services that use a target. */
+  users(target: string): readonly VirtualService[] {
     return this.#users.get(target) ?? [];
   }
 
-  /** What is known from before: the state file, at start. */
-  restore(known: {
+  /** Restores state from a previous run. */
+  restore(saved: {
     quorum: ReadonlyMap<string, boolean>;
     overrides: readonly Override[];
-    leaving: readonly Leaving[];
+    draining: readonly DrainingServer[];
   }): void {
-    const entries = new Map(this.#roster.map((entry) => [entry.key, entry]));
-    for (const [key, up] of known.quorum) if (entries.has(key)) this.#quorum.set(key, up);
-    for (const override of known.overrides) this.#overrides.set(overrideKey(override), override);
-    for (const one of known.leaving) if (entries.has(one.entry)) this.#leaving.add(one);
-    for (const entry of this.#roster) {
-      for (const { member, was } of this.#leaving.takeBack(entry)) this.#inherit(member, !was.down);
-      this.#touch(entry);
+    const services = new Map(this.#services.map((service) => [service.key, service]));
+    for (const [key, up] of saved.quorum) if (services.has(key)) this.#quorum.set(key, up);
+    for (const override of saved.overrides) this.#overrides.set(overrideKey(override), override);
+    for (const server of saved.draining) if (services.has(server.service)) this.#draining.add(server);
+    for (const service of this.#services) {
+      for (const { server, was } of this.#draining.revive(service)) this.#inherit(server, !was.wasDown);
+      this.#touch(service);
     }
   }
 
   /**
-   * Real servers of these services that the table has and that neither the file names nor anything here knows: the file
-   * dropped them while nobody ran. They leave over `drain` like any other.
+   * Adopts real servers that are in the table of these services but neither in the file nor known here: they were
+   * removed from the file while the daemon was down, and drain like any other.
    */
-  adopt(services: ReadonlySet<string>, table: (key: string) => ActualService | undefined, now: number): void {
-    for (const entry of this.#roster) {
-      if (entry.spec.drain === 0 || !services.has(entry.key)) continue;
-      const named = new Set(entry.members.map((member) => member.key));
-      if (entry.sorry) named.add(destinationKeyText(entry.sorry));
-      for (const one of table(entry.key)?.destinations ?? [])
-        if (!named.has(destinationKeyText(one)) && this.#leaving.addFound(entry, one, now)) this.#touch(entry);
+  adopt(owned: ReadonlySet<string>, table: (key: string) => ActualService | undefined, now: number): void {
+    for (const service of this.#services) {
+      if (service.spec.drain === 0 || !owned.has(service.key)) continue;
+      const configured = new Set(service.realServers.map((server) => server.key));
+      if (service.sorryServer) configured.add(destinationKeyText(service.sorryServer));
+      for (const one of table(service.key)?.destinations ?? [])
+        if (!configured.has(destinationKeyText(one)) && this.#draining.adopt(service, one, now)) this.#touch(service);
     }
   }
 
-  /** The same knowledge under another configuration, to see what that would do. */
-  preview(roster: readonly Entry[], now: number): Situation {
-    const copy = new Situation();
-    copy.#roster = this.#roster;
+  /** A copy with another configuration, to compute what that configuration would change. */
+  preview(services: readonly VirtualService[], now: number): RuntimeState {
+    const copy = new RuntimeState();
+    copy.#services = this.#services;
     copy.#users = new Map(this.#users);
     for (const [id, up] of this.#up) copy.#up.set(id, up);
     for (const [key, up] of this.#quorum) copy.#quorum.set(key, up);
     copy.#overrides = new Map(this.#overrides);
-    copy.#leaving = this.#leaving.copy();
-    copy.configure(roster, now);
+    copy.#draining = this.#draining.copy();
+    copy.configure(services, now);
     return copy;
   }
 
   setTarget(id: string, up: boolean): void {
     if (this.#up.get(id) === up) return;
     this.#up.set(id, up);
-    for (const entry of this.users(id)) this.#touch(entry);
+    for (const service of this.users(id)) this.#touch(service);
   }
 
-  /** Forgets targets that nobody wants any more. */
+  /** Forgets all other targets. */
   keepTargets(wanted: ReadonlySet<string>): void {
     for (const id of this.#up.keys()) if (!wanted.has(id)) this.#up.delete(id);
   }
 
-  /** Moves every quorum on to what weights and overrides now say; the changes. */
-  settleQuorums(): QuorumChange[] {
+  /** Computes the quorum of every service whose state changed. Returns the quorums that changed. */
+  updateQuorums(): QuorumChange[] {
     const changes: QuorumChange[] = [];
-    for (const entry of this.#unsettled) {
-      const weight = this.weight(entry);
-      const before = this.#quorum.get(entry.key);
-      const { quorum, hysteresis } = entry.spec;
+    for (const service of this.#changed) {
+      const weight = this.weight(service);
+      const before = this.#quorum.get(service.key);
+      const { quorum, hysteresis } = service.spec;
       const up = nextQuorum(before, weight, quorum, hysteresis);
       if (up === before) continue;
-      this.#quorum.set(entry.key, up);
-      this.#touch(entry);
-      if (before !== undefined || !up) changes.push({ entry, up, weight });
+      this.#quorum.set(service.key, up);
+      this.#touch(service);
+      if (before !== undefined || !up) changes.push({ service, up, weight });
     }
-    this.#unsettled.clear();
+    this.#changed.clear();
     return changes;
   }
 
-  quorumUp(entry: Entry): boolean {
-    return this.#quorum.get(entry.key) ?? true;
+  quorumUp(service: VirtualService): boolean {
+    return this.#quorum.get(service.key) ?? true;
   }
 
   /** Sum of the weights of real servers that are up and not drained. */
-  weight(entry: Entry): number {
+  weight(service: VirtualService): number {
     let sum = 0;
-    for (const member of entry.members) {
-      const state = this.memberState(entry, member);
-      if (state === 'up' || state === 'unchecked') sum += member.destination.weight;
+    for (const server of service.realServers) {
+      const state = this.serverState(service, server);
+      if (state === 'up' || state === 'unchecked') sum += server.destination.weight;
     }
     return sum;
   }
 
-  memberState(entry: Entry, member: Member): MemberState {
-    if (this.#memberDown(member)) return 'down';
-    if (this.override(entry, member)) return 'draining';
-    return member.target ? 'up' : 'unchecked';
+  serverState(service: VirtualService, server: RealServer): ServerState {
+    if (this.#isDown(server)) return 'down';
+    if (this.isOverridden(service, server)) return 'draining';
+    return server.target ? 'up' : 'unchecked';
   }
 
-  /** Whether an operator has taken new connections from a real server of it that still works. */
-  drains(entry: Entry): boolean {
-    return this.#overrides.size > 0 && entry.members.some((member) => this.memberState(entry, member) === 'draining');
+  /** Whether an operator drains a real server of this service that is not down. */
+  hasDrainedServer(service: VirtualService): boolean {
+    return (
+      this.#overrides.size > 0 && service.realServers.some((server) => this.serverState(service, server) === 'draining')
+    );
   }
 
-  override(entry: Entry, member: Member): boolean {
+  isOverridden(service: VirtualService, server: RealServer): boolean {
     return (
       this.#overrides.size > 0 &&
-      this.#overrides.has(overrideKey({ service: entry.spec.name, server: serverText(member) }))
+      this.#overrides.has(overrideKey({ service: service.spec.name, server: serverText(server) }))
     );
   }
 
@@ -240,53 +243,52 @@ export class Situation {
     return [...this.#overrides.values()];
   }
 
-  /** Whether that changed anything. */
+  /** Returns whether that changed anything. */
   setOverride(override: Override, on: boolean): boolean {
     const key = overrideKey(override);
     if (on === this.#overrides.has(key)) return false;
     if (on) this.#overrides.set(key, override);
     else this.#overrides.delete(key);
-    for (const entry of this.#roster) if (entry.spec.name === override.service) this.#touch(entry);
+    for (const service of this.#services) if (service.spec.name === override.service) this.#touch(service);
     return true;
   }
 
-  /** Every real server that a person may mean by these words: a service's name, and a server's name or address:port. */
+  /** Real servers by name or address:port, of one service or of all. */
   find(server: string, service?: string): Override[] {
     const found = new Map<string, Override>();
-    for (const entry of this.#roster) {
-      if (service !== undefined && entry.spec.name !== service) continue;
-      for (const member of entry.members) {
-        const text = serverText(member);
-        if (text !== server && member.spec.name !== server) continue;
-        const override = { service: entry.spec.name, server: text };
+    for (const { spec, realServers } of this.#services) {
+      if (service !== undefined && spec.name !== service) continue;
+      for (const one of realServers) {
+        const text = serverText(one);
+        if (text !== server && one.spec.name !== server) continue;
+        const override = { service: spec.name, server: text };
         found.set(overrideKey(override), override);
       }
     }
     return [...found.values()];
   }
 
-  get leaving(): readonly Leaving[] {
-    return this.#leaving.all;
+  get draining(): readonly DrainingServer[] {
+    return this.#draining.all;
   }
 
-  /** Those of one entry. */
-  leavingOf(entry: Entry): readonly Leaving[] {
-    return this.#leaving.of(entry.key);
+  drainingOf(service: VirtualService): readonly DrainingServer[] {
+    return this.#draining.of(service.key);
   }
 
-  /** Lets go of those whose time is over, or that `idle` says have no connection any more; how many. */
-  release(now: number, idle: (one: Leaving) => boolean): number {
-    const gone = this.#leaving.release(now, idle);
-    if (gone.size === 0) return 0;
-    for (const entry of this.#roster) if (gone.has(entry.key)) this.#touch(entry);
-    return [...gone.values()].reduce((sum, count) => sum + count, 0);
+  /** Forgets draining servers whose time is over or that `isIdle` says have no connections left. Returns their number. */
+  expire(now: number, isIdle: (server: DrainingServer) => boolean): number {
+    const expired = this.#draining.expire(now, isIdle);
+    if (expired.size === 0) return 0;
+    for (const service of this.#services) if (expired.has(service.key)) this.#touch(service);
+    return [...expired.values()].reduce((sum, count) => sum + count, 0);
   }
 
   get quorums(): ReadonlyMap<string, boolean> {
     return this.#quorum;
   }
 
-  #memberDown({ target }: Member): boolean {
+  #isDown({ target }: RealServer): boolean {
     return target !== undefined && this.#up.get(target.id) === false;
   }
 }

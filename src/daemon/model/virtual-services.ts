@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** A configuration spelled out: each of the kernel's services with its real servers, and what to probe for each. */
+/** The configuration expanded to virtual services as the kernel has them, with their real servers and health targets. */
 import { createHash } from 'node:crypto';
 import { formatAddress } from '../../base/addresses.ts';
 import type { Config, RealServerSpec, ServiceSpec, Virtual } from '../../config/types.ts';
@@ -9,81 +9,76 @@ import { destinationKeyText } from '../../plan/keys.ts';
 import { endpointText } from '../../plan/texts.ts';
 import { destinationConfig, serviceConfig, sorryConfig } from './kernel-types.ts';
 
-/** A real server behind one virtual service. */
-export interface Member {
-  spec: RealServerSpec;
-  /** With its full weight. */
-  destination: DestinationConfig;
-  /** `destinationKeyText` of it. */
-  key: string;
-  /** undefined: not checked. */
-  target: { id: string; address: string; port: number; check: Check } | undefined;
-}
-
 /** One service of the kernel. */
-export interface Entry {
-  /** `serviceKeyText` of it. */
+export interface VirtualService {
+  /** `serviceKeyText` of `config`. */
   key: string;
   spec: ServiceSpec;
   virtual: Virtual;
-  service: ServiceConfig;
-  members: readonly Member[];
-  sorry: DestinationConfig | undefined;
+  config: ServiceConfig;
+  realServers: readonly RealServer[];
+  sorryServer: DestinationConfig | undefined;
 }
 
-/** A service that a reload has left as it was keeps its entries: whoever compares them sees at once that they are the same. */
-const made = new WeakMap<ServiceSpec, readonly Entry[]>();
-
-export function roster(config: Config): Entry[] {
-  const entries: Entry[] = [];
-  for (const spec of config.services.values()) {
-    let those = made.get(spec);
-    if (!those) {
-      those = spec.virtuals.map((virtual) => entry(spec, virtual));
-      made.set(spec, those);
-    }
-    for (const one of those) entries.push(one);
-  }
-  return entries;
+/** What to probe for a real server. */
+export interface HealthTarget {
+  id: string;
+  address: string;
+  port: number;
+  check: Check;
 }
 
-function entry(spec: ServiceSpec, virtual: Virtual): Entry {
-  const service = serviceConfig(spec, virtual);
-  return {
-    key: serviceKeyText(service),
-    spec,
-    virtual,
-    service,
-    members: spec.realServers.map((server) => member(server, virtual)),
-    sorry: spec.sorryServer && sorryConfig(spec.sorryServer, virtual),
-  };
-}
-
-function member(spec: RealServerSpec, virtual: Virtual): Member {
-  const destination = destinationConfig(spec, virtual);
-  return new Behind(spec, destination, target(spec, destination));
-}
-
-/** Its key is made when it is asked for: a start has tens of thousands of members, and mostly needs none of the texts. */
-class Behind implements Member {
+/** A real server of one virtual service. */
+export class RealServer {
   readonly spec: RealServerSpec;
+  /** With its configured weight. */
   readonly destination: DestinationConfig;
-  readonly target: Member['target'];
+  /** Undefined: not checked. */
+  readonly target: HealthTarget | undefined;
   #key: string | undefined;
 
-  constructor(spec: RealServerSpec, destination: DestinationConfig, to: Member['target']) {
+  constructor(spec: RealServerSpec, destination: DestinationConfig) {
     this.spec = spec;
     this.destination = destination;
-    this.target = to;
+    this.target = healthTarget(spec, destination);
   }
 
+  /** `destinationKeyText` of the destination. Computed on first use: a start creates tens of thousands and needs few. */
   get key(): string {
     this.#key ??= destinationKeyText(this.destination);
     return this.#key;
   }
 }
 
-function target(spec: RealServerSpec, destination: DestinationConfig): Member['target'] {
+/** Virtual services by their spec, so that a service that a reload did not change keeps its objects. */
+const expanded = new WeakMap<ServiceSpec, readonly VirtualService[]>();
+
+export function virtualServices(config: Config): VirtualService[] {
+  const services: VirtualService[] = [];
+  for (const spec of config.services.values()) {
+    let ofSpec = expanded.get(spec);
+    if (!ofSpec) {
+      ofSpec = spec.virtuals.map((virtual) => virtualService(spec, virtual));
+      expanded.set(spec, ofSpec);
+    }
+    for (const service of ofSpec) services.push(service);
+  }
+  return services;
+}
+
+function virtualService(spec: ServiceSpec, virtual: Virtual): VirtualService {
+  const config = serviceConfig(spec, virtual);
+  return {
+    key: serviceKeyText(config),
+    spec,
+    virtual,
+    config,
+    realServers: spec.realServers.map((server) => new RealServer(server, destinationConfig(server, virtual))),
+    sorryServer: spec.sorryServer && sorryConfig(spec.sorryServer, virtual),
+  };
+}
+
+function healthTarget(spec: RealServerSpec, destination: DestinationConfig): HealthTarget | undefined {
   const { check } = spec;
   if (!check) return undefined;
   const address = check.address ?? formatAddress(destination.family, destination.address);
@@ -91,14 +86,14 @@ function target(spec: RealServerSpec, destination: DestinationConfig): Member['t
   return { id: targetId(address, port, check), address, port, check };
 }
 
-/** Checks are shared objects of the configuration, and those of different services mostly say the same. */
+/** Digests of checks. Real servers share check objects of the configuration, and most checks are equal. */
 const digests = new WeakMap<Check, string>();
 
-/** Equal for what is probed in the same way; stable over restarts, as the state file needs it. */
+/** Equal for targets that are probed in the same way. Stable across restarts, as the state file requires. */
 function targetId(address: string, port: number, check: Check): string {
   let digest = digests.get(check);
   if (digest === undefined) {
-    // Keys in a fixed order, whatever order the file has them in.
+    // Sorted, so that the order of keys in the file does not matter.
     const text = JSON.stringify(Object.entries(check).sort(([a], [b]) => (a < b ? -1 : 1)));
     digest = createHash('sha1').update(text).digest('base64url').slice(0, 20);
     digests.set(check, digest);
@@ -107,6 +102,6 @@ function targetId(address: string, port: number, check: Check): string {
 }
 
 /** "10.31.4.2:8443". */
-export function serverText({ destination }: Member): string {
+export function serverText({ destination }: RealServer): string {
   return endpointText(destination.family, destination.address, destination.port);
 }

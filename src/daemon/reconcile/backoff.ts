@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: MIT
-/** When to try again what the kernel refused: after 1 s, then twice as long each time, up to a minute. Pure. */
+/** When to retry operations that the kernel rejected: after 1 s, then twice as long each time, up to a minute. Pure. */
 
-const FIRST = 1000;
-const LONGEST = 60_000;
+const FIRST_DELAY = 1000;
+const LONGEST_DELAY = 60_000;
 
 export interface Failure {
-  /** What the kernel said, for people. */
+  /** The kernel's error, as text. */
   error: string;
   attempts: number;
-  /** Not before this instant, in milliseconds. */
-  next: number;
-  /** The operations that wait, by their text; everything else of the service goes on: a server that dies must leave. */
+  /** Instant of the next attempt, in milliseconds. */
+  retryAt: number;
+  /** The operations that wait, by their text. All others of the service go on: a server that is down must be removed. */
   waiting: ReadonlySet<string> | 'all';
 }
 
-/** Failures by the name of the service; '' for what belongs to none. */
+/** Failures by the name of the service; '' for operations that belong to none. */
 export class Backoff {
   readonly #failures = new Map<string, Failure>();
 
@@ -24,32 +24,32 @@ export class Backoff {
 
   failed(service: string, error: string, waiting: Failure['waiting'], now: number): Failure {
     const attempts = (this.#failures.get(service)?.attempts ?? 0) + 1;
-    const next = now + Math.min(LONGEST, FIRST * 2 ** Math.min(attempts - 1, 16));
-    const failure = { error, attempts, next, waiting };
+    const retryAt = now + Math.min(LONGEST_DELAY, FIRST_DELAY * 2 ** Math.min(attempts - 1, 16));
+    const failure = { error, attempts, retryAt, waiting };
     this.#failures.set(service, failure);
     return failure;
   }
 
-  /** Ends a failure; whether there was one. */
+  /** Returns whether there was a failure. */
   succeeded(service: string): boolean {
     return this.#failures.delete(service);
   }
 
   waits(service: string, operation: () => string, now: number): boolean {
     const failure = this.#failures.get(service);
-    if (failure === undefined || failure.next <= now) return false;
+    if (failure === undefined || failure.retryAt <= now) return false;
     return failure.waiting === 'all' || failure.waiting.has(operation());
   }
 
-  /** Everything may be tried at once: the configuration has changed, or an operator asks. */
+  /** Allows all attempts at once: the configuration has changed. */
   reset(): void {
     this.#failures.clear();
   }
 
-  /** The earliest instant at which something waits to be tried again. */
-  next(): number | undefined {
+  /** Instant of the earliest retry. */
+  nextRetry(): number | undefined {
     let next: number | undefined;
-    for (const failure of this.#failures.values()) if (next === undefined || failure.next < next) next = failure.next;
+    for (const { retryAt } of this.#failures.values()) if (next === undefined || retryAt < next) next = retryAt;
     return next;
   }
 }

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
 /**
- * Notices what others change. The kernel tells of addresses and devices; of its IPVS table a patched one tells at least
- * that it changed (the generation, asked for every second); for the rest the whole table is read now and then.
+ * Watches for changes that others make in the kernel. The kernel sends notifications of address changes. A patched IPVS
+ * counts its changes (the generation, polled every second). On a stock one the whole table is read periodically.
  */
-
+import { errorLine } from '../../base/error-line.ts';
 import type { Reporter } from '../control/reporter.ts';
 import type { Daemon } from '../daemon.ts';
 import type { Kernel } from './kernel.ts';
-import { lineOf } from './reconciler.ts';
 
 const TICK = 1000;
 
@@ -27,16 +26,21 @@ export class KernelWatch {
     this.#reporter = reporter;
     this.#tick = setInterval(() => this.#onTick(), TICK);
     this.#addresses = kernel.addresses.subscribe(
-      () => daemon.reconciler.request({ look: 'addresses' }),
-      (error) => reporter.log('kernel', 'error', `changes of addresses are no longer heard of: ${lineOf(error)}`),
+      () => daemon.reconciler.request({ refresh: 'addresses' }),
+      (error) =>
+        reporter.log(
+          'kernel',
+          'error',
+          `lost the subscription to address changes, restart lvsd to see them again at once: ${errorLine(error)}`,
+        ),
     );
     this.configure();
   }
 
-  /** Takes the configuration's period. */
+  /** Applies `resync` of the current configuration. */
   configure(): void {
     clearInterval(this.#resync);
-    this.#resync = setInterval(() => this.#daemon.reconciler.request({ look: 'all' }), this.#daemon.config.resync);
+    this.#resync = setInterval(() => this.#daemon.reconciler.request({ refresh: 'all' }), this.#daemon.config.resync);
   }
 
   stop(): void {
@@ -49,23 +53,23 @@ export class KernelWatch {
     // On a slow machine a tick may last longer than its period.
     if (this.#ticking) return;
     this.#ticking = true;
-    Promise.all([this.#daemon.tick(Date.now()), this.#askGeneration()])
+    Promise.all([this.#daemon.tick(Date.now()), this.#pollGeneration()])
       .catch((error: unknown) =>
-        this.#reporter.log('kernel', 'warn', `cannot look at the kernel's table: ${lineOf(error)}`),
+        this.#reporter.log('kernel', 'warn', `cannot read the kernel's table: ${errorLine(error)}`),
       )
       .finally(() => {
         this.#ticking = false;
       });
   }
 
-  async #askGeneration(): Promise<void> {
+  async #pollGeneration(): Promise<void> {
     const { generation } = await this.#kernel.ipvs.info();
     if (generation === undefined) return;
     const { writes, busy } = this.#daemon.reconciler;
     const before = this.#seen;
     this.#seen = busy ? undefined : { generation, writes };
-    // Our own writes change it too: what others do at that very moment is left to the next whole look.
+    // Our own writes change it too: foreign changes at the same moment are left to the next full read.
     if (before && !busy && before.writes === writes && before.generation !== generation)
-      this.#daemon.reconciler.request({ look: 'all' });
+      this.#daemon.reconciler.request({ refresh: 'all' });
   }
 }

@@ -5,23 +5,23 @@ import { Addresses } from '../../net/index.ts';
 
 export interface Kernel {
   ipvs: Ipvs;
-  /** The same over sockets of its own: looks at the whole table, which may take seconds, and holds nobody up. */
-  lookout: Ipvs;
+  /** The same on its own sockets: a read of the whole table may take seconds and must not delay changes. */
+  reader: Ipvs;
   addresses: Addresses;
   close(): void;
 }
 
 export function openKernel(): Kernel {
   const ipvs = new Ipvs();
-  const lookout = new Ipvs();
+  const reader = new Ipvs();
   const addresses = new Addresses();
   return {
     ipvs,
-    lookout,
+    reader,
     addresses,
     close: () => {
       ipvs.close();
-      lookout.close();
+      reader.close();
       addresses.close();
     },
   };

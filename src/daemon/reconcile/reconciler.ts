@@ -1,25 +1,26 @@
 // SPDX-License-Identifier: MIT
 /**
- * Keeps the kernel as desired. One cycle at a time: what is desired now, against the table as known; the difference is
- * carried out; what was touched is read again. Whatever asks for a cycle while one runs gets the next one.
+ * Reconciles the kernel with the desired state, one cycle at a time: compares the desired state with the cached table,
+ * applies the difference, and reads back what changed. Requests during a cycle are served by the next one.
  */
 
-import { LvsdError } from '../../base/errors.ts';
-import { isSystemError } from '../../base/native.ts';
+import { errorLine } from '../../base/error-line.ts';
 import { serviceKeyText } from '../../ipvs/index.ts';
-import { apply, type Changer, type Concerns, describe, difference, drift, nameOf } from '../../plan/index.ts';
+import { apply, type DriftFilter, describe, difference, drift, type KernelWriter, nameOf } from '../../plan/index.ts';
 import type { Actual, Desired, Operation, OperationResult, Ownership, Plan } from '../../plan/types.ts';
 import type { Reporter } from '../control/reporter.ts';
 import { Backoff } from './backoff.ts';
-import type { KnownTable } from './table-cache.ts';
+import type { TableCache } from './table-cache.ts';
 
-export interface Wishes {
+export interface DesiredSource {
   desired(): Desired;
   ownership(): Ownership;
-  /** Whose changes are worth a word. */
-  concerns(): Concerns;
-  /** Services that are gone. */
-  forget(services: readonly string[]): void;
+  /** Whose changes are reported as drift. */
+  driftFilter(): DriftFilter;
+  /** Name in the file of a service by its key. */
+  serviceName(key: string): string | undefined;
+  /** Called with the keys of services that were deleted. */
+  onDeleted(services: readonly string[]): void;
 }
 
 export interface CycleResult {
@@ -27,36 +28,36 @@ export interface CycleResult {
   failed: readonly { service: string | undefined; text: string; error: string }[];
 }
 
-/** What of the kernel's state is read before a cycle: nothing, if what is known of it is good enough. */
-export type Look = 'all' | 'addresses' | 'nothing';
+/** Which part of the kernel's state is read before a cycle; 'none': the cache is used as it is. */
+export type Refresh = 'all' | 'addresses' | 'none';
 
-const NOTHING: CycleResult = { done: [], failed: [] };
-/** Cycles in a row: one should do, a second one finds nothing. More means that someone works against us. */
-const MOST_ROUNDS = 4;
-/** Operations of one cycle that get a line each. */
-const MOST_LINES = 200;
+const NO_OPERATIONS: CycleResult = { done: [], failed: [] };
+/** Rounds of a cycle. The second one should find no difference; more means that another program changes the table too. */
+const MAX_ROUNDS = 4;
+/** Operations of one cycle that are logged one by one at level info. */
+const MAX_LINES = 200;
 
 export class Reconciler {
-  readonly #table: KnownTable;
-  readonly #changer: Changer;
-  readonly #wishes: Wishes;
+  readonly #table: TableCache;
+  readonly #writer: KernelWriter;
+  readonly #source: DesiredSource;
   readonly #reporter: Reporter;
   readonly backoff = new Backoff();
   #running: Promise<CycleResult> | undefined;
-  #following: Promise<CycleResult> | undefined;
-  #look: Look = 'all';
+  #next: Promise<CycleResult> | undefined;
+  #refresh: Refresh = 'all';
   #writes = 0;
   #paused = false;
   #retry: NodeJS.Timeout | undefined;
   #stopped = false;
   #waiting: Plan['waiting'] = [];
-  #surveying = false;
-  #surveyAgain = false;
+  #reading = false;
+  #readAgain = false;
 
-  constructor(table: KnownTable, changer: Changer, wishes: Wishes, reporter: Reporter) {
+  constructor(table: TableCache, writer: KernelWriter, source: DesiredSource, reporter: Reporter) {
     this.#table = table;
-    this.#changer = changer;
-    this.#wishes = wishes;
+    this.#writer = writer;
+    this.#source = source;
     this.#reporter = reporter;
   }
 
@@ -69,87 +70,89 @@ export class Reconciler {
     return this.#waiting;
   }
 
-  /** Operations sent so far. */
+  /** Number of operations sent so far. */
   get writes(): number {
     return this.#writes;
   }
 
-  /** Whether a cycle is under way. */
+  /** Whether a cycle is in progress. */
   get busy(): boolean {
     return this.#running !== undefined;
   }
 
   pause(on: boolean): void {
     this.#paused = on;
-    // Whoever paused us may have changed much.
-    if (!on) this.#lookAt('all');
+    // Much may have changed during the pause.
+    if (!on) this.#raiseRefresh('all');
   }
 
-  /** Resolves when a cycle that began after this call has ended. `look`: what to read first; what differs is told. */
-  run(options: { look?: Look } = {}): Promise<CycleResult> {
-    if (options.look) this.#lookAt(options.look);
+  /** Resolves with the result of a cycle that began after this call. Differences that `refresh` finds are reported as drift. */
+  run(options: { refresh?: Refresh } = {}): Promise<CycleResult> {
+    if (options.refresh) this.#raiseRefresh(options.refresh);
     if (!this.#running) return this.#begin();
     const next = () => {
-      this.#following = undefined;
+      this.#next = undefined;
       return this.run();
     };
-    this.#following ??= this.#running.then(next, next);
-    return this.#following;
+    this.#next ??= this.#running.then(next, next);
+    return this.#next;
   }
 
-  /** Prepares while no cycle is under way, then runs one: no other one carries out what is half prepared. */
-  async change(prepare: () => Promise<void>, options: { look?: Look } = {}): Promise<CycleResult> {
-    // Not by settle(): between its end and ours another cycle may begin.
-    while (this.#running) await this.#running.catch(() => NOTHING);
-    if (options.look) this.#lookAt(options.look);
+  /** Runs `prepare` between cycles, then a cycle: no other cycle sees a half-prepared state. */
+  async runAfter(prepare: () => Promise<void>, options: { refresh?: Refresh } = {}): Promise<CycleResult> {
+    // Not whenIdle(): another cycle could begin between its end and ours.
+    while (this.#running) await this.#running.catch(() => NO_OPERATIONS);
+    if (options.refresh) this.#raiseRefresh(options.refresh);
     return this.#begin(prepare);
   }
 
-  /** Asks for a cycle without waiting for it. */
-  request(options: { look?: Look } = {}): void {
-    const asked = options.look === 'all' && this.#table.actual ? this.#survey() : this.run(options);
-    asked.catch((error: unknown) => {
-      // Who stops closes the sockets under a look that is under way.
-      if (!this.#stopped) this.#reporter.log('kernel', 'error', `cannot reconcile: ${lineOf(error)}`);
+  /** Requests a cycle without waiting for it. */
+  request(options: { refresh?: Refresh } = {}): void {
+    const cycle = options.refresh === 'all' && this.#table.actual ? this.#runAfterBackgroundRead() : this.run(options);
+    cycle.catch((error: unknown) => {
+      // Stopping closes the sockets, which ends a read in progress with an error.
+      if (!this.#stopped) this.#reporter.log('kernel', 'error', `cannot reconcile: ${errorLine(error)}`);
     });
   }
 
-  /** A look at everything beside the cycles: with thousands of services it takes seconds, and news must not wait for it. */
-  async #survey(): Promise<void> {
-    if (this.#surveying || this.#paused || this.#stopped) {
-      this.#surveyAgain = this.#surveying;
+  /** Reads everything beside the cycles: with thousands of services it takes seconds, and cycles must not wait for it. */
+  async #runAfterBackgroundRead(): Promise<void> {
+    if (this.#reading || this.#paused || this.#stopped) {
+      this.#readAgain = this.#reading;
       return;
     }
-    this.#surveying = true;
+    this.#reading = true;
     try {
-      const take = await this.#table.survey();
-      while (this.#running) await this.#running.catch(() => NOTHING);
+      const update = await this.#table.readInBackground();
+      // Not whenIdle(): another cycle could begin between its end and the update.
+      while (this.#running) await this.#running.catch(() => NO_OPERATIONS);
       const before = this.#table.actual;
-      take();
+      update();
       const now = this.#table.actual;
-      if (before && now) this.#tellDrift(before, now);
+      if (before && now) this.#reportDrift(before, now);
     } finally {
-      this.#surveying = false;
+      this.#reading = false;
     }
     await this.run();
-    if (!this.#surveyAgain) return;
-    this.#surveyAgain = false;
-    await this.#survey();
+    if (!this.#readAgain) return;
+    this.#readAgain = false;
+    await this.#runAfterBackgroundRead();
   }
 
-  #tellDrift(before: Actual, now: Actual): void {
-    for (const text of drift(before, now, this.#wishes.concerns())) this.#reporter.drift(text);
+  #reportDrift(before: Actual, now: Actual): void {
+    for (const one of drift(before, now, this.#source.driftFilter()))
+      this.#reporter.drift(one, one.service === undefined ? undefined : this.#source.serviceName(one.service));
   }
 
-  /** Resolves when no cycle is under way any more. */
-  async settle(): Promise<void> {
-    while (this.#running) await this.#running.catch(() => NOTHING);
+  /** Resolves when no cycle is in progress. */
+  async whenIdle(): Promise<void> {
+    while (this.#running) await this.#running.catch(() => NO_OPERATIONS);
   }
 
   stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#retry);
-    return this.settle();
+    return this.whenIdle();
   }
 
   #begin(prepare?: () => Promise<void>): Promise<CycleResult> {
@@ -165,13 +168,14 @@ export class Reconciler {
   }
 
   async #cycle(): Promise<CycleResult> {
-    if (this.#paused || this.#stopped) return NOTHING;
+    if (this.#paused || this.#stopped) return NO_OPERATIONS;
     const done: Operation[] = [];
     const failed: CycleResult['failed'][number][] = [];
-    for (let round = 0; round < MOST_ROUNDS && !this.#stopped; round++) {
-      const actual = await this.#known();
+    for (let round = 0; round < MAX_ROUNDS && !this.#stopped; round++) {
+      const actual = await this.#refreshed();
       const now = Date.now();
-      const plan = difference(this.#wishes.desired(), actual, this.#wishes.ownership());
+      const desired = this.#source.desired();
+      const plan = difference(desired, actual, this.#source.ownership(), this.#table.differences);
       this.#waiting = plan.waiting;
       const unhindered = this.backoff.failures.size === 0;
       const operations = unhindered
@@ -179,9 +183,9 @@ export class Reconciler {
         : plan.operations.filter(
             (operation) => !this.backoff.waits(serviceOf(operation), () => describe(operation).text, now),
           );
-      this.#settle(plan);
+      this.#reportRecovery(plan);
       if (operations.length === 0) break;
-      const { results, others } = await this.#apply(operations);
+      const { results, unverified } = await this.#apply(operations);
       const deleted: string[] = [];
       for (const { operation, error } of results) {
         if (error === undefined) {
@@ -191,111 +195,103 @@ export class Reconciler {
           failed.push({
             service: serviceOf(operation) || undefined,
             text: describe(operation).text,
-            error: lineOf(error),
+            error: errorLine(error),
           });
       }
       this.#report(results);
-      this.#wishes.forget(deleted);
-      // All of it is known to be as it was wished: who wishes something else meanwhile asks for a cycle.
-      if (unhindered && others.length === 0) break;
+      this.#source.onDeleted(deleted);
+      // All operations are known to have taken effect; a newer desired state comes with a request of its own.
+      if (unhindered && unverified.length === 0) break;
       if (results.every(({ error }) => error !== undefined)) break;
     }
     return { done, failed };
   }
 
-  #lookAt(what: Look): void {
-    if (this.#look === 'nothing' || what === 'all') this.#look = what;
+  #raiseRefresh(refresh: Refresh): void {
+    if (this.#refresh === 'none' || refresh === 'all') this.#refresh = refresh;
   }
 
-  async #known(): Promise<Actual> {
+  async #refreshed(): Promise<Actual> {
     const before = this.#table.actual;
-    const look = before ? this.#look : 'all';
-    if (before && look === 'nothing') return before;
-    this.#look = 'nothing';
+    const refresh = before ? this.#refresh : 'all';
+    if (before && refresh === 'none') return before;
+    this.#refresh = 'none';
     try {
-      const now = look === 'all' ? await this.#table.read() : await this.#table.readAddresses();
-      if (before) this.#tellDrift(before, now);
+      const now = refresh === 'all' ? await this.#table.read() : await this.#table.readAddresses();
+      if (before) this.#reportDrift(before, now);
       return now;
     } catch (error) {
-      this.#look = 'all';
+      this.#refresh = 'all';
       throw error;
     }
   }
 
-  /** `others`: the operations after which it takes another look to know what is there. */
+  /** `unverified`: operations whose effect was read back and has to be compared again. */
   async #apply(
     operations: readonly Operation[],
-  ): Promise<{ results: readonly OperationResult[]; others: readonly Operation[] }> {
+  ): Promise<{ results: readonly OperationResult[]; unverified: readonly Operation[] }> {
     try {
       this.#writes += operations.length;
-      const results = await apply(operations, this.#changer);
-      const { services, others } = this.#table.believe(results);
-      if (others.length > 0) await this.#table.refresh(others);
-      if (services > 0 && !(await this.#table.confirm())) this.request({ look: 'all' });
-      return { results, others };
+      const results = await apply(operations, this.#writer);
+      const { services, unverified } = this.#table.assumeApplied(results);
+      if (unverified.length > 0) await this.#table.readBack(unverified);
+      if (services > 0 && !(await this.#table.verifyGeneration())) this.request({ refresh: 'all' });
+      return { results, unverified };
     } catch (error) {
-      this.#table.forget();
-      this.#look = 'all';
+      this.#table.clear();
+      this.#refresh = 'all';
       throw error;
     }
   }
 
   #report(results: readonly OperationResult[]): void {
     const done = results.filter(({ error }) => error === undefined);
-    const many = done.length > MOST_LINES;
-    if (many) this.#reporter.log('kernel', 'info', `${done.length} operations done (each at level debug)`);
+    const many = done.length > MAX_LINES;
+    if (many)
+      this.#reporter.log('kernel', 'info', `${done.length} operations done (listed at log level debug)`, {
+        operations: done.length,
+      });
     if (!many || this.#reporter.debugging('kernel'))
-      for (const { operation } of done) {
-        const { sign, text } = describe(operation);
-        this.#reporter.log('kernel', many ? 'debug' : 'info', `${sign} ${text}`);
-      }
+      for (const { operation } of done) this.#reporter.operation(operation, many ? 'debug' : 'info');
     const failed = new Map<string, OperationResult[]>();
     for (const result of results) {
       if (result.error === undefined) continue;
       const service = serviceOf(result.operation);
       failed.set(service, [...(failed.get(service) ?? []), result]);
     }
-    for (const [service, those] of failed) this.#refused(service, those);
+    for (const [service, ofService] of failed) this.#fail(service, ofService);
   }
 
-  #refused(service: string, results: readonly OperationResult[]): void {
+  #fail(service: string, results: readonly OperationResult[]): void {
     const first = results.find(({ error }) => error !== 'skipped');
-    // Skipped alone: something else has to go first, which is no failure.
+    // Only skipped operations: they wait for others, which is no failure.
     if (!first) return;
     const now = Date.now();
     const whole = results.some(({ operation, error }) => operation.op === 'add-service' && error !== undefined);
     const waiting = whole ? 'all' : new Set(results.map(({ operation }) => describe(operation).text));
-    const text = `${describe(first.operation).text}: ${lineOf(first.error)}`;
-    const { attempts, next } = this.backoff.failed(service, text, waiting, now);
-    const seconds = Math.round((next - now) / 1000);
-    this.#reporter.kernelError(service || undefined, `${text}; attempt ${attempts}, again in ${seconds} s`);
-    // What was refused may be so because the table is not what we think.
-    this.#look = 'all';
+    const reason = errorLine(first.error);
+    const text = `${describe(first.operation).text}: ${reason}`;
+    const { attempts, retryAt } = this.backoff.failed(service, text, waiting, now);
+    this.#reporter.kernelError(first.operation, { reason, attempts, retryIn: Math.round((retryAt - now) / 1000) });
+    // The kernel may have rejected it because the cache is wrong.
+    this.#refresh = 'all';
   }
 
-  /** A service without any difference left is well. */
-  #settle(plan: Plan): void {
+  /** Ends the failures of services without a difference. */
+  #reportRecovery(plan: Plan): void {
     if (this.backoff.failures.size === 0) return;
     const differing = new Set(plan.operations.map(serviceOf));
-    for (const service of [...this.backoff.failures.keys()]) {
-      if (differing.has(service) || !this.backoff.succeeded(service)) continue;
-      this.#reporter.log('kernel', 'info', `${service || 'global settings'}: as it should be again`);
-    }
+    for (const service of [...this.backoff.failures.keys()])
+      if (!differing.has(service) && this.backoff.succeeded(service)) this.#reporter.recovered(service || undefined);
   }
 
   #armRetry(): void {
     clearTimeout(this.#retry);
-    const next = this.backoff.next();
+    const next = this.backoff.nextRetry();
     if (next === undefined || this.#stopped) return;
-    this.#retry = setTimeout(() => this.request({ look: 'all' }), Math.max(50, next - Date.now()));
+    this.#retry = setTimeout(() => this.request({ refresh: 'all' }), Math.max(50, next - Date.now()));
   }
 }
 
-/** By which failures are counted; '' for what belongs to no service. */
+/** The name that failures are counted by; '' for operations that belong to no service. */
 const serviceOf = (operation: Operation) => nameOf(operation) ?? '';
-
-/** What went wrong, in one line. */
-export function lineOf(error: unknown): string {
-  if (error instanceof LvsdError || isSystemError(error)) return error.message;
-  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-}

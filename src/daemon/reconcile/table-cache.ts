@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** The kernel's table as last seen: read whole now and then, and service by service after each change. */
+/** Cache of the kernel's table: read whole from time to time, and service by service after each change. */
 import {
   addedDestination,
   addedService,
@@ -9,37 +9,40 @@ import {
   serviceKeyText,
 } from '../../ipvs/index.ts';
 import type { Addresses } from '../../net/index.ts';
-import { readActual, readService, sameKey, settle } from '../../plan/index.ts';
+import { DifferenceCache, readActual, readService, sameKey } from '../../plan/index.ts';
 import type { Actual, ActualService, DesiredService, Operation, OperationResult } from '../../plan/types.ts';
 import type { Kernel } from './kernel.ts';
 
-/** Services in one go. */
-const MANY = 200;
+/** Number of new services from which they are assumed to be as they were added, rather than read back. */
+const MANY_SERVICES = 200;
 
-/** What was taken to be as it was made, and the operations of which nothing is known but that they were carried out. */
-export interface Belief {
+export interface Assumption {
+  /** Number of services assumed to be as they were added. */
   services: number;
-  others: readonly Operation[];
+  /** Operations whose effect has to be read back. */
+  unverified: readonly Operation[];
 }
 
-export class KnownTable {
+export class TableCache {
+  /** Comparisons of desired services with services of this cache. */
+  readonly differences = new DifferenceCache();
   readonly #ipvs: Ipvs;
-  readonly #lookout: Ipvs;
+  readonly #reader: Ipvs;
   readonly #addresses: Addresses;
   #services: Map<string, ActualService> | undefined;
   #rest: Omit<Actual, 'services'> | undefined;
-  /** What was looked at anew since a survey began; undefined: none is under way. */
-  #since: { services: Set<string>; rest: boolean } | undefined;
-  /** The kernel's count of changes when all was read, and ours then; undefined: others may have written meanwhile. */
-  #basis: { generation: number; changes: number } | undefined;
+  /** What was reread since a background read began; undefined: none is running. */
+  #reread: { services: Set<string>; rest: boolean } | undefined;
+  /** The kernel's generation at the last full read, and our own count of changes then. Undefined: not known. */
+  #baseline: { generation: number; changes: number } | undefined;
 
-  constructor({ ipvs, lookout, addresses }: Omit<Kernel, 'close'>) {
+  constructor({ ipvs, reader, addresses }: Omit<Kernel, 'close'>) {
     this.#ipvs = ipvs;
-    this.#lookout = lookout;
+    this.#reader = reader;
     this.#addresses = addresses;
   }
 
-  /** As last seen; undefined before the first look, and after something went so wrong that only a new look helps. */
+  /** Undefined before the first read, and after an error that only a full read recovers from. */
   get actual(): Actual | undefined {
     if (!this.#services || !this.#rest) return undefined;
     return { ...this.#rest, services: [...this.#services.values()] };
@@ -49,113 +52,113 @@ export class KnownTable {
     return this.#services?.get(key);
   }
 
-  /** Looks at everything. */
+  /** Reads everything. */
   async read(): Promise<Actual> {
     const { changes } = this.#ipvs;
     const actual = await readActual(this.#ipvs, this.#addresses, this.actual);
-    this.#take(actual);
+    this.#replace(actual);
     const { generation } = actual;
-    if (generation !== undefined) this.#basis = { generation, changes };
+    if (generation !== undefined) this.#baseline = { generation, changes };
     return actual;
   }
 
   /**
-   * Looks at everything while others go on with what is known. What it returns takes the findings over, except where
-   * they have been overtaken; to be called when nobody is about to change the kernel.
+   * Reads everything on the reader's own sockets while the cache stays in use. The returned function puts the result
+   * into the cache, except for what was reread meanwhile; call it while no change of the kernel is in progress.
    */
-  async survey(): Promise<() => void> {
-    const since = { services: new Set<string>(), rest: false };
-    this.#since = since;
+  async readInBackground(): Promise<() => void> {
+    const reread = { services: new Set<string>(), rest: false };
+    this.#reread = reread;
     try {
-      const actual = await readActual(this.#lookout, this.#addresses, this.actual);
+      const actual = await readActual(this.#reader, this.#addresses, this.actual);
       return () => {
         const [services, rest] = [this.#services, this.#rest];
-        // Somebody has looked at everything since, or is about to.
-        if (this.#since !== since || !services || !rest) return;
-        this.#take(actual);
-        for (const key of since.services) {
+        // Everything has been read since, or is about to be.
+        if (this.#reread !== reread || !services || !rest) return;
+        this.#replace(actual);
+        for (const key of reread.services) {
           const newer = services.get(key);
           if (newer) this.#services?.set(key, newer);
           else this.#services?.delete(key);
         }
-        if (since.rest) this.#rest = { ...rest, generation: actual.generation };
+        if (reread.rest) this.#rest = { ...rest, generation: actual.generation };
       };
     } catch (error) {
-      if (this.#since === since) this.#since = undefined;
+      if (this.#reread === reread) this.#reread = undefined;
       throw error;
     }
   }
 
-  #take({ services, addresses, timeouts, generation }: Actual): void {
-    this.#since = undefined;
-    this.#basis = undefined;
+  #replace({ services, addresses, timeouts, generation }: Actual): void {
+    this.#reread = undefined;
+    this.#baseline = undefined;
     this.#services = new Map(services.map((one) => [serviceKeyText(one.service), one]));
     this.#rest = { addresses, timeouts, generation };
   }
 
-  /** Looks at the addresses alone. */
   async readAddresses(): Promise<Actual> {
     const addresses = await this.#addresses.list();
-    if (this.#since) this.#since.rest = true;
+    if (this.#reread) this.#reread.rest = true;
     if (!this.#services || !this.#rest) return this.read();
     this.#rest = { ...this.#rest, addresses };
     return { ...this.#rest, services: [...this.#services.values()] };
   }
 
-  forget(): void {
-    this.#since = undefined;
-    this.#basis = undefined;
+  clear(): void {
+    this.#reread = undefined;
+    this.#baseline = undefined;
     this.#services = undefined;
     this.#rest = undefined;
   }
 
   /**
-   * Services that came whole and by the hundred are taken to be what they were made to be, for a look at each would take
-   * as long as their making did; `confirm` tells whether nobody else was at it.
+   * Updates the cache for new services without reading them back, if there are many and all of their operations
+   * succeeded: reading takes as long as adding. `verifyGeneration` then tells whether the assumption holds.
    */
-  believe(results: readonly OperationResult[]): Belief {
-    const made = new Map<string, { service: DesiredService; destinations: Destination[] }>();
+  assumeApplied(results: readonly OperationResult[]): Assumption {
+    const added = new Map<string, { service: DesiredService; destinations: Destination[] }>();
     const others = new Set<string>();
-    const keyOf = keys();
+    const keyOf = keyTexts();
     for (const { operation, error } of results) {
       if (!('service' in operation)) continue;
       const key = keyOf(operation.service);
       if (error === undefined && operation.op === 'add-service')
-        made.set(key, { service: operation.service, destinations: [] });
+        added.set(key, { service: operation.service, destinations: [] });
       else if (error === undefined && operation.op === 'add-destination')
-        made.get(key)?.destinations.push(addedDestination(operation.destination));
+        added.get(key)?.destinations.push(addedDestination(operation.destination));
       else others.add(key);
     }
-    for (const key of others) made.delete(key);
-    if (made.size < MANY || !this.#services) return { services: 0, others: results.map(({ operation }) => operation) };
+    for (const key of others) added.delete(key);
+    if (added.size < MANY_SERVICES || !this.#services)
+      return { services: 0, unverified: results.map(({ operation }) => operation) };
     let operations = 0;
-    for (const [key, { service, destinations }] of made) {
-      this.#since?.services.add(key);
+    for (const [key, { service, destinations }] of added) {
+      this.#reread?.services.add(key);
       operations += 1 + destinations.length;
-      const there = { service: addedService(service), destinations, localAddresses: [] };
-      this.#services.set(key, there);
-      settle(service, there);
+      const actual = { service: addedService(service), destinations, localAddresses: [] };
+      this.#services.set(key, actual);
+      this.differences.markEqual(service, actual);
     }
-    if (operations === results.length) return { services: made.size, others: [] };
-    const rest = results.flatMap(({ operation }) =>
-      'service' in operation && made.has(keyOf(operation.service)) ? [] : [operation],
+    if (operations === results.length) return { services: added.size, unverified: [] };
+    const unverified = results.flatMap(({ operation }) =>
+      'service' in operation && added.has(keyOf(operation.service)) ? [] : [operation],
     );
-    return { services: made.size, others: rest };
+    return { services: added.size, unverified };
   }
 
-  /** Whether nobody but us has changed the table since it was last read; a stock kernel cannot tell. */
-  async confirm(): Promise<boolean> {
+  /** Whether only we have changed the table since it was last read. A stock kernel cannot tell: false. */
+  async verifyGeneration(): Promise<boolean> {
     const { changes } = this.#ipvs;
     const { generation } = await this.#ipvs.info();
-    if (!this.#basis || !this.#rest || generation === undefined) return false;
-    if (generation !== (this.#basis.generation + changes - this.#basis.changes) >>> 0) return false;
-    this.#basis = { generation, changes };
+    if (!this.#baseline || !this.#rest || generation === undefined) return false;
+    if (generation !== (this.#baseline.generation + changes - this.#baseline.changes) >>> 0) return false;
+    this.#baseline = { generation, changes };
     this.#rest = { ...this.#rest, generation };
     return true;
   }
 
-  /** Looks again at what these operations were about. */
-  async refresh(operations: readonly Operation[]): Promise<void> {
+  /** Reads back what these operations were about. */
+  async readBack(operations: readonly Operation[]): Promise<void> {
     if (!this.#services || !this.#rest) return;
     const keys = new Map<string, ServiceKey>();
     let addresses = false;
@@ -165,27 +168,27 @@ export class KnownTable {
       else if (operation.op === 'set-timeouts') timeouts = true;
       else addresses = true;
     }
-    await this.refreshServices([...keys.values()]);
-    if (this.#since && (addresses || timeouts)) this.#since.rest = true;
+    await this.readServices([...keys.values()]);
+    if (this.#reread && (addresses || timeouts)) this.#reread.rest = true;
     if (addresses) this.#rest = { ...this.#rest, addresses: await this.#addresses.list() };
     if (timeouts) this.#rest = { ...this.#rest, timeouts: await this.#ipvs.timeouts() };
   }
 
-  async refreshServices(keys: readonly ServiceKey[]): Promise<void> {
+  async readServices(keys: readonly ServiceKey[]): Promise<void> {
     const services = this.#services;
     if (!services) return;
     const found = await Promise.all(keys.map((key) => readService(this.#ipvs, key)));
     for (const [index, one] of found.entries()) {
       const key = serviceKeyText(keys[index] as ServiceKey);
-      this.#since?.services.add(key);
+      this.#reread?.services.add(key);
       if (one) services.set(key, one);
       else services.delete(key);
     }
   }
 }
 
-/** Texts of services, of which the same comes several times in a row. */
-function keys(): (service: ServiceKey) => string {
+/** `serviceKeyText` that remembers the last service: operations of one service follow each other. */
+function keyTexts(): (service: ServiceKey) => string {
   let last: ServiceKey | undefined;
   let text = '';
   return (service) => {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /**
- * The state file: a line about the file, a line of content. It is input like any other, and the daemon does without
- * rather than believe a damaged, foreign or old one.
+ * The state file: a header line and a line of content. It is validated like any input: the daemon starts without state
+ * rather than with a damaged, foreign or old file.
  */
 import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
@@ -10,23 +10,23 @@ import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { uptime } from 'node:os';
 import { dirname } from 'node:path';
 import { isSystemError } from '../../base/native.ts';
-import { type DaemonState, MisfitError, readDaemonState } from './schema.ts';
+import { type DaemonState, MismatchError, readDaemonState } from './schema.ts';
 
 export const DEFAULT_STATE_FILE = '/run/lvsd/state.json';
 const VERSION = 1;
 /** Bytes; 40,000 real servers need 15 MB. */
 const LARGEST = 128 << 20;
-/** Health that is older says nothing about now. */
+/** Milliseconds. */
 const MAX_AGE = 15 * 60_000;
 
-/** Age in milliseconds; or why there is no state, and whether that is simply because there is no file. */
+/** The state and its age in milliseconds, or why there is none. `missing`: there is no file. */
 export type StateRead = { state: DaemonState; age: number } | { state: undefined; reason: string; missing: boolean };
 
 interface Header {
   lvsd_state: number;
-  /** The kernel's id of this boot. */
+  /** The kernel's boot id. */
   boot: string;
-  /** Seconds since then, which no clock that is set can change. */
+  /** Seconds since boot: unlike the time of day it is never set. */
   uptime: number;
   sha256: string;
 }
@@ -36,7 +36,7 @@ export interface ReadStateOptions {
   maxAge?: number;
 }
 
-/** Reads what `writeState` wrote, in this boot. Never throws for what the file is like. */
+/** Reads a file that `writeState` wrote since the last boot. Does not throw for an invalid file. */
 export async function readState(path: string, { maxAge = MAX_AGE }: ReadStateOptions = {}): Promise<StateRead> {
   const without = (reason: string, missing = false): StateRead => ({ state: undefined, reason, missing });
   let bytes: Buffer | string;
@@ -47,31 +47,30 @@ export async function readState(path: string, { maxAge = MAX_AGE }: ReadStateOpt
     return without(error.message, error.code === 'ENOENT');
   }
   if (typeof bytes === 'string') return without(bytes);
-  if (!isUtf8(bytes)) return without('it is no UTF-8');
+  if (!isUtf8(bytes)) return without('it is not UTF-8');
   const text = bytes.toString('utf8');
   const end = text.indexOf('\n');
   const header = readHeader(text.slice(0, Math.max(end, 0)));
-  if (!header) return without('it does not begin as a state file does');
+  if (!header) return without('it is not a state file');
   if (header.lvsd_state !== VERSION) return without(`it has version ${header.lvsd_state}, not ${VERSION}`);
   const content = text.slice(end + 1);
-  if (header.sha256 !== sha256(content)) return without('its checksum does not fit: it is damaged');
-  if (header.boot !== bootId()) return without('it is from before the last boot');
+  if (header.sha256 !== sha256(content)) return without('its checksum is wrong: it is damaged');
+  if (header.boot !== bootId()) return without('it was written before the last boot');
   const age = Math.round((uptime() - header.uptime) * 1000);
   if (!(age <= maxAge)) return without(`it is ${Math.round(age / 1000)}s old`);
   try {
     return { state: readDaemonState(JSON.parse(content)), age: Math.max(0, age) };
   } catch (error) {
-    return without(error instanceof MisfitError ? `state${error.message}` : 'its content is no JSON');
+    return without(error instanceof MismatchError ? `state${error.message}` : 'its content is not JSON');
   }
 }
 
-/** By path: writes go one after the other, as they share the name of the file that is not finished. */
+/** Writes in progress by path. They run one after the other because they share a temporary file. */
 const writing = new Map<string, Promise<void>>();
 
 /**
- * Replaces the file as a whole: whenever the daemon is killed, the old one is there or the new one. Not synced to disk:
- * it is believed in this boot only, so nothing is lost with the power, and no slow disk holds the daemon up. Throws
- * system errors.
+ * Replaces the file atomically: after a crash of the daemon either the old or the new file is there. Not synced to disk,
+ * because it is valid for this boot only and a slow disk would delay the daemon. Throws system errors.
  */
 export function writeState(path: string, state: DaemonState): Promise<void> {
   const content = JSON.stringify(state);
@@ -87,32 +86,32 @@ export function writeState(path: string, state: DaemonState): Promise<void> {
 }
 
 async function replace(path: string, text: string): Promise<void> {
-  const unfinished = `${path}.new`;
+  const temporary = `${path}.new`;
   await mkdir(dirname(path), { recursive: true, mode: 0o755 });
-  // One that a killed daemon left; and 'wx' follows no link that somebody laid there.
-  await rm(unfinished, { force: true });
-  const file = await open(unfinished, 'wx', 0o600);
+  // A killed daemon may have left one. 'wx' does not follow a symbolic link in its place.
+  await rm(temporary, { force: true });
+  const file = await open(temporary, 'wx', 0o600);
   try {
     await file.writeFile(text);
     await file.close();
-    await rename(unfinished, path);
+    await rename(temporary, path);
   } catch (error) {
     await file.close();
-    await rm(unfinished, { force: true });
+    await rm(temporary, { force: true });
     throw error;
   }
 }
 
-/** The bytes, or why not. */
+/** A string says why the file is not accepted. */
 async function readBounded(path: string): Promise<Buffer | string> {
-  // O_NONBLOCK: a pipe in its place must not hold us up.
+  // O_NONBLOCK: opening a FIFO in its place must not block.
   const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {
     const found = await file.stat();
     const { size, uid, mode } = found;
-    if (!found.isFile()) return 'it is no regular file';
-    if (uid !== process.geteuid?.() && uid !== 0) return `it belongs to uid ${uid}`;
-    if ((mode & 0o022) !== 0) return 'others may write to it';
+    if (!found.isFile()) return 'it is not a regular file';
+    if (uid !== process.geteuid?.() && uid !== 0) return `its owner is uid ${uid}, neither root nor this user`;
+    if ((mode & 0o022) !== 0) return 'its group or others may write to it';
     if (size > LARGEST) return `it has ${size} bytes, more than ${LARGEST}`;
     const bytes = Buffer.alloc(size);
     let length = 0;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 /**
- * Keeps the state file up to date: at once and waited for when it is about whose things are, else soon after. A daemon
- * that is killed in between would take up a server that has just died.
+ * Keeps the state file up to date. Changes of ownership are written at once and waited for; all other changes soon
+ * after. A daemon killed before that would start with the previous health of a real server that has just gone down.
  */
+import { errorLine } from '../../base/error-line.ts';
 import type { TargetState } from '../../health/types.ts';
 import type { Reporter } from '../control/reporter.ts';
 import type { Daemon } from '../daemon.ts';
-import { lineOf } from '../reconcile/reconciler.ts';
 import { writeState } from './file.ts';
 import { toState } from './snapshot.ts';
 
@@ -14,32 +14,32 @@ import { toState } from './snapshot.ts';
 const SOON = 500;
 const PERIOD = 60_000;
 
-export interface SaverOptions {
+export interface StateSaverOptions {
   path: string;
   reporter: Reporter;
   daemon: () => Daemon;
-  /** What checks say; asked for when it is to be written. */
+  /** Asks the health worker for all health states. */
   states: () => Promise<ReadonlyMap<string, TargetState>>;
-  /** What is known until they do. */
+  /** Health states until then. */
   health: ReadonlyMap<string, TargetState>;
 }
 
-export class Saver {
-  readonly #options: SaverOptions;
+export class StateSaver {
+  readonly #options: StateSaverOptions;
   #health: ReadonlyMap<string, TargetState>;
   #soon: NodeJS.Timeout | undefined;
   readonly #period: NodeJS.Timeout;
   #failing = false;
-  /** When it was written for a request; milliseconds. */
+  /** When it was last written on request; milliseconds. */
   #last = 0;
 
-  constructor(options: SaverOptions) {
+  constructor(options: StateSaverOptions) {
     this.#options = options;
     this.#health = options.health;
     this.#period = setInterval(() => this.request(), PERIOD).unref();
   }
 
-  /** At once, but not again right away: a burst of news makes two files. */
+  /** Writes at once, but at most every `SOON`: a burst of requests leads to two writes. */
   request(): void {
     const wait = Math.max(0, this.#last + SOON - Date.now());
     this.#soon ??= setTimeout(
@@ -52,15 +52,18 @@ export class Saver {
     );
   }
 
-  /** Resolves when the file says what the daemon knows now. A file that cannot be written is told, and lived with. */
+  /** Writes the current state. Write errors are logged, not thrown. */
   async now(): Promise<void> {
     const { path, daemon, reporter } = this.#options;
-    const { situation, remembered } = daemon();
+    const { runtime, owned } = daemon();
     try {
-      await writeState(path, toState(situation, remembered, this.#health));
+      await writeState(path, toState(runtime, owned, this.#health));
       this.#failing = false;
     } catch (error) {
-      if (!this.#failing) reporter.log('daemon', 'error', `cannot write ${path}: ${lineOf(error)}`);
+      if (!this.#failing) {
+        const text = `cannot write the state file, a restart will not know the current health states: ${errorLine(error)}`;
+        reporter.log('daemon', 'error', text, { file: path });
+      }
       this.#failing = true;
     }
   }

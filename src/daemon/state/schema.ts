@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: MIT
-/** What the daemon remembers from one run to the next, and whether bytes from a file are that. */
+/** The content of the state file, and the readers that validate it. */
 import type { TargetState } from '../../health/types.ts';
 
 export interface DaemonState {
-  /** Services that lvsd made, by the text of their key. */
+  /** Services that lvsd owns, by `serviceKeyText`. */
   services: string[];
   health: TargetState[];
-  /** The operator's drains. */
+  /** Drains by the operator. */
   overrides: { service: string; server: string }[];
-  /** Whether each service, by the text of its key, has its quorum. */
+  /** Whether each service, by `serviceKeyText`, has its quorum. */
   quorum: { service: string; up: boolean }[];
-  /** Real servers that the file no longer has and that keep their connections until then. */
-  leaving: LeavingState[];
+  /** Real servers that were removed from the file and drain. */
+  leaving: DrainingState[];
 }
 
-export interface LeavingState {
-  /** Text of the service's key. */
+export interface DrainingState {
+  /** `serviceKeyText`. */
   service: string;
   /** Milliseconds since the epoch. */
   until: number;
-  /** Whether it was down when it left; undefined: not. */
+  /** Whether it was down when it was removed; undefined: it was not. */
   down: boolean | undefined;
   /** 4 or 16 bytes in hex. */
   address: string;
@@ -32,36 +32,36 @@ export interface LeavingState {
 
 type Reader<T> = (value: unknown) => T;
 
-/** What does not fit, by the path to it: 'health[3].up is no boolean'. */
-export class MisfitError extends Error {}
+/** A value of the wrong type, with the path to it: 'health[3].up is not a boolean'. */
+export class MismatchError extends Error {}
 
-const misfit = (text: string): never => {
-  throw new MisfitError(text);
+const mismatch = (text: string): never => {
+  throw new MismatchError(text);
 };
 
-const text: Reader<string> = (value) => (typeof value === 'string' ? value : misfit(' is no text'));
-const number: Reader<number> = (value) => (Number.isFinite(value) ? (value as number) : misfit(' is no number'));
-const truth: Reader<boolean> = (value) => (typeof value === 'boolean' ? value : misfit(' is no boolean'));
+const text: Reader<string> = (value) => (typeof value === 'string' ? value : mismatch(' is not a string'));
+const number: Reader<number> = (value) => (Number.isFinite(value) ? (value as number) : mismatch(' is not a number'));
+const truth: Reader<boolean> = (value) => (typeof value === 'boolean' ? value : mismatch(' is not a boolean'));
 
-/** Gives what goes wrong inside its place. */
+/** Prefixes the place to a mismatch in `read`. */
 function within<T>(place: string, read: () => T): T {
   try {
     return read();
   } catch (error) {
-    throw error instanceof MisfitError ? new MisfitError(`${place}${error.message}`) : error;
+    throw error instanceof MismatchError ? new MismatchError(`${place}${error.message}`) : error;
   }
 }
 
 const list =
   <T>(item: Reader<T>): Reader<T[]> =>
   (value) =>
-    Array.isArray(value) ? value.map((each, i) => within(`[${i}]`, () => item(each))) : misfit(' is no list');
+    Array.isArray(value) ? value.map((each, i) => within(`[${i}]`, () => item(each))) : mismatch(' is not a list');
 
 /** Keys that are not in the table are left out. */
 const object =
   <T extends object>(table: { [K in keyof T]-?: Reader<T[K]> }): Reader<T> =>
   (value) => {
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) return misfit(' is no object');
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return mismatch(' is not an object');
     const given = value as Record<string, unknown>;
     const result: Partial<T> = {};
     for (const key of Object.keys(table) as (keyof T & string)[])
@@ -85,16 +85,23 @@ const target = object<TargetState>({
   failures: number,
 });
 
-/** `value` as a state. Throws `MisfitError` that names the place. */
+/** Throws `MismatchError`. */
 export const readDaemonState: Reader<DaemonState> = object<DaemonState>({
   services: list(text),
   health: list(target),
   overrides: list(object<DaemonState['overrides'][number]>({ service: text, server: text })),
   quorum: list(object<DaemonState['quorum'][number]>({ service: text, up: truth })),
   leaving: list(
-    object<LeavingState>({
-      ...{ service: text, until: number, down: optional(truth), address: text, port: number, method: number },
-      ...{ tunnelType: number, tunnelPort: number, tunnelFlags: number },
+    object<DrainingState>({
+      service: text,
+      until: number,
+      down: optional(truth),
+      address: text,
+      port: number,
+      method: number,
+      tunnelType: number,
+      tunnelPort: number,
+      tunnelFlags: number,
     }),
   ),
 });

@@ -1,54 +1,60 @@
 // SPDX-License-Identifier: MIT
-/** What a restart remembers, between the daemon's terms and the plain data of the state file. */
+/** State that survives a restart: converts between the daemon's objects and the plain data of the state file. */
 import { AF_INET, AF_INET6, type Family } from '../../base/addresses.ts';
 import type { TargetState } from '../../health/types.ts';
-import type { Leaving } from '../model/draining.ts';
-import type { Override, Situation } from '../model/runtime-state.ts';
-import type { DaemonState, LeavingState } from './schema.ts';
+import type { DrainingServer } from '../model/draining.ts';
+import type { Override, RuntimeState } from '../model/runtime-state.ts';
+import type { DaemonState, DrainingState } from './schema.ts';
 
-export interface Memory {
-  /** Services that are lvsd's, by `serviceKeyText`. */
+export interface Snapshot {
+  /** Services that lvsd owns, by `serviceKeyText`. */
   services: readonly string[];
   health: ReadonlyMap<string, TargetState>;
   overrides: readonly Override[];
   quorum: ReadonlyMap<string, boolean>;
-  leaving: readonly Leaving[];
+  draining: readonly DrainingServer[];
 }
 
-export const NO_MEMORY: Memory = { services: [], health: new Map(), overrides: [], quorum: new Map(), leaving: [] };
+export const EMPTY_SNAPSHOT: Snapshot = {
+  services: [],
+  health: new Map(),
+  overrides: [],
+  quorum: new Map(),
+  draining: [],
+};
 
 export function toState(
-  situation: Situation,
-  services: ReadonlySet<string>,
+  runtime: RuntimeState,
+  owned: ReadonlySet<string>,
   health: ReadonlyMap<string, TargetState>,
 ): DaemonState {
   return {
-    services: [...services],
+    services: [...owned],
     health: [...health.values()],
-    overrides: situation.overrides,
-    quorum: [...situation.quorums].map(([service, up]) => ({ service, up })),
-    leaving: situation.leaving.map(({ entry, destination, until, down }): LeavingState => {
+    overrides: runtime.overrides,
+    quorum: [...runtime.quorums].map(([service, up]) => ({ service, up })),
+    leaving: runtime.draining.map(({ service, destination, until, wasDown }): DrainingState => {
       const { address, port, method, tunnelType, tunnelPort, tunnelFlags } = destination;
       const hex = Buffer.from(address).toString('hex');
-      return { service: entry, until, down, address: hex, port, method, tunnelType, tunnelPort, tunnelFlags };
+      return { service, until, down: wasDown, address: hex, port, method, tunnelType, tunnelPort, tunnelFlags };
     }),
   };
 }
 
-export function fromState(state: DaemonState): Memory {
+export function fromState(state: DaemonState): Snapshot {
   return {
     services: state.services,
     health: new Map(state.health.map((one) => [one.id, one])),
     overrides: state.overrides,
     quorum: new Map(state.quorum.map(({ service, up }) => [service, up])),
-    leaving: state.leaving.flatMap(leavingOf),
+    draining: state.leaving.flatMap(drainingServer),
   };
 }
 
-function leavingOf({ service, until, down = false, address: hex, ...rest }: LeavingState): Leaving[] {
+function drainingServer({ service, until, down = false, address: hex, ...rest }: DrainingState): DrainingServer[] {
   const address = Uint8Array.from(Buffer.from(hex, 'hex'));
   if (address.length !== 4 && address.length !== 16) return [];
   const family: Family = address.length === 4 ? AF_INET : AF_INET6;
   const destination = { ...rest, family, address, weight: 0, upperThreshold: 0, lowerThreshold: 0 };
-  return [{ entry: service, destination, until, down }];
+  return [{ service, destination, until, wasDown: down }];
 }

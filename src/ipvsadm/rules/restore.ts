@@ -5,7 +5,14 @@
  */
 import { EXIT, KernelLacksError, LvsdError } from '../../base/errors.ts';
 import type { Ipvs } from '../../ipvs/index.ts';
-import { apply, type Changer, describe, difference, type Operation, type OperationResult } from '../../plan/index.ts';
+import {
+  apply,
+  describe,
+  difference,
+  type KernelWriter,
+  type Operation,
+  type OperationResult,
+} from '../../plan/index.ts';
 import type { Connected, Session } from '../session.ts';
 import { readRules } from './file.ts';
 import { type DaemonStep, daemonSteps, desiredAgain, desiredOf, readState, type State } from './state.ts';
@@ -67,7 +74,7 @@ async function carryOut(
 }
 
 async function failuresOf(operations: readonly Operation[], table: RuleTable, ipvs: Ipvs): Promise<Failure[]> {
-  const results = await apply(operations, changer(ipvs));
+  const results = await apply(operations, kernelWriter(ipvs));
   return results.flatMap(({ operation, error }) => {
     // What was skipped needed something that failed, and that is told.
     if (!error || error === 'skipped') return [];
@@ -86,7 +93,7 @@ function lineOf(operation: Operation, table: RuleTable): number | undefined {
 async function rollBack(before: State, { ipvs, info }: Connected): Promise<number> {
   const now = await readState(ipvs, info);
   const { operations } = difference(desiredAgain(before.actual), now.actual, { all: true });
-  const results: OperationResult[] = await apply(operations, changer(ipvs));
+  const results: OperationResult[] = await apply(operations, kernelWriter(ipvs));
   let left = results.filter(({ error }) => error !== undefined).length;
   for (const name of ['master', 'backup'] as const) {
     const [from, to] = [now.daemons.get(name), before.daemons.get(name)];
@@ -102,7 +109,7 @@ async function turn({ from, to }: DaemonStep, ipvs: Ipvs): Promise<void> {
 }
 
 /** Rules are about the table alone: no address of a device comes or goes. */
-function changer(ipvs: Ipvs): Changer {
+function kernelWriter(ipvs: Ipvs): KernelWriter {
   const never = () => Promise.reject(new TypeError('a rule changes no address of a device'));
   return { ipvs, addresses: { add: never, delete: never } };
 }

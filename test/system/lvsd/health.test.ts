@@ -196,8 +196,8 @@ describe('a quorum', () => {
     assert.ok(sorryServes());
     site.well('rs1:8002', true);
     await until('all four', () => serving() === 4 && !sorryServes(), 20_000);
-    await lvsd.says(/has lost its quorum: weight 1, below 2; the sorry server takes over/);
-    await lvsd.says(/has its quorum: weight 4, at least 4; the sorry server leaves/);
+    await lvsd.says(/lost its quorum: weight 1, needs 2; sorry server in use/);
+    await lvsd.says(/reached its quorum: weight 4, needs 4; sorry server removed/);
   });
 
   test('lost to a sorry server cuts no connection of who is up, nor of who is inhibited', async () => {
@@ -251,7 +251,7 @@ describe('draining', () => {
     const downloads = await site.downloads('10.99.0.11', 4, 4);
     for (const server of ['10.31.4.2:80', '10.31.5.2:80'])
       assert.equal((await lvsd.ctl('drain', 'shop', server)).status, 0);
-    await lvsd.says(/has lost its quorum: weight 0/);
+    await lvsd.says(/lost its quorum: weight 0/);
     assert.deepEqual(site.addresses(), ['10.99.0.11/32 on vip0']);
     assert.equal(await site.get('http://10.99.0.11/'), '');
     assert.equal(await downloads.whole(), 'whole');

@@ -178,26 +178,26 @@ describe('drift', () => {
 
   test('is told in words and repaired, whatever it is', async () => {
     await lvsd.start(fast);
-    await repaired('ipvsadm -D -t 10.99.0.11:80', /changed by someone else: tcp 10\.99\.0\.11:80 was deleted/);
+    await repaired('ipvsadm -D -t 10.99.0.11:80', /changed by another program: tcp 10\.99\.0\.11:80 was deleted/);
     await repaired(
       'ipvsadm -e -t 10.99.0.11:80 -r 10.31.4.2:80 -m -w 5',
-      /changed by someone else: weight of real server 10\.31\.4\.2:80 of tcp 10\.99\.0\.11:80 is 5, not 1/,
+      /changed by another program: weight of real server 10\.31\.4\.2:80 of tcp 10\.99\.0\.11:80 is 5, not 1/,
     );
     await repaired(
       'ipvsadm -d -t 10.99.0.11:80 -r 10.31.4.2:80',
-      /changed by someone else: real server 10\.31\.4\.2:80 of tcp 10\.99\.0\.11:80 was deleted/,
+      /changed by another program: real server 10\.31\.4\.2:80 of tcp 10\.99\.0\.11:80 was deleted/,
     );
     await repaired(
       'ipvsadm -E -t 10.99.0.11:80 -s wlc -p 60',
-      /changed by someone else: scheduler of tcp 10\.99\.0\.11:80 is wlc, not rr/,
+      /changed by another program: scheduler of tcp 10\.99\.0\.11:80 is wlc, not rr/,
     );
     await repaired(
       'ip addr del 10.99.0.11/32 dev vip0',
-      /changed by someone else: address 10\.99\.0\.11\/32 on vip0 was deleted/,
+      /changed by another program: address 10\.99\.0\.11\/32 on vip0 was deleted/,
     );
     await repaired(
       'ip addr del 10.31.3.101/32 dev in0',
-      /changed by someone else: address 10\.31\.3\.101\/32 on in0 was deleted/,
+      /changed by another program: address 10\.31\.3\.101\/32 on in0 was deleted/,
     );
     const events = await lvsd.events();
     assert.equal(events.filter(({ kind }) => kind === 'drift').length >= 6, true);
@@ -209,7 +209,7 @@ describe('drift', () => {
     await lvsd.start(two);
     const rules = site.rules();
     site.ipvsadm('-C');
-    await lvsd.says(/changed by someone else: the whole table was cleared/);
+    await lvsd.says(/changed by another program: the whole table was cleared/);
     await until('the repair', () => JSON.stringify(site.rules()) === JSON.stringify(rules), 20_000);
     restore(STRANGER);
     trace.take();
@@ -273,7 +273,7 @@ describe('kill -9', () => {
     writeFileSync(lvsd.state, damaged);
     const already = lvsd.said.length;
     await lvsd.start();
-    await lvsd.says(/state\.json is not used: its checksum does not fit/, already);
+    await lvsd.says(/state\.json ignored, starting without state: its checksum is wrong/, already);
     assert.deepEqual(site.rules(), RULES);
   });
 });
@@ -282,12 +282,12 @@ describe('one operation that the kernel refuses', () => {
   test('a device that is not there: told, others are served, and it comes when the device does', async () => {
     const lost = { ...shop, address: '10.99.0.12', device: 'vip9' };
     await lvsd.start(conf({}, { lost, shop }));
-    await lvsd.says(/10\.99\.0\.12\/32 on vip9: .*vip9.*attempt 1, again in 1 s/);
+    await lvsd.says(/10\.99\.0\.12\/32 on vip9: .*vip9.*attempt 1, next one in 1 s/);
     assert.match(await site.get('http://10.99.0.11/'), /^rs[12]$/);
     const { services } = await lvsd.status();
     assert.match(services.find(({ name }) => name === 'lost')?.error ?? '', /vip9/);
     assert.equal(services.find(({ name }) => name === 'shop')?.error, undefined);
-    await lvsd.says(/attempt 3, again in 4 s/);
+    await lvsd.says(/attempt 3, next one in 4 s/);
     site.lvs.balancer.ip('link add vip9 type dummy', 'link set vip9 up');
     await until('the address', () => site.addresses().includes('10.99.0.12/32 on vip9'), 10_000);
     await eventually('all to be well', async () => (await lvsd.status()).services.every(({ error }) => !error));
@@ -302,13 +302,13 @@ describe('one operation that the kernel refuses', () => {
     );
     const odd = { ...shop, port: 8001, scheduler: 'ovf' };
     await lvsd.start(conf({}, { odd, shop }));
-    await lvsd.says(/tcp 10\.99\.0\.11:8001 scheduler ovf: .*attempt 1, again in 1 s/);
+    await lvsd.says(/tcp 10\.99\.0\.11:8001 scheduler ovf: .*attempt 1, next one in 1 s/);
     assert.deepEqual(site.rules(), RULES);
     // What is not its business is done meanwhile, and not what waits.
     await lvsd.reload(conf({}, { odd, shop: { ...shop, scheduler: 'wrr' } }));
     assert.match(site.rules().join('\n'), /10\.99\.0\.11:80 -s wrr/);
     rmSync(modules);
     await until('the service', () => site.rules().includes('-A -t 10.99.0.11:8001 -s ovf'), 20_000);
-    await lvsd.says(/odd: as it should be again/);
+    await lvsd.says(/odd: recovered/);
   });
 });

@@ -214,7 +214,7 @@ const service: Row[] = [
     `DEL_LADDR ${full} 10.31.3.102`,
     `DEL_LADDR ${full} 10.31.3.101`,
   ]),
-  row('timeouts.established', { 'plain.timeouts': { established: '1m' } }, [], /established connections per service/),
+  row('timeouts.established', { 'plain.timeouts': { established: '1m' } }, [], /timeouts\.established/),
   row('quorum', { 'plain.quorum': 2 }),
   row('hysteresis', { 'plain.quorum': 2, 'plain.hysteresis': 0 }),
   row('on_failure', { 'plain.on_failure': 'inhibit' }),

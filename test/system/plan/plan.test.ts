@@ -76,7 +76,7 @@ test('a rejected or unsupported operation affects its service only; its address 
   const first = await carry(wish(services, [1, 2, 3, 4].map(virtual)));
   const short = (line: string) => line.replace(/tcp 192\.0\.2\.(\d):80/, '$1');
   assert.deepEqual(first.map(short), [
-    '+ 1 scheduler nosuch: there is no scheduler nosuch: no such module (ENOENT)',
+    '+ 1 scheduler nosuch: no scheduler nosuch in this kernel: check modprobe ip_vs_nosuch (ENOENT)',
     '+ 1 real server 10.0.0.1:80 forward masquerade, weight 1: skipped',
     '+ 1 real server 10.0.0.2:80 forward masquerade, weight 1: skipped',
     '+ 2 scheduler rr: done',
@@ -138,19 +138,25 @@ test('drift is described', async () => {
   kernel.run('ipvsadm', ['-E', '-t', '192.0.2.3:80', '-s', 'wrr', '-p', '60']);
   kernel.run('ipvsadm', ['-a', '-t', '192.0.2.3:80', '-r', '10.0.0.7', '-i']);
   kernel.ip('address del 192.0.2.1/32 dev eth0', 'address add 192.0.2.99/32 dev eth0');
-  assert.deepEqual(drift(before, await kernel.read()).sort(), [
-    'address 192.0.2.1/32 on eth0 was deleted',
-    'persistence of tcp 192.0.2.3:80 is 1m, not none',
-    'real server 10.0.0.2:80 of tcp 192.0.2.2:80 was deleted',
-    'real server 10.0.0.7:80 of tcp 192.0.2.3:80 was added',
-    'scheduler of tcp 192.0.2.3:80 is wrr, not rr',
-    'tcp 192.0.2.1:80 was deleted',
-    'weight of real server 10.0.0.1:80 of tcp 192.0.2.2:80 is 5, not 1',
-  ]);
+  assert.deepEqual(
+    drift(before, await kernel.read())
+      .map(({ text }) => text)
+      .sort(),
+    [
+      'address 192.0.2.1/32 on eth0 was deleted',
+      'persistence of tcp 192.0.2.3:80 is 1m, not none',
+      'real server 10.0.0.2:80 of tcp 192.0.2.2:80 was deleted',
+      'real server 10.0.0.7:80 of tcp 192.0.2.3:80 was added',
+      'scheduler of tcp 192.0.2.3:80 is wrr, not rr',
+      'tcp 192.0.2.1:80 was deleted',
+      'weight of real server 10.0.0.1:80 of tcp 192.0.2.2:80 is 5, not 1',
+    ],
+  );
   kernel.run('ipvsadm', ['-C']);
-  assert.deepEqual(drift(before, { ...(await kernel.read()), addresses: before.addresses }), [
-    'the whole table was cleared: 3 services were deleted',
-  ]);
+  assert.deepEqual(
+    drift(before, { ...(await kernel.read()), addresses: before.addresses }).map(({ text }) => text),
+    ['the whole table was cleared: 3 services were deleted'],
+  );
   kernel.ip('address flush dev eth0');
 });
 

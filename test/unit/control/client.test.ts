@@ -151,7 +151,7 @@ test('events: kept ones, those that come, in order, none twice', async () => {
   const other = await ControlClient.open(daemon.path);
   for await (const { sequence } of client.events({ after: 2, follow: true })) {
     got.push(sequence);
-    if (sequence === 5) for (let i = 0; i < 100; i++) daemon.events.add('kernel', `later ${i}`, 'shop');
+    if (sequence === 5) for (let i = 0; i < 100; i++) daemon.events.add('kernel', `later ${i}`, { service: 'shop' });
     if (sequence === 105) break;
   }
   assert.deepEqual(

@@ -236,7 +236,8 @@ test('exit codes and words when something is not fine', async () => {
 
 test('events, then more as they come, until the daemon ends; gaps show', async () => {
   const daemon = fakeDaemon();
-  for (let i = 0; i < 3000; i++) daemon.events.add('server', i % 2 ? `shop: event ${i}` : `event ${i}`, 'shop');
+  for (let i = 0; i < 3000; i++)
+    daemon.events.add('server', i % 2 ? `shop: event ${i}` : `event ${i}`, { service: 'shop' });
   const kept = await lvsctl(daemon.path, 'events', '--after', '1');
   assert.match(
     kept.out,

@@ -247,7 +247,7 @@ test('a client that does not read its answer is cut off', async () => {
 
 test('events: those kept, then those that come; who does not read them is cut off', async () => {
   using daemon = fakeDaemon();
-  for (let i = 1; i <= 3; i++) daemon.events.add('server', `event ${i}`, 'shop');
+  for (let i = 1; i <= 3; i++) daemon.events.add('server', `event ${i}`, { service: 'shop' });
   const socket = await rawClient(daemon.path);
   let text = '';
   socket.on('data', (chunk) => {

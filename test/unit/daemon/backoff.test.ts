@@ -7,7 +7,7 @@ test('what failed waits longer each time, up to a minute; the rest of the servic
   const backoff = new Backoff();
   const waits = (operation: string, now: number) => backoff.waits('web', () => operation, now);
   assert.equal(waits('add a', 0), false);
-  const delays = Array.from({ length: 9 }, () => backoff.failed('web', 'no', new Set(['add a']), 0).next / 1000);
+  const delays = Array.from({ length: 9 }, () => backoff.failed('web', 'no', new Set(['add a']), 0).retryAt / 1000);
   assert.deepEqual(delays, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
   assert.equal(waits('add a', 59_999), true);
   assert.equal(waits('delete b', 59_999), false);
@@ -21,9 +21,9 @@ test('what failed waits longer each time, up to a minute; the rest of the servic
     backoff.waits('other', () => 'anything', 1999),
     true,
   );
-  assert.equal(backoff.next(), 2000);
+  assert.equal(backoff.nextRetry(), 2000);
   assert.equal(backoff.succeeded('other'), true);
   assert.equal(backoff.succeeded('other'), false);
   backoff.reset();
-  assert.equal(backoff.next(), undefined);
+  assert.equal(backoff.nextRetry(), undefined);
 });

@@ -8,7 +8,7 @@ const parse = (line: string) => parseOptions(line.split(' ').filter(Boolean));
 
 test('a verb and its options, in any order; defaults', () => {
   assert.deepEqual(parse('run'), {
-    ...{ verb: 'run', file: '/etc/lvsd/lvsd.yaml', socket: '/run/lvsd/control.sock', state: '/run/lvsd/state.json' },
+    ...{ command: 'run', file: '/etc/lvsd/lvsd.yaml', socket: '/run/lvsd/control.sock', state: '/run/lvsd/state.json' },
     ...{ node: undefined, json: false, once: false },
   });
   assert.equal(parse('--json plan -f x.yaml').file, 'x.yaml');
@@ -17,15 +17,15 @@ test('a verb and its options, in any order; defaults', () => {
 });
 
 test("keepalived's way", () => {
-  assert.equal(parse('-t -f x').verb, 'check');
-  assert.equal(parse('-n').verb, 'run');
-  assert.equal(parse('-f x').verb, 'run');
+  assert.equal(parse('-t -f x').command, 'check');
+  assert.equal(parse('-n').command, 'run');
+  assert.equal(parse('-f x').command, 'run');
 });
 
 const wrong: [line: string, text: RegExp][] = [
-  ['', /^what to do\? \(see lvsd --help\)$/],
-  ['start', /^unknown: start; there are run, check, plan, apply, doctor/],
-  ['run now', /^unknown: now/],
+  ['', /^missing command \(see lvsd --help\)$/],
+  ['start', /^unknown command start; allowed: run, check, plan, apply, doctor/],
+  ['run now', /^unexpected argument now/],
   ['check --once', /^check does not take --once/],
   ['doctor -f x', /^doctor does not take --file/],
   ['run --jsn', /^unknown option '--jsn' \(see lvsd --help\)$/],

@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { AF_INET } from '../../../src/base/addresses.ts';
 import type { ServiceSpec } from '../../../src/config/types.ts';
-import { desired } from '../../../src/daemon/model/desired-state.ts';
-import { Situation } from '../../../src/daemon/model/runtime-state.ts';
+import { desiredState } from '../../../src/daemon/model/desired-state.ts';
+import { RuntimeState } from '../../../src/daemon/model/runtime-state.ts';
 import { targets } from '../../../src/daemon/model/targets.ts';
-import { roster, serverText } from '../../../src/daemon/model/virtual-services.ts';
+import { serverText, virtualServices } from '../../../src/daemon/model/virtual-services.ts';
 import { config, realServer, service, tcpCheck } from '../../support/specs.ts';
 
 const sorry = {
@@ -18,22 +18,22 @@ const sorry = {
 
 function situation(...specs: ServiceSpec[]) {
   const file = config(specs);
-  const made = new Situation();
-  made.configure(roster(file), 0);
-  made.settleQuorums();
+  const made = new RuntimeState();
+  made.configure(virtualServices(file), 0);
+  made.updateQuorums();
   return {
     made,
     set: (n: number, up: boolean) => {
-      for (const entry of made.roster)
-        for (const member of entry.members)
-          if (member.target && serverText(member) === `10.31.0.${n}:80`) made.setTarget(member.target.id, up);
-      return made.settleQuorums().map(({ up: holds, weight }) => [holds, weight]);
+      for (const service of made.services)
+        for (const server of service.realServers)
+          if (server.target && serverText(server) === `10.31.0.${n}:80`) made.setTarget(server.target.id, up);
+      return made.updateQuorums().map(({ up: holds, weight }) => [holds, weight]);
     },
     table: (index = 0) =>
-      desired(file, made).services[index]?.destinations.map(
+      desiredState(file, made).services[index]?.destinations.map(
         ({ address, port, weight }) => `${address.join('.')}:${port} ${weight}`,
       ),
-    addresses: () => desired(file, made).addresses.map(({ address, device }) => `${address.join('.')} ${device}`),
+    addresses: () => desiredState(file, made).addresses.map(({ address, device }) => `${address.join('.')} ${device}`),
   };
 }
 
@@ -105,7 +105,7 @@ test("an operator's word outlives checks and reloads", () => {
   set(1, false);
   assert.deepEqual(table(), ['10.31.0.2:80 1']);
   set(1, true);
-  made.configure(roster(config(specs)), 1000);
+  made.configure(virtualServices(config(specs)), 1000);
   assert.deepEqual(table(), ['10.31.0.1:80 0', '10.31.0.2:80 1']);
   for (const one of found) assert.equal(made.setOverride(one, false), true);
   assert.deepEqual(table(), ['10.31.0.1:80 1', '10.31.0.2:80 1']);
@@ -115,7 +115,7 @@ test('a drained real server counts for no quorum', () => {
   const { made } = situation(service('web', [realServer(1), realServer(2)], { quorum: 2, sorryServer: sorry }));
   made.setOverride({ service: 'web', server: '10.31.0.1:80' }, true);
   assert.deepEqual(
-    made.settleQuorums().map(({ up, weight }) => [up, weight]),
+    made.updateQuorums().map(({ up, weight }) => [up, weight]),
     [[false, 1]],
   );
 });
@@ -124,7 +124,7 @@ test('a virtual address stays while a drained real server works, whatever the qu
   const { made, set, table, addresses } = situation(service('web', [realServer(1), realServer(2)], { device: 'lo' }));
   for (const n of [1, 2]) made.setOverride({ service: 'web', server: `10.31.0.${n}:80` }, true);
   assert.deepEqual(
-    made.settleQuorums().map(({ up, weight }) => [up, weight]),
+    made.updateQuorums().map(({ up, weight }) => [up, weight]),
     [[false, 0]],
   );
   assert.deepEqual(table(), ['10.31.0.1:80 0', '10.31.0.2:80 0']);
@@ -138,11 +138,11 @@ test('a virtual address stays while a drained real server works, whatever the qu
 test('a virtual address stays while a real server that the file drops keeps its connections', () => {
   const { made, set } = situation(service('web', [realServer(1)], { device: 'lo', drain: 5000 }));
   const other = config([service('web', [realServer(2)], { device: 'lo', drain: 5000 })]);
-  made.configure(roster(other), 100);
+  made.configure(virtualServices(other), 100);
   assert.deepEqual(set(2, false), [[false, 0]]);
-  assert.equal(desired(other, made).addresses.length, 1);
-  made.release(5100, () => false);
-  assert.equal(desired(other, made).addresses.length, 0);
+  assert.equal(desiredState(other, made).addresses.length, 1);
+  made.expire(5100, () => false);
+  assert.equal(desiredState(other, made).addresses.length, 0);
 });
 
 test('a sorry server that is one of the real servers, or was, is in the table once', () => {
@@ -153,10 +153,10 @@ test('a sorry server that is one of the real servers, or was, is in the table on
 
   const { made, set } = situation(service('web', [realServer(1), realServer(2)], { drain: 5000 }));
   const less = config([service('web', [realServer(2)], { drain: 5000, sorryServer: first })]);
-  made.configure(roster(less), 100);
+  made.configure(virtualServices(less), 100);
   set(2, false);
   assert.deepEqual(
-    desired(less, made).services[0]?.destinations.map(({ address, weight }) => `${address.join('.')} ${weight}`),
+    desiredState(less, made).services[0]?.destinations.map(({ address, weight }) => `${address.join('.')} ${weight}`),
     ['10.31.0.1 1'],
   );
 });
@@ -166,47 +166,47 @@ test('a real server that the file drops leaves over the time of drain, unless it
   const less = config([service('web', [realServer(1)], { drain: 5000 })]);
   const { made, set } = situation(...whole);
   set(3, false);
-  made.configure(roster(less), 100);
+  made.configure(virtualServices(less), 100);
   const weights = () =>
-    desired(less, made).services[0]?.destinations.map(({ address, weight }) => [address[3], weight]);
+    desiredState(less, made).services[0]?.destinations.map(({ address, weight }) => [address[3], weight]);
   assert.deepEqual(weights(), [
     [1, 1],
     [2, 0],
   ]);
   assert.equal(
-    made.release(5099, () => false),
+    made.expire(5099, () => false),
     0,
   );
-  assert.equal(made.preview(roster(config(whole)), 200).leaving.length, 0);
-  assert.equal(made.leaving.length, 1);
+  assert.equal(made.preview(virtualServices(config(whole)), 200).draining.length, 0);
+  assert.equal(made.draining.length, 1);
   assert.equal(
-    made.release(200, () => true),
+    made.expire(200, () => true),
     1,
   );
   assert.deepEqual(weights(), [[1, 1]]);
 
-  made.configure(roster(config(whole)), 300);
-  made.configure(roster(less), 400);
+  made.configure(virtualServices(config(whole)), 300);
+  made.configure(virtualServices(less), 400);
   assert.equal(
-    made.release(5400, () => false),
+    made.expire(5400, () => false),
     1,
   );
 });
 
 /** What each target that the last configuration brought counts as, where the kernel has every server at weight 0. */
-function counts(made: Situation, known: Parameters<typeof targets>[2] = () => undefined): Record<string, boolean> {
+function counts(made: RuntimeState, known: Parameters<typeof targets>[2] = () => undefined): Record<string, boolean> {
   const table = (key: string) => {
-    const entry = made.roster.find((one) => one.key === key);
+    const service = made.services.find((one) => one.key === key);
     const stats = { activeConnections: 0, inactiveConnections: 0, persistentConnections: 0, stats: undefined };
     return (
-      entry && {
-        service: { ...entry.service, numLocalAddresses: 0, stats: undefined },
-        destinations: entry.members.map(({ destination }) => ({ ...destination, weight: 0, ...stats })),
+      service && {
+        service: { ...service.config, numLocalAddresses: 0, stats: undefined },
+        destinations: service.realServers.map(({ destination }) => ({ ...destination, weight: 0, ...stats })),
         localAddresses: [],
       }
     );
   };
-  const found = targets(made.roster, table, known, (id) => made.inherited(id));
+  const found = targets(made.services, table, known, (id) => made.inherited(id));
   return Object.fromEntries(found.map(({ address, initiallyUp }) => [address.replace('10.31.0.', ''), initiallyUp]));
 }
 
@@ -217,36 +217,36 @@ test('a real server whose check a reload changes counts as it did', () => {
   const { made, set } = situation(service('web', before, { onFailure: 'inhibit' }));
   set(2, false);
   const after = [1, 2, 3, 4].map((n) => realServer(n, { check: otherCheck }));
-  made.configure(roster(config([service('web', after)])), 100);
+  made.configure(virtualServices(config([service('web', after)])), 100);
   // The fourth is new: `start` says.
   assert.deepEqual(counts(made), { 1: true, 2: false, 3: true, 4: false });
 });
 
 test('a real server that the file dropped while nobody ran leaves over the time of drain', () => {
   const before = situation(service('web', [realServer(1), realServer(2)], { drain: 5000 })).made;
-  const table = (made: Situation) => (key: string) => {
-    const entry = made.roster.find((one) => one.key === key);
+  const table = (made: RuntimeState) => (key: string) => {
+    const service = made.services.find((one) => one.key === key);
     const stats = { activeConnections: 1, inactiveConnections: 0, persistentConnections: 0, stats: undefined };
     return (
-      entry && {
-        service: { ...entry.service, numLocalAddresses: 0, stats: undefined },
-        destinations: entry.members.map(({ destination }) => ({ ...destination, ...stats })),
+      service && {
+        service: { ...service.config, numLocalAddresses: 0, stats: undefined },
+        destinations: service.realServers.map(({ destination }) => ({ ...destination, ...stats })),
         localAddresses: [],
       }
     );
   };
-  const owned = new Set(before.roster.map(({ key }) => key));
+  const owned = new Set(before.services.map(({ key }) => key));
   const after = (drain: number) => situation(service('web', [realServer(1)], { drain })).made;
   const gone = after(0);
   gone.adopt(owned, table(before), 100);
-  assert.equal(gone.leaving.length, 0);
+  assert.equal(gone.draining.length, 0);
   const made = after(5000);
   // What is not lvsd's is nobody's to drain.
   made.adopt(new Set(), table(before), 100);
-  assert.equal(made.leaving.length, 0);
+  assert.equal(made.draining.length, 0);
   for (let i = 0; i < 2; i++) made.adopt(owned, table(before), 100);
   assert.deepEqual(
-    made.leaving.map(({ destination, until }) => [destination.address[3], destination.weight, until]),
+    made.draining.map(({ destination, until }) => [destination.address[3], destination.weight, until]),
     [[2, 0, 5100]],
   );
 });
@@ -254,7 +254,7 @@ test('a real server that the file dropped while nobody ran leaves over the time 
 test('what another service took a target for counts less, until there is a result', () => {
   const { made } = situation(service('web', [realServer(1), realServer(2)]));
   const after = [1, 2].map((n) => realServer(n, { check: otherCheck }));
-  made.configure(roster(config([service('web', after)])), 100);
+  made.configure(virtualServices(config([service('web', after)])), 100);
   assert.deepEqual(
     counts(made, () => ({ up: false, probed: false })),
     { 1: true, 2: true },
@@ -270,28 +270,28 @@ test('a real server that comes back while it keeps connections counts as it did'
   const inhibit = { onFailure: 'inhibit', drain: 5000 } as const;
   const { made, set } = situation(service('web', [one, ...others], inhibit));
   set(3, false);
-  const less = roster(config([service('web', [one], inhibit)]));
+  const less = virtualServices(config([service('web', [one], inhibit)]));
   made.configure(less, 100);
-  made.keepTargets(new Set(less.flatMap(({ members }) => members.map(({ target }) => target?.id ?? ''))));
+  made.keepTargets(new Set(less.flatMap(({ realServers }) => realServers.map(({ target }) => target?.id ?? ''))));
   // Who was down had stayed for its connections: it stays for them now, too.
   assert.deepEqual(
-    made.leaving.map(({ destination, down }) => [destination.address[3], down]),
+    made.draining.map(({ destination, wasDown }) => [destination.address[3], wasDown]),
     [
       [2, false],
       [3, true],
     ],
   );
-  made.configure(roster(config([service('web', [one, ...others], inhibit)])), 200);
+  made.configure(virtualServices(config([service('web', [one, ...others], inhibit)])), 200);
   assert.deepEqual(counts(made), { 1: true, 2: true, 3: false });
-  assert.equal(made.leaving.length, 0);
+  assert.equal(made.draining.length, 0);
 });
 
 test('what is probed has one id, however many services use it, and another one for another check', () => {
   const slower = realServer(1, { check: { ...realServer(1).check, type: 'tcp', interval: 9000 } as never });
-  const [a, b, c] = roster(
+  const [a, b, c] = virtualServices(
     config([service('a', [realServer(1)]), service('b', [realServer(1)]), service('c', [slower])]),
   );
-  const id = (entry: typeof a) => entry?.members[0]?.target?.id;
+  const id = (service: typeof a) => service?.realServers[0]?.target?.id;
   assert.equal(id(a), id(b));
   assert.notEqual(id(a), id(c));
 });

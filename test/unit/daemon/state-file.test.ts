@@ -107,12 +107,12 @@ test('a byte changed, a piece cut off or added: damaged, wherever it is', async 
   }
   for (let length = 0; length < good.length; length += 7) {
     writeFileSync(path, good.subarray(0, length));
-    assert.match(await reasonOf(path), /does not begin|checksum/);
+    assert.match(await reasonOf(path), /not a state file|checksum/);
   }
   writeFileSync(path, Buffer.concat([good, Buffer.from(' ')]));
-  assert.equal(await reasonOf(path), 'its checksum does not fit: it is damaged');
+  assert.equal(await reasonOf(path), 'its checksum is wrong: it is damaged');
   writeFileSync(path, Buffer.concat([good, Buffer.from([0xff])]));
-  assert.equal(await reasonOf(path), 'it is no UTF-8');
+  assert.equal(await reasonOf(path), 'it is not UTF-8');
 });
 
 /** A file whose checksum fits. */
@@ -133,37 +133,37 @@ test('another version, another boot, another time', async () => {
   forge(path, content, { lvsd_state: 2 });
   assert.equal(await reasonOf(path), 'it has version 2, not 1');
   forge(path, content, { boot: '00000000-0000-0000-0000-000000000000' });
-  assert.equal(await reasonOf(path), 'it is from before the last boot');
+  assert.equal(await reasonOf(path), 'it was written before the last boot');
   const uptime = Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0]);
   forge(path, content, { uptime: uptime - 16 * 60 });
   assert.match(await reasonOf(path), /^it is 96\ds old$/);
   const read = await readState(path, { maxAge: 20 * 60_000 });
   assert.ok(read.state && Math.abs(read.age - 960_000) < 5000);
   forge(path, content, { uptime: null });
-  assert.equal(await reasonOf(path), 'it does not begin as a state file does');
+  assert.equal(await reasonOf(path), 'it is not a state file');
 });
 
 test('content that fits its checksum and is no state', async () => {
   const path = join(folder, 'content');
   const [first] = STATE.health;
   const wrong: [content: unknown, reason: string][] = [
-    [null, 'state is no object'],
-    [[], 'state is no object'],
-    [{}, 'state.services is no list'],
-    [{ ...STATE, services: [1] }, 'state.services[0] is no text'],
-    [{ ...STATE, health: [first, { ...first, up: 1 }] }, 'state.health[1].up is no boolean'],
-    [{ ...STATE, health: [{ ...first, since: null }] }, 'state.health[0].since is no number'],
-    [{ ...STATE, health: [{ ...first, last: {} }] }, 'state.health[0].last.at is no number'],
-    [{ ...STATE, overrides: [{ service: 'x' }] }, 'state.overrides[0].server is no text'],
-    [{ ...STATE, quorum: {} }, 'state.quorum is no list'],
-    [{ ...STATE, leaving: [{}] }, 'state.leaving[0].service is no text'],
+    [null, 'state is not an object'],
+    [[], 'state is not an object'],
+    [{}, 'state.services is not a list'],
+    [{ ...STATE, services: [1] }, 'state.services[0] is not a string'],
+    [{ ...STATE, health: [first, { ...first, up: 1 }] }, 'state.health[1].up is not a boolean'],
+    [{ ...STATE, health: [{ ...first, since: null }] }, 'state.health[0].since is not a number'],
+    [{ ...STATE, health: [{ ...first, last: {} }] }, 'state.health[0].last.at is not a number'],
+    [{ ...STATE, overrides: [{ service: 'x' }] }, 'state.overrides[0].server is not a string'],
+    [{ ...STATE, quorum: {} }, 'state.quorum is not a list'],
+    [{ ...STATE, leaving: [{}] }, 'state.leaving[0].service is not a string'],
   ];
   for (const [content, reason] of wrong) {
     forge(path, JSON.stringify(content));
     assert.equal(await reasonOf(path), reason);
   }
   forge(path, '{');
-  assert.equal(await reasonOf(path), 'its content is no JSON');
+  assert.equal(await reasonOf(path), 'its content is not JSON');
   forge(path, '{"services":[],"health":[],"overrides":[],"quorum":[],"leaving":[],"__proto__":{"x":1},"more":1}');
   assert.deepEqual((await readState(path)).state, { services: [], health: [], overrides: [], quorum: [], leaving: [] });
 });
@@ -172,21 +172,21 @@ test('what is not ours, or no file, or endless, is not read', async () => {
   const path = fresh();
   await writeState(path, STATE);
   chmodSync(path, 0o620);
-  assert.equal(await reasonOf(path), 'others may write to it');
+  assert.equal(await reasonOf(path), 'its group or others may write to it');
   chmodSync(path, 0o600);
   const link = join(folder, 'link');
   symlinkSync(path, link);
   assert.match(await reasonOf(link), /^ELOOP/);
   const pipe = join(folder, 'pipe');
   assert.equal(spawnSync('mkfifo', [pipe]).status, 0);
-  assert.equal(await reasonOf(pipe), 'it is no regular file');
-  assert.match(await reasonOf(folder), /no regular file|EISDIR/);
+  assert.equal(await reasonOf(pipe), 'it is not a regular file');
+  assert.match(await reasonOf(folder), /not a regular file|EISDIR/);
   truncateSync(path, 200 << 20);
   assert.equal(await reasonOf(path), `it has ${200 << 20} bytes, more than ${128 << 20}`);
   if (process.geteuid?.() !== 0) return;
   truncateSync(path, 10);
   chownSync(path, 12345, 0);
-  assert.equal(await reasonOf(path), 'it belongs to uid 12345');
+  assert.equal(await reasonOf(path), 'its owner is uid 12345, neither root nor this user');
 });
 
 test('writes that overlap: the last one counts, and none is torn', async () => {

@@ -9,11 +9,11 @@ import type { Log } from '../../../src/base/log.ts';
 import type { ServiceSpec } from '../../../src/config/types.ts';
 import { EventLog } from '../../../src/control/event-log.ts';
 import { Reporter } from '../../../src/daemon/control/reporter.ts';
-import { desired } from '../../../src/daemon/model/desired-state.ts';
-import { Situation } from '../../../src/daemon/model/runtime-state.ts';
-import { roster } from '../../../src/daemon/model/virtual-services.ts';
+import { desiredState } from '../../../src/daemon/model/desired-state.ts';
+import { RuntimeState } from '../../../src/daemon/model/runtime-state.ts';
+import { virtualServices } from '../../../src/daemon/model/virtual-services.ts';
 import { Reconciler } from '../../../src/daemon/reconcile/reconciler.ts';
-import { KnownTable } from '../../../src/daemon/reconcile/table-cache.ts';
+import { TableCache } from '../../../src/daemon/reconcile/table-cache.ts';
 import type { Ipvs, Service, ServiceKey } from '../../../src/ipvs/index.ts';
 import type { Addresses } from '../../../src/net/index.ts';
 import { KernelModel } from '../../support/kernel-model.ts';
@@ -60,35 +60,36 @@ class ModelClient {
 
 function balancer() {
   const model = new KernelModel({ services: [], addresses: [], timeouts: { tcp: 900, tcpFin: 120, udp: 300 } });
-  const lookout = new ModelClient(model);
+  const reader = new ModelClient(model);
   const addresses = { list: async () => [] } as unknown as Addresses;
   const ipvs = new ModelClient(model);
-  const table = new KnownTable({ ipvs: ipvs as unknown as Ipvs, lookout: lookout as unknown as Ipvs, addresses });
+  const table = new TableCache({ ipvs: ipvs as unknown as Ipvs, reader: reader as unknown as Ipvs, addresses });
   const nowhere = () => {};
   const log: Log = { error: nowhere, warn: nowhere, info: nowhere, debug: nowhere };
   const events = new EventLog();
-  const situation = new Situation();
+  const situation = new RuntimeState();
   let file = config([]);
   const changer = { ipvs: model, addresses: model.addresses };
   const reconciler = new Reconciler(
     table,
     changer,
     {
-      desired: () => desired(file, situation),
+      desired: () => desiredState(file, situation),
       ownership: () => ({ all: true }),
-      concerns: () => ({}),
-      forget: nowhere,
+      driftFilter: () => ({}),
+      serviceName: () => undefined,
+      onDeleted: nowhere,
     },
     new Reporter(() => log, events),
   );
   const load = (services: ServiceSpec[]) => {
     file = config(services);
-    situation.configure(roster(file), 0);
-    situation.settleQuorums();
+    situation.configure(virtualServices(file), 0);
+    situation.updateQuorums();
     return reconciler.run();
   };
   return {
-    ...{ model, ipvs, lookout, reconciler, load },
+    ...{ model, ipvs, reader, reconciler, load },
     /** Weights of the real servers of the one service. */
     reload: (...weights: number[]) =>
       load([
@@ -107,13 +108,13 @@ const turns = async () => {
 };
 
 test('a change does not wait for a look at the whole table, nor is it taken for somebody else’s', async () => {
-  const { lookout, reconciler, reload, weights, drifts } = balancer();
+  const { reader, reconciler, reload, weights, drifts } = balancer();
   await reload(1, 1);
   let open = () => {};
-  lookout.gate = new Promise((resolve) => {
+  reader.gate = new Promise((resolve) => {
     open = resolve;
   });
-  reconciler.request({ look: 'all' });
+  reconciler.request({ refresh: 'all' });
   await turns();
   // The look has seen weights 1 and 1 by now, and is not done.
   const { done } = await reload(5, 1);
@@ -133,26 +134,26 @@ test('what somebody else does is found by the look, told and repaired', async ()
   const [first] = there?.destinations ?? [];
   assert.ok(there && first);
   await model.deleteDestination(there.service, first);
-  reconciler.request({ look: 'all' });
+  reconciler.request({ refresh: 'all' });
   await turns();
   assert.equal(drifts().length, 1);
   assert.deepEqual(weights()?.length, 2);
 });
 
 test('who asks for a look while one is under way gets another one', async () => {
-  const { model, lookout, reconciler, reload, weights, drifts } = balancer();
+  const { model, reader, reconciler, reload, weights, drifts } = balancer();
   await reload(1, 1);
   let open = () => {};
-  lookout.gate = new Promise((resolve) => {
+  reader.gate = new Promise((resolve) => {
     open = resolve;
   });
-  reconciler.request({ look: 'all' });
+  reconciler.request({ refresh: 'all' });
   await turns();
   const [there] = model.read().services;
   const [first] = there?.destinations ?? [];
   assert.ok(there && first);
   await model.deleteDestination(there.service, first);
-  reconciler.request({ look: 'all' });
+  reconciler.request({ refresh: 'all' });
   open();
   await turns();
   assert.equal(drifts().length, 1);
@@ -169,12 +170,12 @@ const many = (count: number) =>
   );
 
 test('services that come by the hundred are believed at first, and looked at in peace', async (t) => {
-  const { ipvs, lookout, reconciler, load, drifts } = balancer();
+  const { ipvs, reader, reconciler, load, drifts } = balancer();
   t.after(() => reconciler.stop());
   assert.equal((await load(many(300))).done.length, 900);
   assert.equal(ipvs.looks, 0);
   await turns();
-  assert.equal(lookout.looks, 300);
+  assert.equal(reader.looks, 300);
   assert.deepEqual(drifts(), []);
   assert.equal((await reconciler.run()).done.length, 0);
 });
@@ -200,7 +201,7 @@ test('one of them that the kernel does not take whole is not believed', async (t
 });
 
 test('where the kernel counts its changes, and they are ours, nobody looks again', async (t) => {
-  const { model, ipvs, lookout, reconciler, load, drifts } = balancer();
+  const { model, ipvs, reader, reconciler, load, drifts } = balancer();
   t.after(() => reconciler.stop());
   ipvs.foreign = 0;
   model.watch = () => {
@@ -209,13 +210,13 @@ test('where the kernel counts its changes, and they are ours, nobody looks again
   await load([]);
   assert.equal((await load(many(300))).done.length, 900);
   await turns();
-  assert.deepEqual([ipvs.looks, lookout.looks], [0, 0]);
+  assert.deepEqual([ipvs.looks, reader.looks], [0, 0]);
   assert.equal((await reconciler.run()).done.length, 0);
   assert.deepEqual(drifts(), []);
 });
 
 test('one change by somebody else among them, and all are looked at', async (t) => {
-  const { model, ipvs, lookout, reconciler, load, drifts } = balancer();
+  const { model, ipvs, reader, reconciler, load, drifts } = balancer();
   t.after(() => reconciler.stop());
   ipvs.foreign = 0;
   model.watch = ({ command, service: key, part }) => {
@@ -233,7 +234,7 @@ test('one change by somebody else among them, and all are looked at', async (t) 
   await load([]);
   assert.equal((await load(many(300))).done.length, 900);
   await turns();
-  assert.equal(lookout.looks, 300);
+  assert.equal(reader.looks, 300);
   assert.equal(drifts().length, 1);
   assert.equal((await reconciler.run()).done.length, 0);
   assert.equal(model.read().services[7]?.destinations.length, 2);

@@ -193,14 +193,16 @@ test('as JSON', () => {
   ]);
 });
 
-test('drift: only what concerns us, and not ten thousand lines of it', () => {
+test('drift: filtered by service; more than 50 changes are counted', () => {
   const mine = there(shop);
   const other = there(service('', '10.99.0.11:80'));
-  const concerns = { service: (key: string) => key === serviceKeyText(shop) };
-  assert.deepEqual(drift(table([mine, other]), table([mine]), concerns), []);
-  assert.deepEqual(drift(table([mine, other]), table([other]), concerns), ['tcp 10.99.0.10:443 was deleted']);
+  const filter = { service: (key: string) => key === serviceKeyText(shop) };
+  assert.deepEqual(drift(table([mine, other]), table([mine]), filter), []);
+  assert.deepEqual(drift(table([mine, other]), table([other]), filter), [
+    { text: 'tcp 10.99.0.10:443 was deleted', service: serviceKeyText(shop), virtual: 'tcp 10.99.0.10:443' },
+  ]);
   const many = Array.from({ length: 200 }, (_, index) => there(service('', `10.0.0.1:${1 + index}`)));
   const said = drift(table([mine, ...many]), table([mine]));
   assert.equal(said.length, 51);
-  assert.equal(said.at(-1), 'and 150 more changes');
+  assert.equal(said.at(-1)?.text, 'and 150 more changes');
 });

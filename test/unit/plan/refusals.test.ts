@@ -12,21 +12,31 @@ const add = (at: string, more = {}): Operation => ({
 });
 
 for (const [operation, errno, message] of [
-  [{ op: 'add-service', service: shop }, 2, 'there is no scheduler wlx: no such module (ENOENT)'],
+  [{ op: 'add-service', service: shop }, 2, 'no scheduler wlx in this kernel: check modprobe ip_vs_wlx (ENOENT)'],
   [
     { op: 'add-service', service: { ...shop, peName: 'sip' } },
-    ...([2, 'there is no scheduler wlx, or no persistence engine sip: no such module (ENOENT)'] as const),
+    ...([
+      2,
+      'no scheduler wlx or persistence engine sip in this kernel: check modprobe ip_vs_wlx and ip_vs_pe_sip (ENOENT)',
+    ] as const),
   ],
-  [{ op: 'add-service', service: shop }, 97, 'IPVS was built without IPv6 (EAFNOSUPPORT)'],
+  [
+    { op: 'add-service', service: shop },
+    97,
+    'this kernel was built without IPv6 support in IPVS (CONFIG_IP_VS_IPV6) (EAFNOSUPPORT)',
+  ],
   [add('224.0.0.1:80'), 22, '224.0.0.1 is not a unicast address (EINVAL)'],
   [add('[2001:db8::1]:80'), 22, 'a real server of another family than its service needs a tunnel (EINVAL)'],
   [
     add('[2001:db8::1]:80', { method: 2 }),
-    ...([22, 'no real server of another family than its service while connections are synchronised (EINVAL)'] as const),
+    ...([
+      22,
+      'a real server of another family than its service is not supported while connections are synchronised (EINVAL)',
+    ] as const),
   ],
   [add('10.0.0.1:80', { method: 2, tunnelType: 1 }), 22, 'a GUE tunnel needs a port (EINVAL)'],
-  [add('10.0.0.1:80'), 34, 'a negative weight, or a lower threshold above the upper one (ERANGE)'],
-  [add('10.0.0.1:80'), 3, 'somebody deleted the service meanwhile (ESRCH)'],
+  [add('10.0.0.1:80'), 34, 'negative weight, or lower threshold above the upper one (ERANGE)'],
+  [add('10.0.0.1:80'), 3, 'another program has deleted the service (ESRCH)'],
   [{ op: 'add-address', address: onDevice('2001:db8::1', 'eth0'), name: 'shop' }, 13, 'IPv6 is off on eth0 (EACCES)'],
   [add('10.0.0.1:80'), 12, 'not enough memory (ENOMEM)'],
 ] as const satisfies [Operation, number, string][])
