@@ -34,18 +34,24 @@ const REQUIRED_STRING: Parameter = { type: 'string', required: true };
 // biome-ignore lint/complexity/noBannedTypes: a method without parameters
 type None = {};
 type Override = { service?: string; server: string };
+/** `paused`: the daemon is paused, so that the kernel does not have the change yet. */
+type Overridden = { servers: string[]; paused: boolean };
 
 export const METHODS = {
   ping: method<None, { version: string; pid: number; file: string }>({ parameters: {} }),
   status: method<{ service?: string }, DaemonStatus>({ parameters: { service: OPTIONAL_STRING } }),
   plan: method<None, { file: string; lines: PlanLine[] }>({ parameters: {} }),
   // A reload of a large file takes its time.
-  reload: method<None, { operations: number; failed: string[] }>({ parameters: {}, changes: true, timeout: 600_000 }),
-  drain: method<Override, { servers: string[] }>({
+  reload: method<None, { operations: number; failed: string[]; paused: boolean }>({
+    parameters: {},
+    changes: true,
+    timeout: 600_000,
+  }),
+  drain: method<Override, Overridden>({
     parameters: { service: OPTIONAL_STRING, server: REQUIRED_STRING },
     changes: true,
   }),
-  undrain: method<Override, { servers: string[] }>({
+  undrain: method<Override, Overridden>({
     parameters: { service: OPTIONAL_STRING, server: REQUIRED_STRING },
     changes: true,
   }),
@@ -116,6 +122,9 @@ const verb = <M extends Method>(spec: VerbSpec<M>): Verb => spec as Verb;
 
 const printServers = (servers: readonly string[], state: string) =>
   servers.map((server) => `${printable(server)}: ${state}\n`).join('');
+const pausedLines = (paused: boolean) =>
+  paused ? ['noted, but lvsd is paused: nothing is written to the kernel until lvsctl resume'] : [];
+const pausedExitCode = ({ paused }: { paused: boolean }) => (paused ? EXIT.RUNTIME : EXIT.OK);
 const printPaused = ({ paused }: { paused: boolean }) =>
   paused ? 'paused: nothing is written to the kernel\n' : 'not paused\n';
 
@@ -138,20 +147,24 @@ export const VERBS: Readonly<Record<string, Verb>> = {
     words: '',
     help: 'read the configuration again; an invalid one is rejected as a whole and changes nothing',
     print: ({ operations, failed }) => `reloaded: ${count(operations, 'operation')}, ${failed.length} failed\n`,
-    exitCode: ({ failed }) => (failed.length > 0 ? EXIT.RUNTIME : EXIT.OK),
-    errors: ({ failed }) => failed,
+    exitCode: ({ failed, paused }) => (failed.length > 0 || paused ? EXIT.RUNTIME : EXIT.OK),
+    errors: ({ failed, paused }) => [...failed, ...pausedLines(paused)],
   }),
   drain: verb({
     method: 'drain',
     words: '[SERVICE] SERVER',
     help: 'no new connections to this real server; existing ones continue',
     print: ({ servers }) => printServers(servers, 'drained'),
+    exitCode: pausedExitCode,
+    errors: ({ paused }) => pausedLines(paused),
   }),
   undrain: verb({
     method: 'undrain',
     words: '[SERVICE] SERVER',
     help: 'end a drain',
     print: ({ servers }) => printServers(servers, 'no longer drained'),
+    exitCode: pausedExitCode,
+    errors: ({ paused }) => pausedLines(paused),
   }),
   pause: verb({
     method: 'pause',

@@ -4,6 +4,7 @@
  * state, from which the reconciler gets the desired state. Sockets, signals and files are elsewhere.
  */
 
+import { monotonic } from '../base/clock.ts';
 import type { Config } from '../config/types.ts';
 import type { HealthMonitor } from '../health/monitor.ts';
 import type { TargetState, Transition } from '../health/types.ts';
@@ -81,9 +82,9 @@ export class Daemon {
     for (const key of saved.services) this.#owned.add(key);
     await this.#parts.table.read();
     const services = virtualServices(this.#config);
-    this.runtime.configure(services, Date.now());
+    this.runtime.configure(services, monotonic());
     this.runtime.restore(saved);
-    this.runtime.adopt(this.#owned, (key) => this.#parts.table.service(key), Date.now());
+    this.runtime.adopt(this.#owned, (key) => this.#parts.table.service(key), monotonic());
     return this.#apply(async () => {
       this.#setTargets(services, saved.health);
       await this.#own(services);
@@ -96,7 +97,7 @@ export class Daemon {
       const before = this.#config;
       this.#config = config;
       const services = virtualServices(config);
-      const targetsChanged = this.runtime.configure(services, Date.now());
+      const targetsChanged = this.runtime.configure(services, monotonic());
       if (targetsChanged || config.checkConcurrency !== before.checkConcurrency) this.#setTargets(services);
       this.reconciler.backoff.reset();
       await this.#own(services);
@@ -169,7 +170,10 @@ export class Daemon {
     return this.reconciler.run();
   }
 
-  /** Checks whether local addresses and real servers that drain have connections left. Call it about once a second. */
+  /**
+   * Checks whether local addresses and real servers that drain have connections left, or whose time is over. Call it
+   * about once a second; `now` as of monotonic().
+   */
   async tick(now: number): Promise<void> {
     const { draining } = this.runtime;
     if (draining.length === 0 && this.reconciler.waiting.length === 0) return;

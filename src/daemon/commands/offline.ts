@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** plan and apply without a daemon: every real server counts as up, except for those that an operator drained. */
+import { monotonic } from '../../base/clock.ts';
 import type { Config } from '../../config/types.ts';
 import { difference, readActual } from '../../plan/index.ts';
 import type { Ownership, Plan } from '../../plan/types.ts';
@@ -27,7 +28,7 @@ export class Offline {
     this.#kernel = kernel;
     this.#statePath = statePath;
     this.#saved = saved;
-    this.#runtime.configure(virtualServices(config), Date.now());
+    this.#runtime.configure(virtualServices(config), monotonic());
     // Without a daemon, saved health states are out of date; overrides are not.
     this.#runtime.restore({ quorum: new Map(), overrides: saved.overrides, draining: [] });
     this.#runtime.updateQuorums();

@@ -153,7 +153,7 @@ async function readSnapshot(path: string, reporter: Reporter): Promise<Snapshot>
       });
     return EMPTY_SNAPSHOT;
   }
-  const saved = fromState(read.state);
+  const saved = fromState(read.state, read.age);
   if (read.age < HEALTH_AGE) return saved;
   // Ownership and overrides do not age; results of checks do.
   const minutes = Math.round(read.age / 60_000);

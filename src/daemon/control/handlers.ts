@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** The daemon's handlers of requests on the control socket. */
+import { monotonic } from '../../base/clock.ts';
 import { EXIT, LvsdError, UsageError } from '../../base/errors.ts';
 import { version } from '../../base/version.ts';
 import type { Handlers } from '../../control/server.ts';
@@ -9,7 +10,8 @@ import { describe, difference, readActual } from '../../plan/index.ts';
 import type { Daemon } from '../daemon.ts';
 import type { Loader } from '../loader.ts';
 import { desiredState } from '../model/desired-state.ts';
-import { virtualServices } from '../model/virtual-services.ts';
+import type { RuntimeState } from '../model/runtime-state.ts';
+import { serverText, virtualServices } from '../model/virtual-services.ts';
 import type { Kernel } from '../reconcile/kernel.ts';
 import type { CycleResult } from '../reconcile/reconciler.ts';
 import type { Reporter } from './reporter.ts';
@@ -26,20 +28,22 @@ export interface HandlerParts {
 }
 
 export function handlers({ daemon, kernel, health, loader, reporter, startedAt }: HandlerParts): Handlers {
+  const requireService = (service: string | undefined): void => {
+    if (service !== undefined && !daemon.config.services.has(service))
+      throw new UsageError(`no service ${service} (lvsctl status lists them)`);
+  };
   const override = async ({ service, server }: { service?: string; server: string }, on: boolean) => {
+    requireService(service);
     const found = daemon.runtime.find(server, service);
-    if (found.length === 0) {
-      const where = service === undefined ? '' : ` in service ${service}`;
-      throw new UsageError(`no real server ${server}${where} (lvsctl status lists them)`);
-    }
-    throwFailures(await daemon.override(found, on));
-    return { servers: found.map((one) => `${one.service} ${one.server}`) };
+    if (found.length === 0) throw new UsageError(unknownServer(daemon.runtime, server, service));
+    const result = await daemon.override(found, on);
+    throwFailures(result);
+    return { servers: found.map((one) => `${one.service} ${one.server}`), paused: result.paused };
   };
   return {
     ping: () => ({ version: version(), pid: process.pid, file: loader.file }),
     status: async ({ service }) => {
-      if (service !== undefined && !daemon.config.services.has(service))
-        throw new UsageError(`no service ${service} (lvsctl status lists them)`);
+      requireService(service);
       const [actual, states] = await Promise.all([readActual(kernel.reader, kernel.addresses), health()]);
       const table = new Map(actual.services.map((one) => [serviceKeyText(one.service), one]));
       const sources = {
@@ -61,15 +65,15 @@ export function handlers({ daemon, kernel, health, loader, reporter, startedAt }
     },
     plan: async () => {
       const config = loader.read();
-      const preview = daemon.runtime.preview(virtualServices(config), Date.now());
+      const preview = daemon.runtime.preview(virtualServices(config), monotonic());
       preview.updateQuorums();
       const actual = await readActual(kernel.reader, kernel.addresses);
       const { operations } = difference(desiredState(config, preview), actual, daemon.ownership);
       return { file: loader.file, lines: operations.map(describe) };
     },
     reload: async () => {
-      const { done, failed } = await loader.reload();
-      return { operations: done.length, failed: failed.map(({ text, error }) => `${text}: ${error}`) };
+      const { done, failed, paused } = await loader.reload();
+      return { operations: done.length, failed: failed.map(({ text, error }) => `${text}: ${error}`), paused };
     },
     drain: (params) => override(params, true),
     undrain: (params) => override(params, false),
@@ -85,6 +89,16 @@ export function handlers({ daemon, kernel, health, loader, reporter, startedAt }
 
 const PAUSED = { state: 'paused', reason: 'operator' };
 const RESUMED = { state: 'running', reason: 'operator' };
+
+function unknownServer(runtime: RuntimeState, server: string, service: string | undefined): string {
+  const where = service === undefined ? '' : ` in service ${service}`;
+  const same = runtime.services
+    .filter(({ spec }) => service === undefined || spec.name === service)
+    .flatMap(({ realServers }) => realServers.map(serverText))
+    .filter((text) => text.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1') === server);
+  const ports = [...new Set(same)].slice(0, 4).join(' or ');
+  return `no real server ${server}${where}: ${ports === '' ? 'lvsctl status lists them' : `give the port, ${ports}`}`;
+}
 
 function throwFailures({ failed }: CycleResult): void {
   if (failed.length === 0) return;

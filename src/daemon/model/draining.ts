@@ -8,7 +8,7 @@ export interface DrainingServer {
   /** `VirtualService.key`. */
   service: string;
   destination: DestinationConfig;
-  /** Milliseconds since the epoch. The server is removed then, or earlier with its last connection. */
+  /** Instant of a monotonic clock, in milliseconds. The server is removed then, or earlier with its last connection. */
   until: number;
   /** It was down when it was removed from the file (`on_failure: inhibit` had kept it in the table). */
   wasDown: boolean;

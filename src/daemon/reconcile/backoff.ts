@@ -1,14 +1,21 @@
 // SPDX-License-Identifier: MIT
-/** When to retry operations that the kernel rejected: after 1 s, then twice as long each time, up to a minute. Pure. */
+/**
+ * When to retry what failed: after 1 s, then twice as long each time, up to a minute. Pure: instants, in milliseconds of a
+ * monotonic clock, are arguments.
+ */
 
 const FIRST_DELAY = 1000;
 const LONGEST_DELAY = 60_000;
+
+/** Milliseconds until the next attempt, after so many. */
+export const retryDelay = (attempts: number): number =>
+  Math.min(LONGEST_DELAY, FIRST_DELAY * 2 ** Math.min(attempts - 1, 16));
 
 export interface Failure {
   /** The kernel's error, as text. */
   error: string;
   attempts: number;
-  /** Instant of the next attempt, in milliseconds. */
+  /** Instant of the next attempt. */
   retryAt: number;
   /** The operations that wait, by their text. All others of the service go on: a server that is down must be removed. */
   waiting: ReadonlySet<string> | 'all';
@@ -24,7 +31,7 @@ export class Backoff {
 
   failed(service: string, error: string, waiting: Failure['waiting'], now: number): Failure {
     const attempts = (this.#failures.get(service)?.attempts ?? 0) + 1;
-    const retryAt = now + Math.min(LONGEST_DELAY, FIRST_DELAY * 2 ** Math.min(attempts - 1, 16));
+    const retryAt = now + retryDelay(attempts);
     const failure = { error, attempts, retryAt, waiting };
     this.#failures.set(service, failure);
     return failure;

@@ -3,6 +3,7 @@
  * Watches for changes that others make in the kernel. The kernel sends notifications of address changes. A patched IPVS
  * counts its changes (the generation, polled every second). On a stock one the whole table is read periodically.
  */
+import { monotonic } from '../../base/clock.ts';
 import { errorLine } from '../../base/error-line.ts';
 import type { Reporter } from '../control/reporter.ts';
 import type { Daemon } from '../daemon.ts';
@@ -53,7 +54,7 @@ export class KernelWatch {
     // On a slow machine a tick may last longer than its period.
     if (this.#ticking) return;
     this.#ticking = true;
-    Promise.all([this.#daemon.tick(Date.now()), this.#pollGeneration()])
+    Promise.all([this.#daemon.tick(monotonic()), this.#pollGeneration()])
       .catch((error: unknown) =>
         this.#reporter.log('kernel', 'warn', `cannot read the kernel's table: ${errorLine(error)}`),
       )

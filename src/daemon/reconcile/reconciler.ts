@@ -4,12 +4,14 @@
  * applies the difference, and reads back what changed. Requests during a cycle are served by the next one.
  */
 
+import { monotonic } from '../../base/clock.ts';
 import { errorLine } from '../../base/error-line.ts';
+import { NetlinkDumpInterruptedError } from '../../base/errors.ts';
 import { serviceKeyText } from '../../ipvs/index.ts';
 import { apply, type DriftFilter, describe, difference, drift, type KernelWriter, nameOf } from '../../plan/index.ts';
 import type { Actual, Desired, Operation, OperationResult, Ownership, Plan } from '../../plan/types.ts';
 import type { Reporter } from '../control/reporter.ts';
-import { Backoff } from './backoff.ts';
+import { Backoff, retryDelay } from './backoff.ts';
 import type { TableCache } from './table-cache.ts';
 
 export interface DesiredSource {
@@ -26,12 +28,14 @@ export interface DesiredSource {
 export interface CycleResult {
   done: readonly Operation[];
   failed: readonly { service: string | undefined; text: string; error: string }[];
+  /** Nothing was done: the operator has paused the daemon. */
+  paused: boolean;
 }
 
 /** Which part of the kernel's state is read before a cycle; 'none': the cache is used as it is. */
 export type Refresh = 'all' | 'addresses' | 'none';
 
-const NO_OPERATIONS: CycleResult = { done: [], failed: [] };
+const NO_OPERATIONS: CycleResult = { done: [], failed: [], paused: false };
 /** Rounds of a cycle. The second one should find no difference; more means that another program changes the table too. */
 const MAX_ROUNDS = 4;
 /** Operations of one cycle that are logged one by one at level info. */
@@ -53,6 +57,10 @@ export class Reconciler {
   #waiting: Plan['waiting'] = [];
   #reading = false;
   #readAgain = false;
+  /** Reads that failed since the last that succeeded. */
+  #failedReads = 0;
+  /** Instant of the next read after one that failed, and what it reads. */
+  #rereadAt: { at: number; refresh: Refresh } | undefined;
 
   constructor(table: TableCache, writer: KernelWriter, source: DesiredSource, reporter: Reporter) {
     this.#table = table;
@@ -111,7 +119,10 @@ export class Reconciler {
     const cycle = options.refresh === 'all' && this.#table.actual ? this.#runAfterBackgroundRead() : this.run(options);
     cycle.catch((error: unknown) => {
       // Stopping closes the sockets, which ends a read in progress with an error.
-      if (!this.#stopped) this.#reporter.log('kernel', 'error', `cannot reconcile: ${errorLine(error)}`);
+      if (this.#stopped) return;
+      this.#retryRead('all');
+      this.#reporter.log('kernel', 'error', `cannot reconcile: ${errorLine(error)}; ${this.#retryText()}`);
+      this.#armRetry();
     });
   }
 
@@ -123,13 +134,13 @@ export class Reconciler {
     }
     this.#reading = true;
     try {
-      const update = await this.#table.readInBackground();
+      const update = await this.#tolerant('all', () => this.#table.readInBackground());
       // Not whenIdle(): another cycle could begin between its end and the update.
       while (this.#running) await this.#running.catch(() => NO_OPERATIONS);
       const before = this.#table.actual;
-      update();
+      update?.();
       const now = this.#table.actual;
-      if (before && now) this.#reportDrift(before, now);
+      if (before && now && update) this.#reportDrift(before, now);
     } finally {
       this.#reading = false;
     }
@@ -168,12 +179,13 @@ export class Reconciler {
   }
 
   async #cycle(): Promise<CycleResult> {
-    if (this.#paused || this.#stopped) return NO_OPERATIONS;
+    if (this.#paused) return { ...NO_OPERATIONS, paused: true };
+    if (this.#stopped) return NO_OPERATIONS;
     const done: Operation[] = [];
     const failed: CycleResult['failed'][number][] = [];
     for (let round = 0; round < MAX_ROUNDS && !this.#stopped; round++) {
       const actual = await this.#refreshed();
-      const now = Date.now();
+      const now = monotonic();
       const desired = this.#source.desired();
       const plan = difference(desired, actual, this.#source.ownership(), this.#table.differences);
       this.#waiting = plan.waiting;
@@ -204,7 +216,7 @@ export class Reconciler {
       if (unhindered && unverified.length === 0) break;
       if (results.every(({ error }) => error !== undefined)) break;
     }
-    return { done, failed };
+    return { done, failed, paused: false };
   }
 
   #raiseRefresh(refresh: Refresh): void {
@@ -216,14 +228,48 @@ export class Reconciler {
     const refresh = before ? this.#refresh : 'all';
     if (before && refresh === 'none') return before;
     this.#refresh = 'none';
+    const read = () => (refresh === 'all' ? this.#table.read() : this.#table.readAddresses());
+    if (!before) return this.#readSucceeded(await read());
     try {
-      const now = refresh === 'all' ? await this.#table.read() : await this.#table.readAddresses();
-      if (before) this.#reportDrift(before, now);
-      return now;
+      const now = await this.#tolerant(refresh, read);
+      if (now) this.#reportDrift(before, now);
+      return now ?? before;
     } catch (error) {
       this.#refresh = 'all';
       throw error;
     }
+  }
+
+  /**
+   * Reads. Undefined if another program changed the kernel's tables all the time: removals and weights must not wait for
+   * a quiet moment, so the cycle continues with the table as it was last read, and the read is repeated later.
+   */
+  async #tolerant<T>(refresh: Refresh, read: () => Promise<T>): Promise<T | undefined> {
+    try {
+      return this.#readSucceeded(await read());
+    } catch (error) {
+      if (!(error instanceof NetlinkDumpInterruptedError)) throw error;
+      this.#retryRead(refresh);
+      if (this.#failedReads === 1)
+        this.#reporter.log('kernel', 'warn', `${errorLine(error)}; continuing with what was read before it`);
+      return undefined;
+    }
+  }
+
+  #readSucceeded<T>(result: T): T {
+    this.#failedReads = 0;
+    this.#rereadAt = undefined;
+    return result;
+  }
+
+  #retryRead(refresh: Refresh): void {
+    this.#failedReads++;
+    const raised = refresh === 'all' || this.#rereadAt?.refresh === 'all' ? 'all' : refresh;
+    this.#rereadAt = { at: monotonic() + retryDelay(this.#failedReads), refresh: raised };
+  }
+
+  #retryText(): string {
+    return `next attempt in ${Math.round(retryDelay(this.#failedReads) / 1000)} s`;
   }
 
   /** `unverified`: operations whose effect was read back and has to be compared again. */
@@ -266,7 +312,7 @@ export class Reconciler {
     const first = results.find(({ error }) => error !== 'skipped');
     // Only skipped operations: they wait for others, which is no failure.
     if (!first) return;
-    const now = Date.now();
+    const now = monotonic();
     const whole = results.some(({ operation, error }) => operation.op === 'add-service' && error !== undefined);
     const waiting = whole ? 'all' : new Set(results.map(({ operation }) => describe(operation).text));
     const reason = errorLine(first.error);
@@ -287,9 +333,13 @@ export class Reconciler {
 
   #armRetry(): void {
     clearTimeout(this.#retry);
-    const next = this.backoff.nextRetry();
-    if (next === undefined || this.#stopped) return;
-    this.#retry = setTimeout(() => this.request({ refresh: 'all' }), Math.max(50, next - Date.now()));
+    if (this.#stopped) return;
+    const reread = this.#rereadAt;
+    const operations = this.backoff.nextRetry();
+    const next = Math.min(reread?.at ?? Number.POSITIVE_INFINITY, operations ?? Number.POSITIVE_INFINITY);
+    if (next === Number.POSITIVE_INFINITY) return;
+    const refresh = reread && reread.at <= next ? reread.refresh : 'all';
+    this.#retry = setTimeout(() => this.request({ refresh }), Math.max(50, next - monotonic()));
   }
 }
 

@@ -3,6 +3,7 @@
  * Keeps the state file up to date. Changes of ownership are written at once and waited for; all other changes soon
  * after. A daemon killed before that would start with the previous health of a real server that has just gone down.
  */
+import { monotonic } from '../../base/clock.ts';
 import { errorLine } from '../../base/error-line.ts';
 import type { TargetState } from '../../health/types.ts';
 import type { Reporter } from '../control/reporter.ts';
@@ -30,8 +31,8 @@ export class StateSaver {
   #soon: NodeJS.Timeout | undefined;
   readonly #period: NodeJS.Timeout;
   #failing = false;
-  /** When it was last written on request; milliseconds. */
-  #last = 0;
+  /** When it was last written on request. */
+  #last = Number.NEGATIVE_INFINITY;
 
   constructor(options: StateSaverOptions) {
     this.#options = options;
@@ -41,11 +42,11 @@ export class StateSaver {
 
   /** Writes at once, but at most every `SOON`: a burst of requests leads to two writes. */
   request(): void {
-    const wait = Math.max(0, this.#last + SOON - Date.now());
+    const wait = Math.max(0, this.#last + SOON - monotonic());
     this.#soon ??= setTimeout(
       () => {
         this.#soon = undefined;
-        this.#last = Date.now();
+        this.#last = monotonic();
         void this.#refresh();
       },
       Math.min(wait, SOON),

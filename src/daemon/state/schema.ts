@@ -17,8 +17,10 @@ export interface DaemonState {
 export interface DrainingState {
   /** `serviceKeyText`. */
   service: string;
-  /** Milliseconds since the epoch. */
+  /** Milliseconds since the epoch, as the clock was when the file was written. */
   until: number;
+  /** Milliseconds until then, when the file was written: unlike `until` it does not depend on a clock that can be set. */
+  left?: number | undefined;
   /** Whether it was down when it was removed; undefined: it was not. */
   down: boolean | undefined;
   /** 4 or 16 bytes in hex. */
@@ -95,6 +97,7 @@ export const readDaemonState: Reader<DaemonState> = object<DaemonState>({
     object<DrainingState>({
       service: text,
       until: number,
+      left: optional(number),
       down: optional(truth),
       address: text,
       port: number,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** State that survives a restart: converts between the daemon's objects and the plain data of the state file. */
 import { AF_INET, AF_INET6, type Family } from '../../base/addresses.ts';
+import { type Instant, instant } from '../../base/clock.ts';
 import type { TargetState } from '../../health/types.ts';
 import type { DrainingServer } from '../model/draining.ts';
 import type { Override, RuntimeState } from '../model/runtime-state.ts';
@@ -27,6 +28,7 @@ export function toState(
   runtime: RuntimeState,
   owned: ReadonlySet<string>,
   health: ReadonlyMap<string, TargetState>,
+  now: Instant = instant(),
 ): DaemonState {
   return {
     services: [...owned],
@@ -36,25 +38,39 @@ export function toState(
     leaving: runtime.draining.map(({ service, destination, until, wasDown }): DrainingState => {
       const { address, port, method, tunnelType, tunnelPort, tunnelFlags } = destination;
       const hex = Buffer.from(address).toString('hex');
-      return { service, until, down: wasDown, address: hex, port, method, tunnelType, tunnelPort, tunnelFlags };
+      const left = Math.round(until - now.monotonic);
+      return {
+        service,
+        until: now.wall + left,
+        left,
+        down: wasDown,
+        address: hex,
+        port,
+        method,
+        tunnelType,
+        tunnelPort,
+        tunnelFlags,
+      };
     }),
   };
 }
 
-export function fromState(state: DaemonState): Snapshot {
+/** `age`: milliseconds since the file was written. */
+export function fromState(state: DaemonState, age = 0, now: Instant = instant()): Snapshot {
   return {
     services: state.services,
     health: new Map(state.health.map((one) => [one.id, one])),
     overrides: state.overrides,
     quorum: new Map(state.quorum.map(({ service, up }) => [service, up])),
-    draining: state.leaving.flatMap(drainingServer),
+    draining: state.leaving.flatMap((one) => drainingServer(one, age, now)),
   };
 }
 
-function drainingServer({ service, until, down = false, address: hex, ...rest }: DrainingState): DrainingServer[] {
+function drainingServer(state: DrainingState, age: number, now: Instant): DrainingServer[] {
+  const { service, until, left = until - now.wall + age, down = false, address: hex, ...rest } = state;
   const address = Uint8Array.from(Buffer.from(hex, 'hex'));
   if (address.length !== 4 && address.length !== 16) return [];
   const family: Family = address.length === 4 ? AF_INET : AF_INET6;
   const destination = { ...rest, family, address, weight: 0, upperThreshold: 0, lowerThreshold: 0 };
-  return [{ service, destination, until, wasDown: down }];
+  return [{ service, destination, until: now.monotonic + left - age, wasDown: down }];
 }

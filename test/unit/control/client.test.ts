@@ -36,7 +36,7 @@ test('calls, many at once, each with its own answer', async () => {
     client.call('drain', { server: 'web1' }),
   ]);
   assert.deepEqual(status, JSON.parse(JSON.stringify(STATUS)));
-  assert.deepEqual([paused, drained], [{ paused: true }, { servers: ['shop web1'] }]);
+  assert.deepEqual([paused, drained], [{ paused: true }, { servers: ['shop web1'], paused: false }]);
   client.close();
   await assert.rejects(client.call('plan', {}), { code: 'ERR_LVSD_DISCONNECTED' });
 });

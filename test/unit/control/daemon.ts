@@ -51,9 +51,9 @@ export function fakeDaemon(handlers: Partial<Handlers> = {}, options: Partial<Co
       ping: called('ping', { version: '9.9.9', pid: 4711, file: '/etc/lvsd/lvsd.yaml' }),
       status: called('status', STATUS),
       plan: called('plan', { file: '/etc/lvsd/lvsd.yaml', lines: [] }),
-      reload: called('reload', { operations: 3, failed: [] }),
-      drain: called('drain', { servers: ['shop web1'] }),
-      undrain: called('undrain', { servers: ['shop web1'] }),
+      reload: called('reload', { operations: 3, failed: [], paused: false }),
+      drain: called('drain', { servers: ['shop web1'], paused: false }),
+      undrain: called('undrain', { servers: ['shop web1'], paused: false }),
       pause: (params) => {
         calls.push(['pause', params]);
         return { paused: params.on };

@@ -185,6 +185,20 @@ test('each command asks for what it says, and prints the answer', async () => {
   assert.deepEqual(daemon.calls.at(-2), ['status', { service: 'shop' }]);
 });
 
+test('what a paused daemon has noted is not told as done', async () => {
+  const noted = { servers: ['shop web1'], paused: true };
+  using daemon = fakeDaemon({
+    drain: () => noted,
+    undrain: () => noted,
+    reload: () => ({ operations: 0, failed: [], paused: true }),
+  });
+  for (const args of [['drain', 'web1'], ['undrain', 'web1'], ['reload']]) {
+    const { code, err } = await lvsctl(daemon.path, ...args);
+    assert.equal(code, EXIT.RUNTIME);
+    assert.match(err, /noted, but lvsd is paused: nothing is written to the kernel until lvsctl resume\n$/);
+  }
+});
+
 test('exit codes and words when something is not fine', async () => {
   const lines = [
     { sign: '+' as const, service: 'shop', text: 'shop: tcp 10.99.0.10:443\n\x1b[2J' },
@@ -192,7 +206,7 @@ test('exit codes and words when something is not fine', async () => {
   ];
   using daemon = fakeDaemon({
     plan: () => ({ file: 'f', lines }),
-    reload: () => ({ operations: 5, failed: ['shop: no such device'] }),
+    reload: () => ({ operations: 5, failed: ['shop: no such device'], paused: false }),
     drain: () => {
       throw new UsageError('no real server web9');
     },
