@@ -115,7 +115,9 @@ test('a line that is too long or not UTF-8 ends the connection with an error', a
   assert.deepEqual(await messages(Buffer.from([0x22, 0xff, 0x22, 10])), ['line is not valid UTF-8']);
   const exact = request('drain', { server: 's' }).trimEnd();
   const padded = `${exact}${' '.repeat(LONGEST_REQUEST - exact.length)}\n`;
-  assert.deepEqual(await answers(daemon.path, padded), [{ jsonrpc: '2.0', id: 1, result: { servers: ['shop web1'], paused: false } }]);
+  assert.deepEqual(await answers(daemon.path, padded), [
+    { jsonrpc: '2.0', id: 1, result: { servers: ['shop web1'], paused: false } },
+  ]);
 });
 
 test('errors of the daemon arrive with their exit code; what it did not expect says so and is logged', async () => {
