@@ -8,7 +8,6 @@
  */
 #include "connector.h"
 #include "file-lock.h"
-#include "file.h"
 #include "netns.h"
 #include "peer-credentials.h"
 #include "socket-class.h"
@@ -30,6 +29,5 @@ NAPI_MODULE_INIT()
 	define_function(env, exports, "enterNetns", enter_netns);
 	define_function(env, exports, "peerCredentials", peer_credentials);
 	define_function(env, exports, "lockFile", lock_file);
-	define_function(env, exports, "mapFile", map_file);
 	return exports;
 }

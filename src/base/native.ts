@@ -82,11 +82,6 @@ export interface NativeAddon {
   enterNetns(path: string): void;
   /** The process that connected the Unix socket `fd` (SO_PEERCRED). */
   peerCredentials(fd: number): PeerCredentials;
-  /**
-   * The content of a regular file, mapped until the process ends: whoever changes the file must put another one into its
-   * place. Our own copy, should we write to it.
-   */
-  mapFile(path: string): Buffer;
   /** flock(2), exclusive, without waiting; held until `fd` is closed. False if it is held elsewhere. */
   lockFile(fd: number): boolean;
 }
@@ -109,10 +104,7 @@ export function isSystemError(error: unknown): error is SystemError {
   return error instanceof Error && 'syscall' in error && 'errno' in error && typeof error.errno === 'number';
 }
 
-/** Whoever launches the program may have it already and hand it over (tools/lib/packed.mjs). */
-declare const __addon: NativeAddon | undefined;
-
-let addon = typeof __addon === 'undefined' ? undefined : __addon;
+let addon: NativeAddon | undefined;
 
 /** The addon, loaded at the first call. Sources and bundles are equally deep, so one relative path serves both. */
 export function native(): NativeAddon {

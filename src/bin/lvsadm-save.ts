@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** lvsadm-save [-n]: what ipvsadm-save is to ipvsadm. The table as rules on standard output. */
+/** lvsadm-save [-n]: prints the table as rules, as ipvsadm-save does. */
 import { main } from '../ipvsadm/index.ts';
 import { saveWords } from '../ipvsadm/scripts.ts';
 

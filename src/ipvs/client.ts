@@ -4,8 +4,8 @@ import { KernelLacksError, LvsdError, NetlinkError, UsageError } from '../base/e
 import { decodeTable, encodeTable } from '../netlink/attributes.ts';
 import type { NetlinkClientOptions } from '../netlink/client.ts';
 import { type GenericMessage, GenericNetlink } from '../netlink/generic.ts';
-import { Additions } from './additions.ts';
-import { addServices, type ServiceAddition } from './bulk.ts';
+import { addServices, type BulkService } from './bulk-add.ts';
+import { BulkWriter } from './bulk-writer.ts';
 import {
   daemonAttributes,
   destinationAttributes,
@@ -45,7 +45,6 @@ import {
   IPVS_SECRET_LENGTH,
 } from './constants.ts';
 import { serviceKeyText } from './keys.ts';
-import { readPlainService } from './plain-service.ts';
 import { COMMAND, type CommandAttributes, commandWithStats, INFO, type ReplyAttributes } from './tables.ts';
 import type {
   Destination,
@@ -248,23 +247,23 @@ export class Ipvs {
     await this.#command(IPVS_CMD_SET_SECRET, { secret }, 'SECRET');
   }
 
-  /** Adds services by the thousand: bulk.ts. Never rejects. */
-  addServices(services: readonly ServiceAddition[]): Promise<ReadonlySet<number>> {
+  /** Adds services by the thousand (bulk-add.ts). Resolves with the indices of those that failed; never rejects. */
+  addServices(services: readonly BulkService[]): Promise<ReadonlySet<number>> {
     return addServices(this, services);
   }
 
-  /** Empty, for requests that `sendAdditions` sends. */
-  async additions(): Promise<Additions> {
-    return new Additions(await this.#netlink.family(IPVS_GENL_NAME));
+  /** A new, empty writer, for `sendBulk`. */
+  async bulkWriter(): Promise<BulkWriter> {
+    return new BulkWriter(await this.#netlink.family(IPVS_GENL_NAME));
   }
 
-  /** Sends them all in their turn and says which were refused, by their place; afterwards they are cleared. */
-  async sendAdditions(additions: Additions): Promise<ReadonlyMap<number, NetlinkError>> {
-    const { count } = additions;
-    const refused = await this.#netlink.sendAll(additions.finish());
-    additions.clear();
-    this.#changes += count - refused.size;
-    return refused;
+  /** Sends the requests of a writer, in order, and clears it. Resolves with the errors, by the index of the request. */
+  async sendBulk(writer: BulkWriter): Promise<ReadonlyMap<number, NetlinkError>> {
+    const { count } = writer;
+    const errors = await this.#netlink.sendAll(writer.finish());
+    writer.clear();
+    this.#changes += count - errors.size;
+    return errors;
   }
 
   close(): void {
@@ -285,18 +284,11 @@ export class Ipvs {
     return this.#pendingQuery;
   }
 
-  async #readServices(options: ReadOptions): Promise<Service[]> {
-    if (options.stats)
-      return this.#netlink.dump(IPVS_GENL_NAME, IPVS_CMD_GET_SERVICE, nothing, (message) =>
-        readService(decodeReply(message)),
-      );
-    const services = await this.#netlink.dumpAll(
-      IPVS_GENL_NAME,
-      IPVS_CMD_GET_SERVICE,
-      nothing,
-      (attributes) => readPlainService(attributes) ?? readService(decodeTable(COMMAND, attributes) as ReplyAttributes),
+  #readServices({ stats }: ReadOptions): Promise<Service[]> {
+    const table = stats ? commandWithStats() : COMMAND;
+    return this.#netlink.dump(IPVS_GENL_NAME, IPVS_CMD_GET_SERVICE, nothing, ({ attributes }) =>
+      readService(decodeTable(table, attributes) as ReplyAttributes),
     );
-    return services.filter((service) => service !== undefined);
   }
 
   #destination(command: number, key: ServiceKey, dest: DestinationConfig): Promise<void> {

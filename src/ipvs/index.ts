@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** The kernel's IPVS table: its types, and the client that reads and changes it. */
-export { Additions, isPlainDestination, isPlainService } from './additions.ts';
-export type { ServiceAddition } from './bulk.ts';
+export type { BulkService } from './bulk-add.ts';
+export { BulkWriter, isBulkWritableDestination, isBulkWritableService } from './bulk-writer.ts';
 export { Ipvs, type ReadOptions } from './client.ts';
 export * from './constants.ts';
 export { bytesText, compareDestinations, compareServices, serviceKeyText } from './keys.ts';

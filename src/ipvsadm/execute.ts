@@ -1,44 +1,99 @@
 // SPDX-License-Identifier: MIT
-/** Carries one command line out, whatever it is, and says with which status the program ends. */
-import type { Invocation } from './invocation.ts';
-import type { Session } from './session.ts';
-import { DONE, executeUsual, type Outcome, parseLine, reading, report } from './usual.ts';
+/** Executes one parsed command line other than -R: a change of the table, or something to print. */
+import { KernelLacksError, LvsdError, UsageError } from '../base/errors.ts';
+import { changes, featureOf } from './changes.ts';
+import { parse } from './command-line/grammar.ts';
+import type { Invocation } from './command-line/invocation.ts';
+import { Fatal } from './errors.ts';
+import { helpText, versionLine } from './help.ts';
+import { errorText } from './kernel-errors.ts';
+import { HostNeeded } from './lookup.ts';
+import { listConnections } from './print/connections.ts';
+import { daemonsText, timeoutsText } from './print/daemons.ts';
+import { printJson } from './print/json/print.ts';
+import { list } from './print/listing.ts';
+import { listLocalAddresses } from './print/local-addresses.ts';
+import { save } from './print/save.ts';
+import type { Connected, Session } from './session.ts';
 
-/** Carries out a line other than -R: a change, or what prints. Throws Fatal; other errors become an Outcome. */
-export async function show(line: Invocation, session: Session): Promise<Outcome> {
-  const { lookup, output } = session;
-  if (line.command === 'help' || line.command === 'version') {
-    const { helpText, versionLine } = await import('./help.ts');
-    output.out(line.command === 'help' ? helpText(session.program) : `${versionLine(session.program)}\n`);
-    return DONE;
-  }
-  const usual = executeUsual(line, session);
-  if (usual) return usual;
-  return reading(line, session, async ({ ipvs, info }) => {
-    if (line.options.has('json')) await (await import('./json/index.ts')).printJson(line, ipvs, info, output);
-    else if (line.command === 'get-laddr')
-      await (await import('./local-addresses.ts')).listLocalAddresses(line, ipvs, output);
-    else {
-      const { listConnections } = await import('./connections.ts');
-      const names = line.options.has('numeric') ? undefined : lookup;
-      await listConnections(line.options.has('persistent-conn'), names, line.filters, output);
-    }
-  });
+/** The result of a command: its exit status, and a message for standard error. */
+export interface Outcome {
+  status: number;
+  message: string | undefined;
 }
 
-/** One command line from start to end: its exit status. Throws Fatal and Rejected. */
-export async function execute(words: readonly string[], session: Session): Promise<number> {
-  const line = await parseLine(words, session);
-  if (line.command === 'restore') {
-    const { restore } = await import('./restore.ts');
-    return restore(session.input, session);
+export const DONE: Outcome = { status: 0, message: undefined };
+/** Exit statuses of ipvsadm's main(): -1 for a rejected change, 1 for a listing that failed. */
+export const REJECTED = 255;
+const UNREADABLE = 1;
+
+/** Prints the message of an outcome, and returns its status. */
+export function report({ status, message }: Outcome, { output }: Session): number {
+  if (message !== undefined) output.err(`${message}\n`);
+  return status;
+}
+
+/** Parses a line, looking up host names as they are met. Throws Fatal and Rejected. */
+export function parseLine(
+  words: readonly string[],
+  session: Pick<Session, 'lookup' | 'program'>,
+): Invocation | Promise<Invocation> {
+  try {
+    return parse(words, session.lookup, session.program);
+  } catch (error) {
+    if (!(error instanceof HostNeeded)) throw error;
+    return session.lookup.fetchHost(error.host).then(() => parseLine(words, session));
   }
-  const once = async () => {
-    const outcome = await show(line, session);
-    report(outcome, session);
-    return outcome.status;
-  };
-  if (line.watch === undefined) return once();
-  const { watch } = await import('./watch.ts');
-  return watch(line.watch, session.output, once);
+}
+
+/** Executes a line. Throws Fatal; other errors become an Outcome. */
+export async function execute(line: Invocation, session: Session): Promise<Outcome> {
+  if (line.command === 'help' || line.command === 'version') {
+    const { program, output } = session;
+    output.out(line.command === 'help' ? helpText(program) : `${versionLine(program)}\n`);
+    return DONE;
+  }
+  const connected = await session.connect();
+  if (line.command in changes) return change(line, connected);
+  try {
+    await print(line, connected, session);
+    return DONE;
+  } catch (error) {
+    if (error instanceof Fatal) throw error;
+    return failed(line, error, UNREADABLE);
+  }
+}
+
+/** Sends a change. Rejects only on an internal error. */
+export async function change(line: Invocation, { ipvs }: Connected): Promise<Outcome> {
+  try {
+    await changes[line.command]?.(ipvs, line);
+    return DONE;
+  } catch (error) {
+    return failed(line, error, REJECTED);
+  }
+}
+
+async function print(line: Invocation, { ipvs, info }: Connected, session: Session): Promise<void> {
+  const { command, options, filters } = line;
+  const { output, strict } = session;
+  const names = options.has('numeric') ? undefined : session.lookup;
+  if (options.has('json')) await printJson(line, ipvs, info, output);
+  else if (command === 'save') await save(ipvs, names, output, strict);
+  else if (command === 'get-laddr') await listLocalAddresses(line, ipvs, output);
+  else if (options.has('connection')) await listConnections(options.has('persistent-conn'), names, filters, output);
+  else if (options.has('timeout')) output.out(timeoutsText(await ipvs.timeouts()));
+  else if (options.has('daemon')) output.out(daemonsText(await ipvs.daemons()));
+  else await list(line, ipvs, info, session);
+}
+
+/** The outcome of a command that failed with `error`. Throws `error` if it is an internal one. */
+export function failed(line: Invocation, error: unknown, status: number): Outcome {
+  if (error instanceof KernelLacksError || error instanceof UsageError)
+    return { status: error.exitCode, message: error.message };
+  if (!(error instanceof LvsdError)) throw error;
+  if (line.command === 'help' || line.command === 'version') throw error;
+  // ipvsadm prints nothing when these two fail.
+  if (line.options.has('timeout') || line.options.has('daemon')) return { status, message: undefined };
+  return { status, message: errorText(line.command, error, featureOf(line) !== undefined) };
 }

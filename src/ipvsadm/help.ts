@@ -10,7 +10,7 @@ function packageVersion(): string {
   return version;
 }
 
-/** What scripts read is under ipvsadm's name what ipvsadm 1.31 prints. */
+/** Under the name ipvsadm it is the line of ipvsadm 1.31, which scripts parse. */
 export function versionLine(program: string): string {
   if (program === 'ipvsadm') return 'ipvsadm v1.31 2019/12/24 (compiled with popt and IPVS v1.2.1)';
   return `${program} v${packageVersion()} (speaks the command line of ${MODEL}, and FULLNAT)`;
@@ -125,6 +125,6 @@ ${rows(GLOBALS)}
 Options:
 ${rows(OPTIONS)}
 SERVICE is one of -t, -u, --sctp-service, -f. Without arguments the table is listed.
-Exit status: 0 fine, 1 a listing failed, 2 wrong usage, 5 the kernel lacks what was asked for, 255 refused.
+Exit status: 0 success, 1 listing failed, 2 usage error, 5 feature missing in the kernel, 255 rejected.
 `;
 }

@@ -2,24 +2,24 @@
 /** Standard input. */
 import { readSync } from 'node:fs';
 
-const PIECE = 128 << 10;
+const CHUNK = 128 << 10;
 
 /**
- * Read by blocking: there is nothing to do before the next piece comes, and a stream costs as much as the start of a
- * program. Only a descriptor that somebody made non-blocking is left to one.
+ * Reads with blocking calls: there is nothing else to do meanwhile, and to create a stream takes as long as to start the
+ * program. A non-blocking descriptor is read through a stream.
  */
 export async function* standardInput(): AsyncGenerator<Buffer> {
   for (;;) {
-    const piece = Buffer.allocUnsafeSlow(PIECE);
+    const chunk = Buffer.allocUnsafeSlow(CHUNK);
     let length: number;
     try {
-      length = readSync(0, piece);
+      length = readSync(0, chunk);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
       yield* process.stdin;
       return;
     }
     if (length === 0) return;
-    yield piece.subarray(0, length);
+    yield chunk.subarray(0, length);
   }
 }

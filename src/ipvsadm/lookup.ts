@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-/** Names of hosts and services, both ways. Asking for a host takes time, so answers are fetched before they are used. */
+/** Names of hosts and services, in both directions. Host names are looked up first, and used synchronously then. */
 import { readFileSync } from 'node:fs';
 import { AF_INET, type Family, formatAddress, parseIpv4 } from '../base/addresses.ts';
-import { IPPROTO_SCTP, IPPROTO_TCP, IPPROTO_UDP } from '../ipvs/constants.ts';
+import { namesByNumber, PROTOCOLS } from '../ipvs/index.ts';
 
-/** Thrown where a host's address is needed that has not been fetched: fetch it and begin again. */
+/** The address of a host is needed. The caller has to fetch it and start again. */
 export class HostNeeded extends Error {
   readonly host: string;
 
@@ -14,13 +14,9 @@ export class HostNeeded extends Error {
   }
 }
 
-const PROTOCOLS: Readonly<Record<number, string>> = {
-  [IPPROTO_TCP]: 'tcp',
-  [IPPROTO_UDP]: 'udp',
-  [IPPROTO_SCTP]: 'sctp',
-};
+const protocols = namesByNumber(PROTOCOLS, 'name');
 
-/** Reverse queries in flight at a time. */
+/** Concurrent reverse lookups. */
 const CONCURRENCY = 16;
 
 export class Lookup {
@@ -30,7 +26,7 @@ export class Lookup {
 
   /** IPv4 address of a host; undefined if it has none. Throws HostNeeded. */
   host(name: string): Uint8Array | undefined {
-    // Node warns of the empty name.
+    // Node prints a warning for the empty name.
     if (name === '') return undefined;
     if (!this.#addresses.has(name)) throw new HostNeeded(name);
     return this.#addresses.get(name);
@@ -40,23 +36,23 @@ export class Lookup {
     const { lookup } = await import('node:dns/promises');
     let address: string | null | undefined;
     try {
-      // Null for some names that are none, though its type does not say so.
+      // The address may be null, although the type does not say so.
       ({ address } = await lookup(name, { family: 4 }));
     } catch {
-      // No such host; for names that cannot be any it throws as well.
+      // No such host, or not a host name at all.
     }
     this.#addresses.set(name, address ? parseIpv4(address) : undefined);
   }
 
   servicePort(name: string, protocol: number): number | undefined {
-    return this.#table().ports.get(`${name}/${PROTOCOLS[protocol]}`);
+    return this.#table().ports.get(`${name}/${protocols[protocol]}`);
   }
 
   serviceName(port: number, protocol: number): string | undefined {
-    return this.#table().names.get(`${port}/${PROTOCOLS[protocol]}`);
+    return this.#table().names.get(`${port}/${protocols[protocol]}`);
   }
 
-  /** The name that fetchNames found. */
+  /** As found by fetchNames. */
   hostName(family: Family, address: Uint8Array): string | undefined {
     return this.#names.get(formatAddress(family, address));
   }
@@ -76,7 +72,7 @@ export class Lookup {
     await Promise.all(Array.from({ length: CONCURRENCY }, work));
   }
 
-  /** /etc/services: Node has no getservbyname(3). */
+  /** Reads /etc/services, since Node has no getservbyname(3). */
   #table() {
     this.#services ??= readServices();
     return this.#services;
@@ -90,7 +86,7 @@ function readServices() {
   try {
     text = readFileSync('/etc/services', 'utf8');
   } catch {
-    // No such file: no names.
+    // Without the file there are no names.
   }
   for (const line of text.split('\n')) {
     const [name, at, ...aliases] = line.replace(/#.*/, '').trim().split(/\s+/);
@@ -103,7 +99,7 @@ function readServices() {
   return { ports, names };
 }
 
-/** `a.b.c.d:port`, `[v6]:port`, or names where they are known. */
+/** `a.b.c.d:port` or `[v6]:port`, with names in place of numbers if known. */
 export function endpointText(
   family: Family,
   address: Uint8Array,

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-/** --netns: the network namespace that the program works in. Names of hosts are still asked for where it was started. */
+/** --netns: the network namespace to work in. Host names are still resolved in the original one. */
 import { isSystemError, native } from '../base/native.ts';
-import { Fatal } from './outcome.ts';
+import { Fatal } from './errors.ts';
 
-/** Moves this process there. Throws Fatal. */
+/** Moves this process into a namespace. Throws Fatal. */
 export function enterNetns(name: string): void {
   const path = name.includes('/') ? name : `/run/netns/${name}`;
   try {

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: MIT
-/** Standard output and error, written whole and in order, from a buffer that stays small. */
+/** Standard output and error: complete, in order, and through a small buffer. */
 import { writeSync } from 'node:fs';
 
 const FLUSH_AT = 64 << 10;
 
 export interface Output {
-  /** Text, or the bytes of it, which are the caller's again afterwards. */
-  out(text: string | Uint8Array): void;
+  out(text: string): void;
   err(text: string): void;
-  /** To be called before the process ends. */
+  /** To be called before the process exits. */
   flush(): void;
-  /** Nobody reads standard output any more. */
+  /** The reader of standard output has closed it. */
   readonly gone: boolean;
 }
 
@@ -22,14 +21,9 @@ export class StandardOutput implements Output {
     return this.#gone;
   }
 
-  out(text: string | Uint8Array): void {
-    if (typeof text === 'string') {
-      this.#pending += text;
-      if (this.#pending.length >= FLUSH_AT) this.flush();
-      return;
-    }
-    this.flush();
-    if (!writeAll(1, text)) this.#gone = true;
+  out(text: string): void {
+    this.#pending += text;
+    if (this.#pending.length >= FLUSH_AT) this.flush();
   }
 
   err(text: string): void {
@@ -44,7 +38,10 @@ export class StandardOutput implements Output {
   }
 }
 
-/** A pipe may be non-blocking, because a neighbour in the pipeline made it so: EAGAIN means wait. False: nobody reads. */
+/**
+ * Writes everything. Returns false if the reader has closed the pipe, as `head` does. The pipe may be non-blocking,
+ * because another process of the pipeline shares it: on EAGAIN it waits.
+ */
 function writeAll(fd: number, bytes: Uint8Array): boolean {
   for (let at = 0; at < bytes.length; ) {
     try {
@@ -52,7 +49,6 @@ function writeAll(fd: number, bytes: Uint8Array): boolean {
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (code === 'EAGAIN') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
-      // The reader has gone, as under `| head`: nothing is left to do.
       else if (code === 'EPIPE') return false;
       else throw error;
     }

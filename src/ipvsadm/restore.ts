@@ -1,178 +1,160 @@
 // SPDX-License-Identifier: MIT
 /**
- * -R: rules from a stream. They take effect in the order of the lines, as if each were a run of its own: a refused one
- * prints its message and the next follows, a wrongly written one ends it with the lines before it applied. Requests are
- * only not waited for one by one: they go to the kernel in windows, and the answers are reported as they come, in order.
+ * -R: executes rules from a stream in order, each as a run of its own: a rule that the kernel rejects prints its message
+ * and the next follows; a usage error ends the restore, with the rules before it applied. Only the waiting differs:
+ * requests are sent in windows, and their results reported as they come, in order.
  */
 import { KernelLacksError } from '../base/errors.ts';
-import type { Additions, Feature } from '../ipvs/index.ts';
-import { changeOf, featureOf } from './commands.ts';
-import { show } from './execute.ts';
-import type { Invocation } from './invocation.ts';
-import { Fatal, Rejected, tryHelp } from './outcome.ts';
-import { OVERLOOKED, PlainRules } from './plain-rules.ts';
+import type { BulkWriter, Feature } from '../ipvs/index.ts';
+import { BulkRules } from './bulk-rules.ts';
+import { changes, featureOf } from './changes.ts';
+import type { Invocation } from './command-line/invocation.ts';
+import { ruleWords } from './command-line/rule-words.ts';
+import { Fatal, Rejected, tryHelp } from './errors.ts';
+import { change, DONE, execute, failed, type Outcome, parseLine, REJECTED, report } from './execute.ts';
 import type { Connected, Session } from './session.ts';
-import { change, DONE, type Outcome, parseLine, REFUSED, refusal, report } from './usual.ts';
 
-/** Answers awaited before more lines are read; several windows of the netlink client. */
-const AHEAD = 1024;
-const OURS = 'lvsadm';
-
+/** Unanswered requests before reading pauses; several windows of the netlink client. */
+const MAX_PENDING = 1024;
 const NEWLINE = 10;
 
-/** Plain rules that wait to be sent together, and where they stand: the start and the end of each. */
-interface Plain {
-  readonly rules: PlainRules;
-  readonly additions: Additions;
-  /** Of all of them. */
+/** Rules to be sent in one batch, and the text they were read from. */
+interface Batch {
+  readonly rules: BulkRules;
+  readonly writer: BulkWriter;
   data: Buffer;
-  places: number[];
+  /** Start and end in `data` of each rule. */
+  bounds: number[];
 }
 
 class Restore {
   status = 0;
   readonly #session: Session;
   readonly #pending: (Outcome | Promise<Outcome>)[] = [];
-  readonly #proven = new Set<Feature>();
-  /** Plain rules that wait to be sent together; never while other answers are awaited. */
-  #plain: Plain | undefined;
+  /** Features known to be there. */
+  readonly #features = new Set<Feature>();
+  /** Exists once the session is connected. Holds rules only while #pending is empty. */
+  #batch: Batch | undefined;
 
   constructor(session: Session) {
     this.#session = session;
   }
 
-  /** Takes the line between two places of a chunk, of which `settle` is called before the next chunk. */
+  /** Takes the rule at these offsets of a chunk. `settle` must be called before the chunk is reused. */
   take(data: Buffer, start: number, end: number): Promise<void> | undefined {
-    if (!this.#plain) {
+    if (!this.#batch) {
       if (!this.#session.connected) return this.line(data.toString('utf8', start, end));
-      return this.#beginPlain(this.#session.connected).then(() => this.take(data, start, end));
+      return this.#openBatch(this.#session.connected).then(() => this.take(data, start, end));
     }
-    const { rules, additions, places } = this.#plain;
+    const { rules, writer, bounds } = this.#batch;
     if (this.#pending.length === 0 && rules.take(data, start, end)) {
-      this.#plain.data = data;
-      places.push(start, end);
-      return additions.full ? this.#sendPlain() : undefined;
+      this.#batch.data = data;
+      bounds.push(start, end);
+      return writer.full ? this.#sendBatch() : undefined;
     }
     const text = data.toString('utf8', start, end);
-    return additions.count > 0 ? this.#sendPlain().then(() => this.line(text)) : this.line(text);
-  }
-
-  async #beginPlain({ ipvs }: Connected): Promise<void> {
-    await this.settle(0);
-    const additions = await ipvs.additions();
-    this.#plain = { rules: new PlainRules(additions), additions, data: Buffer.alloc(0), places: [] };
-  }
-
-  /** Sends the plain rules that have gathered; what is refused is read once more, to be told in the usual words. */
-  async #sendPlain(): Promise<void> {
-    const { connected } = this.#session;
-    if (!this.#plain || !connected || this.#plain.additions.count === 0) return;
-    const { additions, data, places } = this.#plain;
-    const last = additions.count - 1;
-    const refused = await connected.ipvs.sendAdditions(additions);
-    this.#plain.places = [];
-    for (const [index, error] of [...refused].sort(([one], [other]) => one - other)) {
-      const text = data.toString('utf8', places[2 * index], places[2 * index + 1]);
-      const line = await parseLine(ruleWords(text), this.#session);
-      this.#tell(refusal(line, error, REFUSED));
-    }
-    if (!refused.has(last)) this.#tell(DONE);
-  }
-
-  #tell(outcome: Outcome): void {
-    report(outcome, this.#session);
-    // ipvsadm's status is the last line's, whatever became of the others.
-    if (!this.#session.strict || this.status === 0) this.status = outcome.status;
+    return writer.count > 0 ? this.#sendBatch().then(() => this.line(text)) : this.line(text);
   }
 
   /**
-   * Takes one line. Only what must be waited for gives a promise: a pause after each line would let the netlink client
-   * send each request by itself.
+   * Takes one rule. Returns a promise only if there is something to wait for: to pause after every rule would make the
+   * netlink client send each request in a system call of its own.
    */
   line(text: string): Promise<void> | undefined {
     const words = ruleWords(text);
     if (words.length === 0) return undefined;
     try {
       const parsed = parseLine(words, this.#session);
-      const acting = parsed instanceof Promise ? this.#actLater(parsed) : this.#act(parsed);
-      return acting ?? (this.#pending.length >= AHEAD ? this.settle(AHEAD / 2) : undefined);
+      const waiting = parsed instanceof Promise ? this.#executeLater(parsed) : this.#execute(parsed);
+      return waiting ?? (this.#pending.length >= MAX_PENDING ? this.settle(MAX_PENDING / 2) : undefined);
     } catch (error) {
       this.#reject(error);
       return undefined;
     }
   }
 
-  async #actLater(parsing: Promise<Invocation>): Promise<void> {
+  /** Waits until at most `left` requests are unanswered, and reports the results of the others. */
+  async settle(left: number): Promise<void> {
+    await this.#sendBatch();
+    const ready = this.#pending.splice(0, Math.max(0, this.#pending.length - left));
+    for (const outcome of ready) this.#report(await outcome);
+  }
+
+  async #openBatch({ ipvs }: Connected): Promise<void> {
+    await this.settle(0);
+    const writer = await ipvs.bulkWriter();
+    this.#batch = { rules: new BulkRules(writer), writer, data: Buffer.alloc(0), bounds: [] };
+  }
+
+  /** Sends the batch. Rules that the kernel rejects are parsed again, for their messages. */
+  async #sendBatch(): Promise<void> {
+    const { connected } = this.#session;
+    if (!this.#batch || !connected || this.#batch.writer.count === 0) return;
+    const { writer, data, bounds } = this.#batch;
+    const last = writer.count - 1;
+    const errors = await connected.ipvs.sendBulk(writer);
+    this.#batch.bounds = [];
+    for (const [index, error] of [...errors].sort(([one], [other]) => one - other)) {
+      const text = data.toString('utf8', bounds[2 * index], bounds[2 * index + 1]);
+      this.#report(failed(await parseLine(ruleWords(text), this.#session), error, REJECTED));
+    }
+    if (!errors.has(last)) this.#report(DONE);
+  }
+
+  #report(outcome: Outcome): void {
+    const status = report(outcome, this.#session);
+    // ipvsadm exits with the status of the last rule.
+    if (!this.#session.strict || this.status === 0) this.status = status;
+  }
+
+  #reject(error: unknown): void {
+    if (!(error instanceof Rejected)) throw error;
+    this.#pending.push({ status: error.status, message: error.message });
+  }
+
+  async #executeLater(parsing: Promise<Invocation>): Promise<void> {
     try {
-      await this.#act(await parsing);
+      await this.#execute(await parsing);
     } catch (error) {
       this.#reject(error);
     }
   }
 
-  #reject(error: unknown): void {
-    if (!(error instanceof Rejected)) throw error;
-    this.#pending.push({ status: error.status, complaint: error.message });
-  }
-
-  #act(line: Invocation): Promise<void> | undefined {
+  #execute(line: Invocation): Promise<void> | undefined {
     // A restore within a restore would read its own input.
     if (line.command === 'restore') throw tryHelp(this.#session.program);
     const { connected } = this.#session;
     const feature = featureOf(line);
-    if (!changeOf(line) || !connected || (feature && !this.#proven.has(feature))) return this.#actAlone(line);
+    if (!(line.command in changes) || !connected || (feature && !this.#features.has(feature)))
+      return this.#executeAlone(line, feature);
     this.#pending.push(change(line, connected));
     return undefined;
   }
 
-  async #actAlone(line: Invocation): Promise<void> {
-    const feature = featureOf(line);
-    if (feature && !this.#proven.has(feature)) await this.#prove(feature);
-    if (changeOf(line)) {
+  async #executeAlone(line: Invocation, feature: Feature | undefined): Promise<void> {
+    if (feature && !this.#features.has(feature)) await this.#requireFeature(feature);
+    if (line.command in changes) {
       this.#pending.push(change(line, await this.#session.connect()));
       return;
     }
-    // What it prints must show the lines before it.
+    // A listing has to show the rules before it.
     await this.settle(0);
-    this.#pending.push(await show(line, this.#session));
+    this.#pending.push(await execute(line, this.#session));
   }
 
-  /** A kernel that lacks what the rules are about ends the restore, before anything later is sent. */
-  async #prove(feature: Feature): Promise<void> {
+  /** A kernel without the feature ends the restore, before any later rule is sent. */
+  async #requireFeature(feature: Feature): Promise<void> {
     await this.settle(0);
     const { ipvs } = await this.#session.connect();
     await ipvs.requireFeature(feature).catch((error: unknown) => {
       if (error instanceof KernelLacksError) throw new Fatal(error.exitCode, error.message);
       throw error;
     });
-    this.#proven.add(feature);
-  }
-
-  /** Waits until at most `left` answers are outstanding, reporting the others. */
-  async settle(left: number): Promise<void> {
-    await this.#sendPlain();
-    const ready = this.#pending.splice(0, Math.max(0, this.#pending.length - left));
-    for (const pending of ready) {
-      const outcome = await pending;
-      this.#tell(outcome);
-    }
+    this.#features.add(feature);
   }
 }
 
-/** The words of a line, without the program's name that may stand before them. */
-export function ruleWords(text: string): string[] {
-  const words = wordsOf(text);
-  if (words[0] === OURS) words.shift();
-  return text.includes(OVERLOOKED) ? words.filter((word) => word !== OVERLOOKED) : words;
-}
-
-/** Words between white space; most lines have single blanks only. */
-function wordsOf(text: string): string[] {
-  const words = text.split(' ');
-  return words.includes('') || /[\t\r\f\v]/.test(text) ? text.split(/\s+/).filter((word) => word !== '') : words;
-}
-
-/** Applies every line; the status is that of the last one, with --strict of the first that failed. Throws Fatal. */
+/** Executes every rule. Returns the status of the last one, with --strict of the first that failed. Throws Fatal. */
 export async function restore(input: Session['input'], session: Session): Promise<number> {
   const work = new Restore(session);
   let rest: Buffer = Buffer.alloc(0);
@@ -187,7 +169,7 @@ export async function restore(input: Session['input'], session: Session): Promis
         start = end + 1;
       }
       rest = data.subarray(start);
-      // A writer that waits for us to act before it goes on must not wait for ever.
+      // The writer may wait for the effect of these rules before it goes on.
       await work.settle(0);
     }
     await work.line(rest.toString());

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: MIT
-/** What ipvsadm's scripts ipvsadm-save and ipvsadm-restore do around it. */
+/** What the scripts ipvsadm-save and ipvsadm-restore do around ipvsadm. */
+import { standardInput } from './input.ts';
 
-/** The command line behind `ipvsadm-save WORDS`; undefined for options that it does not know. */
+/** The words of lvsadm for `lvsadm-save WORDS`; undefined if an option is unknown. */
 export function saveWords(words: readonly string[]): string[] | undefined {
   const options = words.filter((word) => word.startsWith('-'));
   if (options.some((word) => word !== '-n' && word !== '--strict')) return undefined;
   return [...(options.includes('--strict') ? ['--strict'] : []), '-S', ...(options.includes('-n') ? ['-n'] : [])];
 }
 
-/** Everything from `input` but lines that begin with #. */
-export async function withoutRemarks(input: AsyncIterable<Buffer | string>): Promise<string> {
+/** Reads all of `input`, standard input by default, and removes lines that begin with #. */
+export async function withoutComments(input: AsyncIterable<Buffer | string> = standardInput()): Promise<string> {
   const chunks: Buffer[] = [];
   for await (const chunk of input) chunks.push(Buffer.from(chunk));
   return Buffer.concat(chunks)

@@ -7,14 +7,14 @@ import { IPVS_SECRET_LENGTH } from '../ipvs/index.ts';
 const READABLE_BY_OTHERS = 0o044;
 const HEX = new RegExp(`^[0-9a-fA-F]{${2 * IPVS_SECRET_LENGTH}}\\n?$`);
 
-/** 16 raw bytes, or 32 hexadecimal digits with or without a newline -> 16 bytes; undefined for anything else. */
+/** Parses 16 raw bytes, or 32 hexadecimal digits with an optional newline; undefined for anything else. */
 export function parseSecret(content: Buffer): Uint8Array | undefined {
   if (content.length === IPVS_SECRET_LENGTH) return content;
   const text = content.toString('latin1');
   return HEX.test(text) ? Buffer.from(text.trimEnd(), 'hex') : undefined;
 }
 
-/** Reads a secret; '-' is standard input. Throws UsageError, also for a file that others than its owner can read. */
+/** Reads a secret; '-' is standard input. Throws UsageError, also if group or others can read the file. */
 export function readSecret(path: string): Uint8Array {
   const name = path === '-' ? 'standard input' : path;
   const secret = parseSecret(path === '-' ? readFileSync(0) : readPrivate(path));
@@ -26,7 +26,7 @@ function readPrivate(path: string): Buffer {
   let fd: number | undefined;
   try {
     fd = openSync(path, 'r');
-    // Of the open file: by name it could be another one by now.
+    // fstat of the open file: the path may name another one by now.
     if (fstatSync(fd).mode & READABLE_BY_OTHERS)
       throw new UsageError(`${path}: a secret must not be readable by group or others (chmod 600)`);
     return readFileSync(fd);

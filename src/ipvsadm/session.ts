@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-/** What one run of the program holds: the kernel's table, opened once, names already looked up, where to print. */
+/** State of one run of the program: the connection to the kernel, opened once, looked-up names, and the output. */
 import { NetlinkError } from '../base/errors.ts';
 import { Ipvs, type IpvsInfo } from '../ipvs/index.ts';
 import { UnknownFamilyError } from '../netlink/generic.ts';
-import { initComplaint } from './complaints.ts';
+import { Fatal } from './errors.ts';
 import { standardInput } from './input.ts';
+import { initErrorText } from './kernel-errors.ts';
 import { Lookup } from './lookup.ts';
-import { Fatal } from './outcome.ts';
 import type { Output } from './output.ts';
 
 export interface Connected {
@@ -14,7 +14,7 @@ export interface Connected {
   readonly info: IpvsInfo;
 }
 
-/** What -R reads, in pieces of any size. */
+/** The input of -R, in chunks of any size. */
 type Rules = Iterable<Buffer | string> | AsyncIterable<Buffer | string>;
 
 export interface SessionOptions {
@@ -25,7 +25,7 @@ export interface SessionOptions {
 export class Session {
   readonly program: string;
   readonly output: Output;
-  /** Do right what ipvsadm plainly gets wrong. */
+  /** --strict: correct ipvsadm's plain mistakes. */
   readonly strict: boolean;
   readonly #input: Rules | undefined;
   readonly lookup = new Lookup();
@@ -38,17 +38,17 @@ export class Session {
     this.#input = input;
   }
 
-  /** What -R reads. */
+  /** The input of -R. */
   get input(): Rules {
     return this.#input ?? standardInput();
   }
 
-  /** What connect() found, once it has. */
+  /** The result of connect(); undefined before. */
   get connected(): Connected | undefined {
     return this.#connected;
   }
 
-  /** Opens the table, loading the module if need be. Throws Fatal. */
+  /** Opens the table, and loads the module if necessary. Throws Fatal. */
   async connect(): Promise<Connected> {
     this.#connected ??= await open();
     return this.#connected;
@@ -66,14 +66,14 @@ async function open(): Promise<Connected> {
       return { ipvs, info: await ipvs.info() };
     } catch (error) {
       if (!(error instanceof UnknownFamilyError)) throw error;
-      // Rarely needed, and it takes its time to load, as do the others that are imported where they are used.
+      // Imported here because it is rarely needed and slow to load.
       const { spawnSync } = await import('node:child_process');
       spawnSync('/sbin/modprobe', ['--', 'ip_vs'], { stdio: 'ignore' });
       return { ipvs, info: await ipvs.info() };
     }
   } catch (error) {
     ipvs.close();
-    if (error instanceof NetlinkError || error instanceof UnknownFamilyError) throw new Fatal(2, initComplaint(error));
+    if (error instanceof NetlinkError || error instanceof UnknownFamilyError) throw new Fatal(2, initErrorText(error));
     throw error;
   }
 }

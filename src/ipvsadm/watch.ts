@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
-/** --watch[=SECONDS]: the same listing again and again, until a signal or a reader that has gone ends it. */
-import { setTimeout as sleep } from 'node:timers/promises';
+/** --watch[=SECONDS]: repeats a listing until a signal, or until the reader closes the pipe. */
 import type { Output } from './output.ts';
 
-/** On a terminal: home, the new text, and away with what is left of the old one. */
+/** Terminal sequences: cursor to the top left, erase to the end of the screen. */
 const HOME = '\x1b[H\x1b[J';
 
-/** The status of the first listing that failed, or 0 once nobody reads any more. */
+/** Returns the status of the first listing that failed, or 0 when the reader has gone. */
 export async function watch(seconds: number, output: Output, show: () => Promise<number>): Promise<number> {
   const screen = process.stdout.isTTY === true;
   while (!output.gone) {
@@ -14,7 +13,7 @@ export async function watch(seconds: number, output: Output, show: () => Promise
     const status = await show();
     output.flush();
     if (status !== 0) return status;
-    await sleep(1000 * seconds);
+    await new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
   }
   return 0;
 }

@@ -75,20 +75,6 @@ export class NetlinkClient {
     }
   }
 
-  /** The messages of a whole table, as they were received. */
-  dumpWhole(
-    type: number,
-    write: (writer: MessageWriter) => void,
-    options: { timeout?: number } = {},
-  ): Promise<Buffer[]> {
-    try {
-      const message = this.#message(type, NLM_F_REQUEST | NLM_F_DUMP, write);
-      return this.#dumpChannel().dumpWhole(message, { timeout: options.timeout ?? this.#timeout });
-    } catch (error) {
-      return Promise.reject(error);
-    }
-  }
-
   subscribe(groups: readonly number[], handlers: NotificationHandlers): Subscription {
     return new Subscription(this.#protocol, groups, handlers, this.#options);
   }

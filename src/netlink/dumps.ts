@@ -12,15 +12,7 @@ import {
 } from '../base/errors.ts';
 import { readAck } from './ack.ts';
 import { now, soon } from './clock.ts';
-import {
-  NLM_F_DUMP_INTR,
-  NLMSG_DONE,
-  NLMSG_ERROR,
-  NLMSG_HDRLEN,
-  NLMSG_MIN_TYPE,
-  NLMSG_NOOP,
-  NLMSG_OVERRUN,
-} from './constants.ts';
+import { NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP, NLMSG_OVERRUN } from './constants.ts';
 import { Deadline } from './deadline.ts';
 import { host } from './endian.ts';
 import type { MessageView } from './reader.ts';
@@ -41,8 +33,6 @@ interface Dump {
   readonly message: Buffer;
   readonly options: DumpOptions;
   readonly decode: (view: MessageView) => void;
-  /** Takes many messages at once, as they were received; absent: one at a time. */
-  readonly keep?: (messages: Buffer) => void;
   /** Discards the items of an interrupted attempt. */
   readonly reset: () => void;
   readonly resolve: () => void;
@@ -74,30 +64,16 @@ export class DumpChannel {
 
   /** Decodes each message of the dump, except those for which `decode` returns undefined. */
   dump<T>(message: Buffer, decode: (view: MessageView) => T | undefined, options: DumpOptions): Promise<T[]> {
-    return this.#dump<T>(message, options, (items) => ({
-      decode: (view) => {
-        const item = decode(view);
-        if (item !== undefined) items.push(item);
-      },
-    }));
-  }
-
-  /** The messages of the dump as they were received, in as many pieces as it takes. */
-  dumpWhole(message: Buffer, options: DumpOptions): Promise<Buffer[]> {
-    return this.#dump<Buffer>(message, options, (items) => ({
-      decode: ({ buffer, start, end }) => items.push(Buffer.from(buffer.subarray(start - NLMSG_HDRLEN, end))),
-      keep: (messages) => items.push(messages),
-    }));
-  }
-
-  #dump<T>(message: Buffer, options: DumpOptions, into: (items: T[]) => Pick<Dump, 'decode' | 'keep'>): Promise<T[]> {
     if (this.#closed) return Promise.reject(this.#closed);
     const items: T[] = [];
     return new Promise((resolve, reject) => {
       this.#queue.push({
         message,
         options,
-        ...into(items),
+        decode: (view) => {
+          const item = decode(view);
+          if (item !== undefined) items.push(item);
+        },
         reset: () => {
           items.length = 0;
         },
@@ -175,22 +151,12 @@ export class DumpChannel {
     return new NetlinkSocket(
       this.#protocol,
       {
-        datagram: (data, start, end) => this.#receiveAll(data, start, end),
         message: (view) => this.#receive(view),
         overrun: (error) => this.#abandon(error),
         failed: (error) => this.#abandon(error),
       },
       { slots: 8, ...this.#options },
     );
-  }
-
-  /** What holds nothing but entries of the current dump is kept as a whole, if it is to be. */
-  #receiveAll(data: Buffer, start: number, end: number): boolean {
-    const keep = this.#current?.keep;
-    if (!keep || !areEntries(data, start, end, this.#sequence)) return false;
-    this.#heard = true;
-    keep(Buffer.from(data.subarray(start, end)));
-    return true;
   }
 
   #receive(view: MessageView): void {
@@ -253,16 +219,4 @@ export class DumpChannel {
     else if (this.#due > now()) this.#deadline.arm(this.#due);
     else this.#abandon(new NetlinkTimeoutError(dump.options.timeout));
   }
-}
-
-/** Whether all of these messages, whole, are entries of the dump of that number, and nothing is to be said about it. */
-function areEntries(data: Buffer, start: number, end: number, sequence: number): boolean {
-  let at = start;
-  while (at + NLMSG_HDRLEN <= end) {
-    const length = host.readU32(data, at);
-    if (length < NLMSG_HDRLEN || at + length > end || host.readU32(data, at + 8) !== sequence) return false;
-    if (host.readU16(data, at + 4) < NLMSG_MIN_TYPE || host.readU16(data, at + 6) & NLM_F_DUMP_INTR) return false;
-    at += (length + 3) & ~3;
-  }
-  return true;
 }

@@ -17,7 +17,7 @@ import {
   NETLINK_GENERIC,
 } from './constants.ts';
 import type { NotificationHandlers, Subscription } from './notifications.ts';
-import { type AttributeReader, MessageView } from './reader.ts';
+import type { AttributeReader, MessageView } from './reader.ts';
 import type { MessageWriter } from './writer.ts';
 
 export interface GenericFamily {
@@ -122,24 +122,6 @@ export class GenericNetlink {
     return this.#withFamily(name, (family) =>
       this.#client.dump(family.id, header(family, command, write), (view) => decode(genericMessage(view)), options),
     );
-  }
-
-  /** Reads a whole table that is long: `decode` gets its messages by the thousand, in a loop that V8 can make code of. */
-  async dumpAll<T>(
-    name: string,
-    command: number,
-    write: WriteAttributes,
-    decode: (attributes: AttributeReader) => T,
-  ): Promise<T[]> {
-    const pieces = await this.#withFamily(name, (family) =>
-      this.#client.dumpWhole(family.id, header(family, command, write)),
-    );
-    const items: T[] = [];
-    for (const piece of pieces) {
-      const view = new MessageView(piece, 0, piece.length);
-      while (view.next()) items.push(decode(view.attributes(GENL_HDRLEN)));
-    }
-    return items;
   }
 
   /** Subscribes to multicast groups of a family. Handlers receive whole messages. */

@@ -37,8 +37,6 @@ export interface NetlinkSocketOptions {
 }
 
 export interface NetlinkHandlers {
-  /** A whole datagram, which may hold many messages. True if handled: `message` is then not called for them. */
-  datagram?(data: Buffer, start: number, end: number): boolean;
   message(view: MessageView): void;
   /** The kernel dropped messages. Called after all remaining ones have been read. */
   overrun(error: NetlinkOverrunError): void;
@@ -168,7 +166,6 @@ export class NetlinkSocket {
     if ((this.#info[slot * INFO_WORDS + 1] ?? 0) & MSG_TRUNC)
       throw new MalformedError(`the kernel sent a message of more than ${SLOT_SIZE} bytes`);
     const start = slot * SLOT_SIZE;
-    if (this.#handlers.datagram?.(this.#data, start, start + length)) return;
     const view = new MessageView(this.#data, start, start + length);
     while (!this.closed && view.next()) this.#handlers.message(view);
   }

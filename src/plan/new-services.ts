@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: MIT
 /** Finds new services that the bulk writer can add. A start has tens of thousands of their operations. */
 import {
+  type BulkService,
   canonicalService,
   type DestinationConfig,
-  isPlainDestination,
-  isPlainService,
-  type ServiceAddition,
+  isBulkWritableDestination,
+  isBulkWritableService,
   type ServiceKey,
 } from '../ipvs/index.ts';
 import { sameKey } from './keys.ts';
 import type { Operation } from './types.ts';
 
 /** A new service with its destinations: the operations from `start` to before `end`. */
-export interface NewService extends ServiceAddition {
+export interface NewService extends BulkService {
   start: number;
   end: number;
 }
@@ -45,14 +45,14 @@ function newService(operations: readonly Operation[], start: number, limit: numb
   if (first.op !== 'add-service') return start + 1;
   const { service: wanted } = first;
   const destinations: DestinationConfig[] = [];
-  let bulk = isPlainService(wanted) && wanted.establishedTimeout === undefined;
+  let bulk = isBulkWritableService(wanted) && wanted.establishedTimeout === undefined;
   let end = start + 1;
   for (let of: ServiceKey | undefined; end < limit; end++) {
     const operation = operations[end] as Operation;
     if (!('service' in operation) || operation.op === 'add-service') break;
     if (operation.service !== of && !sameKey(operation.service, wanted)) break;
     of = operation.service;
-    if (operation.op === 'add-destination' && isPlainDestination(operation.destination))
+    if (operation.op === 'add-destination' && isBulkWritableDestination(operation.destination))
       destinations.push(operation.destination);
     else bulk = false;
   }

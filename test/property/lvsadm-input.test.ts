@@ -8,12 +8,12 @@ import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
-import { execute } from '../../src/ipvsadm/execute.ts';
-import { takeGlobals } from '../../src/ipvsadm/globals.ts';
-import { parse } from '../../src/ipvsadm/grammar.ts';
+import { parseGlobalOptions } from '../../src/ipvsadm/command-line/global-options.ts';
+import { parse } from '../../src/ipvsadm/command-line/grammar.ts';
+import { optionsFor } from '../../src/ipvsadm/command-line/options.ts';
+import { Fatal, Rejected } from '../../src/ipvsadm/errors.ts';
 import { HostNeeded, Lookup } from '../../src/ipvsadm/lookup.ts';
-import { optionsFor } from '../../src/ipvsadm/options.ts';
-import { Fatal, Rejected } from '../../src/ipvsadm/outcome.ts';
+import { restore } from '../../src/ipvsadm/restore.ts';
 import { Session } from '../../src/ipvsadm/session.ts';
 
 const FULL = process.env.LVSD_COUNTS === 'full';
@@ -67,7 +67,7 @@ test(`${runs} command lines`, () => {
   fc.assert(
     fc.property(words, (line) => {
       try {
-        const { rest } = takeGlobals(line, 'lvsadm');
+        const { rest } = parseGlobalOptions(line, 'lvsadm');
         parse(rest, lookup, 'lvsadm');
         understood++;
       } catch (error) {
@@ -96,7 +96,7 @@ test('any bytes as rules', async () => {
       const take = (out: string) => said.push(out);
       const session = new Offline('lvsadm', { out: take, err: take, flush: () => {}, gone: false }, { input: chunks });
       try {
-        const status = await execute(['-R'], session);
+        const status = await restore(session.input, session);
         assert.ok([0, ...STATUSES].includes(status), `${input.toString('hex')}: ${status}`);
       } catch (error) {
         if (!(error instanceof NoKernel)) oneLine(error, input.toString('hex'));

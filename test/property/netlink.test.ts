@@ -5,10 +5,10 @@ import fc from 'fast-check';
 import { LvsdError } from '../../src/base/errors.ts';
 import { readDestination, readInfo, readLocalAddress, readService } from '../../src/ipvs/codec.ts';
 import { commandWithStats, INFO } from '../../src/ipvs/tables.ts';
-import { parse } from '../../src/ipvsadm/grammar.ts';
+import { parse } from '../../src/ipvsadm/command-line/grammar.ts';
+import { optionsFor } from '../../src/ipvsadm/command-line/options.ts';
+import { Fatal, Rejected } from '../../src/ipvsadm/errors.ts';
 import { HostNeeded, Lookup } from '../../src/ipvsadm/lookup.ts';
-import { optionsFor } from '../../src/ipvsadm/options.ts';
-import { Fatal, Rejected } from '../../src/ipvsadm/outcome.ts';
 import { readAck } from '../../src/netlink/ack.ts';
 import { decodeTable, encodeTable, genericMessage, MessageView, MessageWriter } from '../../src/netlink/index.ts';
 

@@ -3,6 +3,7 @@
 // test/system/plan/plan.test.ts checks the same properties on a real kernel.
 import { NetlinkError } from '../../src/base/errors.ts';
 import {
+  type BulkService,
   type Destination,
   type DestinationConfig,
   type DestinationKey,
@@ -12,7 +13,6 @@ import {
   IP_VS_SVC_F_ONEPACKET,
   type LocalAddress,
   type Service,
-  type ServiceAddition,
   type ServiceConfig,
   type ServiceKey,
   serviceKeyText,
@@ -108,7 +108,7 @@ export class KernelModel implements KernelTable {
     });
   }
 
-  async addServices(additions: readonly ServiceAddition[]): Promise<ReadonlySet<number>> {
+  async addServices(additions: readonly BulkService[]): Promise<ReadonlySet<number>> {
     const refused = new Set<number>();
     for (const [place, { service, destinations }] of additions.entries()) {
       const requests = [

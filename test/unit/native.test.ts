@@ -1,16 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The addon: no misuse from JavaScript does more than throw, and nothing is left open.
 import assert from 'node:assert/strict';
-import {
-  closeSync,
-  mkdtempSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
@@ -27,36 +18,6 @@ const descriptors = () => readdirSync('/proc/self/fd').length;
 /** struct sockaddr_un with an abstract name. */
 const abstract = (name: string) => Buffer.concat([Buffer.from([AF_UNIX, 0, 0]), Buffer.from(name)]);
 const name = (of: string) => abstract(`lvsd-test-${process.pid}-${of}`);
-
-test('a file is mapped as it is, for us alone', () => {
-  const dir = mkdtempSync(join(tmpdir(), 'lvsd-native-'));
-  const { mapFile } = native();
-  try {
-    const path = join(dir, 'file');
-    const content = Buffer.from(Array.from({ length: 9000 }, (_, i) => i * 7));
-    writeFileSync(path, content);
-    const before = descriptors();
-    const mapped = mapFile(path);
-    assert.ok(mapped.equals(content));
-    // Writing to it stays with us, and another one in the file's place changes nothing.
-    mapped[0] = 255;
-    assert.ok(readFileSync(path).equals(content));
-    writeFileSync(`${path}.new`, 'other');
-    renameSync(`${path}.new`, path);
-    assert.ok(mapped.subarray(1).equals(content.subarray(1)));
-    assert.equal(readFileSync(path, 'utf8'), 'other');
-    writeFileSync(path, '');
-    assert.throws(() => mapFile(path), { code: 'EINVAL', syscall: 'mmap' });
-    assert.throws(() => mapFile(dir), { code: 'ENODEV', syscall: 'mmap' });
-    assert.throws(() => mapFile(join(dir, 'none')), { code: 'ENOENT', syscall: 'open' });
-    for (const wrong of [undefined, 5, '', 'a\0b', 'x'.repeat(5000)])
-      assert.throws(() => (mapFile as (path: unknown) => Buffer)(wrong), TypeError);
-    // What the test runner had open it may have closed meanwhile.
-    assert.ok(descriptors() <= before);
-  } finally {
-    rmSync(dir, { recursive: true, force: true });
-  }
-});
 
 test('misuse of a connector is a TypeError', () => {
   const { Connector } = native();

@@ -25,18 +25,14 @@ function stale(output, inputs) {
   return !existsSync(output) || statSync(output).mtimeMs < newest(inputs);
 }
 
-/** What other programs may import (package.json's exports), as a bundle of its own. */
+/** The library that package.json exports. */
 const library = { source: join(top, 'src/netlink/index.ts'), output: join(top, 'dist/netlink/index.cjs') };
 
-const SERVICE = '-t 192.0.2.1:80';
-const SERVER = `${SERVICE} -r 10.0.0.1:80`;
-/** What becomes a pack (packed.mjs), and command lines to run it on: those that scripts call by the thousand. */
+/** Programs that are packed (packed.mjs), each with the command lines to warm it up. */
 const PACKED = {
-  lvsadm: [
-    ...['-Ln', '-Sn', `-A ${SERVICE} -s wrr`, `-D ${SERVICE}`],
-    ...[`-a ${SERVER} -m -w 1`, `-e ${SERVER} -m -w 2`, `-d ${SERVER}`],
-  ],
-  'lvsadm-whole': ['-Ln --json'],
+  lvsadm: ['-Ln', '-A -t 192.0.2.1:80 -s wrr', '-a -t 192.0.2.1:80 -r 10.0.0.1:80 -m -w 1'],
+  'lvsadm-save': ['-n'],
+  'lvsadm-restore': ['--strict'],
 };
 
 /** Entry points and the bundle that each becomes. */
@@ -51,7 +47,9 @@ function bundles() {
   return [...programs, library];
 }
 
-/** Puts a file into its place at once. */
+const packPath = (output) => output.replace(/cjs$/, 'pack');
+
+/** Replaces a file atomically. */
 function place(output, content) {
   const fresh = `${output}.${process.pid}`;
   mkdirSync(dirname(output), { recursive: true });
@@ -59,24 +57,20 @@ function place(output, content) {
   renameSync(fresh, output);
 }
 
-/** A program that another one loads when it needs it is no part of that one's bundle. */
-const apart = {
-  name: 'apart',
-  setup: ({ onResolve }) =>
-    onResolve({ filter: /^\.\/[\w-]+\.ts$/ }, ({ kind, path }) =>
-      kind === 'dynamic-import' && basename(path, '.ts') in PACKED
-        ? { path: path.replace(/ts$/, 'cjs'), external: true }
-        : undefined,
-    ),
-};
-
 async function bundle(source, options) {
   const { build: esbuild } = await import('esbuild');
   const { outputFiles } = await esbuild({
-    ...{ entryPoints: [source], write: false, bundle: true, platform: 'node', format: 'cjs', target: 'node20' },
+    entryPoints: [source],
+    write: false,
+    bundle: true,
+    platform: 'node',
+    format: 'cjs',
+    target: 'node20',
     // Schemas of checks are loaded by the build only; no program needs TypeBox.
     external: ['@sinclair/typebox'],
-    ...{ logLevel: 'warning', ...options, define: { 'import.meta.dirname': '__dirname', ...options.define } },
+    logLevel: 'warning',
+    ...options,
+    define: { 'import.meta.dirname': '__dirname', ...options.define },
   });
   return outputFiles[0].text;
 }
@@ -90,7 +84,7 @@ async function buildBundles(force) {
   ];
   for (const { source, output } of bundles()) {
     const lines = PACKED[basename(output, '.cjs')];
-    const pack = output.replace(/cjs$/, 'pack');
+    const pack = packPath(output);
     // A pack fits one Node only.
     if (!force && !stale(output, inputs) && !(lines && stale(pack, [...inputs, process.execPath]))) continue;
     // A bundle lies as deep as its source (dist/bin, src/bin), so relative paths from import.meta.url stay right.
@@ -98,7 +92,7 @@ async function buildBundles(force) {
       const define = { 'import.meta.url': '__filename' };
       // import() has no meaning in a script that did not come from a file.
       const supported = { 'dynamic-import': false };
-      const bundled = await bundle(source, { define, supported, minify: true, plugins: [apart] });
+      const bundled = await bundle(source, { define, supported, minify: true });
       place(pack, packOf(bundled, pack, lines));
       place(output, launcher);
     } else {
@@ -108,8 +102,9 @@ async function buildBundles(force) {
     say(`built ${short(output)}`);
   }
   for (const dir of ['bin', 'workers']) {
-    const keep = new Set(bundles().map(({ output }) => output));
-    for (const file of filesUnder(join(top, 'dist', dir), '.cjs')) if (!keep.has(file)) rmSync(file);
+    const keep = new Set(bundles().flatMap(({ output }) => [output, packPath(output)]));
+    const found = ['.cjs', '.pack'].flatMap((suffix) => filesUnder(join(top, 'dist', dir), suffix));
+    for (const file of found) if (!keep.has(file)) rmSync(file);
   }
 }
 

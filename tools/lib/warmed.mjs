@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// node warmed.mjs FILE PLACE LINE...: runs FILE, the program of a pack that will lie at PLACE, on these command lines, and
-// writes to standard output what V8 has compiled of it by then. A process of its own, because the program is run with a
-// stand-in for the native addon, which answers like a kernel that has a small table: it is there to have the program's
-// functions called, and tests nothing.
+// node warmed.mjs FILE PATH LINE...: runs FILE, the program of a pack that will be at PATH, on these command lines, and
+// writes V8's code cache of the functions that ran to standard output. Runs in a process of its own, in which a fake addon
+// takes the place of the kernel and answers with a small table. The fake exists only to make the program call its
+// functions. Running -h and -v instead, without a fake, leaves the start at 1.29 times that of Node, instead of 1.2.
 import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import { endianness } from 'node:os';
@@ -13,7 +13,7 @@ import { Script } from 'node:vm';
 
 const little = endianness() === 'LE';
 const be = (bytes, value) => Array.from({ length: bytes }, (_, i) => (value >>> (8 * (bytes - 1 - i))) & 255);
-/** A number as this machine has it. */
+/** In this machine's byte order. */
 const own = (bytes, value) => (little ? be(bytes, value).reverse() : be(bytes, value));
 const read = (data, at, bytes) => (little ? data.readUIntLE(at, bytes) : data.readUIntBE(at, bytes));
 const padded = (bytes) => [...bytes, ...new Array(-bytes.length & 3).fill(0)];
@@ -30,19 +30,36 @@ const NLM_F_DUMP = 0x300;
 const ok = own(4, 0);
 const service = (port) =>
   nest(1, {
-    ...{ 1: own(2, 2), 2: own(2, 6), 3: inet(192, 0, 2, 1), 4: be(2, port), 6: text('wrr') },
-    ...{ 7: [...own(4, 2), ...own(4, 0xffffffff)], 8: own(4, 0), 9: own(4, 0xffffffff) },
+    1: own(2, 2),
+    2: own(2, 6),
+    3: inet(192, 0, 2, 1),
+    4: be(2, port),
+    6: text('wrr'),
+    7: [...own(4, 2), ...own(4, 0xffffffff)],
+    8: own(4, 0),
+    9: own(4, 0xffffffff),
   });
 const server = (host) =>
   nest(2, {
-    ...{ 1: inet(10, 0, 0, host), 2: be(2, 80), 3: own(4, 0), 4: own(4, 1), 5: own(4, 0), 6: own(4, 0), 7: own(4, 0) },
-    ...{ 8: own(4, 0), 9: own(4, 0), 11: own(2, 2), 13: [0], 14: be(2, 0), 15: own(2, 0) },
+    1: inet(10, 0, 0, host),
+    2: be(2, 80),
+    3: own(4, 0),
+    4: own(4, 1),
+    5: own(4, 0),
+    6: own(4, 0),
+    7: own(4, 0),
+    8: own(4, 0),
+    9: own(4, 0),
+    11: own(2, 2),
+    13: [0],
+    14: be(2, 0),
+    15: own(2, 0),
   });
 const family = attributes({ 1: own(2, FAMILY), 2: text('IPVS'), 3: own(4, 1) });
 const info = attributes({ 1: own(4, 0x10201), 2: own(4, 4096) });
 const tables = { [GET_SERVICE]: [service(80), service(443)], [GET_DEST]: [server(2), server(1)] };
 
-/** What a kernel says to one message: NLMSG by NLMSG. */
+/** The kernel's answers to one message. */
 function answers(type, flags, sequence, command) {
   const message = (kind, body, multi = 0) => [
     ...own(4, 16 + body.length),
@@ -94,26 +111,27 @@ class Socket {
   unref() {}
 }
 
-/** What is called once is wanted again: V8 would let go of it after a while. */
+// Otherwise V8 would discard code that has not run for a while.
 setFlagsFromString('--no-flush-bytecode');
+process.dlopen = (module) => {
+  module.exports = { Socket };
+};
 const { writeSync } = fs;
 fs.writeSync = (_fd, bytes, at = 0) => bytes.length - at;
 
-const [, , file, place, ...lines] = process.argv;
-const script = new Script(fs.readFileSync(file, 'latin1'), { filename: place });
-const require = createRequire(place);
+const [, , file, path, ...lines] = process.argv;
+const script = new Script(fs.readFileSync(file, 'latin1'), { filename: path });
+const require = createRequire(path);
 for (const line of lines) {
   const words = line.split(' ');
-  process.argv = [process.execPath, place, ...words];
+  process.argv = [process.execPath, path, ...words];
   process.exitCode = undefined;
   const module = { exports: {} };
-  script.runInThisContext()(module.exports, require, module, place, dirname(place), { Socket });
-  // What another program calls does nothing by itself.
-  if (module.exports.main) process.exitCode = await module.exports.main(words);
+  script.runInThisContext()(module.exports, require, module, path, dirname(path));
   while (process.exitCode === undefined) await turn();
   if (process.exitCode !== 0) throw new Error(`${line}: exit status ${process.exitCode}`);
 }
-// The flags of whoever uses it have to be the same.
+// V8 rejects a cache that was created with other flags than those in use.
 setFlagsFromString('--flush-bytecode');
 const compiled = script.createCachedData();
 for (let at = 0; at < compiled.length; ) at += writeSync(1, compiled, at);

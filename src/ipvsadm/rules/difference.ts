@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-/** `lvsadm diff FILE`: what a restore of the file would change. */
+/** `lvsadm diff FILE`: prints the changes that a restore of the file would make. */
 import { EXIT } from '../../base/errors.ts';
 import { describe, difference, toJson } from '../../plan/index.ts';
 import type { Session } from '../session.ts';
 import { readRules } from './file.ts';
 import { type DaemonStep, daemonOptions, daemonSteps, desiredOf, readState } from './state.ts';
 
-/** Status 3 when there is a difference. Throws Fatal and KernelLacksError. */
+/** Returns 3 if there is a difference. Throws Fatal and KernelLacksError. */
 export async function diff(path: string, json: boolean, session: Session): Promise<number> {
   const { table } = await readRules(path, session);
   const { ipvs, info } = await session.connect();

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: MIT
-/** A file of rules, read whole: the table that it means, or every line that is wrong. */
+/** Reads a file of rules: the table it describes, or all of its errors. */
 import { readFileSync } from 'node:fs';
-import { Fatal, Rejected, usage } from '../outcome.ts';
-import { ruleWords } from '../restore.ts';
+import { ruleWords } from '../command-line/rule-words.ts';
+import { Fatal, Rejected, usage } from '../errors.ts';
+import { parseLine } from '../execute.ts';
 import type { Session } from '../session.ts';
-import { parseLine } from '../usual.ts';
 import { BadRule, RuleTable } from './table.ts';
 
-/** A line that cannot be applied: its number and why. */
+/** A line that cannot be applied. */
 export interface Problem {
   line: number;
   reason: string;
 }
 
-/** Problems that are printed; the rest are counted. */
+/** Problems to print; the rest are counted. */
 const PRINTED = 100;
 
-/** `name` for messages. Throws Fatal (status 2), whose message names every wrong line and ends with `conclusion`. */
+/** `name` is for messages. Throws Fatal (status 2) that lists the wrong lines and ends with `conclusion`. */
 export async function readRules(
   path: string,
   session: Session,
@@ -36,7 +36,7 @@ function readText(path: string, name: string): string {
   }
 }
 
-/** What the text means, and what of it means nothing. Lines that are empty or begin with # are remarks. */
+/** The table that a text describes, and its errors. Empty lines and lines that begin with # are ignored. */
 export async function tableOf(
   text: string,
   session: Pick<Session, 'lookup' | 'program'>,
@@ -48,24 +48,24 @@ export async function tableOf(
     if (words.length === 0 || words[0]?.startsWith('#')) continue;
     try {
       const parsed = parseLine(words, session);
-      // Only a host's name has to be waited for.
+      // Only a host name has to be waited for.
       table.apply(parsed instanceof Promise ? await parsed : parsed, index + 1);
     } catch (error) {
-      const foreseen = error instanceof BadRule || error instanceof Fatal || error instanceof Rejected;
-      if (!foreseen) throw error;
-      problems.push({ line: index + 1, reason: plain(error.message, line) });
+      const expected = error instanceof BadRule || error instanceof Fatal || error instanceof Rejected;
+      if (!expected) throw error;
+      problems.push({ line: index + 1, reason: reasonOf(error.message, line) });
     }
   }
   return { table, problems };
 }
 
-/** One line; and where the program would point to its help, what is wrong. */
-function plain(message: string, line: string): string {
-  return message.startsWith('Try `') ? `\`${line.trim().slice(0, 60)}' is no rule` : message.trim();
+/** One line, and what is wrong in place of a reference to the help. */
+function reasonOf(message: string, line: string): string {
+  return message.startsWith('Try `') ? `\`${line.trim().slice(0, 60)}' is not a rule` : message.trim();
 }
 
 function problemsText(name: string, problems: readonly Problem[]): string {
   const lines = problems.slice(0, PRINTED).map(({ line, reason }) => `${name}:${line}: ${reason}`);
-  if (problems.length > PRINTED) lines.push(`and ${problems.length - PRINTED} more lines are wrong`);
+  if (problems.length > PRINTED) lines.push(`${problems.length - PRINTED} more errors`);
   return lines.join('\n');
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /**
- * `lvsadm restore --atomic FILE`: the table becomes what the file says, by the fewest changes, or stays as it was. What
- * takes away services comes last, when all else has succeeded; whatever fails before is undone.
+ * `lvsadm restore --atomic FILE`: makes the table match the file with the fewest changes, or leaves it unchanged. Services
+ * are deleted last, after everything else has succeeded; on an error the changes are rolled back.
  */
 import { EXIT, KernelLacksError, LvsdError } from '../../base/errors.ts';
 import type { Ipvs } from '../../ipvs/index.ts';
@@ -15,17 +15,17 @@ import {
 } from '../../plan/index.ts';
 import type { Connected, Session } from '../session.ts';
 import { readRules } from './file.ts';
-import { type DaemonStep, daemonSteps, desiredAgain, desiredOf, readState, type State } from './state.ts';
+import { type DaemonStep, daemonSteps, desiredFromActual, desiredOf, readState, type State } from './state.ts';
 import type { RuleTable } from './table.ts';
 
 interface Failure {
   line: number | undefined;
-  /** What was asked for. */
+  /** The operation that failed. */
   text: string;
   error: Error;
 }
 
-/** Throws Fatal and KernelLacksError before anything is changed. */
+/** Throws Fatal and KernelLacksError before the first change. */
 export async function restoreAtomically(path: string, session: Session): Promise<number> {
   const { name, table } = await readRules(path, session, '\nnothing was changed');
   const connected = await session.connect();
@@ -37,7 +37,7 @@ export async function restoreAtomically(path: string, session: Session): Promise
   const { output } = session;
   if (failures.length === 0) {
     for (const { address, connections } of waiting)
-      output.err(`local address ${address.join('.')} leaves with the last of its ${connections} connections\n`);
+      output.err(`local address ${address.join('.')} drains ${connections} connections before it is deleted\n`);
     return EXIT.OK;
   }
   const left = await rollBack(before, connected);
@@ -48,14 +48,14 @@ export async function restoreAtomically(path: string, session: Session): Promise
   return lacks instanceof KernelLacksError ? lacks.exitCode : EXIT.RUNTIME;
 }
 
-/** Stops after the stage in which something failed. */
+/** Stops after the first stage with a failure. */
 async function carryOut(
   operations: readonly Operation[],
   steps: readonly DaemonStep[],
   table: RuleTable,
   ipvs: Ipvs,
 ): Promise<Failure[]> {
-  const leaving = operations.filter(({ op }) => op === 'delete-service');
+  const deletions = operations.filter(({ op }) => op === 'delete-service');
   const first = await failuresOf(
     operations.filter(({ op }) => op !== 'delete-service'),
     table,
@@ -70,13 +70,13 @@ async function carryOut(
       return [{ line: undefined, text: `${step.name} sync daemon`, error }];
     }
   }
-  return failuresOf(leaving, table, ipvs);
+  return failuresOf(deletions, table, ipvs);
 }
 
 async function failuresOf(operations: readonly Operation[], table: RuleTable, ipvs: Ipvs): Promise<Failure[]> {
   const results = await apply(operations, kernelWriter(ipvs));
   return results.flatMap(({ operation, error }) => {
-    // What was skipped needed something that failed, and that is told.
+    // Skipped operations depend on a failed one, which is reported.
     if (!error || error === 'skipped') return [];
     return [{ line: lineOf(operation, table), text: describe(operation).text, error }];
   });
@@ -89,10 +89,10 @@ function lineOf(operation: Operation, table: RuleTable): number | undefined {
   return table.lineOf(operation.service);
 }
 
-/** Changes that could not be undone. */
+/** Returns the number of changes that could not be undone. */
 async function rollBack(before: State, { ipvs, info }: Connected): Promise<number> {
   const now = await readState(ipvs, info);
-  const { operations } = difference(desiredAgain(before.actual), now.actual, { all: true });
+  const { operations } = difference(desiredFromActual(before.actual), now.actual, { all: true });
   const results: OperationResult[] = await apply(operations, kernelWriter(ipvs));
   let left = results.filter(({ error }) => error !== undefined).length;
   for (const name of ['master', 'backup'] as const) {
@@ -108,8 +108,8 @@ async function turn({ from, to }: DaemonStep, ipvs: Ipvs): Promise<void> {
   if (to) await ipvs.startDaemon(to);
 }
 
-/** Rules are about the table alone: no address of a device comes or goes. */
+/** Rules concern the table only, never addresses of devices. */
 function kernelWriter(ipvs: Ipvs): KernelWriter {
-  const never = () => Promise.reject(new TypeError('a rule changes no address of a device'));
+  const never = () => Promise.reject(new TypeError('a rule does not change addresses of devices'));
   return { ipvs, addresses: { add: never, delete: never } };
 }

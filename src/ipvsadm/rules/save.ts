@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-/** `lvsadm save --full`: rules that lose nothing, for `lvsadm restore` and `lvsadm diff`. Always in numbers. */
+/** `lvsadm save --full`: the complete table as rules, for `lvsadm restore` and `lvsadm diff`. Always numeric. */
 import { formatAddress } from '../../base/addresses.ts';
 import type { Destination } from '../../ipvs/index.ts';
 import type { ActualService } from '../../plan/index.ts';
-import { readTable } from '../listing.ts';
 import type { Output } from '../output.ts';
-import { destinationRule, localAddressRule, serviceRule } from '../save.ts';
+import { destinationRule, localAddressRule, serviceRule } from '../print/save.ts';
+import { readTable } from '../print/table.ts';
 import type { Connected } from '../session.ts';
 import { daemonOptions } from './state.ts';
 import { daemonName } from './table.ts';
@@ -13,8 +13,8 @@ import { daemonName } from './table.ts';
 export async function saveFull({ ipvs, info }: Connected, output: Output): Promise<void> {
   const { tcp, tcpFin, udp } = await ipvs.timeouts();
   const daemons = new Map((await ipvs.daemons()).map((daemon) => [daemonName(daemon), daemon]));
-  output.out('# Everything of IPVS in this network namespace, by lvsadm save --full.\n');
-  output.out('# lvsadm diff FILE compares, lvsadm restore --atomic FILE restores.\n');
+  output.out('# The IPVS configuration of this network namespace, by lvsadm save --full.\n');
+  output.out('# Compare with: lvsadm diff FILE. Restore with: lvsadm restore --atomic FILE.\n');
   output.out(`--set ${tcp} ${tcpFin} ${udp}\n`);
   for (const name of ['master', 'backup'] as const) {
     const daemon = daemons.get(name);
@@ -27,7 +27,7 @@ export async function saveFull({ ipvs, info }: Connected, output: Output): Promi
   }
 }
 
-/** One service with all that belongs to it. */
+/** The rules of one service. */
 export function fullRules({ service, destinations, localAddresses }: ActualService): string {
   const { portMin, portMax } = service;
   const ports = portMin || portMax ? ` --local-ports ${portMin ?? 0}-${portMax ?? 0}` : '';
@@ -35,7 +35,7 @@ export function fullRules({ service, destinations, localAddresses }: ActualServi
     `${serviceRule(service, undefined).trimEnd()}${ports}\n`,
     ...localAddresses.map((one) =>
       one.draining
-        ? `# ${formatAddress(one.family, one.address)} drains and is not kept\n`
+        ? `# ${formatAddress(one.family, one.address)} is draining and not saved\n`
         : localAddressRule(service, one, undefined),
     ),
     ...destinations.map((dest) => `${destinationRule(service, dest, undefined).trimEnd()}${thresholds(dest)}\n`),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** All that save --full keeps and a restore sets: the table, the timeouts, the synchronisation daemons. */
+/** The state that `save --full` prints and a restore sets: table, timeouts and synchronisation daemons. */
 import { AF_INET, AF_INET6, formatAddress } from '../../base/addresses.ts';
 import type { Ipvs, IpvsInfo, Service, SyncDaemon } from '../../ipvs/index.ts';
 import { type Actual, type ActualService, type Desired, type DesiredService, serviceText } from '../../plan/index.ts';
@@ -28,22 +28,22 @@ async function completedService(ipvs: Ipvs, service: Service, fullnat: boolean):
   return { service, destinations, localAddresses };
 }
 
-/** What a file asks for. */
+/** The state that a file asks for. */
 export function desiredOf(table: RuleTable): Desired {
   return { services: table.services, addresses: [], timeouts: table.timeouts };
 }
 
-/** What there is, as something to ask for: the way back. */
-export function desiredAgain({ services, timeouts }: Actual): Desired {
-  return { services: services.map(serviceAgain), addresses: [], timeouts };
+/** The current state as a desired one, for a rollback. */
+export function desiredFromActual({ services, timeouts }: Actual): Desired {
+  return { services: services.map(desiredService), addresses: [], timeouts };
 }
 
-function serviceAgain({ service, destinations, localAddresses }: ActualService): DesiredService {
+function desiredService({ service, destinations, localAddresses }: ActualService): DesiredService {
   const pool = localAddresses.filter(({ draining }) => !draining).map(({ address }) => address);
   return { ...service, name: serviceText(service), destinations, localAddresses: pool, establishedTimeout: undefined };
 }
 
-/** One step on a daemon: it ends, or starts, or ends and starts with other settings. */
+/** A change of a daemon: it is stopped, started, or restarted with other settings. */
 export interface DaemonStep {
   name: DaemonName;
   from: SyncDaemon | undefined;
@@ -54,12 +54,12 @@ export function daemonSteps(table: RuleTable, { daemons }: State): DaemonStep[] 
   return [...table.daemons].flatMap(([name, wanted]) => {
     const from = daemons.get(name);
     const to = wanted === 'stopped' ? undefined : wanted;
-    return from === to || (from && to && fits(from, to)) ? [] : [{ name, from, to }];
+    return from === to || (from && to && matches(from, to)) ? [] : [{ name, from, to }];
   });
 }
 
-/** What the file leaves out is the kernel's choice. */
-function fits(from: SyncDaemon, to: SyncDaemon): boolean {
+/** Settings that the file omits are the kernel's choice. */
+function matches(from: SyncDaemon, to: SyncDaemon): boolean {
   const group = (daemon: SyncDaemon) => (daemon.group ? groupText(daemon.group) : undefined);
   return (
     from.interface === to.interface &&

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /**
- * The table that a file of rules comes to, worked out without the kernel: its lines applied in order to an empty table,
- * with the refusals that the kernel would give as far as they can be foreseen.
+ * The table that a file of rules describes, computed without the kernel: its rules are applied in order to an empty table,
+ * and rejected as the kernel would reject them, as far as that can be predicted.
  */
 import { AF_INET6 } from '../../base/addresses.ts';
 import {
@@ -16,9 +16,9 @@ import {
   type Timeouts,
 } from '../../ipvs/index.ts';
 import { type DesiredService, serviceText } from '../../plan/index.ts';
-import type { Invocation } from '../invocation.ts';
+import type { Invocation } from '../command-line/invocation.ts';
 
-/** Why a line cannot be applied. */
+/** A rule that cannot be applied. */
 export class BadRule extends Error {}
 
 interface Entry {
@@ -30,12 +30,12 @@ interface Entry {
 export type DaemonName = 'master' | 'backup';
 
 export class RuleTable {
-  /** What the file says about each; absent: nothing. */
+  /** Only those that the file mentions. */
   readonly daemons = new Map<DaemonName, SyncDaemon | 'stopped'>();
-  /** Seconds; 0: the file says nothing. */
+  /** Seconds; 0 if the file does not set it. */
   timeouts: Timeouts = { tcp: 0, tcpFin: 0, udp: 0 };
   readonly #services = new Map<string, Entry>();
-  /** Line of the rule that a service, or a part of it, comes from. */
+  /** The line of the rule that added a service, destination or local address. */
   readonly #lines = new Map<string, number>();
 
   get services(): DesiredService[] {
@@ -56,7 +56,7 @@ export class RuleTable {
     return false;
   }
 
-  /** Where the file speaks of it; `part`: address and port of a real server, or a local address. */
+  /** The line that added a service; `part`: or its real server or local address. */
   lineOf(service: ServiceKey, part?: { address: Uint8Array; port?: number }): number | undefined {
     const key = serviceKeyText(service);
     return (part && this.#lines.get(`${key} ${partKey(part)}`)) ?? this.#lines.get(key);
@@ -70,13 +70,13 @@ export class RuleTable {
         this.#absent(serviceKeyText(service), this.#services, 'Service already exists');
         this.#lines.set(serviceKeyText(service), number);
         this.#services.set(serviceKeyText(service), {
-          config: settled(service),
+          config: withKernelAddress(service),
           destinations: new Map(),
           localAddresses: new Map(),
         });
         break;
       case 'edit-service':
-        this.#entry(service, 'No such service').config = settled(service);
+        this.#entry(service, 'No such service').config = withKernelAddress(service);
         break;
       case 'delete-service':
         this.#entry(service, 'No such service');
@@ -105,7 +105,7 @@ export class RuleTable {
         this.daemons.set(daemonName(line.daemon), 'stopped');
         break;
       default:
-        throw new BadRule(`--${line.command} has no place in a file of rules`);
+        throw new BadRule(`--${line.command} is not allowed in a file of rules`);
     }
   }
 
@@ -134,7 +134,7 @@ export class RuleTable {
     if (!address) throw new TypeError('a command on a local address without one');
     const key = partKey({ address });
     const line = `${serviceKeyText(service)} ${key}`;
-    if (options.has('drain')) throw new BadRule('--drain has no place in a file of rules');
+    if (options.has('drain')) throw new BadRule('--drain is not allowed in a file of rules');
     if (command === 'add-laddr') {
       this.#absent(key, localAddresses, 'Local address already exists', line);
       localAddresses.set(key, address);
@@ -159,12 +159,12 @@ function partKey({ address, port }: { address: Uint8Array; port?: number }): str
 
 const ANY_IPV6 = new Uint8Array(16);
 
-/** A firewall mark has the empty address of its family, as the kernel reports it. */
-function settled(service: ServiceConfig): ServiceConfig {
+/** A service with a mark gets the all-zero address of its family, as the kernel reports it. */
+function withKernelAddress(service: ServiceConfig): ServiceConfig {
   return service.fwmark && service.family === AF_INET6 ? { ...service, address: ANY_IPV6 } : service;
 }
 
-/** What ip_vs_add_dest refuses without looking anything up. */
+/** The checks of ip_vs_add_dest that depend on nothing else. */
 function checkDestination({ address, upperThreshold, lowerThreshold }: DestinationConfig): void {
   if (lowerThreshold > upperThreshold) throw new BadRule('the lower threshold is above the upper one');
   const [first = 0] = address;

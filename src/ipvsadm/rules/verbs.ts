@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 /**
- * Commands that are words: `diff`, `restore` and `save`. ipvsadm refuses a first argument that is no option, so no
- * command line of its means one of these.
+ * The verbs `diff`, `restore` and `save`. ipvsadm rejects a first argument that is not an option, so they conflict with
+ * none of its command lines.
  */
-import { tryHelp, usage } from '../outcome.ts';
-import { POPT_ERRORS, Popt, type PoptOption } from '../popt.ts';
+
+import { POPT_ERRORS, Popt, type PoptOption } from '../command-line/popt.ts';
+import { tryHelp, usage } from '../errors.ts';
 import type { Session } from '../session.ts';
 
 const option = (long: string, short = ''): PoptOption => ({ long, short, argument: 'none' });
@@ -17,14 +18,14 @@ const VERBS = {
 
 type Verb = keyof typeof VERBS;
 
-/** Runs `words` if they begin with a verb: the exit status; undefined: they do not. Throws Fatal. */
+/** Runs `words` and returns the exit status; undefined if they do not begin with a verb. Throws Fatal. */
 export async function runVerb(words: readonly string[], session: Session): Promise<number | undefined> {
   const [first = '', ...rest] = words;
   if (!Object.hasOwn(VERBS, first)) return undefined;
   const verb = first as Verb;
   const { options, leftovers } = split(verb, rest);
   const file = verb === 'save' ? [] : [leftovers.shift()];
-  if (file.includes(undefined)) throw usage(`${verb}: which file? - is standard input`);
+  if (file.includes(undefined)) throw usage(`${verb}: missing file; - is standard input`);
   if (leftovers.length > 0) throw usage(`unexpected argument ${leftovers[0]}`);
   const [path = ''] = file;
   if (verb === 'diff') return (await import('./difference.ts')).diff(path, options.has('json'), session);

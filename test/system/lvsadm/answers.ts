@@ -5,7 +5,6 @@ import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import { Ipvs } from '../../../src/ipvs/index.ts';
 import { main } from '../../../src/ipvsadm/index.ts';
-import { mainUsual } from '../../../src/ipvsadm/main-usual.ts';
 import type { Output } from '../../../src/ipvsadm/output.ts';
 import { type Case, caseText } from './grammar.ts';
 import { change, reset, tableLines } from './known-table.ts';
@@ -54,9 +53,7 @@ async function* whole(input: string): AsyncGenerator<string> {
 /** lvsadm within this process, under ipvsadm's name. */
 export async function inProcess({ words, input = '' }: Case, program = 'ipvsadm'): Promise<Said> {
   const output = new Captured();
-  const options = { program, output, input: whole(input) };
-  // As src/bin/lvsadm.ts does.
-  const status = (await mainUsual(words, options)) ?? (await main(words, options));
+  const status = await main(words, { program, output, input: whole(input) });
   return { status, stdout: output.stdout, stderr: output.stderr };
 }
 

@@ -17,7 +17,7 @@ import {
   type Service,
   serviceKeyText,
 } from '../../../src/ipvs/index.ts';
-import { destinationRule, localAddressRule, serviceRule } from '../../../src/ipvsadm/save.ts';
+import { destinationRule, localAddressRule, serviceRule } from '../../../src/ipvsadm/print/save.ts';
 import { Addresses } from '../../../src/net/index.ts';
 import { apply, difference, readActual } from '../../../src/plan/index.ts';
 import { addressKey, bytesKey, destinationKeyText } from '../../../src/plan/keys.ts';

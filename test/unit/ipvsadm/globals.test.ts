@@ -2,12 +2,11 @@
 // What stands before the command, the names that lvsadm is called by, and what the scripts around it do.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { takeGlobals } from '../../../src/ipvsadm/globals.ts';
+import { parseGlobalOptions } from '../../../src/ipvsadm/command-line/global-options.ts';
 import { main } from '../../../src/ipvsadm/index.ts';
-import { mainUsual } from '../../../src/ipvsadm/main-usual.ts';
-import { saveWords, withoutRemarks } from '../../../src/ipvsadm/scripts.ts';
+import { saveWords, withoutComments } from '../../../src/ipvsadm/scripts.ts';
 
-const take = (line: string) => takeGlobals(line.split(' '), 'lvsadm');
+const take = (line: string) => parseGlobalOptions(line.split(' '), 'lvsadm');
 
 async function run(words: readonly string[], program?: string) {
   const said = { out: '', err: '' };
@@ -28,7 +27,7 @@ test('--strict and --netns stand before the command, and are nothing to it behin
   assert.deepEqual(take('--netns blue --strict -Ln'), { rest: ['-Ln'], strict: true, netns: 'blue' });
   assert.deepEqual(take('--netns=/proc/1/ns/net -S'), { rest: ['-S'], strict: false, netns: '/proc/1/ns/net' });
   assert.deepEqual(take('-Ln --strict').rest, ['-Ln', '--strict']);
-  assert.deepEqual(takeGlobals([], 'lvsadm').rest, []);
+  assert.deepEqual(parseGlobalOptions([], 'lvsadm').rest, []);
   for (const line of ['--netns', '--netns=', '--netns= -L']) assert.throws(() => take(line), { status: 2 });
   assert.throws(() => take('--strict'), { status: 255 });
 });
@@ -52,13 +51,6 @@ test("under ipvsadm's name the version is what scripts look for", async () => {
   );
 });
 
-test('what the program starts with does nothing of what it leaves to the whole', async () => {
-  const never = (text: unknown) => assert.fail(String(text));
-  const output = { gone: false, out: never, err: never, flush: () => {} };
-  const left = ['-h', '-v', '-R', '-L --json', '-Lc', '-G', '-L --watch', 'save --full', 'nonsense', '--netns blue -L'];
-  for (const line of left) assert.equal(await mainUsual(line.split(' '), { output }), undefined, line);
-});
-
 test('the options of lvsadm-save', () => {
   assert.deepEqual(saveWords([]), ['-S']);
   assert.deepEqual(saveWords(['-n']), ['-S', '-n']);
@@ -66,10 +58,10 @@ test('the options of lvsadm-save', () => {
   for (const word of ['-h', '--help', '-x', '-nn', '-']) assert.equal(saveWords([word]), undefined);
 });
 
-test('remarks are lines that begin with #', async () => {
+test('lvsadm-restore ignores lines that begin with #', async () => {
   async function* chunks() {
     yield '# one\n-A -t 192.0.2.';
-    yield Buffer.from('1:80\n#two\n #not a remark to the script\n\n# last');
+    yield Buffer.from('1:80\n#two\n #not a comment to the script\n\n# last');
   }
-  assert.equal(await withoutRemarks(chunks()), '-A -t 192.0.2.1:80\n #not a remark to the script\n\n');
+  assert.equal(await withoutComments(chunks()), '-A -t 192.0.2.1:80\n #not a comment to the script\n\n');
 });

@@ -2,9 +2,9 @@
 // What is ours in the grammar, and where the order of the words counts.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parse } from '../../../src/ipvsadm/grammar.ts';
+import { parse } from '../../../src/ipvsadm/command-line/grammar.ts';
+import { Fatal, Rejected } from '../../../src/ipvsadm/errors.ts';
 import { HostNeeded, Lookup } from '../../../src/ipvsadm/lookup.ts';
-import { Fatal, Rejected } from '../../../src/ipvsadm/outcome.ts';
 
 const lookup = new Lookup();
 const read = (line: string) => parse(line.split(' '), lookup, 'lvsadm');

@@ -8,7 +8,7 @@ import { before, test } from 'node:test';
 import fc from 'fast-check';
 import { cached, hashOf } from '../../../lab/cache.ts';
 import { unpackDebs } from '../../../lab/debs.ts';
-import { POPT_ERRORS, Popt, type PoptOption } from '../../../src/ipvsadm/popt.ts';
+import { POPT_ERRORS, Popt, type PoptOption } from '../../../src/ipvsadm/command-line/popt.ts';
 
 const OPTIONS: readonly PoptOption[] = [
   { long: 'add-service', short: 'A', argument: 'none' },

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { UsageError } from '../../../src/base/errors.ts';
-import { parse } from '../../../src/ipvsadm/grammar.ts';
+import { parse } from '../../../src/ipvsadm/command-line/grammar.ts';
 import { Lookup } from '../../../src/ipvsadm/lookup.ts';
 import { parseSecret, readSecret } from '../../../src/ipvsadm/secret.ts';
 

@@ -3,12 +3,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Destination, Service } from '../../../src/ipvs/index.ts';
-import { connectionRow, connectionTitle, parseConnection } from '../../../src/ipvsadm/connections.ts';
-import { daemonsText } from '../../../src/ipvsadm/daemons.ts';
-import { destinationRow, layoutFor } from '../../../src/ipvsadm/layouts.ts';
-import { LOCAL_ADDRESS_TITLE, localAddressesText } from '../../../src/ipvsadm/local-addresses.ts';
-import { destinationRule, localAddressRule, serviceRule } from '../../../src/ipvsadm/save.ts';
-import { asIpvsadmPrints, counterText } from '../../../src/ipvsadm/texts.ts';
+import { parseConnection } from '../../../src/ipvsadm/connection-table.ts';
+import { connectionRow, connectionTitle } from '../../../src/ipvsadm/print/connections.ts';
+import { daemonsText } from '../../../src/ipvsadm/print/daemons.ts';
+import { destinationRow, layoutFor } from '../../../src/ipvsadm/print/layouts.ts';
+import { LOCAL_ADDRESS_TITLE, localAddressesText } from '../../../src/ipvsadm/print/local-addresses.ts';
+import { destinationRule, localAddressRule, serviceRule } from '../../../src/ipvsadm/print/save.ts';
+import { counterText, withSignedMark } from '../../../src/ipvsadm/print/texts.ts';
 
 const service: Service = {
   family: 2,
@@ -150,8 +151,8 @@ test('saved rules', () => {
   // As an unsigned number, or it could not be restored; ipvsadm 1.31 writes -1, and so does -S without --strict.
   const marked = { ...service, fwmark: 0xffffffff };
   assert.equal(serviceRule(marked, undefined), '-A -f 4294967295 -s rr\n');
-  assert.equal(serviceRule(asIpvsadmPrints(marked), undefined), '-A -f -1 -s rr\n');
-  assert.equal(asIpvsadmPrints(service), service);
+  assert.equal(serviceRule(withSignedMark(marked), undefined), '-A -f -1 -s rr\n');
+  assert.equal(withSignedMark(service), service);
 });
 
 test('connections', () => {

@@ -5,8 +5,8 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { optionsFor } from '../../../src/ipvsadm/command-line/options.ts';
 import { helpText } from '../../../src/ipvsadm/help.ts';
-import { optionsFor } from '../../../src/ipvsadm/options.ts';
 
 const path = (name: string) => fileURLToPath(new URL(`../../../${name}`, import.meta.url));
 const read = (name: string) => readFileSync(path(name), 'utf8');

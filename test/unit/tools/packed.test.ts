@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// lvsadm starts from packs of its bundles and of V8's code for them: this Node takes the code; one that cannot use it
-// compiles the bundle instead, and without the addon the pack is read.
+// Packed programs: this Node accepts the code cache, without a usable cache they do the same, and without the addon they
+// say what is missing.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -16,45 +16,52 @@ after(() => rmSync(copy, { recursive: true, force: true }));
 for (const part of ['dist/bin', 'build/native', 'package.json'])
   cpSync(join(top, part), join(copy, part), { recursive: true });
 
-const packs = ['dist/bin/lvsadm.pack', 'dist/bin/lvsadm-whole.pack'].map((name) => {
-  const bytes = readFileSync(join(top, name));
-  return { name, bytes, end: 16 + Number(bytes.toString('latin1', 0, 16)) };
+const programs = ['lvsadm', 'lvsadm-save', 'lvsadm-restore'].map((name) => {
+  const pack = `dist/bin/${name}.pack`;
+  const bytes = readFileSync(join(top, pack));
+  return { name, pack, bytes, end: 16 + Number(bytes.toString('latin1', 0, 16)) };
 });
 
-/** One that the first pack is enough for, and one that needs both. */
-const LINES = [['-A'], ['-v']];
-const answers = () =>
-  LINES.map((line) => {
-    const { status, stdout, stderr } = spawnSync(join(copy, 'dist/bin/lvsadm.cjs'), line, { encoding: 'utf8' });
-    return { status, stdout, stderr };
-  });
-const [refused, version] = answers();
+function run(program: string, ...words: string[]) {
+  const path = join(copy, 'dist/bin', `${program}.cjs`);
+  const { status, stdout, stderr } = spawnSync(path, words, { encoding: 'utf8', input: '-C\n' });
+  return { status, stdout, stderr };
+}
 
-test('the code is accepted', () => {
-  for (const { name, bytes, end } of packs) {
+/** One command line of each program that needs no kernel. */
+const answers = () => [run('lvsadm', '-A'), run('lvsadm', '-v'), run('lvsadm-save', '-x')];
+const wanted = answers();
+
+test('the code cache is accepted', () => {
+  for (const { name, bytes, end } of programs) {
     const script = new Script(bytes.toString('latin1', 16, end), { cachedData: bytes.subarray(end) });
     assert.equal(script.cachedDataRejected, false, name);
   }
-  assert.deepEqual([refused?.status, refused?.stdout], [2, '']);
-  assert.match(refused?.stderr ?? '', /^You need to supply the 'service-address' option/);
+  const [usage, version, save] = wanted;
+  assert.deepEqual([usage?.status, usage?.stdout], [2, '']);
+  assert.match(usage?.stderr ?? '', /^You need to supply the 'service-address' option/);
   assert.equal(version?.status, 0);
   assert.match(version?.stdout ?? '', /^lvsadm v/);
+  assert.equal(save?.status, 1);
+  assert.match(save?.stderr ?? '', /^lvsadm-save: prints the table/);
 });
 
-test('without usable code it does the same', () => {
-  for (const { name, bytes, end } of packs) {
+test('without a usable cache it does the same', () => {
+  for (const { name, pack, bytes, end } of programs) {
     for (const code of [Buffer.alloc(0), Buffer.from('x'.repeat(100)), bytes.subarray(end, end + 4000)]) {
-      writeFileSync(join(copy, name), Buffer.concat([bytes.subarray(0, end), code]));
-      assert.deepEqual(answers(), [refused, version], name);
+      writeFileSync(join(copy, pack), Buffer.concat([bytes.subarray(0, end), code]));
+      assert.deepEqual(answers(), wanted, name);
     }
-    writeFileSync(join(copy, name), bytes);
+    writeFileSync(join(copy, pack), bytes);
   }
 });
 
-test('without the addon it does what it can, and says what is missing', () => {
+test('without the addon it does what needs no kernel, and says what is missing', () => {
   rmSync(join(copy, 'build'), { recursive: true });
-  assert.deepEqual(answers(), [refused, version]);
-  const { status, stdout, stderr } = spawnSync(join(copy, 'dist/bin/lvsadm.cjs'), ['-Ln'], { encoding: 'utf8' });
-  assert.deepEqual([status, stdout], [1, '']);
-  assert.match(stderr, /^lvsadm: .*lvsd\.node: cannot open shared object file.*\n$/);
+  assert.deepEqual(answers(), wanted);
+  for (const [program, ...words] of [['lvsadm', '-Ln'], ['lvsadm-save'], ['lvsadm-restore']] as const) {
+    const { status, stdout, stderr } = run(program, ...words);
+    assert.deepEqual([status, stdout], [1, ''], program);
+    assert.match(stderr, /^(lvsadm: .*lvsd\.node: cannot open shared object file.*\n)+$/);
+  }
 });

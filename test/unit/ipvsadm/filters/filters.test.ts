@@ -3,11 +3,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { AF_INET, AF_INET6, parseAddress } from '../../../../src/base/addresses.ts';
 import type { Destination, Service } from '../../../../src/ipvs/index.ts';
-import { parseConnection } from '../../../../src/ipvsadm/connections.ts';
-import { Filters } from '../../../../src/ipvsadm/filters/index.ts';
-import { parse } from '../../../../src/ipvsadm/grammar.ts';
+import { Filters } from '../../../../src/ipvsadm/command-line/filters.ts';
+import { parse } from '../../../../src/ipvsadm/command-line/grammar.ts';
+import { parseConnection } from '../../../../src/ipvsadm/connection-table.ts';
+import { Fatal } from '../../../../src/ipvsadm/errors.ts';
 import { Lookup } from '../../../../src/ipvsadm/lookup.ts';
-import { Fatal } from '../../../../src/ipvsadm/outcome.ts';
 
 function bytes(text: string): Uint8Array {
   const parsed = parseAddress(text);

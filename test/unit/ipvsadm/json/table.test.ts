@@ -7,8 +7,8 @@ import { test } from 'node:test';
 import type { Ajv as AjvClass } from 'ajv';
 import { AF_INET, AF_INET6 } from '../../../../src/base/addresses.ts';
 import type { Destination, LocalAddress, Service, Stats } from '../../../../src/ipvs/index.ts';
-import { serviceJson } from '../../../../src/ipvsadm/json/table.ts';
-import { type Json, jsonText } from '../../../../src/ipvsadm/json/text.ts';
+import { serviceJson } from '../../../../src/ipvsadm/print/json/table.ts';
+import { type Json, jsonText } from '../../../../src/ipvsadm/print/json/text.ts';
 
 const { Ajv } = createRequire(import.meta.url)('ajv') as { Ajv: typeof AjvClass };
 const schema = JSON.parse(readFileSync(new URL('../../../../docs/lvsadm.schema.json', import.meta.url), 'utf8'));

@@ -32,12 +32,12 @@ for (const [name, text, problems] of [
     'what prints',
     '-L\n-S\n-R',
     [
-      [1, '--list has no place in a file of rules'],
-      [2, '--save has no place in a file of rules'],
-      [3, '--restore has no place in a file of rules'],
+      [1, '--list is not allowed in a file of rules'],
+      [2, '--save is not allowed in a file of rules'],
+      [3, '--restore is not allowed in a file of rules'],
     ],
   ],
-  ['no command', 'foo bar', [[1, "`foo bar' is no rule"]]],
+  ['no command', 'foo bar', [[1, "`foo bar' is not a rule"]]],
   ['thresholds', '-A -f 1\n-a -f 1 -r 10.0.0.1 -x 1 -y 2', [[2, 'the lower threshold is above the upper one']]],
   ['multicast', '-A -f 1\n-a -f 1 -r 224.0.0.1', [[2, 'the address of a real server must be a unicast one']]],
   [
@@ -104,5 +104,5 @@ test('a problem for each of many bad lines, up to a hundred', () => {
   assert.equal(status, 2);
   const lines = stderr.trimEnd().split('\n');
   assert.equal(lines.length, 101);
-  assert.deepEqual(lines.slice(100), ['and 50 more lines are wrong']);
+  assert.deepEqual(lines.slice(100), ['50 more errors']);
 });

@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: MIT
+/**
+ * Writes requests that add services and destinations by the ten thousand: each is a copy of a template that the codec
+ * wrote, with a few bytes changed, and allocates nothing. The codec writes the same bytes: test/property/
+ * ipvs-bulk-writer.test.ts compares the two.
+ */
+import { AF_INET, AF_INET6, type Family } from '../base/addresses.ts';
+import { encodeTable, type Table } from '../netlink/attributes.ts';
+import { GENL_HDRLEN, NLM_F_ACK, NLM_F_REQUEST, NLMSG_HDRLEN } from '../netlink/constants.ts';
+import { host } from '../netlink/endian.ts';
+import { AttributeReader } from '../netlink/reader.ts';
+import { MessageWriter } from '../netlink/writer.ts';
+import { destinationAttributes, serviceAttributes } from './codec.ts';
+import {
+  IP_VS_CONN_F_FULLNAT,
+  IP_VS_CONN_F_FWD_MASK,
+  IP_VS_SVC_F_SYNPROXY,
+  IPPROTO_TCP,
+  IPVS_CMD_NEW_DEST,
+  IPVS_CMD_NEW_SERVICE,
+} from './constants.ts';
+import { COMMAND, type CommandAttributes, DEST, SERVICE } from './tables.ts';
+import type { DestinationConfig, ServiceConfig, ServiceKey } from './types.ts';
+
+/** Bytes of one sendmsg. */
+const ROOM = 64 << 10;
+/** An upper bound of one message; the name of a scheduler has at most 15 characters. */
+const LARGEST = 512;
+
+const ADDRESSES = { [AF_INET]: new Uint8Array(4), [AF_INET6]: new Uint8Array(16) } as const;
+
+const blankService = (family: Family): ServiceConfig => ({
+  family,
+  protocol: IPPROTO_TCP,
+  address: ADDRESSES[family],
+  port: 0,
+  fwmark: 0,
+  scheduler: '',
+  flags: 0,
+  timeout: 0,
+  netmask: family === AF_INET ? 0xffffffff : 128,
+  peName: '',
+});
+const blankDestination = (family: Family): DestinationConfig => ({
+  family,
+  address: ADDRESSES[family],
+  port: 0,
+  method: 0,
+  weight: 0,
+  upperThreshold: 0,
+  lowerThreshold: 0,
+  tunnelType: 0,
+  tunnelPort: 0,
+  tunnelFlags: 0,
+});
+
+/** Offsets of the values in a message. */
+interface Offsets {
+  protocol: number;
+  address: number;
+  port: number;
+  destination: {
+    address: number;
+    port: number;
+    method: number;
+    weight: number;
+    tunnelType: number;
+    tunnelPort: number;
+    tunnelFlags: number;
+    upperThreshold: number;
+    lowerThreshold: number;
+  };
+}
+
+interface Template {
+  bytes: Buffer;
+  offsets: Offsets;
+}
+
+/** A service without its key; most services of a table share these. */
+interface Settings {
+  family: Family;
+  scheduler: string;
+  flags: number;
+  timeout: number;
+  netmask: number;
+  peName: string;
+}
+
+/** Whether `addService` can write it: it has an address, not a mark, and no attribute of the patched kernel. */
+export function isBulkWritableService({ fwmark, flags, portMin, portMax }: ServiceConfig): boolean {
+  return fwmark === 0 && portMin === undefined && portMax === undefined && (flags & IP_VS_SVC_F_SYNPROXY) === 0;
+}
+
+/** Whether `addDestination` can write it. */
+export function isBulkWritableDestination({ method }: DestinationConfig): boolean {
+  return (method & IP_VS_CONN_F_FWD_MASK) !== IP_VS_CONN_F_FULLNAT;
+}
+
+export class BulkWriter {
+  /** Messages in the buffer. */
+  count = 0;
+  readonly #family: { id: number; version: number };
+  readonly #buffer = Buffer.allocUnsafeSlow(ROOM);
+  readonly #services = new Map<string, Template>();
+  readonly #destinations = new Map<number, Template>();
+  #settings: Settings | undefined;
+  #service: Template | undefined;
+  #length = 0;
+  #last = 0;
+
+  constructor(family: { id: number; version: number }) {
+    this.#family = family;
+  }
+
+  get full(): boolean {
+    return this.#length + LARGEST > ROOM;
+  }
+
+  /** `address`: the four bytes as a number. The scheduler's name is ASCII, of at most 15 characters. */
+  addIpv4Service(protocol: number, address: number, port: number, scheduler: string): void {
+    this.#put(this.#serviceTemplate({ ...DEFAULTS, scheduler }), protocol, ipv4Bytes(address), port);
+  }
+
+  addIpv4Destination(
+    protocol: number,
+    address: number,
+    port: number,
+    server: { address: number; port: number; method: number; weight: number },
+  ): void {
+    const template = this.#destinationTemplate(AF_INET, AF_INET);
+    const at = this.#put(template, protocol, ipv4Bytes(address), port);
+    this.#putDestination(at, template, ipv4Bytes(server.address), server.port, server.method, server.weight);
+  }
+
+  /** Requires `isBulkWritableService`. */
+  addService(service: ServiceConfig): void {
+    this.#put(this.#serviceTemplate(service), service.protocol, service.address, service.port);
+  }
+
+  /** Requires `isBulkWritableDestination`, and `isBulkWritableService` of its service. */
+  addDestination(key: ServiceKey, dest: DestinationConfig): void {
+    const template = this.#destinationTemplate(key.family, dest.family);
+    const at = this.#put(template, key.protocol, key.address, key.port);
+    this.#putDestination(at, template, dest.address, dest.port, dest.method & IP_VS_CONN_F_FWD_MASK, dest.weight);
+    const offsets = template.offsets.destination;
+    this.#buffer[at + offsets.tunnelType] = dest.tunnelType;
+    writeBE16(this.#buffer, dest.tunnelPort, at + offsets.tunnelPort);
+    host.writeU16(this.#buffer, dest.tunnelFlags, at + offsets.tunnelFlags);
+    host.writeU32(this.#buffer, dest.upperThreshold >>> 0, at + offsets.upperThreshold);
+    host.writeU32(this.#buffer, dest.lowerThreshold >>> 0, at + offsets.lowerThreshold);
+  }
+
+  /** All messages, the last one with NLM_F_ACK; `clear` when they are answered. */
+  finish(): Buffer {
+    host.writeU16(this.#buffer, NLM_F_REQUEST | NLM_F_ACK, this.#last + 6);
+    return this.#buffer.subarray(0, this.#length);
+  }
+
+  clear(): void {
+    this.count = 0;
+    this.#length = 0;
+  }
+
+  #put({ bytes, offsets }: Template, protocol: number, address: Uint8Array, port: number): number {
+    const at = this.#length;
+    const buffer = this.#buffer;
+    buffer.set(bytes, at);
+    host.writeU16(buffer, protocol, at + offsets.protocol);
+    for (let i = 0; i < address.length; i++) buffer[at + offsets.address + i] = address[i] as number;
+    writeBE16(buffer, port, at + offsets.port);
+    this.#last = at;
+    this.#length += bytes.length;
+    this.count++;
+    return at;
+  }
+
+  #putDestination(
+    at: number,
+    { offsets: { destination: offsets } }: Template,
+    address: Uint8Array,
+    port: number,
+    method: number,
+    weight: number,
+  ): void {
+    const buffer = this.#buffer;
+    for (let i = 0; i < address.length; i++) buffer[at + offsets.address + i] = address[i] as number;
+    writeBE16(buffer, port, at + offsets.port);
+    host.writeU32(buffer, method, at + offsets.method);
+    host.writeU32(buffer, weight >>> 0, at + offsets.weight);
+  }
+
+  #serviceTemplate(settings: Settings): Template {
+    if (this.#service && this.#settings && sameSettings(this.#settings, settings)) return this.#service;
+    const { family, scheduler, flags, timeout, netmask, peName } = settings;
+    const own = { scheduler, flags, timeout, netmask, peName };
+    const key = JSON.stringify([family, own]);
+    let template = this.#services.get(key);
+    if (!template) {
+      template = this.#template(IPVS_CMD_NEW_SERVICE, {
+        service: serviceAttributes({ ...blankService(family), ...own }),
+      });
+      this.#services.set(key, template);
+    }
+    this.#settings = { family, ...own };
+    this.#service = template;
+    return template;
+  }
+
+  #destinationTemplate(service: Family, dest: Family): Template {
+    const key = 256 * service + dest;
+    let template = this.#destinations.get(key);
+    if (!template) {
+      template = this.#template(IPVS_CMD_NEW_DEST, {
+        service: serviceAttributes(blankService(service)),
+        dest: destinationAttributes(blankDestination(dest)),
+      });
+      this.#destinations.set(key, template);
+    }
+    return template;
+  }
+
+  #template(command: number, attributes: CommandAttributes): Template {
+    const writer = new MessageWriter().begin(this.#family.id, NLM_F_REQUEST);
+    encodeTable(COMMAND as Table, writer.genericHeader(command, this.#family.version), attributes);
+    const bytes = writer.finish();
+    const service = payloadOffsets(bytes, COMMAND.service[0]);
+    const dest = payloadOffsets(bytes, COMMAND.dest[0]);
+    const offset = (found: ReadonlyMap<number, number>, [id]: readonly [number, ...unknown[]]) => found.get(id) ?? 0;
+    return {
+      bytes,
+      offsets: {
+        protocol: offset(service, SERVICE.protocol),
+        address: offset(service, SERVICE.address),
+        port: offset(service, SERVICE.port),
+        destination: {
+          address: offset(dest, DEST.address),
+          port: offset(dest, DEST.port),
+          method: offset(dest, DEST.method),
+          weight: offset(dest, DEST.weight),
+          tunnelType: offset(dest, DEST.tunnelType),
+          tunnelPort: offset(dest, DEST.tunnelPort),
+          tunnelFlags: offset(dest, DEST.tunnelFlags),
+          upperThreshold: offset(dest, DEST.upperThreshold),
+          lowerThreshold: offset(dest, DEST.lowerThreshold),
+        },
+      },
+    };
+  }
+}
+
+const DEFAULTS: Settings = { family: AF_INET, scheduler: '', flags: 0, timeout: 0, netmask: 0xffffffff, peName: '' };
+
+function sameSettings(a: Settings, b: Settings): boolean {
+  return (
+    a.scheduler === b.scheduler &&
+    a.family === b.family &&
+    a.flags === b.flags &&
+    a.timeout === b.timeout &&
+    a.netmask === b.netmask &&
+    a.peName === b.peName
+  );
+}
+
+/** For each attribute of a nest, by type, the offset of its payload. */
+function payloadOffsets(message: Buffer, nest: number): ReadonlyMap<number, number> {
+  const found = new Map<number, number>();
+  const top = new AttributeReader(message, NLMSG_HDRLEN + GENL_HDRLEN, message.length);
+  while (top.next()) {
+    if (top.type !== nest) continue;
+    const inner = top.nested();
+    while (inner.next()) found.set(inner.type, inner.start);
+  }
+  return found;
+}
+
+function writeBE16(buffer: Buffer, value: number, at: number): void {
+  buffer[at] = value >>> 8;
+  buffer[at + 1] = value;
+}
+
+/** Reused: each call overwrites the bytes of the last. */
+const scratch = new Uint8Array(4);
+
+function ipv4Bytes(address: number): Uint8Array {
+  scratch[0] = address >>> 24;
+  scratch[1] = address >>> 16;
+  scratch[2] = address >>> 8;
+  scratch[3] = address;
+  return scratch;
+}

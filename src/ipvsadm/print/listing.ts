@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+/** -L: the table, or one service of it. */
+import type { Ipvs, IpvsInfo } from '../../ipvs/index.ts';
+import type { Invocation } from '../command-line/invocation.ts';
+import type { Lookup } from '../lookup.ts';
+import type { Session } from '../session.ts';
+import { destinationRow, layoutFor } from './layouts.ts';
+import { readTable, type ServiceWithDestinations } from './table.ts';
+
+/** Prints the whole table, or the one service that the command line names. */
+export async function list(
+  { options, service: key, filters }: Invocation,
+  ipvs: Ipvs,
+  info: IpvsInfo,
+  { lookup, output, strict }: Session,
+): Promise<void> {
+  const layout = layoutFor(options);
+  const format = { exact: options.has('exact'), names: options.has('numeric') ? undefined : lookup, wide: strict };
+  const stats = layout.needsStats === true;
+  const one = options.has('service-address') ? [await ipvs.service(key, { stats })] : undefined;
+  const table = readTable(ipvs, {
+    stats,
+    sort: !options.has('nosort'),
+    filters,
+    services: one,
+    columns: layout.inProc === true,
+  });
+  // An error in the first reading leaves standard output empty.
+  const first = await table.next();
+  if (!one) output.out(`${versionText(info)}\n`);
+  output.out(`${layout.title[0]}\n${layout.title[1]}\n`);
+  for (let entry = first; !entry.done; entry = await table.next()) {
+    const { service, destinations } = entry.value;
+    if (format.names) await fetchNames([entry.value], format.names);
+    output.out(`${layout.service(service, format)}\n`);
+    for (const dest of destinations) output.out(destinationRow(service, dest, layout, format));
+  }
+}
+
+/** Looks up the host names that entries need. */
+export async function fetchNames(entries: readonly ServiceWithDestinations[], lookup: Lookup): Promise<void> {
+  await lookup.fetchNames(
+    entries.flatMap(({ service, destinations }) => [...(service.fwmark ? [] : [service]), ...destinations]),
+  );
+}
+
+export function versionNumber({ version }: IpvsInfo): string {
+  return `${(version >> 16) & 255}.${(version >> 8) & 255}.${version & 255}`;
+}
+
+export function versionText(info: IpvsInfo): string {
+  return `IP Virtual Server version ${versionNumber(info)} (size=${info.tableSize})`;
+}
