@@ -10,12 +10,14 @@ import { builtModules, fetchKernel, type KernelLine, moduleLayer } from './kerne
 import { kvmWorks } from './kvm.ts';
 import { takeTurn } from './lock.ts';
 import { programLayer } from './programs.ts';
+import { umlKernel } from './uml.ts';
 import { checkMemory, type Ending, type Machine, runMachine } from './vm.ts';
 
 const top = resolve(fileURLToPath(import.meta.url), '../..');
 
 const usage = `usage: npm run lab -- [OPTIONS] -- COMMAND...
   --kernel 6.1|6.12   which line of Debian's cloud kernels to boot (6.1)
+  --uml               the debug kernel (KASAN, lockdep, PROVE_RCU) as User-mode Linux instead of a VM; one CPU
   --stock             the distribution's own ip_vs modules, and no toa
   --smp N             CPUs (2)
   --mem M             memory: 512M, 2G (2G)
@@ -26,6 +28,7 @@ const usage = `usage: npm run lab -- [OPTIONS] -- COMMAND...
 
 export interface Options {
   line: KernelLine;
+  uml: boolean;
   stock: boolean;
   cpus: number;
   memory: string;
@@ -45,6 +48,7 @@ function number(name: string, text: string): number {
 export function parseOptions(argv: string[]): Options {
   const options: Options = {
     line: '6.1',
+    uml: false,
     stock: false,
     cpus: 2,
     memory: '2G',
@@ -70,7 +74,8 @@ export function parseOptions(argv: string[]): Options {
       const line = value();
       if (line !== '6.1' && line !== '6.12') throw new LabError(`--kernel takes 6.1 or 6.12, not ${line}`, 2);
       options.line = line;
-    } else if (name === '--stock') options.stock = true;
+    } else if (name === '--uml') options.uml = true;
+    else if (name === '--stock') options.stock = true;
     else if (name === '--smp') options.cpus = number(name, value());
     else if (name === '--mem') options.memory = checkMemory(value());
     else if (name === '--timeout') options.timeout = number(name, value());
@@ -81,7 +86,8 @@ export function parseOptions(argv: string[]): Options {
   }
   if (options.prepare && options.command.length > 0) throw new LabError(`--prepare takes no command\n${usage}`, 2);
   if (!options.prepare && options.command.length === 0) throw new LabError(`missing command\n${usage}`, 2);
-  if (options.icount) options.cpus = 1;
+  if (options.icount && options.uml) throw new LabError('--icount counts in a VM, not with --uml', 2);
+  if (options.icount || options.uml) options.cpus = 1;
   return options;
 }
 
@@ -123,12 +129,13 @@ function makeSpec(options: Options, out: string, cwd: string, layers: [string, s
   const lab: [string, string][] = [
     ['LVSD_LAB', options.line],
     ['LVSD_LAB_STOCK', options.stock ? '1' : ''],
+    ['LVSD_LAB_UML', options.uml ? '1' : ''],
   ];
   return [
     ...[...layers.map(([name]) => name), 'host'].map((name): [string, string] => ['layer', name]),
     ['out', out],
     ['write', '/proc/sys/kernel/panic_on_oops 1'],
-    ['write', '/proc/sys/kernel/watchdog_thresh 60'],
+    ...(options.uml ? [] : ([['write', '/proc/sys/kernel/watchdog_thresh 60']] satisfies Spec)),
     ...commands
       .filter((name) => name.endsWith('.cjs'))
       .map((name): [string, string] => ['link', `${bin}/${basename(name, '.cjs')} ${join(built, name)}`]),
@@ -140,10 +147,10 @@ function makeSpec(options: Options, out: string, cwd: string, layers: [string, s
 
 /** Fetches and builds what the run needs. */
 async function prepare(options: Options): Promise<Machine> {
-  const kernel = await fetchKernel(options.line);
-  const modules = options.stock
-    ? []
-    : (await Promise.all(['kernel-patches', 'toa-module'].map((dir) => builtModules(join(top, dir), kernel)))).flat();
+  const kernel = await (options.uml ? umlKernel(options.line) : fetchKernel(options.line));
+  // The module toa hooks functions by ftrace, which User-mode Linux does not have.
+  const folders = options.stock ? [] : options.uml ? ['kernel-patches'] : ['kernel-patches', 'toa-module'];
+  const modules = (await Promise.all(folders.map((dir) => builtModules(join(top, dir), kernel)))).flat();
   const layers: [string, string][] = [
     ['modules', await moduleLayer(kernel, modules)],
     ['programs', await programLayer()],
@@ -153,9 +160,10 @@ async function prepare(options: Options): Promise<Machine> {
   const cwd = process.env.npm_lifecycle_event === 'lab' ? (process.env.INIT_CWD ?? process.cwd()) : process.cwd();
   return {
     kernel,
+    uml: options.uml,
     layers,
     out: realpathSync(out),
-    kvm: !options.icount && (await kvmWorks(kernel.image)),
+    kvm: !options.icount && !options.uml && (await kvmWorks(kernel.image)),
     cpus: options.cpus,
     memory: options.memory,
     icount: options.icount,
@@ -195,18 +203,19 @@ export async function lab(argv: string[]): Promise<number> {
   }
   const machine = await prepare(options);
   if (options.prepare) return 0;
-  const turn = await takeTurn(abort.signal);
+  // A process among others needs no turn of its own.
+  const turn = options.uml ? { release: () => {} } : await takeTurn(abort.signal);
   if (turn === undefined) return interrupted ?? 1;
   try {
     for (let tries = BOOTS; ; tries--) {
       const boot = new AbortController();
       const started = Date.now();
       machine.onReady = (uptime) => {
-        const how = machine.kvm ? 'KVM' : machine.icount ? 'counted instructions' : 'emulated CPU';
+        const how = machineKind(machine);
         const seconds = (Date.now() - started) / 1000;
         const start = `command starts after ${seconds.toFixed(1)} s (guest uptime ${uptime} s)`;
         say(`${machine.kernel.release}, ${how}: ${start}`);
-        if (!machine.icount && uptime > 1.5 * seconds + 2) boot.abort();
+        if (!machine.icount && !machine.uml && uptime > 1.5 * seconds + 2) boot.abort();
       };
       const ending = await runMachine(machine, AbortSignal.any([abort.signal, boot.signal]));
       if (!boot.signal.aborted || interrupted !== undefined) return judge(ending, interrupted);
@@ -217,6 +226,12 @@ export async function lab(argv: string[]): Promise<number> {
   } finally {
     turn.release();
   }
+}
+
+function machineKind({ uml, kvm, icount }: Machine): string {
+  if (uml) return 'a process';
+  if (kvm) return 'KVM';
+  return icount ? 'counted instructions' : 'emulated CPU';
 }
 
 /** How often a guest with a wrong clock is booted in all. */

@@ -32,12 +32,26 @@ export function isAlarm(line: string): boolean {
   return alarms.some((alarm) => alarm.test(line));
 }
 
+/**
+ * Known faults of the kernel itself, by the line of the report that names the place. User-mode Linux walks a memory map
+ * without its lock when a program starts.
+ */
+export const umlFaults: RegExp[] = [/^lib\/maple_tree\.c:\d+ suspicious rcu_dereference_check\(\) usage!$/];
+
 /** Collects one run's console: its last lines, and each alarm with the lines that follow it. */
 export class ConsoleWatch {
   private readonly tailLines: string[] = [];
   private readonly found: string[] = [];
   private partial = '';
   private following = 0;
+  /** How things were before the last alarm. */
+  private before = { lines: 0, following: 0 };
+  private readonly faults: RegExp[];
+
+  /** Reports about `faults` are no alarms. */
+  constructor(faults: RegExp[] = []) {
+    this.faults = faults;
+  }
 
   feed(text: string): void {
     const lines = (this.partial + text).split('\n');
@@ -49,14 +63,21 @@ export class ConsoleWatch {
     this.tailLines.push(line);
     if (this.tailLines.length > 60) this.tailLines.shift();
     if (isAlarm(line)) {
+      this.before = { lines: this.found.length, following: this.following };
       // A report often has several such lines; only the first of a burst counts its lines anew.
       if (this.following === 0) this.found.push('');
       this.following = 50;
     }
-    if (this.following > 0) {
-      this.following -= 1;
-      this.found.push(line);
-    }
+    if (this.following === 0) return;
+    this.following -= 1;
+    this.found.push(line);
+    if (this.faults.some((fault) => fault.test(line)) && this.following >= 45) this.forget();
+  }
+
+  /** Drops the report that has just begun. */
+  private forget(): void {
+    this.found.length = this.before.lines;
+    this.following = this.before.following;
   }
 
   /** All reports that make the run fail, ready to print; empty if there are none. */

@@ -91,9 +91,9 @@ function readModule(path: string): Buffer {
 /** Instructions for the guest's init; guest/init.c describes each key. */
 export type Spec = [key: string, value: string][];
 
-/** Returns an initrd that carries out `spec` on `kernel`. */
-export async function makeInitrd(kernel: Kernel, spec: Spec): Promise<Buffer> {
-  const { entries, paths } = moduleEntries(kernel);
+/** Returns an initrd that carries out `spec` on `kernel`; without one, on a kernel that needs no modules for it. */
+export async function makeInitrd(kernel: Kernel | undefined, spec: Spec): Promise<Buffer> {
+  const { entries, paths } = kernel ? moduleEntries(kernel) : { entries: [], paths: [] };
   const all: Spec = [...paths.map((path): [string, string] => ['module', path]), ...spec];
   const folder = (path: string): Entry => ({ path, mode: 0o040755, data: new Uint8Array() });
   return cpio([

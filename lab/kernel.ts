@@ -29,6 +29,8 @@ export interface Kernel {
   image: string;
   /** Root of the unpacked package; its modules are in usr/lib/modules/RELEASE. */
   root: string;
+  /** A kernel of the lab's own: what its modules are built against. */
+  headers?: string;
 }
 
 /**
@@ -105,7 +107,7 @@ export async function builtModules(folder: string, kernel: Kernel): Promise<stri
   if (!existsSync(script)) return [];
   const key = hashOf(kernel.root, ...contents(folder));
   const ask = () => {
-    const args = ['--print-dir', '--kver', kernel.release];
+    const args = ['--print-dir', ...(kernel.headers ? ['--headers', kernel.headers] : ['--kver', kernel.release])];
     const result = spawnSync(script, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
     const said = result.stdout?.trim().split('\n').at(-1);
     if (result.status !== 0 || !said) throw new LabError(`${script} failed (${result.status ?? result.error})`);

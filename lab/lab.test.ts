@@ -75,6 +75,33 @@ test('streams, status, folder, environment and files of one command', async () =
   assert.equal(readFileSync(join(out, 'kept'), 'utf8'), 'kept\n');
 });
 
+test('--uml runs the debug kernel under the same contract', async () => {
+  const out = inScratch('uml-out');
+  mkdirSync(out);
+  const script = `
+    echo to stderr >&2; uname -r; modprobe ip_vs; ls -d /sys/module/ip_vs; grep -o 'debug_locks: *1' /proc/lockdep_stats
+    echo lost > /etc/lvsd-lost; echo kept > $LAB_OUT/kept
+    mkdir /root-of-host; mount -t hostfs none /root-of-host -o /host && echo lost > /root-of-host/etc/lvsd-lost
+    head -c 1000000 /dev/zero; exit 7`;
+  const { status, stdout, stderr } = await start(['--uml', '--', 'sh', '-c', script], { env: { LAB_OUT: out } }).ended;
+  assert.equal(status, 7, stderr);
+  const [release, module, locks] = stdout.subarray(0, stdout.indexOf(0)).toString().split('\n');
+  assert.match(release ?? '', /^6\.1\.\d+-uml$/);
+  assert.equal(module, '/sys/module/ip_vs');
+  assert.match(locks ?? '', /^debug_locks: +1$/);
+  assert.equal(stdout.length - stdout.indexOf(0), 1_000_000, 'every byte of the output');
+  assert.match(stderr, /to stderr\n/);
+  assert.ok(!existsSync('/etc/lvsd-lost'), 'nothing is written to the host');
+  assert.equal(readFileSync(join(out, 'kept'), 'utf8'), 'kept\n');
+});
+
+test('--uml: a complaint of the kernel makes the run fail', async () => {
+  const script = "echo '<4>BUG: KASAN: made up in lab' > /dev/kmsg; exit 0";
+  const { status, stderr } = await start(['--uml', '--', 'sh', '-c', script]).ended;
+  assert.equal(status, 1);
+  assert.match(stderr, /BUG: KASAN: made up in lab/);
+});
+
 test("a WARNING of the guest's kernel makes a successful command fail, and is printed", async () => {
   const script = "echo '<4>WARNING: CPU: 0 PID: 1 at lab.c:1 made_up+0x1/0x2' > /dev/kmsg; exit 0";
   const { status, stderr } = await start(['--', 'sh', '-c', script]).ended;

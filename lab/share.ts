@@ -16,7 +16,7 @@ export interface Share {
 }
 
 /** Returns the shell script that mounts the folders below $1; an entry of `layers` is a name and a path of the host. */
-function layout(layers: [string, string][], out: string): string {
+export function layout(layers: [string, string][], out: string): string {
   const quote = (text: string) => `'${text.replaceAll("'", "'\\''")}'`;
   const readOnly = layers.map(
     ([name, path]) =>
@@ -27,10 +27,11 @@ function layout(layers: [string, string][], out: string): string {
     'mount -t tmpfs -o mode=755 lab "$1"',
     ...readOnly,
     `mkdir "$1/out"; mount --bind ${quote(out)} "$1/out"`,
-    // The kernel ends the daemon with the lab, even if the lab is killed.
-    `exec setpriv --pdeathsig KILL ${daemon} --socket-path="$2" \${3:+--socket-group="$3"} -f -o log_level=err -o source="$1" -o cache=always -o sandbox=chroot`,
   ].join('\n');
 }
+
+/** The kernel ends the daemon with the lab, even if the lab is killed. */
+const serve = `exec setpriv --pdeathsig KILL ${daemon} --socket-path="$2" \${3:+--socket-group="$3"} -f -o log_level=err -o source="$1" -o cache=always -o sandbox=chroot`;
 
 /** Starts the share; `dir` is a fresh folder for its socket and mount points. Needs root, or sudo without a password. */
 export async function startShare(dir: string, layers: [string, string][], out: string): Promise<Share> {
@@ -41,7 +42,7 @@ export async function startShare(dir: string, layers: [string, string][], out: s
   const isRoot = process.getuid?.() === 0;
   const group = isRoot ? '' : String(process.getgid?.());
   const unshare = ['unshare', '--mount', '--propagation', 'private', 'sh', '-c'];
-  const [command = '', ...args] = [...(isRoot ? [] : ['sudo', '-n']), ...unshare, layout(layers, out)];
+  const [command = '', ...args] = [...(isRoot ? [] : ['sudo', '-n']), ...unshare, `${layout(layers, out)}\n${serve}`];
   const child = spawn(command, [...args, 'sh', tree, socket, group], {
     stdio: ['ignore', 'ignore', 'pipe'],
     detached: true,

@@ -1,19 +1,22 @@
 // SPDX-License-Identifier: MIT
-// Runs one VM: starts QEMU, copies the command's output and returns how it ended.
+// Runs one guest: starts QEMU or User-mode Linux, copies the command's output and returns how it ended.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Writable } from 'node:stream';
-import { ConsoleWatch } from './console.ts';
+import { ConsoleWatch, umlFaults } from './console.ts';
 import { LabError } from './errors.ts';
 import { makeInitrd, type Spec } from './initrd.ts';
 import type { Kernel } from './kernel.ts';
 import { type Share, startShare } from './share.ts';
+import { startUml, umlSpec } from './uml.ts';
 
 export interface Machine {
   kernel: Kernel;
+  /** The kernel is User-mode Linux: a process and no VM. */
+  uml: boolean;
   /** Layers over the host's root, the uppermost first: a name of one word and a folder of the host. */
   layers: [string, string][];
   /** Folder of the host that the guest may write to, under the same path. */
@@ -98,6 +101,10 @@ export async function runMachine(machine: Machine, signal: AbortSignal): Promise
   const servers: Server[] = [];
   let share: Share | undefined;
   try {
+    if (machine.uml) {
+      writeFileSync(join(dir, 'initrd'), await makeInitrd(undefined, [...umlSpec, ...machine.spec]));
+      return await new Run(machine, dir, undefined, servers, signal).ending();
+    }
     writeFileSync(join(dir, 'initrd'), await makeInitrd(machine.kernel, machine.spec));
     share = await startShare(dir, [...machine.layers, ['host', '/']], machine.out);
     return await new Run(machine, dir, share, servers, signal).ending();
@@ -118,18 +125,20 @@ function sweep(): void {
 }
 
 class Run {
-  private readonly console = new ConsoleWatch();
+  private readonly console: ConsoleWatch;
   private readonly moved = { out: 0, err: 0 };
   private control = '';
   private wanted: { status: number; out: number; err: number } | undefined;
   private end: (ending: { status?: number; trouble?: string }) => void = () => {};
   private readonly machine: Machine;
   private readonly dir: string;
-  private readonly share: Share;
+  private readonly share: Share | undefined;
   private readonly servers: Server[];
   private readonly signal: AbortSignal;
 
-  constructor(machine: Machine, dir: string, share: Share, servers: Server[], signal: AbortSignal) {
+  /** `share`: the VM's; User-mode Linux makes its own. */
+  constructor(machine: Machine, dir: string, share: Share | undefined, servers: Server[], signal: AbortSignal) {
+    this.console = new ConsoleWatch(machine.uml ? umlFaults : []);
     this.machine = machine;
     this.dir = dir;
     this.share = share;
@@ -141,14 +150,7 @@ class Run {
     const ended = new Promise<{ status?: number; trouble?: string }>((done) => {
       this.end = done;
     });
-    const streams = { out: process.stdout, err: process.stderr };
-    for (const name of ['out', 'err'] as const) {
-      this.servers.push(await awaitPort(this.dir, name, (socket) => this.carry(socket, name, streams[name])));
-    }
-    this.servers.push(
-      await awaitPort(this.dir, 'ctl', (socket) => socket.on('data', (data) => this.hear(String(data)))),
-    );
-    const qemu = this.start();
+    const guest = this.share ? await this.startVm(this.share) : this.startUml();
     const timers = this.timers();
     const onAbort = () => this.end({ trouble: 'interrupted' });
     this.signal.addEventListener('abort', onAbort);
@@ -156,24 +158,45 @@ class Run {
     const { status, trouble } = await ended;
     for (const timer of timers) clearTimeout(timer);
     this.signal.removeEventListener('abort', onAbort);
-    await stop(qemu);
+    await stop(guest);
     return { status, trouble, alarms: this.console.alarms, consoleTail: this.console.tail };
   }
 
-  private start(): ChildProcess {
-    const args = ['--pdeathsig', 'KILL', 'qemu-system-x86_64', ...qemuArgs(this.machine, this.dir, this.share)];
+  private async startVm(share: Share): Promise<ChildProcess> {
+    for (const name of ['ctl', 'out', 'err'] as const) {
+      this.servers.push(await awaitPort(this.dir, name, (socket) => this.attach(name, socket)));
+    }
+    const args = ['--pdeathsig', 'KILL', 'qemu-system-x86_64', ...qemuArgs(this.machine, this.dir, share)];
     // Its own process group: Ctrl-C goes to the lab, which then ends QEMU.
     const qemu = spawn('setpriv', args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+    return this.watch(qemu, 'qemu-system-x86_64');
+  }
+
+  private startUml(): ChildProcess {
+    const guest = startUml(this.machine, this.dir);
+    for (const [index, name] of (['ctl', 'out', 'err'] as const).entries()) {
+      this.attach(name, guest.stdio[3 + index] as Socket);
+    }
+    return this.watch(guest, this.machine.kernel.image);
+  }
+
+  /** Connects one of the guest's ports. */
+  private attach(name: 'ctl' | 'out' | 'err', socket: Socket): void {
+    if (name === 'ctl') socket.on('data', (data) => this.hear(String(data)));
+    else this.carry(socket, name, name === 'out' ? process.stdout : process.stderr);
+  }
+
+  private watch(guest: ChildProcess, program: string): ChildProcess {
     let said = '';
-    qemu.stdout.setEncoding('latin1').on('data', (text: string) => this.console.feed(text));
-    qemu.stderr.on('data', (data) => {
+    guest.stdout?.setEncoding('latin1').on('data', (text: string) => this.console.feed(text));
+    guest.stderr?.on('data', (data) => {
       said += data;
     });
-    qemu.on('error', (error) => this.end({ trouble: `cannot run qemu-system-x86_64: ${error.message}` }));
-    qemu.on('close', (code) => {
-      this.end({ trouble: `the guest ended before its command did (QEMU: ${said.trim() || `exit ${code}`})` });
+    guest.on('error', (error) => this.end({ trouble: `cannot run ${program}: ${error.message}` }));
+    guest.on('close', (code) => {
+      this.end({ trouble: `the guest ended before its command did (${program}: ${said.trim() || `exit ${code}`})` });
     });
-    return qemu;
+    return guest;
   }
 
   private timers(): NodeJS.Timeout[] {
@@ -216,12 +239,12 @@ class Run {
   }
 }
 
-/** Ends QEMU and waits for its exit, so that its whole console has been read. */
-function stop(qemu: ChildProcess): Promise<void> {
+/** Ends the guest and waits for its exit, so that its whole console has been read. */
+function stop(guest: ChildProcess): Promise<void> {
   return new Promise((done) => {
-    if (qemu.exitCode !== null || qemu.signalCode !== null || qemu.pid === undefined) return done();
-    qemu.on('close', () => done());
-    qemu.kill('SIGKILL');
+    if (guest.exitCode !== null || guest.signalCode !== null || guest.pid === undefined) return done();
+    guest.on('close', () => done());
+    guest.kill('SIGKILL');
   });
 }
 

@@ -45,6 +45,7 @@ compile() {
   shift 3
   write_kbuild "$work" "$id"
   command -v pahole >/dev/null && [[ -f $headers/vmlinux ]] || args+=(CONFIG_DEBUG_INFO_BTF_MODULES=)
+  ! grep -qx CONFIG_UML=y "$headers/.config" || args+=(ARCH=um SUBARCH=x86_64)
   make -C "$headers" M="$work/net/netfilter" "-j$(nproc)" "${args[@]}" "$@" modules >"$log" 2>&1
 }
 
@@ -52,7 +53,7 @@ compile() {
 collect() {
   local module
   mkdir -p "$2/updates"
-  for module in "$1"/net/netfilter/ipvs/*.ko "$1"/net/netfilter/*.ko; do
+  find "$1/net/netfilter" -maxdepth 2 -name '*.ko' | while read -r module; do
     objcopy --strip-debug "$module" "$2/updates/$(basename "$module")"
   done
 }

@@ -68,6 +68,7 @@ headers_makefile() { awk '$1 == "include" { print $2; exit }' "$1/Makefile"; }
 
 # find_headers KVER: sets headers (build folder), headers_version (Debian's, may be empty), headers_release.
 find_headers() {
+  headers_config=''
   local kver=$1 package="linux-headers-$1" build dir
   build="/lib/modules/$kver/build"
   if [[ -f $build/Module.symvers ]]; then
@@ -93,6 +94,14 @@ find_headers() {
   makefile=$(headers_makefile "$headers")
   headers_release=$(release_of "${makefile:-$headers/Makefile}")
   [[ -n $headers_release ]] || die "cannot read the kernel release of the headers in $headers"
+}
+
+# own_headers DIR: the same for a build folder that is not Debian's; its file source-version says what it was made from.
+own_headers() {
+  headers=$(cd "$1" && pwd)
+  headers_version=$(cat "$headers/source-version" 2>/dev/null || true)
+  headers_release=$(release_of "$headers/Makefile")
+  headers_config=" $(hash_of <"$headers/.config")"
 }
 
 # The package names absolute paths in one place, the Makefile; everything else in it is relative.

@@ -9,6 +9,9 @@
  * It reads /spec (records "key=value", each ended by NUL, written by initrd.ts) and talks to the host over three
  * virtio-serial ports: lab.out and lab.err carry the command's output, lab.ctl carries lines: "ready UPTIME" before the
  * command starts, "exit STATUS OUT-BYTES ERR-BYTES" after it, or "fail TEXT".
+ *
+ * In User-mode Linux (the spec says "uml") the host's files come by hostfs, and the ports are the terminals that the
+ * spec names.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -32,6 +35,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -137,9 +141,26 @@ static void load_modules(void)
 	}
 }
 
+/* A terminal that passes every byte as it is. */
+static int open_terminal(const char *path)
+{
+	int fd = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	struct termios raw;
+
+	if (fd < 0 || tcgetattr(fd, &raw))
+		fail("open %s: %s", path, strerror(errno));
+	cfmakeraw(&raw);
+	tcsetattr(fd, TCSANOW, &raw);
+	return fd;
+}
+
 /* Opens the virtio-serial port of that name. The ports appear some time after their driver: waits up to 20 s. */
 static int open_port(const char *wanted)
 {
+	char *terminal = spec_next(wanted, NULL);
+
+	if (terminal)
+		return open_terminal(terminal);
 	for (int tries = 0; tries < 2000; tries++, usleep(10000)) {
 		DIR *dir = opendir("/sys/class/virtio-ports");
 		struct dirent *entry;
@@ -177,8 +198,12 @@ static void enter_root(void)
 {
 	char lower[4000] = "lowerdir=", options[4200], where[4200];
 	char *out = spec_next("out", NULL);
+	bool uml = spec_next("uml", NULL);
 
-	must_mount("lab", "/share", "virtiofs", 0, NULL);
+	if (uml)
+		must_mount("none", "/share", "hostfs", MS_RDONLY, NULL);
+	else
+		must_mount("lab", "/share", "virtiofs", 0, NULL);
 	must_mount("tmpfs", "/rw", "tmpfs", 0, "size=90%");
 	mkdir("/rw/upper", 0755);
 	mkdir("/rw/work", 0755);
@@ -194,7 +219,10 @@ static void enter_root(void)
 	if (out) {
 		snprintf(where, sizeof(where), "/new%s", out);
 		make_dirs(where);
-		must_mount("/share/out", where, NULL, MS_BIND, NULL);
+		if (uml)
+			must_mount("none", where, "hostfs", 0, "/out");
+		else
+			must_mount("/share/out", where, NULL, MS_BIND, NULL);
 	}
 	if (chdir("/new") || mount(".", "/", NULL, MS_MOVE, NULL) || chroot(".") || chdir("/"))
 		fail("switch root: %s", strerror(errno));

@@ -10,7 +10,7 @@ import { Complaint, say, top } from './say.mjs';
 /** Debian packages by purpose. */
 const packages = {
   build: ['gcc', 'libc6-dev', 'make', 'patch', 'git', 'xz-utils', 'zstd', 'cpio', 'bc', 'libelf1', 'python3-minimal'],
-  lab: ['qemu-system-x86', 'qemu-system-common', 'kmod'],
+  lab: ['qemu-system-x86', 'qemu-system-common', 'kmod', 'flex', 'bison'],
 };
 
 /** Returns the fully installed packages, from dpkg's status file: a stable interface, and no process to start. */

@@ -2,7 +2,7 @@
 // What makes a run in the lab fail: the first lines of the kernel's own reports, as real kernels print them.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ConsoleWatch, isAlarm } from '../../../lab/console.ts';
+import { ConsoleWatch, isAlarm, umlFaults } from '../../../lab/console.ts';
 
 const reports = [
   '[    3.1] WARNING: CPU: 1 PID: 203 at net/core/skbuff.c:5127 skb_try_coalesce+0x2d0/0x2e0',
@@ -41,4 +41,31 @@ test('a report is kept with the lines that follow it, however the console cuts t
   for (const piece of ['[1] fine\r\n[2] BUG: ker', 'nel NULL\r\n[3] Call Trace:\r\n']) watch.feed(piece);
   assert.equal(watch.alarms, '[2] BUG: kernel NULL\n[3] Call Trace:');
   assert.equal(watch.tail.split('\n').length, 3);
+});
+
+test('a known fault is no alarm, and hides none: not one before, within or after its report', () => {
+  const known = [
+    'WARNING: suspicious RCU usage',
+    '6.1.192-uml #1',
+    '---',
+    'lib/maple_tree.c:816 suspicious rcu_dereference_check() usage!',
+  ];
+  const other = [
+    'WARNING: suspicious RCU usage',
+    '6.1.192-uml #1',
+    '---',
+    'net/netfilter/ipvs/ip_vs_conn.c:1 suspicious rcu_dereference_check() usage!',
+  ];
+  const said = (...lines: string[]) => {
+    const watch = new ConsoleWatch(umlFaults);
+    watch.feed(`${lines.join('\n')}\n`);
+    return watch.alarms;
+  };
+  assert.equal(said(...known, 'Call Trace:', 'fine'), '');
+  assert.equal(said(...other, 'fine'), [...other, 'fine'].join('\n'));
+  assert.match(said('BUG: KASAN: before', ...known), /^BUG: KASAN: before/);
+  assert.equal(said(...known, 'BUG: KASAN: within'), 'BUG: KASAN: within');
+  const watch = new ConsoleWatch();
+  watch.feed(`${known.join('\n')}\n`);
+  assert.notEqual(watch.alarms, '', 'a kernel without known faults');
 });
