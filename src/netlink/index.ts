@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** `lvsd/generic-netlink`: netlink for Node; errors carry the kernel's own messages. */
-export { type Decoded, decodeTable, encodeTable, type Table } from './attributes.ts';
+export { type Decoded, decodeTable, encodeTable, type Scalar, type Table } from './attributes.ts';
 export { NetlinkClient, type NetlinkClientOptions, type RequestOptions } from './client.ts';
 export {
   type GenericFamily,

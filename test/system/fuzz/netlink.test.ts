@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+// lab: --uml
+// Netlink messages made from our attribute tables, right and wrong, in namespaces that come and go: see messages.c.
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { GenericNetlink } from '../../../src/netlink/index.ts';
+import { Random, seed as someSeed } from '../../support/random.ts';
+import { kernelLog } from '../fullnat/rig.ts';
+import { kernelIsClean, nothingLeaks } from './kernel.ts';
+import { Messages } from './messages.ts';
+import { compile, loadModules, unloadModules, writeMessages } from './network.ts';
+
+const seed = someSeed();
+const count = Number(process.env.LVSD_FUZZ ?? (process.env.LVSD_COUNTS === 'full' ? 1_000_000 : 100_000));
+/** Messages of one file, and of one namespace. */
+const FILE = 50_000;
+const PART = 1000;
+
+type Outcome = Record<string, number>;
+
+test(`${count} netlink messages, seed ${seed}: none harms the kernel`, async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'lvsd-fuzz-'));
+  const program = join(dir, 'messages');
+  compile(program, 'messages.c');
+  loadModules();
+  const netlink = new GenericNetlink();
+  const { id, version } = await netlink.family('IPVS');
+  netlink.close();
+  const messages = new Messages(new Random(seed));
+  for (let sent = 0; sent < count; sent += FILE) {
+    const some = Math.min(FILE, count - sent);
+    writeMessages(join(dir, 'file'), some, () => messages.next(id, version));
+    const ran = spawnSync(program, [join(dir, 'file'), String(PART)], { encoding: 'utf8' });
+    console.log(ran.stdout.trim(), ran.stderr.trim());
+    assert.equal(ran.status, 0, ran.stderr);
+    const { root, user, stranger } = JSON.parse(ran.stdout) as Record<'root' | 'user' | 'stranger', Outcome>;
+    assert.ok((root.done ?? 0) > some / 20, 'some of them were good');
+    for (const { done, answers } of [user, stranger]) {
+      assert.equal(done ?? 0, 0, 'who has no rights changes nothing');
+      assert.equal(answers, 0, 'and is told nothing');
+    }
+  }
+  await unloadModules();
+  await nothingLeaks();
+  kernelIsClean(kernelLog());
+});
