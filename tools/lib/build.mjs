@@ -11,6 +11,10 @@ import { say, short, top } from './say.mjs';
 
 const addon = join(top, 'build', 'native', 'lvsd.node');
 
+/**
+ * @param {string} dir
+ * @param {string} suffix
+ */
 function filesUnder(dir, suffix) {
   if (!existsSync(dir)) return [];
   return readdirSync(dir, { recursive: true })
@@ -19,8 +23,12 @@ function filesUnder(dir, suffix) {
     .sort();
 }
 
-const newest = (files) => files.reduce((max, file) => Math.max(max, statSync(file).mtimeMs), 0);
+const newest = (/** @type {string[]} */ files) => files.reduce((max, file) => Math.max(max, statSync(file).mtimeMs), 0);
 
+/**
+ * @param {string} output
+ * @param {string[]} inputs
+ */
 function stale(output, inputs) {
   return !existsSync(output) || statSync(output).mtimeMs < newest(inputs);
 }
@@ -28,7 +36,10 @@ function stale(output, inputs) {
 /** The library that package.json exports. */
 const library = { source: join(top, 'src/netlink/index.ts'), output: join(top, 'dist/netlink/index.cjs') };
 
-/** Programs that are packed (packed.mjs), each with the command lines to warm it up. */
+/**
+ * Programs that are packed (packed.mjs), each with the command lines to warm it up.
+ * @type {Record<string, string[]>}
+ */
 const PACKED = {
   lvsadm: ['-Ln', '-A -t 192.0.2.1:80 -s wrr', '-a -t 192.0.2.1:80 -r 10.0.0.1:80 -m -w 1'],
   'lvsadm-save': ['-n'],
@@ -47,9 +58,13 @@ function bundles() {
   return [...programs, library];
 }
 
-const packPath = (output) => output.replace(/cjs$/, 'pack');
+const packPath = (/** @type {string} */ output) => output.replace(/cjs$/, 'pack');
 
-/** Replaces a file atomically. */
+/**
+ * Replaces a file atomically.
+ * @param {string} output
+ * @param {string | Uint8Array} content
+ */
 function place(output, content) {
   const fresh = `${output}.${process.pid}`;
   mkdirSync(dirname(output), { recursive: true });
@@ -57,6 +72,11 @@ function place(output, content) {
   renameSync(fresh, output);
 }
 
+/**
+ * @param {string} source
+ * @param {import('esbuild').BuildOptions} options
+ * @returns {Promise<string>}
+ */
 async function bundle(source, options) {
   const { build: esbuild } = await import('esbuild');
   const { outputFiles } = await esbuild({
@@ -72,9 +92,10 @@ async function bundle(source, options) {
     ...options,
     define: { 'import.meta.dirname': '__dirname', ...options.define },
   });
-  return outputFiles[0].text;
+  return outputFiles?.[0]?.text ?? '';
 }
 
+/** @param {boolean} force */
 async function buildBundles(force) {
   const inputs = [
     ...filesUnder(join(top, 'src'), '.ts'),
@@ -108,6 +129,7 @@ async function buildBundles(force) {
   }
 }
 
+/** @param {boolean} force */
 function buildAddon(force) {
   const sources = filesUnder(join(top, 'native'), '.c');
   if (sources.length === 0) return;
@@ -122,7 +144,10 @@ function buildAddon(force) {
   say(`built ${short(addon)}`);
 }
 
-/** The configuration's validator and JSON Schema, made of the schema files and of what those import. */
+/**
+ * Builds the configuration's validator and JSON Schema from the schema files and what they import.
+ * @param {boolean} force
+ */
 async function buildSchema(force) {
   const sources = [...filesUnder(join(top, 'src'), 'schema.ts'), ...filesUnder(join(top, 'src/config/schema'), '.ts')];
   const beside = ['src/health/checks.ts', 'src/base/schema-words.ts', 'src/config/limits.ts', 'src/config/types.ts'];
@@ -133,7 +158,7 @@ async function buildSchema(force) {
   for (const output of configOutputs) say(`built ${short(output)}`);
 }
 
-/** Builds what is out of date, or everything with `force`. */
+/** Builds what is out of date, or everything if `force` is set. */
 export async function build({ force = false } = {}) {
   buildAddon(force);
   await buildSchema(force);

@@ -26,7 +26,12 @@ const program = new Script(pack.latin1Slice(${HEADER}, end), { filename, cachedD
 program.runInThisContext()(exports, require, module, __filename, __dirname);
 `;
 
-/** Packs a CommonJS bundle of ASCII text that will be at `path`, after running it on the command lines in `lines`. */
+/**
+ * Packs a CommonJS bundle of ASCII text that will be at `path`, after running it on the command lines in `lines`.
+ * @param {string} bundle
+ * @param {string} path
+ * @param {string[]} lines
+ */
 export function packOf(bundle, path, lines) {
   const text = `(function (exports, require, module, __filename, __dirname) {${bundle}\n})`;
   // Aligns the cache.
@@ -37,6 +42,11 @@ export function packOf(bundle, path, lines) {
   return Buffer.concat([Buffer.from(header + program, 'latin1'), cachedData]);
 }
 
+/**
+ * @param {string} program
+ * @param {string} path
+ * @param {string[]} lines
+ */
 function compiled(program, path, lines) {
   const dir = mkdtempSync(join(tmpdir(), 'lvsd-pack-'));
   try {

@@ -12,23 +12,29 @@ import { setFlagsFromString } from 'node:v8';
 import { Script } from 'node:vm';
 
 const little = endianness() === 'LE';
-const be = (bytes, value) => Array.from({ length: bytes }, (_, i) => (value >>> (8 * (bytes - 1 - i))) & 255);
+const be = (/** @type {number} */ bytes, /** @type {number} */ value) =>
+  Array.from({ length: bytes }, (_, i) => (value >>> (8 * (bytes - 1 - i))) & 255);
 /** In this machine's byte order. */
-const own = (bytes, value) => (little ? be(bytes, value).reverse() : be(bytes, value));
-const read = (data, at, bytes) => (little ? data.readUIntLE(at, bytes) : data.readUIntBE(at, bytes));
-const padded = (bytes) => [...bytes, ...new Array(-bytes.length & 3).fill(0)];
-const text = (value) => [...Buffer.from(`${value}\0`)];
-const inet = (...address) => [...address, ...new Array(16 - address.length).fill(0)];
-const attribute = (type, bytes) => padded([...own(2, bytes.length + 4), ...own(2, type), ...bytes]);
-const attributes = (payloads) => Object.entries(payloads).flatMap(([type, bytes]) => attribute(Number(type), bytes));
-const nest = (type, payloads) => attribute(type | 0x8000, attributes(payloads));
+const own = (/** @type {number} */ bytes, /** @type {number} */ value) =>
+  little ? be(bytes, value).reverse() : be(bytes, value);
+const read = (/** @type {Buffer} */ data, /** @type {number} */ at, /** @type {number} */ bytes) =>
+  little ? data.readUIntLE(at, bytes) : data.readUIntBE(at, bytes);
+const padded = (/** @type {number[]} */ bytes) => [...bytes, ...new Array(-bytes.length & 3).fill(0)];
+const text = (/** @type {string} */ value) => [...Buffer.from(`${value}\0`)];
+const inet = (/** @type {number[]} */ ...address) => [...address, ...new Array(16 - address.length).fill(0)];
+const attribute = (/** @type {number} */ type, /** @type {number[]} */ bytes) =>
+  padded([...own(2, bytes.length + 4), ...own(2, type), ...bytes]);
+const attributes = (/** @type {Record<number, number[]>} */ payloads) =>
+  Object.entries(payloads).flatMap(([type, bytes]) => attribute(Number(type), bytes));
+const nest = (/** @type {number} */ type, /** @type {Record<number, number[]>} */ payloads) =>
+  attribute(type | 0x8000, attributes(payloads));
 
 // Numbers are those of linux/netlink.h, linux/genetlink.h and linux/ip_vs.h.
 const [NLMSG_ERROR, NLMSG_DONE, GENL_ID_CTRL, FAMILY] = [2, 3, 16, 30];
 const [GET_SERVICE, GET_DEST, GET_INFO] = [4, 8, 15];
 const NLM_F_DUMP = 0x300;
 const ok = own(4, 0);
-const service = (port) =>
+const service = (/** @type {number} */ port) =>
   nest(1, {
     1: own(2, 2),
     2: own(2, 6),
@@ -39,7 +45,7 @@ const service = (port) =>
     8: own(4, 0),
     9: own(4, 0xffffffff),
   });
-const server = (host) =>
+const server = (/** @type {number} */ host) =>
   nest(2, {
     1: inet(10, 0, 0, host),
     2: be(2, 80),
@@ -57,11 +63,19 @@ const server = (host) =>
   });
 const family = attributes({ 1: own(2, FAMILY), 2: text('IPVS'), 3: own(4, 1) });
 const info = attributes({ 1: own(4, 0x10201), 2: own(4, 4096) });
+/** @type {Record<number, number[][]>} */
 const tables = { [GET_SERVICE]: [service(80), service(443)], [GET_DEST]: [server(2), server(1)] };
 
-/** The kernel's answers to one message. */
+/**
+ * Returns the kernel's answers to one message.
+ * @param {number} type
+ * @param {number} flags
+ * @param {Uint8Array} sequence
+ * @param {number} command
+ * @returns {number[][]}
+ */
 function answers(type, flags, sequence, command) {
-  const message = (kind, body, multi = 0) => [
+  const message = (/** @type {number} */ kind, /** @type {number[]} */ body, multi = 0) => [
     ...own(4, 16 + body.length),
     ...own(2, kind),
     ...own(2, multi),
@@ -69,27 +83,35 @@ function answers(type, flags, sequence, command) {
     ...ok,
     ...body,
   ];
-  const generic = (kind, body, multi) => message(kind, [command, 1, 0, 0, ...body], multi);
+  const generic = (/** @type {number} */ kind, /** @type {number[]} */ body, multi = 0) =>
+    message(kind, [command, 1, 0, 0, ...body], multi);
   const entries = tables[command] ?? [];
   if (flags & NLM_F_DUMP) return [...entries.map((one) => generic(FAMILY, one, 2)), message(NLMSG_DONE, ok, 2)];
   const ack = message(NLMSG_ERROR, [...ok, ...new Array(16).fill(0)]);
   if (type === GENL_ID_CTRL) return [generic(GENL_ID_CTRL, family), ack];
   if (command === GET_INFO) return [generic(FAMILY, info), ack];
-  return entries.length > 0 ? [generic(FAMILY, entries[0]), ack] : [ack];
+  const [first] = entries;
+  return first ? [generic(FAMILY, first), ack] : [ack];
 }
 
 class Socket {
   fd = 0;
+  /** @type {number[][]} */
   #answers = [];
 
+  /** @param {Buffer} data */
   send(data) {
     for (let at = 0; at < data.length; at += (read(data, at, 4) + 3) & ~3) {
       const [type, flags] = [read(data, at + 4, 2), read(data, at + 6, 2)];
-      this.#answers.push(...answers(type, flags, data.subarray(at + 8, at + 12), data[at + 16]));
+      this.#answers.push(...answers(type, flags, data.subarray(at + 8, at + 12), data[at + 16] ?? 0));
     }
     return data.length;
   }
 
+  /**
+   * @param {Buffer} data
+   * @param {number[]} lengths
+   */
   receive(data, lengths) {
     const answer = this.#answers.shift();
     if (!answer) return 0;
@@ -113,13 +135,13 @@ class Socket {
 
 // Otherwise V8 would discard code that has not run for a while.
 setFlagsFromString('--no-flush-bytecode');
-process.dlopen = (module) => {
+process.dlopen = (/** @type {any} */ module) => {
   module.exports = { Socket };
 };
 const { writeSync } = fs;
-fs.writeSync = (_fd, bytes, at = 0) => bytes.length - at;
+fs.writeSync = (/** @type {number} */ _fd, /** @type {any} */ bytes, /** @type {any} */ at = 0) => bytes.length - at;
 
-const [, , file, path, ...lines] = process.argv;
+const [, , file = '', path = '', ...lines] = process.argv;
 const script = new Script(fs.readFileSync(file, 'latin1'), { filename: path });
 const require = createRequire(path);
 for (const line of lines) {
