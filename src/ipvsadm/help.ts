@@ -13,7 +13,7 @@ function packageVersion(): string {
 /** Under the name ipvsadm it is the line of ipvsadm 1.31, which scripts parse. */
 export function versionLine(program: string): string {
   if (program === 'ipvsadm') return 'ipvsadm v1.31 2019/12/24 (compiled with popt and IPVS v1.2.1)';
-  return `${program} v${packageVersion()} (speaks the command line of ${MODEL}, and FULLNAT)`;
+  return `${program} v${packageVersion()} (command line of ${MODEL}, with FULLNAT)`;
 }
 
 const rows = (entries: readonly (readonly [string, string])[]): string =>
@@ -30,15 +30,15 @@ const COMMANDS = [
   ['-P, --add-laddr', 'add a local address (FULLNAT)'],
   ['-Q, --del-laddr', 'delete a local address'],
   ['-G, --get-laddr', 'list local addresses'],
-  ['    --secret FILE', 'set what FULLNAT derives sequence numbers from; - is standard input'],
+  ['    --secret FILE', 'set the secret of sequence numbers of FULLNAT; - is standard input'],
   ['-L, -l, --list', 'list the table, one service, connections, timeouts or daemons'],
   ['-Z, --zero', 'set counters to zero, of one service or all'],
   ['-S, --save', 'print the table as rules'],
   ['-R, --restore', 'apply rules from standard input'],
-  ['save --full', 'print everything as rules: thresholds, timeouts and daemons as well'],
+  ['save --full', 'print everything as rules, with thresholds, timeouts and daemons'],
   ['diff FILE', 'what a restore of the file would change; with --json as JSON'],
-  ['restore --atomic FILE', 'make the table what the file says, or change nothing'],
-  ['    --set TCP TCPFIN UDP', 'set connection timeouts in seconds; 0 leaves one as it is'],
+  ['restore --atomic FILE', 'make the table match the file, or change nothing'],
+  ['    --set TCP TCPFIN UDP', 'set connection timeouts in seconds; 0 leaves one unchanged'],
   ['    --start-daemon master|backup', 'start connection synchronisation'],
   ['    --stop-daemon master|backup', 'stop it'],
   ['-h, --help', 'print this'],
@@ -47,7 +47,7 @@ const COMMANDS = [
 
 const GLOBALS = [
   ['    --netns NAME|PATH', 'before the command: work in this network namespace'],
-  ['    --strict', 'before the command: do right what ipvsadm gets wrong (see the manual)'],
+  ['    --strict', 'before the command: correct mistakes of ipvsadm (see the manual)'],
 ] as const;
 
 const OPTIONS = [
@@ -58,39 +58,39 @@ const OPTIONS = [
   ['-6, --ipv6', 'after -f: the IPv6 ones'],
   ['-s, --scheduler NAME', 'rr, wrr, lc, wlc (default), lblc, lblcr, dh, sh, sed, nq, fo, ovf, mh'],
   ['-b, --sched-flags FLAGS', 'after -A and -E: sh-fallback, sh-port, mh-fallback, mh-port, flag-1 ...'],
-  ['-p, --persistent [SECONDS]', 'keep a client with its server; 360 seconds if not said'],
-  ['-M, --netmask MASK', 'clients that count as one; for IPv6 a prefix length'],
+  ['-p, --persistent [SECONDS]', 'keep a client with its server; 360 seconds by default'],
+  ['-M, --netmask MASK', 'clients that are treated as one; for IPv6 a prefix length'],
   ['    --pe NAME', 'persistence engine'],
-  ['-o, --ops', 'schedule every UDP packet by itself'],
+  ['-o, --ops', 'schedule every UDP packet separately'],
   ['    --local-ports MIN-MAX', "after -A and -E: the local addresses' ports that FULLNAT may use"],
-  ['-r, --real-server HOST[:PORT]', "a real server; the service's port if not said"],
+  ['-r, --real-server HOST[:PORT]', 'a real server; by default with the port of the service'],
   ['-g, --gatewaying', 'forward by direct routing (default)'],
   ['-i, --ipip', 'forward by tunnelling'],
   ['-m, --masquerading', 'forward by NAT'],
   ['-b, --fullnat', 'after -a and -e: forward by FULLNAT; the service needs local addresses (-P)'],
-  ['-w, --weight N', 'capacity of a real server, 1 if not said'],
-  ['-x, --u-threshold N', 'most connections of a real server'],
-  ['-y, --l-threshold N', 'connections below which it gets new ones again'],
+  ['-w, --weight N', 'capacity of a real server, 1 by default'],
+  ['-x, --u-threshold N', 'maximum connections of a real server'],
+  ['-y, --l-threshold N', 'connections below which it is used again'],
   [
     '    --tun-type ipip|gue|gre',
     'encapsulation of -i; with --tun-port (gue), --tun-nocsum, --tun-csum, --tun-remcsum',
   ],
   ['-z, --laddr ADDRESS', 'a local address, for -P and -Q'],
-  ['    --drain', 'with -Q: take no new connection, stay for the others; -P ends that'],
+  ['    --drain', 'with -Q: take no new connections, keep existing ones; -P ends that'],
   ['-n, --numeric', 'numbers instead of names'],
   ['-c, --connection', 'with -L: connections'],
   ['    --timeout, --daemon', 'with -L: timeouts, synchronisation daemons'],
-  ['    --stats, --rate', 'with -L: counters, counters a second'],
+  ['    --stats, --rate', 'with -L: counters, counters per second'],
   ['    --thresholds, --persistent-conn', 'with -L: connection limits, persistent connections'],
   ['    --tun-info', 'with -L: tunnels'],
-  ['-X, --exact', 'with -L: counters in full'],
+  ['-X, --exact', 'with -L: counters with all digits'],
   ['    --nosort', "with -L: in the kernel's order"],
-  ['    --json', 'with -L and -G: as JSON, in numbers and in full'],
-  ['    --where KEY=VALUE', 'with -L and -G: only what matches; service, dest, client, laddr, protocol, state'],
-  ['    --watch[=SECONDS]', 'with -L and -G: again and again, every 2 seconds if not said'],
+  ['    --json', 'with -L and -G: as JSON, numeric and with all columns'],
+  ['    --where KEY=VALUE', 'with -L and -G: only matching entries; service, dest, client, laddr, protocol, state'],
+  ['    --watch[=SECONDS]', 'with -L and -G: repeat, every 2 seconds by default'],
   ['    --mcast-interface NAME', 'interface of the synchronisation daemon'],
   ['    --syncid N', 'its identity, 0 to 255'],
-  ['    --sync-maxlen N', 'most bytes of a message'],
+  ['    --sync-maxlen N', 'maximum bytes of a message'],
   ['    --mcast-group, --mcast-port, --mcast-ttl', 'where it sends'],
 ] as const;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** What the scripts ipvsadm-save and ipvsadm-restore do around ipvsadm. */
+/** The parts of the scripts ipvsadm-save and ipvsadm-restore that are not ipvsadm's. */
 import { standardInput } from './input.ts';
 
 /** The words of lvsadm for `lvsadm-save WORDS`; undefined if an option is unknown. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Services by the thousand are written from templates: byte for byte what the codec writes of each.
+// The bulk writer writes from templates the same bytes as the codec.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -46,9 +46,16 @@ const service: fc.Arbitrary<ServiceConfig> = families.chain((family) =>
 );
 const destination: fc.Arbitrary<DestinationConfig> = families.chain((family) =>
   fc.record({
-    ...{ family: fc.constant(family), address: addressOf(family), port: u16, method: fc.constantFrom(0, 1, 2, 3, 4) },
-    ...{ weight: fc.nat({ max: 0x7fffffff }), upperThreshold: u32, lowerThreshold: u32 },
-    ...{ tunnelType: fc.nat({ max: 2 }), tunnelPort: u16, tunnelFlags: fc.nat({ max: 3 }) },
+    family: fc.constant(family),
+    address: addressOf(family),
+    port: u16,
+    method: fc.constantFrom(0, 1, 2, 3, 4),
+    weight: fc.nat({ max: 0x7fffffff }),
+    upperThreshold: u32,
+    lowerThreshold: u32,
+    tunnelType: fc.nat({ max: 2 }),
+    tunnelPort: u16,
+    tunnelFlags: fc.nat({ max: 3 }),
   }),
 );
 const services = fc.array(
@@ -127,7 +134,7 @@ class Wire {
   }
 }
 
-test('whoever is refused something is named, and so is whoever may have been', async () => {
+test('services are named of which a request failed, or may have failed', async () => {
   const [of] = fc.sample(service, { numRuns: 1, seed: 1 });
   const [one] = fc.sample(destination, { numRuns: 1, seed: 1 });
   assert.ok(of && one);

@@ -84,7 +84,7 @@ test('a rule taken by the fast path becomes the request of the grammar', () => {
   assert.ok(taken > numRuns / 20, `only ${taken} rules were taken`);
 });
 
-test('many in one buffer follow one another, and the last alone asks for its ack', () => {
+test('requests in one buffer are contiguous, and only the last requests an ack', () => {
   const additions = new BulkWriter(FAMILY);
   const rules = new BulkRules(additions);
   const lines = ['-A -t 192.0.2.1:80 -s rr', '-a -u 192.0.2.1:53 -r 10.0.0.1:53 -g -w 0', '-A -u 192.0.2.1:53 -s wlc'];
@@ -175,7 +175,7 @@ function procText(table: readonly ServiceWithDestinations[]): string {
   return text;
 }
 
-/** What the file shows of a destination, and of its method the name. */
+/** The columns of a destination that the file has. */
 const columns = ({
   family,
   address: bytes,

@@ -58,7 +58,7 @@ const words = fc.array(fc.oneof({ weight: 4, arbitrary: option }, { weight: 4, a
 function oneLine(error: unknown, about: unknown): void {
   assert.ok(error instanceof Fatal || error instanceof Rejected, `${JSON.stringify(about)}: ${String(error)}`);
   assert.ok(STATUSES.includes(error.status), `${JSON.stringify(about)}: status ${error.status}`);
-  // What was typed may have newlines of its own; ours are none but the blank line after one message.
+  // The typed words may contain newlines; our messages have none but the blank line after one of them.
   assert.doesNotMatch(error.message, /^\s+at .*:\d+:\d+\)?$/m);
 }
 

@@ -65,9 +65,16 @@ const service: fc.Arbitrary<Service> = fc
     const whole = which.family === AF_INET ? 0xffffffff : 128;
     const part = which.family === AF_INET ? (0xffffffff << (32 - prefix)) >>> 0 : 4 * prefix;
     return {
-      ...{ ...which, scheduler, flags: (flags & ~IP_VS_SVC_F_ONEPACKET) | onePacket },
-      ...{ timeout: persistent ? timeout : 0, netmask: persistent ? part : whole, peName: engine },
-      ...{ portMin: ports?.[0], portMax: ports?.[1], numLocalAddresses: 0, stats: undefined },
+      ...which,
+      scheduler,
+      flags: (flags & ~IP_VS_SVC_F_ONEPACKET) | onePacket,
+      timeout: persistent ? timeout : 0,
+      netmask: persistent ? part : whole,
+      peName: engine,
+      portMin: ports?.[0],
+      portMax: ports?.[1],
+      numLocalAddresses: 0,
+      stats: undefined,
     };
   });
 
@@ -91,18 +98,29 @@ const entry: fc.Arbitrary<ActualService> = fc
     const destinations = dests.map(({ last, ...rest }): Destination => {
       const rewrites = rest.method === IP_VS_CONN_F_MASQ || rest.method === IP_VS_CONN_F_FULLNAT;
       return {
-        ...{ ...rest, family: of.family, address: address(of.family, last + 10) },
+        ...rest,
+        family: of.family,
+        address: address(of.family, last + 10),
         port: rewrites || of.fwmark ? rest.port : of.port,
         lowerThreshold: Math.min(rest.lowerThreshold, rest.upperThreshold),
         tunnelFlags: rest.tunnelType === 2 ? rest.tunnelFlags & 1 : rest.tunnelFlags,
-        ...{ activeConnections: 0, inactiveConnections: 0, persistentConnections: 0, stats: undefined },
+        activeConnections: 0,
+        inactiveConnections: 0,
+        persistentConnections: 0,
+        stats: undefined,
       };
     });
     const unique = new Map(destinations.map((one) => [`${one.address} ${one.port}`, one]));
     const localAddresses = laddrs.map(
       ([last, draining]): LocalAddress => ({
-        ...{ family: of.family, address: address(of.family, last + 100), draining },
-        ...{ conflicts: 0n, connections: 1, portsInUse: 0, portsTotal: 0, exhausted: 0n },
+        family: of.family,
+        address: address(of.family, last + 100),
+        draining,
+        conflicts: 0n,
+        connections: 1,
+        portsInUse: 0,
+        portsTotal: 0,
+        exhausted: 0n,
       }),
     );
     return { service: of, destinations: [...unique.values()], localAddresses };

@@ -23,7 +23,7 @@ export interface ReadTableOptions {
   columns?: boolean | undefined;
 }
 
-/** Where services and their destinations come from. */
+/** A source of services and their destinations. */
 interface Source {
   readonly services: readonly Service[];
   destinations(service: Service): Destination[] | Promise<Destination[]>;

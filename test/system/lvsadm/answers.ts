@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What a program answers to a command line: run as a process or in this one; and the record of answers.
+// The answer of a program to a command line, run as a process or in this one, and the record of answers.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
@@ -13,7 +13,7 @@ export interface Answer {
   status: number | null;
   stdout: string;
   stderr: string;
-  /** What became of the kernel's table. */
+  /** The change of the kernel's table. */
   table: string;
 }
 
@@ -21,7 +21,7 @@ export type Said = Omit<Answer, 'table'>;
 
 export async function asProcess(program: string, { words, input = '' }: Case): Promise<Said> {
   const child = spawn(program, words);
-  // A program that ends without reading its input is no error of ours.
+  // A program may exit without reading its input.
   child.stdin.on('error', () => {});
   child.stdin.end(input);
   const ended = once(child, 'close');
@@ -35,8 +35,8 @@ class Captured implements Output {
   stdout = '';
   stderr = '';
 
-  out(text: string | Uint8Array): void {
-    this.stdout += typeof text === 'string' ? text : Buffer.from(text).toString();
+  out(text: string): void {
+    this.stdout += text;
   }
 
   err(text: string): void {
@@ -59,10 +59,10 @@ export async function inProcess({ words, input = '' }: Case, program = 'ipvsadm'
 
 const USAGE = 2;
 
-/** Wrong usage is found before the kernel is asked. */
+/** A usage error is detected before the kernel is accessed. */
 export const isRefused = ({ input }: Case, { status }: Said): boolean => status === USAGE && input === undefined;
 
-/** Asks one question after the other, each of the known table. */
+/** Runs one command line after the other, each on the known table. */
 export class Questions {
   readonly #ipvs = new Ipvs();
   #start: readonly string[] = [];
@@ -73,14 +73,14 @@ export class Questions {
       this.#start = await tableLines(this.#ipvs);
     }
     const said = await run(one);
-    // Were the kernel asked all the same, the next answer would show a table of its own.
+    // If the kernel were accessed all the same, the next answer would show a different table.
     if (isRefused(one, said)) return { ...said, table: '' };
     const table = change(this.#start, await tableLines(this.#ipvs));
     if (table !== '') await reset(this.#ipvs);
     return { ...said, table };
   }
 
-  /** Leaves an empty table to whoever comes next. */
+  /** Leaves an empty table behind. */
   async close(): Promise<void> {
     await reset(this.#ipvs);
     await this.#ipvs.flush();
@@ -110,7 +110,7 @@ export class AnswerRecord {
     return this.#answers.get(caseText(one));
   }
 
-  /** A line an answer; texts that come again are written once. */
+  /** One line per answer; repeated texts are written once. */
   toText(about: string): string {
     const texts = new Map<string, number>();
     const number = (text: string) => {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What lvsadm has and ipvsadm lacks, on the patched kernel: JSON, filters, rule files.
+// lvsadm's additions to ipvsadm, on the patched kernel: JSON, filters, rule files.
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -15,7 +15,9 @@ interface Ran {
 }
 const run = (words: string, input = ''): Ran => {
   const { status, stdout, stderr } = spawnSync('lvsadm', words.split(' '), {
-    ...{ encoding: 'utf8', input, maxBuffer: 64 << 20 },
+    encoding: 'utf8',
+    input,
+    maxBuffer: 64 << 20,
   });
   return { status, stdout, stderr };
 };
@@ -145,7 +147,8 @@ test('one invalid line among 10,000 is named, and nothing is changed', () => {
   lines[7_000] = '-A -f 7100 -s rr -r 10.0.0.1';
   const rules = file('bad', lines.join('\n'));
   assert.deepEqual(run(`restore --atomic ${rules}`), {
-    ...{ status: 2, stdout: '' },
+    status: 2,
+    stdout: '',
     stderr: `${rules}:7001: Illegal 'real-server' option with the 'add-service' command\nnothing was changed\n`,
   });
   assert.equal(done('save --full'), was);

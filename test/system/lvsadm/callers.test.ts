@@ -120,7 +120,7 @@ test('ipvsadm-save and ipvsadm-restore', async () => {
     await ipvs.flush();
     const restored = run('ipvsadm-restore', [], `# a remark\n${saved.stdout}`);
     const table = await tableLines(ipvs);
-    // What is there is not added: the table is emptied first.
+    // Existing services cannot be added, so the table is cleared first.
     const again = run('ipvsadm-restore', [], '-A -t 192.0.2.5:80\n-A -t 192.0.2.5:80\n');
     return { saved, restored, table, again, left: await tableLines(ipvs), wrong: run('ipvsadm-save', ['-x']) };
   });

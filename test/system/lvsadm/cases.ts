@@ -91,7 +91,7 @@ export const LISTINGS = `
 -ln
 `;
 
-/** What is refused before the kernel is asked. */
+/** Command lines that are rejected before the kernel is accessed. */
 export const MISUSE = `
 -A
 -A -t

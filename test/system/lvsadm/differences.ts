@@ -6,7 +6,7 @@ import type { Case } from './grammar.ts';
 export interface Difference {
   readonly reason: string;
   applies(one: Case, original: Answer): boolean;
-  /** What lvsadm must answer, made of ipvsadm's answer and of what may be otherwise in its own. */
+  /** The answer that lvsadm must give, from ipvsadm's answer and the permitted parts of its own. */
   expected(original: Answer, ours: Answer): Answer;
 }
 

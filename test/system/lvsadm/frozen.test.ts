@@ -16,7 +16,7 @@ const SERVICES = FULL ? 10_000 : 250;
 const DATAGRAMS = FULL ? 20_000 : 1000;
 const VIP = '192.0.2.200';
 const REAL = ['10.0.9.1', '10.0.9.2', '10.0.9.3', '10.0.9.4'];
-/** Where a machine's TCP services are; below, one UDP service a port. */
+/** Ports of the TCP services; the UDP services have one port each, from 1 up. */
 const TCP_PORTS = [20_001, 20_002, 20_003];
 /** Its connections outlive the table: they go with the namespace. */
 const NETNS = 'frozen';
@@ -49,7 +49,7 @@ function rules(): string {
   };
   for (let port = 1; port <= SERVICES; port++) service(`-u ${VIP}:${port}`, port);
   for (const port of TCP_PORTS) service(`-t ${VIP}:${port}`, port);
-  // More real servers than lvsadm keeps rows for, in no order.
+  // A long service, unsorted.
   lines.push('-A -f 7 -s wlc');
   for (let i = 0; i < CROWD; i++) lines.push(`-a -f 7 -r 10.0.8.${1 + ((i * 37) % CROWD)}:80 -m -w ${i}`);
   return `${lines.join('\n')}\n`;
@@ -112,7 +112,7 @@ after(() => {
 /** Milliseconds after which rates have gone down to nothing, on a machine with other work as well. */
 const STILL = 180_000;
 
-/** What ipvsadm says before and after lvsadm, once that is the same: then nothing moved. */
+/** ipvsadm's output, once it is the same before and after lvsadm, so that the table did not change. */
 async function still(words: string, comparable: (text: string) => string): Promise<{ theirs: string; ours: string }> {
   for (const start = performance.now(); ; ) {
     const first = comparable(run('ipvsadm', words));

@@ -231,7 +231,7 @@ function pick<T>(items: readonly T[], random: () => number): T {
   return items[Math.floor(random() * items.length)] as T;
 }
 
-/** What popt alone decides: clusters, '=', '--', '-', words that are no options. */
+/** Cases that popt alone decides: clusters, '=', '--', '-', words that are not options. */
 const ODD = [
   ...[
     '-',
@@ -381,7 +381,7 @@ function numeric(one: Case): Case {
   return lists ? { ...one, words: [...one.words, '-n'] } : one;
 }
 
-/** What no record can hold: the kernel's own order of a whole table is another in every namespace. */
+/** Cases that cannot be recorded: the kernel's order of a whole table differs between namespaces. */
 function comparable({ words: list, input }: Case): boolean {
   const first = list[0] ?? '';
   const lists = /^(-[Ll]|--list)/.test(first);

@@ -7,7 +7,7 @@ export const LVSADM = fileURLToPath(new URL('../../../dist/bin/lvsadm.cjs', impo
 const PLACE = '/usr/sbin/ipvsadm';
 const ASIDE = '/usr/sbin/ipvsadm.debian';
 
-/** What `work` does twice: by Debian's ipvsadm, then by lvsadm. */
+/** Runs `work` twice: with Debian's ipvsadm, then with lvsadm. */
 export async function byBoth<T>(work: () => T | Promise<T>): Promise<{ original: T; ours: T }> {
   const original = await work();
   if (!existsSync(ASIDE)) renameSync(PLACE, ASIDE);

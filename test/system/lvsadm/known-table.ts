@@ -94,7 +94,7 @@ export async function tableLines(ipvs: Ipvs): Promise<string[]> {
   return lines.sort();
 }
 
-/** What became of a table: lines gone, and lines come. */
+/** The change of a table: removed and added lines. */
 export function change(before: readonly string[], after: readonly string[]): string {
   const gone = before.filter((line) => !after.includes(line)).map((line) => `-${line}\n`);
   const come = after.filter((line) => !before.includes(line)).map((line) => `+${line}\n`);

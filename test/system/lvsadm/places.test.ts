@@ -31,7 +31,7 @@ before(() => {
   spawnSync('modprobe', ['ip_vs']);
   done('ipvsadm', '-C');
   done('ip', 'netns', 'add', NETNS);
-  // Where there is no address at all the kernel takes every real server for a broadcast address.
+  // Without any address the kernel takes every real server for a broadcast address.
   done('ip', '-n', NETNS, 'link', 'set', 'lo', 'up');
   done('ip', '-n', NETNS, 'address', 'add', '192.0.2.1/32', 'dev', 'lo');
   // A place that everybody may read, wherever the checkout is.

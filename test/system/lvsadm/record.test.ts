@@ -18,7 +18,7 @@ import { allCases, type Case, caseText } from './grammar.ts';
 const FULL = process.env.LVSD_COUNTS === 'full';
 /** How many lines go through both programs as processes. */
 const PROCESSES = FULL ? 150 : 60;
-/** So many of the lines that differ are in the failure's text. */
+/** The number of differences that the failure's text shows. */
 const SHOWN = 20;
 const kernel = release().split('.').slice(0, 2).join('.');
 const place = `test/system/lvsadm/record/${kernel}.json`;
@@ -97,7 +97,7 @@ test(`${PROCESSES} lines as processes of both programs`, async () => {
   const some = cases.filter((_, index) => index % step === 0).slice(0, PROCESSES);
   const expected = new Map<Case, Answer>();
   for (const one of some) expected.set(one, await questions.ask(one, (line) => asProcess('ipvsadm', line)));
-  // What is refused leaves the table alone, so that it can run beside what does not.
+  // Rejected command lines do not change the table, so they can run beside others.
   const lane = async (refused: boolean, ask: (one: Case) => Promise<Answer>) => {
     for (const [one, answer] of expected) if (isRefused(one, answer) === refused) compare(one, await ask(one), answer);
   };

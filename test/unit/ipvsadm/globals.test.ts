@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What stands before the command, the names that lvsadm is called by, and what the scripts around it do.
+// Options before the command, the names of the program, and the scripts around it.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseGlobalOptions } from '../../../src/ipvsadm/command-line/global-options.ts';

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What is ours in the grammar, and where the order of the words counts.
+// Our additions to the grammar, and the significance of the order of options.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parse } from '../../../src/ipvsadm/command-line/grammar.ts';

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What cannot be had from a stock kernel, or not in a test's time: large counters, FULLNAT, SYN proxy, local addresses.
+// Texts that a stock kernel does not produce, or not quickly: large counters, FULLNAT, SYN proxy, local addresses.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Destination, Service } from '../../../src/ipvs/index.ts';

@@ -30,7 +30,7 @@ for (const [where, text, prefix, without] of [
     for (const verb of ['diff', 'restore', 'save']) assert.match(text, new RegExp(`\\b${verb}\\b`));
   });
 
-/** What bash offers for the last of the words. */
+/** The completions that bash offers for the last word. */
 function completed(...words: string[]): string[] {
   const script = `lvsadm() { echo '-A -t 192.0.2.1:80 -s rr'; }
 source "$1"; shift

@@ -16,22 +16,58 @@ const valid = new Ajv({ allErrors: true, allowUnionTypes: true }).compile(schema
 
 const MOST = 0xffff_ffff_ffff_ffffn;
 const stats: Stats = {
-  ...{ connections: MOST, inPackets: 2n ** 53n + 1n, outPackets: 3n, inBytes: 4n, outBytes: 5n },
-  ...{ connectionRate: 6n, inPacketRate: 7n, outPacketRate: 8n, inByteRate: 9n, outByteRate: 10n },
+  connections: MOST,
+  inPackets: 2n ** 53n + 1n,
+  outPackets: 3n,
+  inBytes: 4n,
+  outBytes: 5n,
+  connectionRate: 6n,
+  inPacketRate: 7n,
+  outPacketRate: 8n,
+  inByteRate: 9n,
+  outByteRate: 10n,
 };
 const service: Service = {
-  ...{ family: AF_INET, protocol: 6, address: new Uint8Array([192, 0, 2, 1]), port: 80, fwmark: 0 },
-  ...{ scheduler: 'sh', flags: 0x1 | 0x2 | 0x8 | 0x10, timeout: 300, netmask: 0xffffff00, peName: 'sip' },
-  ...{ portMin: 5000, portMax: 6000, numLocalAddresses: 1, stats },
+  family: AF_INET,
+  protocol: 6,
+  address: new Uint8Array([192, 0, 2, 1]),
+  port: 80,
+  fwmark: 0,
+  scheduler: 'sh',
+  flags: 0x1 | 0x2 | 0x8 | 0x10,
+  timeout: 300,
+  netmask: 0xffffff00,
+  peName: 'sip',
+  portMin: 5000,
+  portMax: 6000,
+  numLocalAddresses: 1,
+  stats,
 };
 const destination: Destination = {
-  ...{ family: AF_INET6, address: new Uint8Array(16).fill(1), port: 8080, method: 2, weight: -1 },
-  ...{ upperThreshold: 0xffffffff, lowerThreshold: 1, tunnelType: 1, tunnelPort: 6080, tunnelFlags: 2 },
-  ...{ activeConnections: 1, inactiveConnections: 2, persistentConnections: 3, stats },
+  family: AF_INET6,
+  address: new Uint8Array(16).fill(1),
+  port: 8080,
+  method: 2,
+  weight: -1,
+  upperThreshold: 0xffffffff,
+  lowerThreshold: 1,
+  tunnelType: 1,
+  tunnelPort: 6080,
+  tunnelFlags: 2,
+  activeConnections: 1,
+  inactiveConnections: 2,
+  persistentConnections: 3,
+  stats,
 };
 const localAddress: LocalAddress = {
-  ...{ family: AF_INET, address: new Uint8Array([10, 1, 0, 1]), conflicts: MOST, connections: 3 },
-  ...{ portsInUse: 3, portsTotal: 60000, exhausted: 0n, draining: true },
+  family: AF_INET,
+  address: new Uint8Array([10, 1, 0, 1]),
+  conflicts: MOST,
+  connections: 3,
+  portsInUse: 3,
+  portsTotal: 60000,
+  exhausted: 0n,
+  draining: true,
 };
 
 const document = (services: Json[]) => jsonText({ version: '1.2.1', tableSize: 4096, services });
@@ -72,9 +108,17 @@ test('what a service is', () => {
   };
   const { stats: counted, rates, realServers, ...rest } = services[0] ?? {};
   assert.deepEqual(rest, {
-    ...{ family: 'ipv4', protocol: 'tcp', address: '192.0.2.1', port: 80, scheduler: 'sh' },
-    ...{ schedulerFlags: ['sh-fallback', 'sh-port'], persistence: { timeout: 300, netmask: '255.255.255.0' } },
-    ...{ persistenceEngine: 'sip', onePacket: false, synProxy: false, localPorts: { min: 5000, max: 6000 } },
+    family: 'ipv4',
+    protocol: 'tcp',
+    address: '192.0.2.1',
+    port: 80,
+    scheduler: 'sh',
+    schedulerFlags: ['sh-fallback', 'sh-port'],
+    persistence: { timeout: 300, netmask: '255.255.255.0' },
+    persistenceEngine: 'sip',
+    onePacket: false,
+    synProxy: false,
+    localPorts: { min: 5000, max: 6000 },
   });
   assert.deepEqual(Object.keys(counted as object), Object.keys(rates as object));
   assert.equal((realServers as { tunnel: { checksum: string } }[])[0]?.tunnel.checksum, 'remote');

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { AF_INET, AF_INET6, parseAddress } from '../../../../src/base/addresses.ts';
-import type { Destination, Service } from '../../../../src/ipvs/index.ts';
-import { Filters } from '../../../../src/ipvsadm/command-line/filters.ts';
-import { parse } from '../../../../src/ipvsadm/command-line/grammar.ts';
-import { parseConnection } from '../../../../src/ipvsadm/connection-table.ts';
-import { Fatal } from '../../../../src/ipvsadm/errors.ts';
-import { Lookup } from '../../../../src/ipvsadm/lookup.ts';
+import { AF_INET, AF_INET6, parseAddress } from '../../../src/base/addresses.ts';
+import type { Destination, Service } from '../../../src/ipvs/index.ts';
+import { Filters } from '../../../src/ipvsadm/command-line/filters.ts';
+import { parse } from '../../../src/ipvsadm/command-line/grammar.ts';
+import { parseConnection } from '../../../src/ipvsadm/connection-table.ts';
+import { Fatal } from '../../../src/ipvsadm/errors.ts';
+import { Lookup } from '../../../src/ipvsadm/lookup.ts';
 
 function bytes(text: string): Uint8Array {
   const parsed = parseAddress(text);
@@ -23,17 +23,38 @@ function filters(...texts: string[]): Filters {
 
 function service(address: string, port: number, more: Partial<Service> = {}): Service {
   return {
-    ...{ family: address.includes(':') ? AF_INET6 : AF_INET, protocol: 6, address: bytes(address), port, fwmark: 0 },
-    ...{ scheduler: 'rr', flags: 0, timeout: 0, netmask: 0xffffffff, peName: '' },
-    ...{ numLocalAddresses: undefined, stats: undefined, ...more },
+    family: address.includes(':') ? AF_INET6 : AF_INET,
+    protocol: 6,
+    address: bytes(address),
+    port,
+    fwmark: 0,
+    scheduler: 'rr',
+    flags: 0,
+    timeout: 0,
+    netmask: 0xffffffff,
+    peName: '',
+    numLocalAddresses: undefined,
+    stats: undefined,
+    ...more,
   };
 }
 
 function dest(address: string, port: number): Destination {
   return {
-    ...{ family: address.includes(':') ? AF_INET6 : AF_INET, address: bytes(address), port, method: 0, weight: 1 },
-    ...{ upperThreshold: 0, lowerThreshold: 0, tunnelType: 0, tunnelPort: 0, tunnelFlags: 0 },
-    ...{ activeConnections: 0, inactiveConnections: 0, persistentConnections: 0, stats: undefined },
+    family: address.includes(':') ? AF_INET6 : AF_INET,
+    address: bytes(address),
+    port,
+    method: 0,
+    weight: 1,
+    upperThreshold: 0,
+    lowerThreshold: 0,
+    tunnelType: 0,
+    tunnelPort: 0,
+    tunnelFlags: 0,
+    activeConnections: 0,
+    inactiveConnections: 0,
+    persistentConnections: 0,
+    stats: undefined,
   };
 }
 

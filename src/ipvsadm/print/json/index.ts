@@ -1,3 +1,0 @@
-// SPDX-License-Identifier: MIT
-/** Listings as JSON. */
-export { printJson } from './print.ts';
