@@ -25,7 +25,7 @@
 #define EVENTS_MAX 256
 /* Numbers that collect() writes for each result: connection, kind, value. */
 #define RESULT_WORDS 3
-/* Bytes of one connection per call of collect(), so that no peer keeps the others waiting. */
+/* Bytes of one connection per call of collect(), so that no peer delays the others. */
 #define READ_MAX (64 << 10)
 /* From this port on the kernel may have picked the same port for the connecting socket. */
 #define FIRST_UNPRIVILEGED_PORT 1024
@@ -50,7 +50,7 @@ struct slot {
 	union address remote;
 	int fd;			/* -1 while unused */
 	int next;		/* next in the free or in the ended list; -1 at its end */
-	uint8_t *request;	/* NULL: the connection only has to come about */
+	uint8_t *request;	/* NULL: a mere connect */
 	size_t length;		/* of the request */
 	size_t sent;
 	bool established;
@@ -288,8 +288,8 @@ static bool is_self_connected(const struct slot *slot)
 }
 
 /*
- * 0: the handshake was completed. A reset that came after it is no failure to connect: a RST in SYN_SENT is told as
- * ECONNREFUSED, so that ECONNRESET and EPIPE come from an established connection (tcp_reset() in the kernel).
+ * Returns 0 if the handshake was completed. A later reset is not a failure to connect: the kernel reports a RST in
+ * SYN_SENT as ECONNREFUSED, so ECONNRESET and EPIPE mean an established connection (tcp_reset()).
  */
 static int connect_error(const struct slot *slot)
 {
@@ -315,7 +315,7 @@ static void release_ended(struct connector *connector)
 	}
 }
 
-/* Sends what is left of the request. Returns 0, or the errno of a connection that did not come about. */
+/* Sends the rest of the request. Returns 0, or the errno of a failed connect. */
 static int send_request(struct connector *connector, int index)
 {
 	struct slot *slot = &connector->slots[index];
@@ -330,7 +330,7 @@ static int send_request(struct connector *connector, int index)
 	if (sent < 0) {
 		if (errno == EAGAIN)
 			return 0;
-		/* A peer may answer and close without having read the request: its answer counts. */
+		/* A peer may answer and close without reading the request: its answer counts. */
 		if (errno != ECONNRESET && errno != EPIPE)
 			return errno;
 		slot->send_error = errno;
@@ -340,12 +340,12 @@ static int send_request(struct connector *connector, int index)
 	}
 	slot->established = true;
 	if (slot->sent < slot->length)
-		/* An answer may come before the whole of a long request is sent. */
+		/* An answer may arrive before a long request is completely sent. */
 		event.events |= EPOLLOUT;
 	return epoll_ctl(connector->epoll.fd, EPOLL_CTL_MOD, slot->fd, &event) ? errno : 0;
 }
 
-/* A peer that has closed first keeps the TIME_WAIT: no reset is needed, and its log stays clean. */
+/* If the peer has closed first, it keeps the TIME_WAIT: no reset is needed, and it logs no error. */
 static void close_by_fin(const struct slot *slot)
 {
 	static const struct linger off = { 0 };
@@ -353,7 +353,7 @@ static void close_by_fin(const struct slot *slot)
 	setsockopt(slot->fd, SOL_SOCKET, SO_LINGER, &off, sizeof(off));
 }
 
-/* What has become of one connection. `result` has room for RESULT_WORDS; returns whether it was used. */
+/* Handles one ready connection. Returns whether it wrote a result, of RESULT_WORDS numbers. */
 static bool advance(struct connector *connector, int index, uint32_t ready, const struct bytes *room, int32_t *result)
 {
 	struct slot *slot = &connector->slots[index];
@@ -399,7 +399,7 @@ ended:
  * collect(results, data): writes connection, kind and value of each result and returns how many:
  *
  *	0, errno	the connection has ended and is closed: 0 means connected, or, after a request, closed by the peer
- *	1, length	so many bytes of the answer stand in `data`, behind those of the results before
+ *	1, length	the next `length` bytes of `data` are part of the answer
  *
  * If that fills `results`, or is 256, or `data` has no room left, there may be more. The numbers of ended connections
  * are reused only after the next call.
@@ -461,7 +461,7 @@ static napi_value connector_cancel(napi_env env, napi_callback_info info)
 	return NULL;
 }
 
-/* established(number): whether a connection with a request has come about and not ended; false for any other number. */
+/* established(number): whether a connection with a request is established; false for any other number. */
 static napi_value connector_established(napi_env env, napi_callback_info info)
 {
 	size_t argc = 1;

@@ -55,15 +55,14 @@ export interface NativeConnector {
    */
   connect(address: Uint8Array, bind: Uint8Array | null, mark: number, request?: Uint8Array | null): number;
   /**
-   * Writes three numbers for each result and returns how many results there are; there may be more. Number of the
-   * connection, 0, errno: it has ended; 0 means connected, or, after a request, closed by the peer. Number of the
-   * connection, 1, length: so many bytes of its answer stand in `data`, behind those of the results before. The numbers of
-   * ended connections are reused only after the next call.
+   * Writes three numbers per result and returns the number of results; there may be more. (connection, 0, errno): it has
+   * ended; errno 0 means connected or, after a request, closed by the peer. (connection, 1, length): the next `length`
+   * bytes of `data` are part of its answer. Numbers of ended connections are reused only after the next call.
    */
   collect(results: Int32Array, data: Uint8Array): number;
   /** Resets a connection; no effect on one that has ended. */
   cancel(number: number): void;
-  /** Whether a connection with a request has come about and not ended. */
+  /** Whether a connection with a request is established. */
   established(number: number): boolean;
   /** Calls back while there are results to collect. */
   watch(callback: () => void): void;

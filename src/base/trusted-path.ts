@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /**
- * Files that nobody but root, or the user who acts on them, can change or replace: what is run as root, or says what is.
- * Every folder and symbolic link on the way is looked at, so that the real path stays good once it is found so.
+ * Checks that only root and given users can change or replace a file, such as a program that is run as root. Checks every
+ * folder and symbolic link on the path, so that the result holds for the real path from then on.
  */
 import { lstatSync, readlinkSync, type Stats } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -9,18 +9,18 @@ import { dirname, join } from 'node:path';
 const WRITABLE_BY_GROUP = 0o020;
 const WRITABLE_BY_OTHERS = 0o002;
 const STICKY = 0o1000;
-/** Symbolic links on one way, as in the kernel (MAXSYMLINKS). */
+/** Maximum of symbolic links, as in the kernel (MAXSYMLINKS). */
 const MOST_LINKS = 40;
 
 export type PathTrust =
-  /** Without symbolic links, and what is there. */
+  /** The path without symbolic links, and its status. */
   | { path: string; stat: Stats }
-  /** The part of the way that somebody else may change, and why: 'is writable by others', 'belongs to the user 65534'. */
+  /** The part of the path that others can change, and why: 'is writable by others', 'belongs to the user 65534'. */
   | { part: string; folder: boolean; why: string };
 
 /**
- * Follows an absolute path. `owners` are the user ids beside root that may own what is on the way. Throws the error of
- * lstat(2) or readlink(2), and ELOOP.
+ * Follows an absolute path. `owners` are the user ids besides root that may own its parts. Throws errors of lstat(2) and
+ * readlink(2), and ELOOP.
  */
 export function trustPath(path: string, owners: readonly number[]): PathTrust {
   const trusted = (uid: number): boolean => uid === 0 || owners.includes(uid);
@@ -49,7 +49,7 @@ export function trustPath(path: string, owners: readonly number[]): PathTrust {
 const names = (path: string): string[] => path.split('/').filter((name) => name !== '' && name !== '.');
 
 function writers(stat: Stats): string | undefined {
-  // In /tmp and its like only a file's owner can replace it, and owners are looked at.
+  // In folders like /tmp only the owner can replace a file, and the owner is checked.
   if ((stat.mode & STICKY) !== 0 && stat.isDirectory()) return undefined;
   if ((stat.mode & WRITABLE_BY_OTHERS) !== 0) return 'others';
   return (stat.mode & WRITABLE_BY_GROUP) !== 0 && stat.gid !== 0 ? 'its group' : undefined;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** Users by name, from wherever this machine knows them. */
+/** Looks up users by name. */
 import { execFile, execFileSync } from 'node:child_process';
 
 export interface User {
@@ -7,11 +7,11 @@ export interface User {
   gid: number;
 }
 
-/** Milliseconds that a look-up may take, and that the answer "there is none" is believed. */
+/** Milliseconds that a lookup may take, and for which a negative answer is cached. */
 const LOOKUP_TIME = 5000;
 const NONE_TIME = 10_000;
 
-/** getent(1) asks what the C library would ask: the files, LDAP, systemd. */
+/** getent(1) uses the same sources as the C library: files, LDAP, systemd. */
 const getent = (name: string) => ['--', 'passwd', name] as const;
 const options = { timeout: LOOKUP_TIME, maxBuffer: 65536, encoding: 'utf8' } as const;
 
@@ -19,7 +19,7 @@ const known = new Map<string, User>();
 const missing = new Map<string, number>();
 const asked = new Map<string, Promise<User | undefined>>();
 
-/** Undefined: there is no such user. One that was found is remembered for good. */
+/** Undefined if there is no such user. Positive answers are cached for good. */
 export function findUser(name: string): Promise<User | undefined> {
   const old = known.get(name);
   if (old || isMissing(name)) return Promise.resolve(old);
@@ -36,7 +36,7 @@ export function findUser(name: string): Promise<User | undefined> {
   return answer;
 }
 
-/** The same, and waits for the answer. */
+/** The same, synchronously. */
 export function findUserNow(name: string): User | undefined {
   const old = known.get(name);
   if (old || isMissing(name)) return old;
