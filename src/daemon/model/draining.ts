@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** Real servers that were removed from the file and stay at weight 0 until their connections end. Pure: instants are arguments. */
-import type { DestinationConfig } from '../../ipvs/index.ts';
+import { type DestinationConfig, defaultDestination } from '../../ipvs/index.ts';
 import { destinationKeyText } from '../../plan/keys.ts';
 import type { RealServer, VirtualService } from './virtual-services.ts';
 
@@ -19,8 +19,6 @@ export interface RevivedServer {
   server: RealServer;
   was: DrainingServer;
 }
-
-const NO_WEIGHT = { weight: 0, upperThreshold: 0, lowerThreshold: 0 } as const;
 
 export class Draining {
   /** By the service's key. */
@@ -53,8 +51,8 @@ export class Draining {
     const key = destinationKeyText(found);
     if (service.spec.drain === 0 || this.of(service.key).some((one) => destinationKeyText(one.destination) === key))
       return false;
-    const { family, address, port, method, tunnelType, tunnelPort, tunnelFlags } = found;
-    const destination = { family, address, port, method, tunnelType, tunnelPort, tunnelFlags, ...NO_WEIGHT };
+    const { method, tunnelType, tunnelPort, tunnelFlags } = found;
+    const destination = { ...defaultDestination(found), method, tunnelType, tunnelPort, tunnelFlags };
     this.add({ service: service.key, destination, until: now + service.spec.drain, wasDown: false });
     return true;
   }

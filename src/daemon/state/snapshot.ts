@@ -3,6 +3,7 @@
 import { AF_INET, AF_INET6, type Family } from '../../base/addresses.ts';
 import { type Instant, instant } from '../../base/clock.ts';
 import type { TargetState } from '../../health/types.ts';
+import { defaultDestination } from '../../ipvs/index.ts';
 import type { DrainingServer } from '../model/draining.ts';
 import type { Override, RuntimeState } from '../model/runtime-state.ts';
 import type { DaemonState, DrainingState } from './schema.ts';
@@ -71,6 +72,6 @@ function drainingServer(state: DrainingState, age: number, now: Instant): Draini
   const address = Uint8Array.from(Buffer.from(hex, 'hex'));
   if (address.length !== 4 && address.length !== 16) return [];
   const family: Family = address.length === 4 ? AF_INET : AF_INET6;
-  const destination = { ...rest, family, address, weight: 0, upperThreshold: 0, lowerThreshold: 0 };
+  const destination = { ...defaultDestination({ family, address, port: rest.port }), ...rest };
   return [{ service, destination, until: now.monotonic + left - age, wasDown: down }];
 }
