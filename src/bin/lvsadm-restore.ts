@@ -14,6 +14,6 @@ async function run(): Promise<number> {
   return main([...strict, '-R'], { input: [rules] });
 }
 
-run().then((status) => {
+void run().then((status) => {
   process.exitCode = status;
 });

@@ -5,7 +5,7 @@ import { saveWords } from '../ipvsadm/scripts.ts';
 
 const words = saveWords(process.argv.slice(2));
 if (words) {
-  main(words).then((status) => {
+  void main(words).then((status) => {
     process.exitCode = status;
   });
 } else {

@@ -5,6 +5,6 @@ import { main } from '../ipvsadm/index.ts';
 // argv[1] is the path of the symbolic link, not of its target.
 const program = process.argv[1]?.endsWith('/ipvsadm') ? 'ipvsadm' : 'lvsadm';
 
-main(process.argv.slice(2), { program }).then((status) => {
+void main(process.argv.slice(2), { program }).then((status) => {
   process.exitCode = status;
 });

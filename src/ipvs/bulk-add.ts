@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** Adds whole services in bulk: some hundred requests in a system call, and one ack for all of them. */
 import type { BulkWriter } from './bulk-writer.ts';
-import type { Ipvs } from './client.ts';
 import type { DestinationConfig, ServiceConfig } from './types.ts';
 
 /** A new service with its destinations. */
@@ -10,15 +9,18 @@ export interface BulkService {
   destinations: readonly DestinationConfig[];
 }
 
+/** The part of the client that sends in bulk. */
+export interface BulkSender {
+  bulkWriter(): Promise<BulkWriter>;
+  sendBulk(writer: BulkWriter): Promise<ReadonlyMap<number, unknown>>;
+}
+
 /**
  * Adds services that are bulk writable (`isBulkWritableService`, `isBulkWritableDestination`), each with its
  * destinations. Resolves with the indices of those that failed, or may have failed, in part: the caller has to read
  * back how much of them exists. Never rejects.
  */
-export async function addServices(
-  ipvs: Pick<Ipvs, 'bulkWriter' | 'sendBulk'>,
-  services: readonly BulkService[],
-): Promise<ReadonlySet<number>> {
+export async function addServices(ipvs: BulkSender, services: readonly BulkService[]): Promise<ReadonlySet<number>> {
   const failed = new Set<number>();
   let writer: BulkWriter;
   try {

@@ -19,6 +19,7 @@ import {
   IPVS_CMD_NEW_DEST,
   IPVS_CMD_NEW_SERVICE,
 } from './constants.ts';
+import { defaultDestination, defaultService } from './shapes.ts';
 import { COMMAND, type CommandAttributes, DEST, SERVICE } from './tables.ts';
 import type { DestinationConfig, ServiceConfig, ServiceKey } from './types.ts';
 
@@ -29,30 +30,10 @@ const LARGEST = 512;
 
 const ADDRESSES = { [AF_INET]: new Uint8Array(4), [AF_INET6]: new Uint8Array(16) } as const;
 
-const blankService = (family: Family): ServiceConfig => ({
-  family,
-  protocol: IPPROTO_TCP,
-  address: ADDRESSES[family],
-  port: 0,
-  fwmark: 0,
-  scheduler: '',
-  flags: 0,
-  timeout: 0,
-  netmask: family === AF_INET ? 0xffffffff : 128,
-  peName: '',
-});
-const blankDestination = (family: Family): DestinationConfig => ({
-  family,
-  address: ADDRESSES[family],
-  port: 0,
-  method: 0,
-  weight: 0,
-  upperThreshold: 0,
-  lowerThreshold: 0,
-  tunnelType: 0,
-  tunnelPort: 0,
-  tunnelFlags: 0,
-});
+const blankService = (family: Family): ServiceConfig =>
+  defaultService({ family, protocol: IPPROTO_TCP, address: ADDRESSES[family], port: 0, fwmark: 0 });
+const blankDestination = (family: Family): DestinationConfig =>
+  defaultDestination({ family, address: ADDRESSES[family], port: 0 });
 
 /** Offsets of the values in a message. */
 interface Offsets {

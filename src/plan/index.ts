@@ -6,6 +6,6 @@ export { DifferenceCache, difference } from './difference.ts';
 export { type Drift, type DriftFilter, drift } from './drift.ts';
 export { sameKey } from './keys.ts';
 export type { KernelWriter } from './operation.ts';
-export { readActual, readService } from './read.ts';
+export { readActual, readService, readTable } from './read.ts';
 export { addressText, destinationText, endpointText, serviceText } from './texts.ts';
 export type * from './types.ts';

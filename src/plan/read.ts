@@ -15,13 +15,13 @@ export async function readActual(ipvs: Ipvs, addresses: Addresses, previous?: Ac
     const services = await Promise.all(previous.services.map((one) => withFreshDrains(ipvs, one)));
     return { services, addresses: found, timeouts: previous.timeouts, generation };
   }
+  return { ...(await readTable(ipvs)), addresses: found, generation };
+}
+
+/** The kernel's table without the addresses of devices. */
+export async function readTable(ipvs: Ipvs): Promise<Pick<Actual, 'services' | 'timeouts'>> {
   const [services, timeouts] = await Promise.all([ipvs.services(), ipvs.timeouts()]);
-  return {
-    services: await Promise.all(services.map((one) => completed(ipvs, one))),
-    addresses: found,
-    timeouts,
-    generation,
-  };
+  return { services: await Promise.all(services.map((one) => completed(ipvs, one))), timeouts };
 }
 
 /** One service with its real servers and local addresses; undefined if it does not exist. */

@@ -9,9 +9,9 @@ import { type DaemonStep, daemonOptions, daemonSteps, desiredOf, readState } fro
 /** Returns 3 if there is a difference. Throws Fatal and KernelLacksError. */
 export async function diff(path: string, json: boolean, session: Session): Promise<number> {
   const { table } = await readRules(path, session);
-  const { ipvs, info } = await session.connect();
+  const { ipvs } = await session.connect();
   if (table.needsFullnat) await ipvs.requireFeature('FULLNAT');
-  const state = await readState(ipvs, info);
+  const state = await readState(ipvs);
   const { operations } = difference(desiredOf(table), state.actual, { all: true });
   const steps = daemonSteps(table, state);
   if (json) {

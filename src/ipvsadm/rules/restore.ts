@@ -29,9 +29,9 @@ interface Failure {
 export async function restoreAtomically(path: string, session: Session): Promise<number> {
   const { name, table } = await readRules(path, session, '\nnothing was changed');
   const connected = await session.connect();
-  const { ipvs, info } = connected;
+  const { ipvs } = connected;
   if (table.needsFullnat) await ipvs.requireFeature('FULLNAT');
-  const before = await readState(ipvs, info);
+  const before = await readState(ipvs);
   const { operations, waiting } = difference(desiredOf(table), before.actual, { all: true });
   const failures = await carryOut(operations, daemonSteps(table, before), table, ipvs);
   const { output } = session;
@@ -90,8 +90,8 @@ function lineOf(operation: Operation, table: RuleTable): number | undefined {
 }
 
 /** Returns the number of changes that could not be undone. */
-async function rollBack(before: State, { ipvs, info }: Connected): Promise<number> {
-  const now = await readState(ipvs, info);
+async function rollBack(before: State, { ipvs }: Connected): Promise<number> {
+  const now = await readState(ipvs);
   const { operations } = difference(desiredFromActual(before.actual), now.actual, { all: true });
   const results: OperationResult[] = await apply(operations, kernelWriter(ipvs));
   let left = results.filter(({ error }) => error !== undefined).length;

@@ -1,8 +1,15 @@
 // SPDX-License-Identifier: MIT
 /** The state that `save --full` prints and a restore sets: table, timeouts and synchronisation daemons. */
 import { AF_INET, AF_INET6, formatAddress } from '../../base/addresses.ts';
-import type { Ipvs, IpvsInfo, Service, SyncDaemon } from '../../ipvs/index.ts';
-import { type Actual, type ActualService, type Desired, type DesiredService, serviceText } from '../../plan/index.ts';
+import type { Ipvs, SyncDaemon } from '../../ipvs/index.ts';
+import {
+  type Actual,
+  type ActualService,
+  type Desired,
+  type DesiredService,
+  readTable,
+  serviceText,
+} from '../../plan/index.ts';
 import { type DaemonName, daemonName, type RuleTable } from './table.ts';
 
 export interface State {
@@ -10,22 +17,12 @@ export interface State {
   daemons: ReadonlyMap<DaemonName, SyncDaemon>;
 }
 
-export async function readState(ipvs: Ipvs, info: IpvsInfo): Promise<State> {
-  const [services, timeouts, daemons] = await Promise.all([ipvs.services(), ipvs.timeouts(), ipvs.daemons()]);
-  const fullnat = info.features.has('FULLNAT');
-  const completed = await Promise.all(services.map((service) => completedService(ipvs, service, fullnat)));
+export async function readState(ipvs: Ipvs): Promise<State> {
+  const [table, daemons] = await Promise.all([readTable(ipvs), ipvs.daemons()]);
   return {
-    actual: { services: completed, addresses: [], timeouts },
+    actual: { ...table, addresses: [] },
     daemons: new Map(daemons.map((daemon) => [daemonName(daemon), daemon])),
   };
-}
-
-async function completedService(ipvs: Ipvs, service: Service, fullnat: boolean): Promise<ActualService> {
-  const [destinations, localAddresses] = await Promise.all([
-    ipvs.destinations(service),
-    fullnat && service.numLocalAddresses ? ipvs.localAddresses(service) : [],
-  ]);
-  return { service, destinations, localAddresses };
 }
 
 /** The state that a file asks for. */
