@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** Files -> one value, with `nodes` laid over it; and the way back from a value to its file, line and column. */
+/** Combines files and the `nodes` overlay into one value, and finds the file, line and column of its parts. */
 import { describe } from './describe.ts';
 import type { Source } from './files.ts';
 import type { Problem } from './problems.ts';
@@ -8,7 +8,7 @@ import type { Place } from './types.ts';
 import { isMap } from './yaml/compose.ts';
 import type { Path, Spot } from './yaml/positions.ts';
 
-/** Maps by name, which every file may add to. */
+/** Maps that every file may add to. */
 const SHARED = ['local_addresses', 'services', 'nodes'] as const;
 type Shared = (typeof SHARED)[number];
 
@@ -17,25 +17,25 @@ const MAIN_ONLY = ['manage', 'on_stop', 'defaults', 'timeouts', 'log', 'checks',
 const isShared = (key: unknown): key is Shared => SHARED.some((name) => name === key);
 
 export class Combined {
-  /** What the files say together. */
+  /** The combined value. */
   readonly value: Record<string, unknown>;
   readonly problems: Problem[] = [];
   readonly #main: Source;
   readonly #owners = new Map<Shared, Map<string, Source>>();
 
-  /** At least one source, the main one first. */
+  /** `others`: the included files. */
   constructor(main: Source, others: readonly Source[]) {
     this.#main = main;
     this.value = { ...main.value };
     for (const other of others) this.#include(other);
   }
 
-  /** The place of the value at `path`, or of its key; of as much of it as there is. `node`: whose overlay is in effect. */
+  /** Place of the value at `path`, or of its key; of the part of the path that exists. `node`: overlay in effect. */
   place(path: Path, at: 'key' | 'value', node: string | undefined): Place {
     const base = this.#spot(path);
     const over = node === undefined ? undefined : this.#spot(['nodes', node, ...path]);
     const depth = over ? over.depth - 2 : 0;
-    // A map that both have is the base's; any other value is the overlay's.
+    // Maps are merged and belong to the base; other values are the overlay's.
     const overlaid = over && depth > 0 && (depth > base.depth || (depth === base.depth && !isMap(over.value)));
     const { source, spot, whole } = overlaid ? over : base;
     const { line, column } = source.positions.lineColumn(
@@ -80,7 +80,7 @@ export class Combined {
     const owners = this.#owners.get(key) ?? new Map<string, Source>();
     this.#owners.set(key, owners);
     const before = this.value[key];
-    // A copy, once: the main file's own map stays as it is.
+    // Copied once, so that the main file's map is not changed.
     const all = owners.size === 0 ? { ...(isMap(before) ? before : {}) } : (before as Record<string, unknown>);
     for (const [name, item] of Object.entries(value)) {
       if (Object.hasOwn(all, name)) {
@@ -104,7 +104,7 @@ function valueAt(value: unknown, path: Path): unknown {
   return at;
 }
 
-/** Maps are merged key by key; everything else, lists too, is replaced. Neither argument is changed. */
+/** Merges maps key by key and replaces all other values, including lists. Changes neither argument. */
 export function overlay(base: unknown, over: unknown): unknown {
   if (!isMap(base) || !isMap(over)) return over;
   const merged = { ...base };

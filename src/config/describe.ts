@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-/** Values in words, and the slips of notation that YAML invites. */
+/** Values as text for messages, and hints about common mistakes in YAML. */
 import { parseAddress } from '../base/addresses.ts';
 import { isMap } from './yaml/compose.ts';
 
 const LONGEST = 60;
 
-/** 443 -> '443', 'shop' -> '"shop"', null -> 'nothing', a map -> 'a map with address and port'. Bounded, one line. */
+/** 443 -> '443', 'shop' -> '"shop"', null -> 'nothing', a map -> 'a map with address and port'. One short line. */
 export function describe(value: unknown): string {
   if (value === null || value === undefined) return 'nothing';
   if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list';
@@ -15,7 +15,7 @@ export function describe(value: unknown): string {
     return `a map with ${listOf(keys.slice(0, 3).map(shorten), 'and')}${keys.length > 3 ? ', ...' : ''}`;
   }
   if (typeof value === 'string') return JSON.stringify(shorten(value));
-  // As YAML writes what JavaScript calls NaN and Infinity.
+  // NaN and Infinity as YAML writes them.
   return Number.isNaN(value) ? '.nan' : String(value).replace('Infinity', '.inf');
 }
 
@@ -29,7 +29,7 @@ export function listOf(words: readonly string[], last: 'or' | 'and'): string {
   return head === '' ? (words[0] ?? '') : `${head} ${last} ${words.at(-1)}`;
 }
 
-/** 'services.shop.real_servers[2].port'; names with other letters in quotes. */
+/** 'services.shop.real_servers[2].port'; names with other characters in quotes. */
 export function pathText(path: readonly (string | number)[]): string {
   let text = '';
   for (const step of path) {
@@ -43,8 +43,8 @@ export function pathText(path: readonly (string | number)[]): string {
 }
 
 /**
- * What `value` was probably meant to be: '; write "2s"'. `allowed` says in words what belongs there, `wanted` which
- * types of JSON Schema.
+ * Hint about what `value` was probably meant to be: '; write 2s for seconds'. `allowed`: the allowed values as text;
+ * `wanted`: the allowed types of JSON Schema.
  */
 export function mistake(value: unknown, allowed: string, wanted: readonly string[]): string {
   if (typeof value === 'number' && !wanted.includes('integer')) {
@@ -68,7 +68,7 @@ export function mistake(value: unknown, allowed: string, wanted: readonly string
   return address === undefined ? '' : `; an address that ends with a colon needs quotes: "${address}"`;
 }
 
-/** 2001:db8:: in a list is a map to YAML: the address that was meant. */
+/** The address that was meant by 2001:db8:: in a list, which YAML reads as a map. */
 export function colonAddress(value: unknown): string | undefined {
   if (!isMap(value)) return undefined;
   const [key, ...more] = Object.keys(value);

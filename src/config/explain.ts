@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /**
- * Why a value does not fit the schema, in an operator's words. ajv gives the verdict, and fast; this walks schema and
- * value side by side and says what was found and what is allowed, because what ajv says of alternatives helps nobody.
+ * Explains to an operator why a value does not fit the schema. ajv is fast and decides whether it fits; its messages
+ * about alternatives are of no help, so this walks schema and value and reports what was found and what is allowed.
  */
 import { colonAddress, describe, isScalarText, listOf, mistake } from './describe.ts';
 import { closest, closestKey } from './suggest.ts';
@@ -12,7 +12,7 @@ import type { Path } from './yaml/positions.ts';
 export interface Misfit {
   path: Path;
   text: string;
-  /** Where to point: at the key, or at its value. */
+  /** Whether to point at the key or at its value. */
   at: 'key' | 'value';
 }
 
@@ -37,7 +37,7 @@ class Explainer {
     return wrong === undefined ? [] : [misfit(path, wrong)];
   }
 
-  /** What may stand there, in words. */
+  /** The allowed values, as text. */
   allowed(given: JsonSchema): string {
     const schema = this.#resolve(given);
     if (schema.title !== undefined) return schema.title;
@@ -57,7 +57,7 @@ class Explainer {
     return name === undefined ? schema : (this.#root.definitions?.[name] ?? {});
   }
 
-  /** The types of scalars that may stand there: what a slip of notation is judged by. */
+  /** The allowed types of scalars, for hints about notation. */
   #wanted(given: JsonSchema): string[] {
     const schema = this.#resolve(given);
     if (schema.anyOf) return schema.anyOf.flatMap((one) => this.#wanted(one));
@@ -72,13 +72,13 @@ class Explainer {
     if (results.some((result) => result.length === 0)) return [];
     if (branches.length === 1 && !isScalarText(value)) return results[0] ?? [];
     if (isMap(value)) return this.#alternativeMaps(schema, branches, value, path);
-    // Of texts and numbers the whole choice is what one wants to read.
+    // For strings and numbers all alternatives are listed.
     const words = branches.flatMap((one) => one.enum ?? (typeof one.const === 'string' ? [one.const] : []));
     const near = typeof value === 'string' ? closest(value, words) : undefined;
     return whole(near);
   }
 
-  /** Maps of several kinds are told apart by a key with a fixed value, such as `type`. */
+  /** Alternatives that are maps are selected by a key with a fixed value, such as `type`. */
   #alternativeMaps(
     schema: JsonSchema,
     branches: readonly JsonSchema[],
@@ -123,7 +123,7 @@ class Explainer {
       }
     }
     for (const key of required) {
-      // Somebody who wrote `adress` need not be told that `address` is missing.
+      // If `adress` was reported with a hint, `address` is not reported as missing.
       if (Object.hasOwn(value, key) || meant.has(key)) continue;
       const property = properties[key];
       const text = `${key} is missing; allowed: ${property ? this.allowed(property) : 'a value'}`;
@@ -176,7 +176,7 @@ function hasType(schema: JsonSchema, value: unknown): boolean {
   return typeof value === schema.type;
 }
 
-/** The values that a key may have where they are few. */
+/** The values of an enum or a constant. */
 function valuesOf(schema: JsonSchema | undefined): readonly string[] {
   return schema?.const === undefined ? (schema?.enum ?? []) : [String(schema.const)];
 }
@@ -186,7 +186,7 @@ function range({ minimum, maximum }: JsonSchema): string {
   return 'a whole number';
 }
 
-/** A choice within a choice is one choice. */
+/** Nested alternatives as one list. */
 function flatten(branches: readonly JsonSchema[], resolve: (schema: JsonSchema) => JsonSchema): JsonSchema[] {
   return branches.map(resolve).flatMap((one) => (one.anyOf ? flatten(one.anyOf, resolve) : one));
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** The files that make a configuration: the main one, and what `include` names. */
+/** Reads the files of a configuration: the main file, and the files that `include` names. */
 import { readdirSync } from 'node:fs';
 import { dirname, isAbsolute, join } from 'node:path';
 import { parseEvents } from 'js-yaml';
@@ -11,9 +11,9 @@ import { type Composed, compose, type Flaw, isMap } from './yaml/compose.ts';
 import { Positions } from './yaml/positions.ts';
 import { syntaxFlaws } from './yaml/syntax.ts';
 
-/** A file that could be read, and what is in it. */
+/** A file that could be read. */
 export interface Source {
-  /** As it is called in messages: relative where the main file was named so. */
+  /** Name in messages: relative if the main file was given so. */
   file: string;
   value: Record<string, unknown>;
   positions: Positions;
@@ -22,26 +22,26 @@ export interface Source {
 export interface Files {
   /** The main file first. */
   sources: Source[];
-  /** Every file that was looked at, in order, as it is called in messages. */
+  /** Names in messages of all files that were read, in order. */
   names: string[];
   problems: Problem[];
-  /** False where a file is missing from `sources`. */
+  /** False if a file is missing from `sources`. */
   complete: boolean;
 }
 
-/** Where the text of a file comes from. */
+/** Reads the text of a file. */
 export type ReadText = typeof readText;
 
-/** Reads a configuration's files; never throws for what is in them. */
+/** Does not throw for invalid files. */
 export function readFiles(path: string, read: ReadText = readText): Files {
   return new Reader(read).run(path);
 }
 
 interface Wanted {
   file: string;
-  /** Which item of whose `include` named it; undefined for the main file. */
+  /** The file and item of `include` that named it; undefined for the main file. */
   from: { source: Source; index: number } | undefined;
-  /** Identities of the files that led here. */
+  /** Identities of the files that include it, directly or indirectly. */
   trail: readonly string[];
 }
 
@@ -59,17 +59,17 @@ class Reader {
     const wanted: Wanted[] = [{ file: path, from: undefined, trail: [] }];
     for (let next = wanted.shift(); next; next = wanted.shift()) {
       if (this.#files.names.length >= LIMITS.files) {
-        this.#tell(next, `is one of more than ${LIMITS.files} files; allowed: that many`);
+        this.#report(next, `is one of more than ${LIMITS.files} files; allowed: that many`);
         break;
       }
-      // What a file includes comes right after it.
+      // Included files come directly after the file that includes them.
       wanted.unshift(...this.#read(next));
     }
     return this.#files;
   }
 
-  /** What is wrong with a file as a whole: told where it is included. */
-  #tell({ file, from }: Wanted, text: string): void {
+  /** Reports a problem of a file as a whole, at the place where it is included. */
+  #report({ file, from }: Wanted, text: string): void {
     if (from) this.#include(from.source, from.index, `found ${describe(file)}, which ${text}`);
     else {
       this.#files.complete = false;
@@ -88,13 +88,13 @@ class Reader {
     const { file, trail } = wanted;
     const found = this.#readText(file, this.#room);
     if (typeof found === 'string') {
-      this.#tell(wanted, found);
+      this.#report(wanted, found);
       return [];
     }
     const before = this.#seen.get(found.identity);
     if (before !== undefined) {
       const why = trail.includes(found.identity) ? 'leads back to itself' : `is included already, as ${before}`;
-      this.#tell(wanted, `${why}; allowed: each file once`);
+      this.#report(wanted, `${why}; allowed: each file once`);
       return [];
     }
     this.#seen.set(found.identity, file);
@@ -136,7 +136,7 @@ class Reader {
     const { value, file } = source;
     if (!Array.isArray(value.include)) return [];
     return value.include.flatMap((pattern: unknown, index) => {
-      // What is no text is the schema's to refuse.
+      // Other values are rejected by the schema.
       if (typeof pattern !== 'string' || pattern === '') return [];
       const matches = expand(pattern, dirname(file));
       if (typeof matches !== 'string') return matches.map((match) => ({ file: match, from: { source, index }, trail }));
@@ -146,7 +146,7 @@ class Reader {
   }
 }
 
-/** A path with *, ? and [abc] -> the paths that match, sorted, one at least; a string is what is wrong. */
+/** A path with *, ? and [abc] -> the matching paths, sorted. Returns a string that says what is wrong if none matches. */
 function expand(pattern: string, folder: string): string[] | string {
   if (pattern.includes('\0')) return '; allowed: a path';
   if (pattern.includes('**')) return '; allowed: * within one name, not **';
@@ -174,7 +174,7 @@ function list(folder: string): string[] {
   try {
     return readdirSync(folder);
   } catch {
-    // A folder that is not there, or is none, matches nothing; and that is told.
+    // Missing or not a directory: no match, which is reported.
     return [];
   }
 }

@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: MIT
-/** What bounds a configuration, and what a key is without being written. */
+/** Limits of a configuration, and default values of its keys. */
 
 export const LIMITS = {
   /** Bytes of one file, and of all together. */
   bytes: 64 << 20,
-  /** Files that one configuration is made of. */
+  /** Files of one configuration. */
   files: 10_000,
-  /** Collections inside one another, in a file. */
+  /** Nested collections. */
   depth: 40,
-  /** Values that a file has only because aliases and merge keys repeat them. */
+  /** Values added by aliases and merge keys. */
   aliased: 2_000_000,
-  /** Problems that are told; a file that is no configuration at all has more. */
+  /** Problems reported; a file of another format would have more. */
   problems: 500,
-  /** Services of the kernel that one `port` range and its protocols make. */
+  /** Kernel services of one service: the ports of a range times its protocols. */
   virtuals: 2048,
-  /** Addresses of one pool. */
+  /** Addresses of a pool. */
   poolAddresses: 4096,
 } as const;
 
-/** Kernel names of the schedulers that its IPVS has (net/netfilter/ipvs/ip_vs_*.c, 6.1 and 6.12). */
+/** Schedulers of the kernel (net/netfilter/ipvs/ip_vs_*.c of 6.1 and 6.12). */
 export const SCHEDULERS = [
   'rr',
   'wrr',
@@ -49,7 +49,7 @@ export const SCHEDULER_FLAGS = [
 /** Kernel's persistence engines. */
 export const ENGINES = ['sip'] as const;
 
-/** What a key is when nobody writes it. Durations in milliseconds. */
+/** Durations in milliseconds. */
 export const DEFAULTS = {
   manage: 'named',
   onStop: 'keep',

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** From a path to a Config, or to everything that is wrong. */
+/** Loads a configuration file, or reports all of its problems. */
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { Combined, overlay } from './combine.ts';
@@ -18,23 +18,23 @@ import { isMap } from './yaml/compose.ts';
 import type { Path } from './yaml/positions.ts';
 
 export interface LoadOptions {
-  /** Host name whose entry of `nodes` is laid over the rest; without it this host's. */
+  /** Host name that selects the entry of `nodes`; default: this host's. */
   node?: string;
-  /** Judge the configuration as each node of `nodes` has it, not only as this one does. */
+  /** Validates the configuration for each node of `nodes`, not only for this one. */
   everyNode?: boolean;
 }
 
-/** Rounds of leaving parts out until the schema is content: each goes one level up at least. */
+/** Maximum rounds of removing rejected parts: each round removes a value at least one level further up. */
 const ROUNDS = 12;
-/** Problems that are gathered: beyond, a file is no configuration at all. */
-const MOST = 20 * LIMITS.problems;
+/** Maximum number of problems that are collected. */
+const MAX_PROBLEMS = 20 * LIMITS.problems;
 
-/** Reads and checks a configuration. Throws a ConfigError with every problem that it has. */
+/** Throws a ConfigError with all problems of the configuration. */
 export function loadConfig(path: string, options: LoadOptions = {}): Config {
   return loadFrom(path, readText, options);
 }
 
-/** The same, with texts from elsewhere than the files. */
+/** The same with another source of the files' texts. */
 export function loadFrom(
   path: string,
   read: ReadText,
@@ -46,13 +46,13 @@ export function loadFrom(
   const combined = new Combined(main, others);
   const problems = [...files.problems, ...combined.problems];
   const own = nodeName(combined.value, node);
-  const config = new Judge(files, combined, problems, own).run();
+  const config = new NodeValidator(files, combined, problems, own).run();
   if (everyNode)
     for (const other of nodeNames(combined.value)) {
       if (other === own) continue;
       const known = new Set(problems.map(problemLine));
       const theirs: Problem[] = [];
-      new Judge(files, combined, theirs, other).run();
+      new NodeValidator(files, combined, theirs, other).run();
       for (const problem of theirs)
         if (!known.has(problemLine(problem))) problems.push({ ...problem, text: `on ${other}: ${problem.text}` });
     }
@@ -64,25 +64,25 @@ function nodeNames({ nodes }: Record<string, unknown>): string[] {
   return isMap(nodes) ? Object.keys(nodes) : [];
 }
 
-/** The entry of `nodes` that is this host's: by its whole name, then by the part before the first dot. */
+/** The entry of `nodes` for this host: by its full name, else by the part before the first dot. */
 function nodeName(value: Record<string, unknown>, host: string): string | undefined {
   const names = nodeNames(value);
   return [host, host.split('.')[0] ?? host].find((name) => names.includes(name));
 }
 
-/** Judges what the files say together, for one node. */
-class Judge {
+/** Validates the combined files for one node. */
+class NodeValidator {
   readonly #files: Files;
   readonly #combined: Combined;
   readonly #problems: Problem[];
   readonly #node: string | undefined;
-  readonly #maimed = new Set<string>();
-  /** Places that YAML's reader complained of: one complaint will do. */
+  readonly #invalid = new Set<string>();
+  /** Places of YAML errors, where no further problem is reported. */
   readonly #flawed: ReadonlySet<string>;
-  /** By the path of a list, as JSON: the items of it that were left out, in order. */
+  /** Indices of the items that were left out of a list, by its path as JSON. */
   readonly #leftOut = new Map<string, number[]>();
-  /** What has been told where: an anchor that is used twice is wrong once. */
-  readonly #told = new Set<string>();
+  /** Place and text of reported problems: one in an anchor is reported once, however often it is used. */
+  readonly #reported = new Set<string>();
 
   constructor(files: Files, combined: Combined, problems: Problem[], node: string | undefined) {
     this.#files = files;
@@ -93,51 +93,51 @@ class Judge {
   }
 
   run(): Config | undefined {
-    let value: unknown = this.#fitting(this.#combined.value, undefined);
+    let value: unknown = this.#validPart(this.#combined.value, undefined);
     if (isMap(value)) {
       const { nodes, ...base } = value;
       const over = this.#node !== undefined && isMap(nodes) ? nodes[this.#node] : undefined;
-      value = over === undefined ? base : this.#fitting(overlay(base, over), this.#node);
+      value = over === undefined ? base : this.#validPart(overlay(base, over), this.#node);
     }
-    // With a file missing, what it defines would seem to be missing.
+    // With a file missing, its definitions would be reported as missing.
     if (!isMap(value) || !this.#files.complete) return undefined;
-    if (value.services === undefined && !this.#maimed.has('services'))
+    if (value.services === undefined && !this.#invalid.has('services'))
       this.#report([], 'services is missing; allowed: a map of services by name, {} for none');
     const names = this.#files.names.map((name) => resolve(name));
     const placeOf = (service: string) => this.#combined.place(['services', service], 'key', this.#node);
     return resolveConfig(value as RawConfig, names, placeOf, {
       report: (path, text, at) => this.#report(path, text, at),
-      maimed: (...path) => this.#maimed.has(path.join('.')) || this.#maimed.has(path[0]),
+      isInvalid: (...path) => this.#invalid.has(path.join('.')) || this.#invalid.has(path[0]),
     });
   }
 
   #report(found: Path, text: string, at: 'key' | 'value' = 'value', node = this.#node): void {
-    if (this.#problems.length >= MOST) return;
+    if (this.#problems.length >= MAX_PROBLEMS) return;
     const path = this.#original(found);
     const place = this.#combined.place(path, at, node);
-    if (this.#flawed.has(placeKey(place)) || this.#told.has(placeKey(place) + text)) return;
-    this.#told.add(placeKey(place) + text);
-    // A key that should not be there is told of the map that it is in.
+    if (this.#flawed.has(placeKey(place)) || this.#reported.has(placeKey(place) + text)) return;
+    this.#reported.add(placeKey(place) + text);
+    // A problem of a key is one of the map that has it.
     const subject = at === 'key' ? path.slice(0, -1) : path;
     this.#problems.push({ place, text: subject.length === 0 ? text : `${pathText(subject)}: ${text}` });
   }
 
-  /** The value as far as the schema allows it; what it refuses is told. */
-  #fitting(value: unknown, node: string | undefined): unknown {
+  /** The part of the value that fits the schema; the rest is reported. */
+  #validPart(value: unknown, node: string | undefined): unknown {
     let rest = value;
     for (let round = 0; round < ROUNDS; round++) {
       if (isValid(rest)) return rest;
       const misfits = explain(jsonSchema(), rest);
-      if (misfits.length === 0) throw new Error('the schema refuses what nothing is wrong with');
-      // Later rounds meet what leaving things out has left: no news.
+      if (misfits.length === 0) throw new Error('internal error: the schema rejects a value without a misfit');
+      // Misfits of later rounds are caused by the removal.
       if (round === 0) for (const { path, text, at } of misfits) this.#report(path, text, at, node);
       rest = prune(rest, misfits);
-      for (const path of misfits.map((misfit) => this.#original(misfit.path))) this.#maim(path);
+      for (const path of misfits.map((misfit) => this.#original(misfit.path))) this.#markInvalid(path);
     }
     return undefined;
   }
 
-  /** The path in the files of what has another after parts were left out. */
+  /** The path in the files of a value whose path has changed because items were left out. */
   #original(path: Path): Path {
     if (this.#leftOut.size === 0) return path;
     const original: (string | number)[] = [];
@@ -148,7 +148,7 @@ class Judge {
     return original;
   }
 
-  #maim(path: Path): void {
+  #markInvalid(path: Path): void {
     const [first, second] = path;
     const last = path.at(-1);
     if (typeof last === 'number') {
@@ -159,7 +159,7 @@ class Judge {
       );
     }
     if (first === undefined) return;
-    this.#maimed.add(second === undefined || first === 'defaults' ? String(first) : `${first}.${second}`);
+    this.#invalid.add(second === undefined || first === 'defaults' ? String(first) : `${first}.${second}`);
   }
 }
 

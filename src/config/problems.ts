@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: MIT
-/** What is wrong with a configuration: all of it at once, each with its place. */
+/** Problems of a configuration, with their places. */
 import { EXIT, LvsdError } from '../base/errors.ts';
 import { printable } from '../base/printable.ts';
 import { LIMITS } from './limits.ts';
 import type { Place } from './types.ts';
 
 export interface Problem {
-  /** undefined where there is no place: the file cannot be read. */
+  /** Undefined: the file cannot be read. */
   place?: Place;
   text: string;
 }
 
-/** A configuration that cannot be used. `message` has a line for each problem. */
+/** An invalid configuration. `message` has a line for each problem. */
 export class ConfigError extends LvsdError {
   readonly problems: readonly Problem[];
 
-  /** Of `problems` in any order; `files`: their order among files. */
+  /** `problems`: in any order; `files`: the order of the files. */
   constructor(problems: readonly Problem[], files: readonly string[] = []) {
-    // Names and values come from the file, and may be anything.
+    // The texts contain names and values of the file, with arbitrary characters.
     const harmless = problems.map((problem) => ({ ...problem, text: printable(problem.text) }));
     const sorted = sortProblems(harmless, files);
     const lines = sorted.slice(0, LIMITS.problems).map(problemLine);
-    if (sorted.length > LIMITS.problems) lines.push(`... and ${sorted.length - LIMITS.problems} problems more`);
+    if (sorted.length > LIMITS.problems) lines.push(`... and ${sorted.length - LIMITS.problems} more problems`);
     super('ERR_LVSD_CONFIG', lines.join('\n'), EXIT.USAGE);
     this.problems = sorted;
   }

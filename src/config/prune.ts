@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
-/** What is left of a value without the parts that the schema refuses, so that the rest can be judged as well. */
+/** Removes the parts of a value that the schema rejects, so that the rest can be validated too. */
 import type { Misfit } from './explain.ts';
 import { isMap } from './yaml/compose.ts';
 import type { Path } from './yaml/positions.ts';
 
-/** What goes at each step of the paths: all of it, or parts. */
+/** What to remove at each step of the paths: all, or parts. */
 type Cuts = Map<string | number, Cuts | 'all'>;
 
-/** A copy of `value` without the value at each misfit's path; undefined where nothing is left. */
+/** A copy of `value` without the values at the misfits' paths; undefined if nothing is left. */
 export function prune(value: unknown, misfits: readonly Misfit[]): unknown {
   const cuts: Cuts = new Map();
   for (const { path } of misfits) {
@@ -18,7 +18,7 @@ export function prune(value: unknown, misfits: readonly Misfit[]): unknown {
   return without(value, cuts);
 }
 
-/** The cuts within the value at `path`; undefined where all of it goes. */
+/** The cuts within the value at `path`; undefined if all of it is removed. */
 function cutsAt(cuts: Cuts, path: Path): Cuts | undefined {
   let at = cuts;
   for (const step of path) {
@@ -30,7 +30,7 @@ function cutsAt(cuts: Cuts, path: Path): Cuts | undefined {
   return at;
 }
 
-/** Copies each list and each map that something goes from once, however much goes. */
+/** Copies each list and map once, however many parts are removed. */
 function without(value: unknown, cuts: Cuts): unknown {
   const rest = (item: unknown, key: string | number): unknown => {
     const cut = cuts.get(key);

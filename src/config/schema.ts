@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /**
  * The configuration file: the one source of its types (`Static`), of the JSON Schema that editors use, of the compiled
- * validator and of the reference in docs/configuration.md. Build time only, because of TypeBox: what runs imports types
- * from here and nothing else.
+ * validator and of the reference in docs/configuration.md. Used at build time only, because of TypeBox: programs
+ * import only types from here.
  */
 import { type Static, Type } from '@sinclair/typebox';
 import { choice, count, duration } from '../base/schema-words.ts';
@@ -20,7 +20,7 @@ import { LOG_AREAS } from './types.ts';
 
 const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
 
-/** What included files and `nodes` may hold as well. */
+/** Keys that included files and `nodes` may have as well. */
 const shared = {
   local_addresses: Type.Record(Type.String({ pattern: NAME }), poolSchema, {
     additionalProperties: false,
@@ -148,7 +148,7 @@ const settings = {
 
 const rest = { ...Type.Partial(Type.Object(settings)).properties, ...Type.Partial(Type.Object(shared)).properties };
 
-/** The same schema with nothing in it required: what `nodes` lays over the rest. */
+/** The same schema without required keys, for the overlays in `nodes`. */
 function lax(schema: unknown, key = ''): unknown {
   if (key === 'examples' || key === 'default') return schema;
   if (key === 'x-part') return `${schema}Overlay`;

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
-/** Did you mean ...? */
+/** Suggests known names for misspelled ones. */
 
-/** The one of `known` that `found` is most likely a slip of, or undefined. */
+/** The known name that `found` is most likely a misspelling of, or undefined. */
 export function closest(found: string, known: Iterable<string>): string | undefined {
   const word = found.toLowerCase().replaceAll('-', '_');
   let best: string | undefined;
-  // One slip in three letters, and at least one: more would be another word.
+  // At most one difference per three letters, but always one: with more it is another word.
   let bound = Math.max(1, Math.floor(word.length / 3));
   for (const candidate of known) {
-    const distance = slips(word, candidate.toLowerCase().replaceAll('-', '_'), bound);
+    const distance = differences(word, candidate.toLowerCase().replaceAll('-', '_'), bound);
     if (distance > bound || (best !== undefined && distance === bound)) continue;
     best = candidate;
     bound = distance;
@@ -16,8 +16,8 @@ export function closest(found: string, known: Iterable<string>): string | undefi
   return best;
 }
 
-/** Insertions, deletions, changes and swaps of neighbours between two words; anything above `bound` for more than that. */
-function slips(a: string, b: string, bound: number): number {
+/** Number of insertions, deletions, changes and swaps between two words, as far as it is at most `bound`. */
+function differences(a: string, b: string, bound: number): number {
   if (Math.abs(a.length - b.length) > bound || a.length > 100) return bound + 1;
   let before: number[] = [];
   let last = Array.from({ length: b.length + 1 }, (_, i) => i);
@@ -35,7 +35,7 @@ function slips(a: string, b: string, bound: number): number {
   return last[b.length] ?? bound + 1;
 }
 
-/** What keepalived and ipvsadm call what lvsd has under another name. */
+/** Names of keepalived and ipvsadm for keys that have another name here. */
 const ELSEWHERE: Readonly<Record<string, string>> = {
   alpha: 'check: { start: down }',
   ca: 'tls: { ca: ... }',
@@ -66,7 +66,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   virtualhost: 'check: { host: ... }',
 };
 
-/** As `closest`, also for names that other programs use. */
+/** As `closest`, but also knows names that other programs use. */
 export function closestKey(found: string, known: readonly string[]): string | undefined {
   const elsewhere = Object.hasOwn(ELSEWHERE, found) ? ELSEWHERE[found] : undefined;
   if (elsewhere !== undefined && known.includes(elsewhere.split(':')[0] ?? '')) return elsewhere;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** A file's text, or the reason why it has none that could be a configuration. */
+/** Reads the text of a configuration file, with limits on its type, size and encoding. */
 import { isUtf8 } from 'node:buffer';
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { isSystemError } from '../base/native.ts';
@@ -8,15 +8,15 @@ import { LIMITS } from './limits.ts';
 export interface FileText {
   text: string;
   bytes: number;
-  /** Tells files apart whatever they are called. */
+  /** Device and inode: the same for all names of a file. */
   identity: string;
 }
 
-/** Reads at most `room` bytes; a string is what is wrong. */
+/** Reads at most `room` bytes. Returns a string that says what is wrong for an unsuitable file. */
 export function readText(path: string, room: number = LIMITS.bytes): FileText | string {
   let fd: number;
   try {
-    // Opening a FIFO would wait for its writer.
+    // O_NONBLOCK: opening a FIFO would wait for a writer.
     fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
   } catch (error) {
     return `cannot be read: ${reason(error)}`;
@@ -56,7 +56,7 @@ function decode(bytes: Buffer): string | { wrong: string } {
   return { wrong: `is not UTF-8 (line ${line} has a byte that is none); allowed: UTF-8` };
 }
 
-/** The kernel's words without the system call: "no such file or directory". */
+/** The text of a system error without the system call: "no such file or directory". */
 export function reason(error: unknown): string {
   if (!isSystemError(error)) return error instanceof Error ? error.message : String(error);
   return error.message.replace(/^[A-Z0-9]+: /, '').replace(/, [a-z]+(?: '.*')?$/s, '');

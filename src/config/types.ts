@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** A configuration as the daemon uses it: defaults in place, ranges expanded, names resolved, nothing left to doubt. */
+/** A configuration as the daemon uses it: defaults applied, ranges expanded, names resolved, validated. */
 import type { Family } from '../base/addresses.ts';
 import type { Check } from '../health/types.ts';
 
@@ -15,18 +15,18 @@ export interface Place {
 export interface Config {
   /** Every file that was read, the main one first, as absolute paths. */
   files: readonly string[];
-  /** `named`: only what the file names, or lvsd remembers having made; `all`: the whole table. */
+  /** `named`: lvsd manages only the services that it owns; `all`: the whole table. */
   manage: 'named' | 'all';
   onStop: 'keep' | 'remove';
-  /** Seconds; undefined leaves the kernel's. */
+  /** Seconds; undefined: the kernel's value stays. */
   timeouts: { tcp: number | undefined; tcpFin: number | undefined; udp: number | undefined };
   localAddresses: ReadonlyMap<string, LocalAddressPool>;
   /** By name, in the file's order. */
   services: ReadonlyMap<string, ServiceSpec>;
   log: LogSettings;
-  /** Most probes under way at once. */
+  /** Maximum number of concurrent probes. */
   checkConcurrency: number;
-  /** Milliseconds between looks at the kernel's table for what nobody told us. */
+  /** Milliseconds between full reads of the kernel's table. */
   resync: number;
 }
 
@@ -42,16 +42,16 @@ export interface LogSettings {
 
 export interface LocalAddressPool {
   name: string;
-  /** Where lvsd puts the addresses; undefined: they are there already, lvsd does not touch them. */
+  /** Device that lvsd adds the addresses to; undefined: lvsd does not manage them. */
   device: string | undefined;
   addresses: readonly { family: Family; address: Uint8Array }[];
-  /** Range of local ports; undefined: the kernel's sysctls. */
+  /** Range of local ports; undefined: that of the kernel's sysctls. */
   ports: { min: number; max: number } | undefined;
 }
 
 export type Protocol = 'tcp' | 'udp';
 
-/** What clients connect to: one service of the kernel. */
+/** Address, protocol and port, or firewall mark, of one kernel service. */
 export interface Virtual {
   family: Family;
   /** tcp for a fwmark. */
@@ -70,26 +70,26 @@ export interface ServiceSpec {
   name: string;
   /** One, or one for each port of a range and each protocol of a list. */
   virtuals: readonly Virtual[];
-  /** Device that carries the virtual address while the quorum holds; undefined: not lvsd's to place. */
+  /** Device that has the virtual address while the quorum is met; undefined: lvsd does not manage the address. */
   device: string | undefined;
   scheduler: string;
-  /** IP_VS_SVC_F_SCHED1.. by the kernel's names for any scheduler. */
+  /** IP_VS_SVC_F_SCHED1 to 3, by their generic names. */
   schedulerFlags: readonly ('flag-1' | 'flag-2' | 'flag-3')[];
   onePacket: boolean;
   /** `timeout` in seconds; `granularity`: prefix length, 32 or 128 for single clients; `engine` '' for none. */
   persistence: { timeout: number; granularity: number; engine: string } | undefined;
   /** Pool for FULLNAT. */
   localAddresses: LocalAddressPool | undefined;
-  /** Seconds; undefined: the global one. */
+  /** Seconds; undefined: the global timeout. */
   establishedTimeout: number | undefined;
-  /** Sum of the weights of real servers that are up, from which the service counts as served. */
+  /** The sum of the weights of real servers that are up must reach it. */
   quorum: number;
-  /** Lost below quorum - hysteresis, gained from quorum + hysteresis. */
+  /** The quorum is lost below quorum - hysteresis and reached at quorum + hysteresis. */
   hysteresis: number;
   sorryServer: Sorry | undefined;
-  /** A real server that is down leaves the table, or stays there with weight 0. */
+  /** A real server that is down is removed from the table, or gets weight 0. */
   onFailure: 'remove' | 'inhibit';
-  /** Milliseconds that a real server taken out of the file stays at weight 0 for its connections; 0: gone at once. */
+  /** Milliseconds for which a real server removed from the file drains; 0: it is removed at once. */
   drain: number;
   realServers: readonly RealServerSpec[];
 }
@@ -103,7 +103,7 @@ export interface Sorry {
 }
 
 export interface RealServerSpec {
-  /** What people call it: its `name`, or address:port. */
+  /** Its `name`, or address:port. */
   name: string;
   family: Family;
   address: Uint8Array;
@@ -114,6 +114,6 @@ export interface RealServerSpec {
   /** 0: no limit. */
   upperThreshold: number;
   lowerThreshold: number;
-  /** undefined: not checked, always up. */
+  /** Undefined: not checked, always up. */
   check: Check | undefined;
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-/** What the build makes of schema.ts: the compiled validator, and the schema itself for who must explain its verdict. */
+/** Output of the build from schema.ts: the compiled validator, and the schema for error messages. */
 import { createRequire } from 'node:module';
 import type { RawConfig } from './schema.ts';
 import type { CheckType } from './types.ts';
 
-/** As much of JSON Schema as the configuration's uses. */
+/** The part of JSON Schema that the configuration's schema uses. */
 export interface JsonSchema {
   $ref?: string;
   type?: 'object' | 'array' | 'string' | 'integer' | 'number' | 'boolean';
@@ -31,7 +31,7 @@ export interface JsonSchema {
   definitions?: Readonly<Record<string, JsonSchema>>;
   /** Keys that a later version will have. */
   'x-later'?: readonly string[];
-  /** What keys may be, in words. */
+  /** The allowed keys, as text. */
   'x-name'?: string;
 }
 
@@ -50,7 +50,7 @@ function compiled(): Validate {
   return validator;
 }
 
-/** True for a value that the schema allows. */
+/** Whether the value fits the schema. */
 export function isValid(value: unknown): value is RawConfig {
   return compiled()(value);
 }

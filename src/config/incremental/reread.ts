@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /**
- * One configuration, read again whenever it may have changed. Where all that changed lies within some services, only those
- * are read and judged, and every other service is the very object that it was; the outcome is the same as loadConfig's.
+ * Reads a configuration again after a change. If the change is within some services, only those are parsed and validated,
+ * and all other services stay the same objects. The result is equal to that of loadConfig.
  */
 import { isDeepStrictEqual } from 'node:util';
 import { type LoadOptions, loadFrom } from '../load.ts';
@@ -19,7 +19,7 @@ export class Rereader {
   readonly #path: string;
   readonly #options: LoadOptions;
   #known: Known | undefined;
-  /** How often a part was enough. */
+  /** Number of times that only a part was read. */
   parts = 0;
 
   constructor(path: string, options: LoadOptions = {}) {
@@ -52,7 +52,7 @@ export class Rereader {
     return config;
   }
 
-  /** undefined: the whole has to be read. */
+  /** Undefined: the whole file has to be read. */
   #readPart({ sections, config }: Known): Known | undefined {
     const found = readText(this.#path);
     if (typeof found === 'string') return undefined;
@@ -63,14 +63,14 @@ export class Rereader {
     return services && { sections: change.after, config: { ...config, services } };
   }
 
-  /** All services, with those of the change made anew; undefined where the change may reach further than itself. */
+  /** All services, with the changed ones replaced; undefined if the change may affect other parts of the file. */
   #changed(
     { text, starts, names }: Sections,
     { first, end, text: changed }: Change,
     before: Config,
     found: { bytes: number; identity: string },
   ): Config['services'] | undefined {
-    // With one neighbour on either side: should the change run into them, they show it.
+    // Includes one neighbour on either side, which shows whether the change extends into them.
     const [from, to] = [Math.max(first - 1, 0), Math.min(end + 1, names.length)];
     const piece = (start: number, stop: number) => text.slice(starts[start], starts[stop] ?? text.length);
     const short = `${text.slice(0, starts[0])}${piece(from, first)}${changed}${end < names.length ? piece(end, to) : ''}`;
@@ -78,7 +78,7 @@ export class Rereader {
     try {
       config = loadFrom(this.#path, () => ({ ...found, text: short }), this.#options);
     } catch {
-      // What is wrong is told with its place in the whole.
+      // Reading the whole file reports the problems with their places.
       return undefined;
     }
     if (!isDeepStrictEqual([...config.services.keys()], names.slice(from, to))) return undefined;
@@ -96,7 +96,7 @@ export class Rereader {
   }
 }
 
-/** Whether what has changed of a service is nothing that another service could be in conflict with. */
+/** Whether the change of a service cannot conflict with another service. */
 function isAlone(is: ServiceSpec, was: ServiceSpec, { services }: Config): boolean {
   if (is.device !== was.device || !isDeepStrictEqual(is.virtuals, was.virtuals)) return false;
   if (is.localAddresses === undefined) return true;

@@ -1,38 +1,38 @@
 // SPDX-License-Identifier: MIT
 /**
- * A configuration's text cut into its services, as far as that can be told line by line: the usual block style, with
- * `services` as the last key. Anything less plain is not cut.
+ * Splits the text of a configuration into its services line by line. Supports block style with `services` as the last key;
+ * other texts are not split.
  */
 
 export interface Sections {
   text: string;
-  /** By service, in order: where its first line begins. */
+  /** Offset of the first line of each service, in order. */
   starts: number[];
   names: readonly string[];
-  /** Blanks before each name. */
+  /** Spaces before each name. */
   indent: number;
 }
 
-/** Marks, aliases and merges reach over lines; directives and documents split the text; files that are named may change. */
+/** Anchors, aliases and merge keys affect other lines, directives and documents split the text, and named files may change. */
 const REACHING = /[&*\r\t]|<<|^(?:---|\.\.\.|%)|(?:command|ca)["']?[ ]*:/m;
 const TOP_KEY = /^(?:#|[a-z_]+:(?: |$))/;
-/** `nodes` is laid over services, and `include` brings others. */
+/** `nodes` and `include` affect services from elsewhere. */
 const ELSEWHERE = /^(?:nodes|include):/;
 
-/** Whether each line of this text means the same wherever its service stands. */
-export function isPlain(text: string): boolean {
+/** Whether the meaning of this text does not depend on other lines. */
+export function isSelfContained(text: string): boolean {
   return !REACHING.test(text);
 }
 
-/** Whether no line of this text begins at the margin, but for comments. */
+/** Whether all lines but comments are indented. */
 export function isIndented(text: string): boolean {
   return !/^[^ #\n]/m.test(text);
 }
 
-/** `names`: the services that the whole text has, in order. undefined: it cannot be told where they begin. */
+/** `names`: the services of the whole text, in order. Undefined: the text cannot be split. */
 export function cut(text: string, names: readonly string[]): Sections | undefined {
   const head = /^services:[ ]*(?:#.*)?\n/m.exec(text);
-  if (!head || !isPlain(text)) return undefined;
+  if (!head || !isSelfContained(text)) return undefined;
   const first = head.index + head[0].length;
   for (const line of text.slice(0, head.index).split('\n'))
     if (/^[^ ]/.test(line) && (!TOP_KEY.test(line) || ELSEWHERE.test(line))) return undefined;
@@ -42,7 +42,7 @@ export function cut(text: string, names: readonly string[]): Sections | undefine
   return starts ? { text, starts, names, indent } : undefined;
 }
 
-/** Where services of these names, and no others, begin between two offsets. */
+/** Offsets of exactly these services between two offsets. */
 function beginnings(
   text: string,
   from: number,
@@ -63,22 +63,22 @@ function beginnings(
   return starts.length === names.length ? starts : undefined;
 }
 
-/** The services from `first` to before `end` are all that differs; `text` is what has become of them. */
+/** A change within the services from `first` to before `end`; `text` is their new text. */
 export interface Change {
   first: number;
   end: number;
   text: string;
-  /** The whole, if that turns out to be right. */
+  /** The new sections, if the change is valid. */
   after: Sections;
 }
 
-/** What has changed since, if that is within services and leaves their names as they are; undefined otherwise. */
+/** The change, if it is within services and keeps their names; undefined otherwise. */
 export function changeOf({ text: before, starts, names, indent }: Sections, after: string): Change | undefined {
   const shorter = Math.min(before.length, after.length);
   const same = commonPrefix(before, after, shorter);
   const tail = commonSuffix(before, after, shorter - same);
   let first = lastAtMost(starts, same);
-  // Lines that were put before a service's first one belong to the service above.
+  // Lines inserted before a service's first line belong to the service above.
   if (same <= (starts[first] ?? 0) + indent) first--;
   if (first < 0) return undefined;
   const end = Math.max(lastAtMost(starts, before.length - tail - 1), first) + 1;
@@ -86,7 +86,7 @@ export function changeOf({ text: before, starts, names, indent }: Sections, afte
   const from = starts[first] ?? 0;
   const to = (starts[end] ?? before.length) + delta;
   const text = after.slice(from, to);
-  if (!isPlain(text) || !isIndented(text)) return undefined;
+  if (!isSelfContained(text) || !isIndented(text)) return undefined;
   const within = beginnings(after, from, to, indent, names.slice(first, end));
   if (within?.[0] !== from) return undefined;
   const moved = starts.slice(end).map((start) => start + delta);
@@ -98,7 +98,7 @@ export function changeOf({ text: before, starts, names, indent }: Sections, afte
   };
 }
 
-/** Compared in pieces by the engine, which is far quicker than letter by letter. */
+/** Characters compared at a time: string comparison is much faster than a loop. */
 const PIECE = 1 << 16;
 
 function commonPrefix(a: string, b: string, most: number): number {

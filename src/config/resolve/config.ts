@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: MIT
-/** The file's values -> Config. The schema has been seen to; what it cannot say is seen to here. */
+/** Values that fit the schema -> Config. Applies the rules that the schema cannot express. */
 import { DEFAULTS } from '../limits.ts';
 import type { RawConfig } from '../schema.ts';
 import type { Config, LogSettings, Place, ServiceSpec, Virtual } from '../types.ts';
 import { Checks } from './checks.ts';
-import type { Context } from './context.ts';
 import { NamedFiles } from './files.ts';
 import { resolveForward } from './forward.ts';
-import type { Written } from './inheritance.ts';
+import type { RawCheckLayer } from './inheritance.ts';
 import { checkOverlaps } from './overlaps.ts';
 import { resolvePools } from './pools.ts';
+import type { ProblemSink } from './problem-sink.ts';
 import { resolveService, unknownPool } from './service.ts';
 import { addressId, durationOf, secondsOf } from './values.ts';
 import { resolveVirtuals } from './virtuals.ts';
 
-/** Seconds; as for a service's own. */
+/** Seconds; as in service.ts. */
 const LONGEST_TIMEOUT = 24 * 86_400;
 /** Milliseconds. */
 const RESYNC = { least: 1000, most: 86_400_000 };
@@ -24,27 +24,27 @@ export function resolveConfig(
   raw: RawConfig,
   files: readonly string[],
   placeOf: (service: string) => Place,
-  context: Context,
+  problems: ProblemSink,
 ): Config {
   const { defaults = {}, services = {}, log = {} } = raw;
-  const { pools, places } = resolvePools(raw.local_addresses ?? {}, context);
+  const { pools, places } = resolvePools(raw.local_addresses ?? {}, problems);
   const virtuals = new Map<string, readonly Virtual[]>();
   const virtualAddresses = new Set<number | string>();
   for (const [name, service] of Object.entries(services)) {
-    const found = resolveVirtuals(name, service, defaults, context) ?? [];
+    const found = resolveVirtuals(name, service, defaults, problems) ?? [];
     virtuals.set(name, found);
     if (found[0] && found[0].fwmark === 0) virtualAddresses.add(addressId(found[0].address));
   }
-  const checks = new Checks(context, new NamedFiles());
-  const defaultCheck: Written | undefined =
-    defaults.check === undefined ? undefined : { raw: defaults.check, path: ['defaults', 'check'], below: undefined };
-  checkDefaults(raw, pools, context);
+  const checks = new Checks(problems, new NamedFiles());
+  const defaultCheck: RawCheckLayer | undefined =
+    defaults.check === undefined ? undefined : { raw: defaults.check, path: ['defaults', 'check'], base: undefined };
+  checkDefaults(raw, pools, problems);
   checks.resolve(defaultCheck);
-  const scene = { context, defaults, defaultCheck, checks, pools, localPlaces: places, virtualAddresses };
+  const context = { problems, defaults, defaultCheck, checks, pools, localPlaces: places, virtualAddresses };
   const resolved = new Map<string, ServiceSpec>();
   for (const [name, service] of Object.entries(services))
-    resolved.set(name, resolveService(name, service, virtuals.get(name) ?? [], scene));
-  checkOverlaps(resolved, places, context, (name) => {
+    resolved.set(name, resolveService(name, service, virtuals.get(name) ?? [], context));
+  checkOverlaps(resolved, places, problems, (name) => {
     const { file, line } = placeOf(name);
     return `${file}:${line}`;
   });
@@ -52,46 +52,46 @@ export function resolveConfig(
     files,
     manage: raw.manage ?? DEFAULTS.manage,
     onStop: raw.on_stop ?? DEFAULTS.onStop,
-    timeouts: timeoutsOf(raw, context),
+    timeouts: timeoutsOf(raw, problems),
     localAddresses: pools,
     services: resolved,
     log: logOf(log),
     checkConcurrency: raw.checks?.concurrency ?? DEFAULTS.checkConcurrency,
-    resync: resyncOf(raw, context),
+    resync: resyncOf(raw, problems),
   };
 }
 
-/** What is wrong with the defaults is told once, and whether or not a service uses them. */
-function checkDefaults({ defaults }: RawConfig, pools: ReadonlyMap<string, unknown>, context: Context): void {
+/** Reports problems of the defaults once, whether or not a service uses them. */
+function checkDefaults({ defaults }: RawConfig, pools: ReadonlyMap<string, unknown>, problems: ProblemSink): void {
   if (!defaults) return;
   if (defaults.forward !== undefined)
-    resolveForward(defaults.forward, (key, text) => context.report(['defaults', 'forward', key], text));
+    resolveForward(defaults.forward, (key, text) => problems.report(['defaults', 'forward', key], text));
   if (defaults.local_addresses !== undefined && !pools.has(defaults.local_addresses))
-    context.report(['defaults', 'local_addresses'], unknownPool(defaults.local_addresses, pools));
+    problems.report(['defaults', 'local_addresses'], unknownPool(defaults.local_addresses, pools));
   const established = defaults.timeouts?.established;
   const seconds = established === undefined ? 0 : secondsOf(established, 1, LONGEST_TIMEOUT);
-  if (typeof seconds === 'string') context.report(['defaults', 'timeouts', 'established'], seconds);
+  if (typeof seconds === 'string') problems.report(['defaults', 'timeouts', 'established'], seconds);
   const drain = defaults.drain === undefined ? 0 : durationOf(defaults.drain, 0, LONGEST_DRAIN);
-  if (typeof drain === 'string') context.report(['defaults', 'drain'], drain);
+  if (typeof drain === 'string') problems.report(['defaults', 'drain'], drain);
 }
 
-function timeoutsOf({ timeouts = {} }: RawConfig, context: Context): Config['timeouts'] {
+function timeoutsOf({ timeouts = {} }: RawConfig, problems: ProblemSink): Config['timeouts'] {
   const read = (key: 'tcp' | 'tcp_fin' | 'udp') => {
     const text = timeouts[key];
     if (text === undefined) return undefined;
     const seconds = secondsOf(text, 1, LONGEST_TIMEOUT);
     if (typeof seconds === 'number') return seconds;
-    context.report(['timeouts', key], seconds);
+    problems.report(['timeouts', key], seconds);
     return undefined;
   };
   return { tcp: read('tcp'), tcpFin: read('tcp_fin'), udp: read('udp') };
 }
 
-function resyncOf({ resync }: RawConfig, context: Context): number {
+function resyncOf({ resync }: RawConfig, problems: ProblemSink): number {
   if (resync === undefined) return DEFAULTS.resync;
   const milliseconds = durationOf(resync, RESYNC.least, RESYNC.most);
   if (typeof milliseconds === 'number') return milliseconds;
-  context.report(['resync'], milliseconds);
+  problems.report(['resync'], milliseconds);
   return DEFAULTS.resync;
 }
 

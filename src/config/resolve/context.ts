@@ -1,13 +1,20 @@
 // SPDX-License-Identifier: MIT
-import type { Path } from '../yaml/positions.ts';
+import type { RawDefaults } from '../schema.ts';
+import type { LocalAddressPool } from '../types.ts';
+import type { Checks } from './checks.ts';
+import type { RawCheckLayer } from './inheritance.ts';
+import type { LocalPlaces } from './pools.ts';
+import type { ProblemSink } from './problem-sink.ts';
 
-/** What those who make sense of values share. */
+/** What services are resolved against. */
 export interface Context {
-  /** Tells a problem of the value at `path`, or of its key. Without a path: of nothing in particular. */
-  report(path: Path, text: string, at?: 'key' | 'value'): void;
-  /**
-   * True for `services.NAME`, `local_addresses.NAME` and `defaults` where parts have been left out because the schema
-   * refuses them: what is judged by several keys at once is then not judged.
-   */
-  maimed(...path: [string] | [string, string]): boolean;
+  problems: ProblemSink;
+  defaults: RawDefaults;
+  /** `defaults.check`. */
+  defaultCheck: RawCheckLayer | undefined;
+  checks: Checks;
+  pools: ReadonlyMap<string, LocalAddressPool>;
+  localPlaces: LocalPlaces;
+  /** Virtual addresses of all services, by `addressId`. */
+  virtualAddresses: ReadonlySet<number | string>;
 }

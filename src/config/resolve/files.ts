@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** Files that a check names. What is wrong with one does not depend on who asks, as far as that can be. */
+/** Validates the files that checks name: programs, and certificates of authorities. */
 import { X509Certificate } from 'node:crypto';
 import type { Stats } from 'node:fs';
 import { type PathTrust, trustPath } from '../../base/trusted-path.ts';
@@ -10,19 +10,19 @@ import { readText, reason } from '../text.ts';
 const ANY_EXECUTE = 0o111;
 const LARGEST_CA = 4 << 20;
 
-/** Looks at each file once. */
+/** Reads each file once. */
 export class NamedFiles {
   readonly #programs = new Map<string, string | undefined>();
   readonly #authorities = new Map<string, string | undefined>();
 
-  /** Why a program cannot or must not be run by this user (undefined: lvsd's own); undefined when all is well. */
+  /** Why this user (undefined: lvsd's own) cannot or must not run a program; undefined if it may. */
   program(path: string, user: string | undefined): string | undefined {
     const key = `${user ?? ''}:${path}`;
     if (!this.#programs.has(key)) this.#programs.set(key, wrongProgram(path, user));
     return this.#programs.get(key);
   }
 
-  /** Why a file does not hold certificates of authorities; undefined when all is well. */
+  /** Why a file has no usable certificates of authorities; undefined if it has. */
   authorities(path: string): string | undefined {
     if (!this.#authorities.has(path)) this.#authorities.set(path, wrongAuthorities(path));
     return this.#authorities.get(path);

@@ -5,23 +5,23 @@ import type { Forward } from '../types.ts';
 
 type Tunnel = Extract<Forward, { method: 'tunnel' }>;
 
-const PLAIN = {
+const METHODS = {
   masquerade: { method: 'masquerade' },
   direct: { method: 'direct' },
   fullnat: { method: 'fullnat' },
 } as const satisfies Record<string, Forward>;
 
-/** Which checksums each kind of tunnel knows (ip_vs_tunnel_xmit_prepare of net/netfilter/ipvs/ip_vs_xmit.c). */
+/** Checksums that each type of tunnel supports (ip_vs_tunnel_xmit_prepare of net/netfilter/ipvs/ip_vs_xmit.c). */
 const CHECKSUMS: Readonly<Record<Tunnel['type'], readonly Tunnel['checksum'][]>> = {
   ipip: ['none'],
   gre: ['none', 'checksum'],
   gue: ['none', 'checksum', 'remote'],
 };
 
-/** `report` gets the key at fault and a sentence. */
+/** `report` gets the invalid key and a sentence. */
 export function resolveForward(raw: RawForward, report: (key: string, text: string) => void): Forward {
   const method = typeof raw === 'string' ? raw : raw.method;
-  if (method !== 'tunnel') return PLAIN[method === 'nat' ? 'masquerade' : method];
+  if (method !== 'tunnel') return METHODS[method === 'nat' ? 'masquerade' : method];
   const options = typeof raw !== 'string' && raw.method === 'tunnel' ? raw : undefined;
   const type = options?.type ?? DEFAULTS.tunnelType;
   const checksum = options?.checksum ?? DEFAULTS.tunnelChecksum;

@@ -1,57 +1,57 @@
 // SPDX-License-Identifier: MIT
-/** Which keys a check has, when it is laid over the one that it inherits. */
+/** Merges a check with the one that it inherits from. */
 import { KINDS } from '../../health/kinds.ts';
 import { listOf } from '../describe.ts';
 import type { RawCheck } from '../schema.ts';
 import type { CheckType } from '../types.ts';
 import { checkKeys } from '../validator.ts';
 import type { Path } from '../yaml/positions.ts';
-import type { Context } from './context.ts';
+import type { ProblemSink } from './problem-sink.ts';
 
 type RawMap = Exclude<RawCheck, 'none'>;
 
-/** A check's keys, whatever its type. */
+/** Keys of a check of any type. */
 export type Keys = Omit<RawMap, 'type'>;
 
-/** A `check` as written, where it is written, and what it is laid over. */
-export interface Written {
+/** A `check` of the file, its place, and the check that it is merged over. */
+export interface RawCheckLayer {
   raw: RawCheck;
   path: Path;
-  below: Written | undefined;
+  base: RawCheckLayer | undefined;
 }
 
 export interface Inherited {
   type: CheckType;
   keys: Keys;
-  /** Keys that are written here, not inherited. */
+  /** Keys that are not inherited. */
   own: ReadonlySet<string>;
 }
 
-const SILENT: Context = { report: () => {}, maimed: () => false };
+const SILENT: ProblemSink = { report: () => {}, isInvalid: () => false };
 
-/** True where a part of what surrounds `path` was left out: what is missing may have been there. */
-export function isMaimed([first, second]: Path, context: Context): boolean {
-  return context.maimed('defaults') || context.maimed(String(first), String(second));
+/** Whether the schema rejected a part of what surrounds `path`: a missing key may have been in that part. */
+export function isIncomplete([first, second]: Path, problems: ProblemSink): boolean {
+  return problems.isInvalid('defaults') || problems.isInvalid(String(first), String(second));
 }
 
 /**
- * undefined: not checked, or it cannot be told how (then that is told). Kin is inherited key by key: the same type, or
- * http and https; from any other nothing is.
+ * Undefined: not checked, or invalid, which is reported. A check inherits key by key from one of the same group (the same
+ * type, or http and https), and nothing from any other.
  */
-export function inherit(written: Written | undefined, context: Context): Inherited | undefined {
-  if (!written || written.raw === 'none') return undefined;
-  const { raw, path } = written;
-  // What is wrong below is told below.
-  const base = inherit(written.below, SILENT);
+export function inherit(layer: RawCheckLayer | undefined, problems: ProblemSink): Inherited | undefined {
+  if (!layer || layer.raw === 'none') return undefined;
+  const { raw, path } = layer;
+  // Problems of the base are reported at the base.
+  const base = inherit(layer.base, SILENT);
   const type = ('type' in raw ? raw.type : undefined) ?? base?.type;
   if (type === undefined) {
     const text = `type is missing, and there is no check to lay this over; allowed: ${listOf(Object.keys(KINDS), 'or')}`;
-    if (!isMaimed(path, context)) context.report(path, text);
+    if (!isIncomplete(path, problems)) problems.report(path, text);
     return undefined;
   }
   const known = checkKeys();
-  const kin = base && KINDS[base.type].group === KINDS[type].group;
-  const inherited = Object.entries(kin ? base.keys : {}).filter(([key]) => known[type].includes(key));
+  const related = base && KINDS[base.type].group === KINDS[type].group;
+  const inherited = Object.entries(related ? base.keys : {}).filter(([key]) => known[type].includes(key));
   const keys: Record<string, unknown> = Object.fromEntries(inherited);
   const own = new Set<string>();
   for (const [key, value] of Object.entries(raw)) {
@@ -63,7 +63,7 @@ export function inherit(written: Written | undefined, context: Context): Inherit
     }
     const homes = (Object.keys(known) as CheckType[]).filter((home) => known[home].includes(key));
     const text = `found ${key}, a key of ${listOf(homes, 'and')} checks; allowed: those of ${type} checks`;
-    context.report([...path, key], text, 'key');
+    problems.report([...path, key], text, 'key');
   }
   return { type, keys, own };
 }

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT
-/** What services must not share. */
+/** Finds virtual services, addresses and devices that several services use in conflict. */
 import { formatAddress } from '../../base/addresses.ts';
 import type { ServiceSpec, Virtual } from '../types.ts';
-import type { Context } from './context.ts';
 import type { LocalPlaces } from './pools.ts';
+import type { ProblemSink } from './problem-sink.ts';
 import { addressId } from './values.ts';
 import { virtualText } from './virtuals.ts';
 
-/** `where` says in which file and line a service is. */
+/** `where`: file and line of a service. */
 export function checkOverlaps(
   services: ReadonlyMap<string, ServiceSpec>,
   localPlaces: LocalPlaces,
-  context: Context,
+  problems: ProblemSink,
   where: (name: string) => string,
 ): void {
   const owners = new Map<string, string>();
@@ -25,7 +25,7 @@ export function checkOverlaps(
       if (other === undefined) continue;
       const what = virtual.fwmark !== 0 ? 'fwmark' : virtuals.length > 1 ? 'port' : undefined;
       const text = `found ${virtualText(virtual)}, which the service ${other} (${where(other)}) has already; allowed: one service for it`;
-      context.report(what === undefined ? path : [...path, what], text);
+      problems.report(what === undefined ? path : [...path, what], text);
       break;
     }
     const [first] = virtuals;
@@ -35,14 +35,14 @@ export function checkOverlaps(
     const pool = localPlaces.get(id)?.pool;
     if (pool !== undefined) {
       const text = `found ${address()}, which is a local address (of ${pool}); allowed: an address that is not in a pool`;
-      context.report([...path, 'address'], text);
+      problems.report([...path, 'address'], text);
     }
     if (device === undefined) continue;
     const other = devices.get(id);
     if (!other) devices.set(id, { device, name });
     else if (other.device !== device) {
       const text = `found ${device} for ${address()}, which the service ${other.name} has on ${other.device}; allowed: one device`;
-      context.report([...path, 'device'], text);
+      problems.report([...path, 'device'], text);
     }
   }
 }

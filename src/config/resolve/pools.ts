@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: MIT
-/** local_addresses: names -> pools, their ranges and prefixes written out. */
+/** local_addresses -> pools, with their ranges and prefixes expanded. */
 import { AF_INET, AF_INET6, type Family, formatAddress } from '../../base/addresses.ts';
 import { describe } from '../describe.ts';
 import { LIMITS } from '../limits.ts';
 import type { RawPool } from '../schema.ts';
 import type { LocalAddressPool } from '../types.ts';
 import type { Path } from '../yaml/positions.ts';
-import type { Context } from './context.ts';
+import type { ProblemSink } from './problem-sink.ts';
 import { type Address, addressId, addressOf, isLoopback, notUnicast, portRange } from './values.ts';
 
-/** First port that lvsd's kernel modules take for a local one. */
+/** First local port that lvsd's kernel modules accept. */
 const FIRST_LOCAL_PORT = 1025;
 
-/** Where each local address is listed. */
+/** Pool and path of each local address. */
 export type LocalPlaces = ReadonlyMap<number | string, { pool: string; path: Path }>;
 
 export interface Pools {
@@ -20,7 +20,7 @@ export interface Pools {
   places: LocalPlaces;
 }
 
-export function resolvePools(raw: Readonly<Record<string, RawPool>>, context: Context): Pools {
+export function resolvePools(raw: Readonly<Record<string, RawPool>>, problems: ProblemSink): Pools {
   const pools = new Map<string, LocalAddressPool>();
   const places = new Map<number | string, { pool: string; path: Path }>();
   for (const [name, pool] of Object.entries(raw)) {
@@ -31,7 +31,7 @@ export function resolvePools(raw: Readonly<Record<string, RawPool>>, context: Co
       const room = LIMITS.poolAddresses - addresses.length;
       const found = addressesOf(text, room);
       if (typeof found === 'string') {
-        context.report(item, found);
+        problems.report(item, found);
         continue;
       }
       for (const address of found) {
@@ -40,7 +40,7 @@ export function resolvePools(raw: Readonly<Record<string, RawPool>>, context: Co
         if (other) {
           const where = other.pool === name ? 'twice in this pool' : `in the pool ${other.pool} too`;
           const shown = formatAddress(address.family, address.bytes);
-          context.report(item, `found ${shown}, which is ${where}; allowed: each address once`);
+          problems.report(item, `found ${shown}, which is ${where}; allowed: each address once`);
           break;
         }
         places.set(id, { pool: name, path: item });
@@ -50,7 +50,7 @@ export function resolvePools(raw: Readonly<Record<string, RawPool>>, context: Co
     let ports: LocalAddressPool['ports'];
     if (pool.ports !== undefined) {
       const range = portRange(pool.ports, FIRST_LOCAL_PORT);
-      if (typeof range === 'string') context.report([...path, 'ports'], range);
+      if (typeof range === 'string') problems.report([...path, 'ports'], range);
       else ports = range;
     }
     pools.set(name, { name, device: pool.device, addresses, ports });

@@ -1,74 +1,78 @@
 // SPDX-License-Identifier: MIT
-/** Real servers and sorry server of one service. */
+/** Resolves the real servers and the sorry server of one service. */
 import { AF_INET, type Family, parseIpv4 } from '../../base/addresses.ts';
 import { KINDS } from '../../health/kinds.ts';
 import { describe } from '../describe.ts';
 import type { RawForward, RawRealServer, RawSorry } from '../schema.ts';
 import type { Check, Forward, RealServerSpec, Sorry, Virtual } from '../types.ts';
 import type { Path } from '../yaml/positions.ts';
+import type { Context } from './context.ts';
 import { resolveForward } from './forward.ts';
-import type { Written } from './inheritance.ts';
-import type { Scene } from './scene.ts';
+import type { RawCheckLayer } from './inheritance.ts';
 import { addressId, addressOf, type Endpoint, endpointOf, endpointText, notUnicast } from './values.ts';
 
-/** What the servers of a service need to know of it. */
-export interface Surroundings {
+/** The service that real servers belong to. */
+export interface ServerContext {
   /** services.NAME */
   path: Path;
   virtuals: readonly Virtual[];
-  /** undefined where the address is wrong. */
+  /** Undefined: the address is invalid. */
   family: Family | undefined;
   forward: Forward;
-  check: Written | undefined;
+  check: RawCheckLayer | undefined;
   weight: number;
 }
 
 type ServerMap = Exclude<RawRealServer, string>;
 
-export function resolveServers(raw: readonly RawRealServer[], around: Surroundings, scene: Scene): RealServerSpec[] {
+export function resolveServers(
+  raw: readonly RawRealServer[],
+  around: ServerContext,
+  context: Context,
+): RealServerSpec[] {
   const result: RealServerSpec[] = [];
-  const twins = new Twins(around.virtuals);
+  const duplicates = new Duplicates(around.virtuals);
   const names = new Set<string>();
-  const check = scene.checks.resolve(around.check);
+  const check = context.checks.resolve(around.check);
   for (const [index, server] of raw.entries()) {
     const path = () => [...around.path, 'real_servers', index];
-    const endpoint = endpointFor(server, path, scene);
+    const endpoint = endpointFor(server, path, context);
     if (!endpoint) continue;
-    const spec = specOf(server, endpoint, around, path, scene, check);
-    if (twins.add(spec.address, spec.port))
-      scene.context.report(path(), `found ${endpoint.text} twice in this service; allowed: once`);
-    // Addresses and ports are names of their own, and twins have just been told.
-    if (typeof server !== 'string' && server.name !== undefined) checkName(server.name, names, path, scene);
+    const spec = specOf(server, endpoint, around, path, context, check);
+    if (duplicates.add(spec.address, spec.port))
+      context.problems.report(path(), `found ${endpoint.text} twice in this service; allowed: once`);
+    // Equal addresses were reported just now: only explicit names are checked.
+    if (typeof server !== 'string' && server.name !== undefined) checkName(server.name, names, path, context);
     result.push(spec);
   }
   return result;
 }
 
-function checkName(name: string, names: Set<string>, path: () => Path, scene: Scene): void {
+function checkName(name: string, names: Set<string>, path: () => Path, context: Context): void {
   const why = names.has(name)
     ? ' twice in this service; allowed: each once'
     : parseIpv4(name)
       ? ', which is an address; allowed: another, addresses stand for themselves'
       : undefined;
   names.add(name);
-  if (why !== undefined) scene.context.report([...path(), 'name'], `found the name ${describe(name)}${why}`);
+  if (why !== undefined) context.problems.report([...path(), 'name'], `found the name ${describe(name)}${why}`);
 }
 
 export function resolveSorry(
   raw: RawSorry,
-  around: Surroundings,
+  around: ServerContext,
   servers: readonly RealServerSpec[],
-  scene: Scene,
+  context: Context,
 ): Sorry | undefined {
   const path = () => [...around.path, 'sorry_server'];
-  const endpoint = endpointFor(raw, path, scene);
+  const endpoint = endpointFor(raw, path, context);
   if (!endpoint) return undefined;
-  const forward = forwardOf(typeof raw === 'string' ? undefined : raw.forward, around.forward, path, scene);
-  checkForward(endpoint, forward, around, path, scene);
-  const twins = new Twins(around.virtuals);
-  for (const { address, port } of servers) twins.add(address, port);
-  if (twins.add(endpoint.bytes, endpoint.port))
-    scene.context.report(path(), `found ${endpoint.text}, which is a real server of this service; allowed: another`);
+  const forward = forwardOf(typeof raw === 'string' ? undefined : raw.forward, around.forward, path, context);
+  checkForward(endpoint, forward, around, path, context);
+  const duplicates = new Duplicates(around.virtuals);
+  for (const { address, port } of servers) duplicates.add(address, port);
+  if (duplicates.add(endpoint.bytes, endpoint.port))
+    context.problems.report(path(), `found ${endpoint.text}, which is a real server of this service; allowed: another`);
   const { family, bytes, port } = endpoint;
   return { family, address: bytes, port, forward };
 }
@@ -76,25 +80,25 @@ export function resolveSorry(
 function specOf(
   server: RawRealServer,
   endpoint: Endpoint,
-  around: Surroundings,
+  around: ServerContext,
   path: () => Path,
-  scene: Scene,
+  context: Context,
   inherited: Check | undefined,
 ): RealServerSpec {
   const { family, bytes: address, port, text } = endpoint;
   const own: Partial<ServerMap> = typeof server === 'string' ? {} : server;
-  const forward = forwardOf(own.forward, around.forward, path, scene);
-  checkForward(endpoint, forward, around, path, scene);
+  const forward = forwardOf(own.forward, around.forward, path, context);
+  checkForward(endpoint, forward, around, path, context);
   const { upper = 0, lower = 0 } = own.thresholds ?? {};
   if (lower > upper) {
     const found = upper === 0 ? `found lower ${lower} without upper` : `found lower ${lower} above upper ${upper}`;
-    scene.context.report([...path(), 'thresholds', 'lower'], `${found}; allowed: at most upper`);
+    context.problems.report([...path(), 'thresholds', 'lower'], `${found}; allowed: at most upper`);
   }
   const check =
     own.check === undefined
       ? inherited
-      : scene.checks.resolve({ raw: own.check, path: [...path(), 'check'], below: around.check });
-  if (check) checkTarget(check, endpoint, own, around, path, scene);
+      : context.checks.resolve({ raw: own.check, path: [...path(), 'check'], base: around.check });
+  if (check) checkTarget(check, endpoint, own, around, path, context);
   return {
     name: own.name ?? text,
     family,
@@ -108,13 +112,13 @@ function specOf(
   };
 }
 
-function endpointFor(server: RawRealServer | RawSorry, path: () => Path, scene: Scene): Endpoint | undefined {
+function endpointFor(server: RawRealServer | RawSorry, path: () => Path, context: Context): Endpoint | undefined {
   const found = typeof server === 'string' ? endpointOf(server) : mapEndpoint(server);
   const why = typeof found === 'string' ? found : notUnicast(found);
   if (typeof found !== 'string' && why === undefined) return found;
   const text = typeof server === 'string' ? server : server.address;
   const sentence = typeof found === 'string' ? found : `found ${text}, ${why}; allowed: one that a host can have`;
-  scene.context.report(typeof server === 'string' ? path() : [...path(), 'address'], sentence);
+  context.problems.report(typeof server === 'string' ? path() : [...path(), 'address'], sentence);
   return undefined;
 }
 
@@ -122,20 +126,20 @@ function mapEndpoint({ address: text, port = 0 }: { address: string; port?: numb
   const address = addressOf(text);
   if (typeof address === 'string') return address;
   const { family, bytes } = address;
-  // An IPv4 address has one spelling only.
+  // An IPv4 address has only one spelling.
   const shown = family === AF_INET ? (port === 0 ? text : `${text}:${port}`) : endpointText(family, bytes, port);
   return { family, bytes, port, text: shown };
 }
 
-function forwardOf(own: RawForward | undefined, otherwise: Forward, path: () => Path, scene: Scene): Forward {
+function forwardOf(own: RawForward | undefined, otherwise: Forward, path: () => Path, context: Context): Forward {
   if (own === undefined) return otherwise;
-  return resolveForward(own, (key, text) => scene.context.report([...path(), 'forward', key], text));
+  return resolveForward(own, (key, text) => context.problems.report([...path(), 'forward', key], text));
 }
 
-/** What the kernel refuses of an address, a port and a method together. */
-function checkForward(to: Endpoint, forward: Forward, around: Surroundings, path: () => Path, scene: Scene): void {
+/** Rejects combinations of address, port and method that the kernel does not support. */
+function checkForward(to: Endpoint, forward: Forward, around: ServerContext, path: () => Path, context: Context): void {
   const { method } = forward;
-  const report = (text: string) => scene.context.report(path(), `found ${to.text} ${text}`);
+  const report = (text: string) => context.problems.report(path(), `found ${to.text} ${text}`);
   if (around.family !== undefined && to.family !== around.family && method !== 'tunnel') {
     const family = around.family === AF_INET ? 'IPv4' : 'IPv6';
     report(`with ${method} in an ${family} service; allowed: ${family}, or tunnel, the only method between families`);
@@ -143,9 +147,9 @@ function checkForward(to: Endpoint, forward: Forward, around: Surroundings, path
   if (method === 'masquerade') return;
   if (method === 'fullnat') {
     const id = addressId(to.bytes);
-    const pool = scene.localPlaces.get(id)?.pool;
+    const pool = context.localPlaces.get(id)?.pool;
     const what = pool === undefined ? 'a virtual address' : `a local address of ${pool}`;
-    if (pool !== undefined || scene.virtualAddresses.has(id))
+    if (pool !== undefined || context.virtualAddresses.has(id))
       report(`with fullnat, and it is ${what}; allowed: real servers on other hosts`);
     return;
   }
@@ -159,55 +163,55 @@ function checkTarget(
   check: Check,
   to: Endpoint,
   own: Partial<ServerMap>,
-  around: Surroundings,
+  around: ServerContext,
   path: () => Path,
-  scene: Scene,
+  context: Context,
 ): void {
   const place = () => (own.check === undefined ? path() : [...path(), 'check']);
   const port = check.port || to.port || (around.virtuals[0]?.port ?? 0);
   if (port === 0 && KINDS[check.type].needsPort && around.virtuals.length > 0)
-    scene.context.report(
+    context.problems.report(
       place(),
       `found a ${check.type} check of ${to.text}, which has no port; allowed: with \`port\` in the check`,
     );
   if (check.bind === undefined) return;
   const probed = check.address ?? to.text;
   if (check.bind.includes(':') === (check.address === undefined ? to.family !== AF_INET : probed.includes(':'))) return;
-  scene.context.report(
+  context.problems.report(
     place(),
     `found bind ${check.bind} for a check of ${probed}; allowed: an address of the same family`,
   );
 }
 
-/** Finds servers that the kernel cannot tell apart: equal addresses and ports, where no port means the service's. */
-class Twins {
+/** Finds servers with equal addresses and ports, which are one destination in the kernel. No port means the service's. */
+class Duplicates {
   readonly #ports: ReadonlySet<number>;
-  /** What no port means; 0 where that is several. */
-  readonly #usual: number;
+  /** The port of the service; 0 if it has several. */
+  readonly #defaultPort: number;
   readonly #seen = new Set<number | string>();
-  /** Addresses of servers that have one of several ports for their own. */
+  /** Addresses of servers that name one of the service's several ports. */
   readonly #single = new Set<number | string>();
 
   constructor(virtuals: readonly Virtual[]) {
     this.#ports = new Set(virtuals.map(({ port }) => port));
-    this.#usual = this.#ports.size === 1 ? (virtuals[0]?.port ?? 0) : 0;
+    this.#defaultPort = this.#ports.size === 1 ? (virtuals[0]?.port ?? 0) : 0;
   }
 
-  /** True for one that is there already. */
+  /** Returns true for a duplicate. */
   add(bytes: Uint8Array, port: number): boolean {
     const address = addressId(bytes);
-    const effective = port || this.#usual;
+    const effective = port || this.#defaultPort;
     const idOf = (of: number) => (typeof address === 'number' ? 65536 * address + of : `${address}${of}`);
     const id = idOf(effective);
-    let twin = this.#seen.has(id);
+    let duplicate = this.#seen.has(id);
     if (this.#ports.size > 1) {
-      if (effective === 0) twin ||= this.#single.has(address);
+      if (effective === 0) duplicate ||= this.#single.has(address);
       else if (this.#ports.has(effective)) {
-        twin ||= this.#seen.has(idOf(0));
+        duplicate ||= this.#seen.has(idOf(0));
         this.#single.add(address);
       }
     }
     this.#seen.add(id);
-    return twin;
+    return duplicate;
   }
 }

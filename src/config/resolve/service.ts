@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** One service, made sense of. */
+/** Resolves one service. */
 import { AF_INET } from '../../base/addresses.ts';
 import { listOf } from '../describe.ts';
 import { DEFAULTS } from '../limits.ts';
@@ -7,37 +7,42 @@ import type { RawForward, RawService } from '../schema.ts';
 import { closest } from '../suggest.ts';
 import type { Forward, LocalAddressPool, RealServerSpec, ServiceSpec, Virtual } from '../types.ts';
 import type { Path } from '../yaml/positions.ts';
+import type { Context } from './context.ts';
 import { resolveForward } from './forward.ts';
-import type { Written } from './inheritance.ts';
-import type { Scene } from './scene.ts';
+import type { RawCheckLayer } from './inheritance.ts';
 import { resolveServers, resolveSorry } from './servers.ts';
 import { durationOf, secondsOf } from './values.ts';
 
-/** Seconds; what the kernel takes at every HZ (INT_MAX / 1000). */
+/** Seconds; the kernel's maximum at any HZ (INT_MAX / 1000). */
 const LONGEST_TIMEOUT = 24 * 86_400;
 const LONGEST_PERSISTENCE = 31 * 86_400;
 /** Milliseconds. */
 const LONGEST_DRAIN = 7 * 86_400_000;
 const FTP = 21;
 
-export function resolveService(name: string, raw: RawService, virtuals: readonly Virtual[], scene: Scene): ServiceSpec {
-  const { context, defaults } = scene;
+export function resolveService(
+  name: string,
+  raw: RawService,
+  virtuals: readonly Virtual[],
+  context: Context,
+): ServiceSpec {
+  const { problems, defaults } = context;
   const path = ['services', name];
   const family = virtuals[0]?.family;
-  const check: Written | undefined =
+  const check: RawCheckLayer | undefined =
     raw.check === undefined
-      ? scene.defaultCheck
-      : { raw: raw.check, path: [...path, 'check'], below: scene.defaultCheck };
+      ? context.defaultCheck
+      : { raw: raw.check, path: [...path, 'check'], base: context.defaultCheck };
   const written = raw.forward ?? defaults.forward ?? DEFAULTS.forward;
   const forward = resolveForward(written, (key, text) => {
-    // Problems of the default are told where the default is.
-    if (raw.forward !== undefined) context.report([...path, 'forward', key], text);
+    // Problems of the default are reported at the default.
+    if (raw.forward !== undefined) problems.report([...path, 'forward', key], text);
   });
   const weight = defaults.weight ?? DEFAULTS.weight;
   const around = { path, virtuals, family, forward, check, weight };
-  const realServers = resolveServers(raw.real_servers, around, scene);
+  const realServers = resolveServers(raw.real_servers, around, context);
   const sorryServer =
-    raw.sorry_server === undefined ? undefined : resolveSorry(raw.sorry_server, around, realServers, scene);
+    raw.sorry_server === undefined ? undefined : resolveSorry(raw.sorry_server, around, realServers, context);
   const methods = [
     forward,
     ...realServers.map((server) => server.forward),
@@ -48,22 +53,22 @@ export function resolveService(name: string, raw: RawService, virtuals: readonly
     name,
     virtuals,
     device: raw.fwmark === undefined ? (raw.device ?? defaults.device) : undefined,
-    ...scheduling(name, raw, scene),
+    ...scheduling(name, raw, context),
     onePacket: raw.one_packet ?? false,
-    persistence: persistenceOf(name, raw, virtuals, scene),
-    localAddresses: poolOf(name, raw, used, scene),
-    establishedTimeout: establishedOf(name, raw, scene),
-    ...quorumOf(name, raw, realServers, scene),
+    persistence: persistenceOf(name, raw, virtuals, context),
+    localAddresses: poolOf(name, raw, used, context),
+    establishedTimeout: establishedOf(name, raw, context),
+    ...quorumOf(name, raw, realServers, context),
     sorryServer,
     onFailure: raw.on_failure ?? defaults.on_failure ?? DEFAULTS.onFailure,
-    drain: drainOf(name, raw, scene),
+    drain: drainOf(name, raw, context),
     realServers,
   };
-  if (context.maimed('services', name) || context.maimed('defaults')) return spec;
-  checkOnePacket(spec, raw, scene);
+  if (problems.isInvalid('services', name) || problems.isInvalid('defaults')) return spec;
+  checkOnePacket(spec, raw, context);
   if (virtuals.some(({ port, fwmark }) => port === 0 && fwmark === 0) && !spec.persistence)
-    context.report([...path, 'port'], 'found 0 (all ports) without persistence; allowed: with persistence');
-  if (used.some(({ method }) => method === 'fullnat')) checkFullnat(spec, raw, scene);
+    problems.report([...path, 'port'], 'found 0 (all ports) without persistence; allowed: with persistence');
+  if (used.some(({ method }) => method === 'fullnat')) checkFullnat(spec, raw, context);
   return spec;
 }
 
@@ -77,61 +82,66 @@ const FLAGS = {
   'mh-port': { flag: 'flag-2', scheduler: 'mh' },
 } as const;
 
-function scheduling(name: string, raw: RawService, { context, defaults }: Scene) {
+function scheduling(name: string, raw: RawService, { problems, defaults }: Context) {
   const scheduler = raw.scheduler ?? defaults.scheduler ?? DEFAULTS.scheduler;
   const flags = new Set<ServiceSpec['schedulerFlags'][number]>();
   for (const [index, word] of (raw.scheduler_flags ?? []).entries()) {
     const { flag, scheduler: only } = FLAGS[word];
     const path = ['services', name, 'scheduler_flags', index];
-    if (only !== undefined && only !== scheduler && !context.maimed('services', name))
-      context.report(path, `found ${word} with the scheduler ${scheduler}; allowed: with ${only} only`);
-    else if (flags.has(flag)) context.report(path, `found ${word}, whose flag is in the list already; allowed: once`);
+    if (only !== undefined && only !== scheduler && !problems.isInvalid('services', name))
+      problems.report(path, `found ${word} with the scheduler ${scheduler}; allowed: with ${only} only`);
+    else if (flags.has(flag)) problems.report(path, `found ${word}, whose flag is in the list already; allowed: once`);
     flags.add(flag);
   }
   return { scheduler, schedulerFlags: [...flags].sort() };
 }
 
-function persistenceOf(name: string, raw: RawService, virtuals: readonly Virtual[], { context }: Scene) {
+function persistenceOf(name: string, raw: RawService, virtuals: readonly Virtual[], { problems }: Context) {
   if (!raw.persistence) return undefined;
   const path = ['services', name, 'persistence'];
   const { timeout: text, granularity, engine = '' } = raw.persistence;
   let timeout: number = DEFAULTS.persistenceTimeout / 1000;
   if (text !== undefined) {
     const seconds = secondsOf(text, 1, LONGEST_PERSISTENCE);
-    if (typeof seconds === 'string') context.report([...path, 'timeout'], seconds);
+    if (typeof seconds === 'string') problems.report([...path, 'timeout'], seconds);
     else timeout = seconds;
   }
   const bits = virtuals[0]?.family === AF_INET ? 32 : 128;
   if (granularity !== undefined && granularity > bits && virtuals.length > 0)
-    context.report([...path, 'granularity'], `found ${granularity} in an IPv4 service; allowed: 1 to 32`);
+    problems.report([...path, 'granularity'], `found ${granularity} in an IPv4 service; allowed: 1 to 32`);
   if (engine !== '' && virtuals.some(({ protocol, fwmark }) => protocol !== 'udp' || fwmark !== 0))
-    context.report([...path, 'engine'], `found ${engine} in a service that is not udp alone; allowed: protocol udp`);
+    problems.report([...path, 'engine'], `found ${engine} in a service that is not udp alone; allowed: protocol udp`);
   return { timeout, granularity: granularity ?? bits, engine };
 }
 
-function poolOf(name: string, raw: RawService, used: readonly Forward[], scene: Scene): LocalAddressPool | undefined {
-  const { context, defaults, pools } = scene;
+function poolOf(
+  name: string,
+  raw: RawService,
+  used: readonly Forward[],
+  context: Context,
+): LocalAddressPool | undefined {
+  const { problems, defaults, pools } = context;
   const path = ['services', name];
   const fullnat = used.some(({ method }) => method === 'fullnat');
   const wanted = raw.local_addresses ?? (fullnat ? defaults.local_addresses : undefined);
-  const whole = !context.maimed('services', name) && !context.maimed('defaults');
+  const whole = !problems.isInvalid('services', name) && !problems.isInvalid('defaults');
   if (wanted === undefined) {
     if (fullnat && whole)
-      context.report(
+      problems.report(
         fullnatPath(name, raw),
         'found fullnat without local_addresses; allowed: with the name of a pool of them',
       );
     return undefined;
   }
   if (!fullnat && whole)
-    context.report(
+    problems.report(
       [...path, 'local_addresses'],
       'found local_addresses with no real server forwarded by fullnat; allowed: with fullnat only',
     );
   const pool = pools.get(wanted);
-  // An unknown name in the defaults is told there.
+  // An unknown name in the defaults is reported there.
   if (!pool && raw.local_addresses !== undefined)
-    context.report([...path, 'local_addresses'], unknownPool(wanted, pools));
+    problems.report([...path, 'local_addresses'], unknownPool(wanted, pools));
   return fullnat ? pool : undefined;
 }
 
@@ -143,62 +153,66 @@ export function unknownPool(wanted: string, pools: ReadonlyMap<string, unknown>)
   return `found the unknown pool "${wanted}"; allowed: ${allowed}${near === undefined ? '' : ` (did you mean ${near}?)`}`;
 }
 
-function establishedOf(name: string, raw: RawService, { context, defaults }: Scene): number | undefined {
+function establishedOf(name: string, raw: RawService, { problems, defaults }: Context): number | undefined {
   const own = raw.timeouts?.established;
   const text = own ?? defaults.timeouts?.established;
   if (text === undefined) return undefined;
   const seconds = secondsOf(text, 1, LONGEST_TIMEOUT);
   if (typeof seconds === 'number') return seconds;
-  if (own !== undefined) context.report(['services', name, 'timeouts', 'established'], seconds);
+  if (own !== undefined) problems.report(['services', name, 'timeouts', 'established'], seconds);
   return undefined;
 }
 
-function drainOf(name: string, raw: RawService, { context, defaults }: Scene): number {
+function drainOf(name: string, raw: RawService, { problems, defaults }: Context): number {
   const text = raw.drain ?? defaults.drain;
   if (text === undefined) return DEFAULTS.drain;
   const milliseconds = durationOf(text, 0, LONGEST_DRAIN);
   if (typeof milliseconds === 'number') return milliseconds;
-  if (raw.drain !== undefined) context.report(['services', name, 'drain'], milliseconds);
+  if (raw.drain !== undefined) problems.report(['services', name, 'drain'], milliseconds);
   return DEFAULTS.drain;
 }
 
-function quorumOf(name: string, raw: RawService, servers: readonly RealServerSpec[], { context, defaults }: Scene) {
+function quorumOf(name: string, raw: RawService, servers: readonly RealServerSpec[], { problems, defaults }: Context) {
   const quorum = raw.quorum ?? defaults.quorum ?? DEFAULTS.quorum;
   const hysteresis = raw.hysteresis ?? defaults.hysteresis ?? DEFAULTS.hysteresis;
   const path = ['services', name];
   const sum = servers.reduce((total, { weight }) => total + weight, 0);
   const explicit = raw.quorum !== undefined || defaults.quorum !== undefined;
-  if (context.maimed('services', name) || context.maimed('defaults') || servers.length < raw.real_servers.length)
+  if (
+    problems.isInvalid('services', name) ||
+    problems.isInvalid('defaults') ||
+    servers.length < raw.real_servers.length
+  )
     return { quorum, hysteresis };
   const [quorumPath, hysteresisPath] = (['quorum', 'hysteresis'] as const).map((key) =>
     raw[key] === undefined ? path : [...path, key],
   ) as [string[], string[]];
   const weights = `${sum}, the sum of the weights`;
   if (quorum > sum && (explicit || sum > 0))
-    context.report(quorumPath, `found quorum ${quorum}, which is never met; allowed: at most ${weights}`);
+    problems.report(quorumPath, `found quorum ${quorum}, which is never met; allowed: at most ${weights}`);
   else if (hysteresis >= quorum)
-    context.report(
+    problems.report(
       hysteresisPath,
       `found hysteresis ${hysteresis} with quorum ${quorum}; allowed: less than the quorum`,
     );
   else if (hysteresis > 0 && quorum + hysteresis > sum) {
     const found = `found quorum ${quorum} with hysteresis ${hysteresis}, which together are never met`;
-    context.report(hysteresisPath, `${found}; allowed: at most ${weights}, for both`);
+    problems.report(hysteresisPath, `${found}; allowed: at most ${weights}, for both`);
   }
   return { quorum, hysteresis };
 }
 
-function checkOnePacket({ name, onePacket, virtuals }: ServiceSpec, raw: RawService, { context }: Scene): void {
+function checkOnePacket({ name, onePacket, virtuals }: ServiceSpec, raw: RawService, { problems }: Context): void {
   if (!onePacket || raw.one_packet === undefined) return;
   if (virtuals.some(({ protocol, fwmark }) => protocol !== 'udp' && fwmark === 0))
-    context.report(
+    problems.report(
       ['services', name, 'one_packet'],
       'found one_packet in a tcp service; allowed: udp, or a firewall mark',
     );
 }
 
-/** What lvsd's kernel modules refuse of services with FULLNAT real servers. */
-function checkFullnat(spec: ServiceSpec, raw: RawService, { context }: Scene): void {
+/** Rejects services that lvsd's kernel modules do not support with FULLNAT. */
+function checkFullnat(spec: ServiceSpec, raw: RawService, { problems }: Context): void {
   const [first] = spec.virtuals;
   if (!first) return;
   const has =
@@ -215,10 +229,10 @@ function checkFullnat(spec: ServiceSpec, raw: RawService, { context }: Scene): v
               : spec.persistence !== undefined && spec.persistence.engine !== ''
                 ? 'with a persistence engine; allowed: persistence by address'
                 : undefined;
-  if (has !== undefined) context.report(fullnatPath(spec.name, raw), `found fullnat ${has}`);
+  if (has !== undefined) problems.report(fullnatPath(spec.name, raw), `found fullnat ${has}`);
 }
 
-/** Where a service, or the first real server of it that does, says fullnat; the service, where the defaults do. */
+/** Path of `fullnat` in the service or its first real server that has it; of the service, if it is a default. */
 function fullnatPath(name: string, raw: RawService): Path {
   const path = ['services', name];
   if (raw.forward !== undefined) return [...path, 'forward'];

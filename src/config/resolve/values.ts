@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** Texts of the file -> what they stand for. What is wrong comes back as a sentence: "found ...; allowed: ...". */
+/** Parses texts of the file. For an invalid text returns a sentence: "found ...; allowed: ...". */
 import { AF_INET, AF_INET6, type Family, formatAddress, parseIpv4, parseIpv6 } from '../../base/addresses.ts';
 import { formatDuration, parseDuration } from '../../base/durations.ts';
 import { describe } from '../describe.ts';
@@ -16,7 +16,7 @@ export interface Address {
 export interface Endpoint extends Address {
   /** 0 for none. */
   port: number;
-  /** Address and port as they are usually written: 10.31.4.2:8443, [2001:db8::2]:80, 10.31.4.2. */
+  /** 10.31.4.2:8443, [2001:db8::2]:80 or 10.31.4.2. */
   text: string;
 }
 
@@ -75,7 +75,7 @@ function endpointHint(text: string): string {
   return `found ${describe(text)}; allowed: ADDRESS, ADDRESS:PORT or "[IPV6]:PORT"${hint}`;
 }
 
-/** '8443' -> 8443; -1 for anything else than 0 to 65535 in plain digits. */
+/** '8443' -> 8443; -1 for anything but decimal digits of 0 to 65535. */
 function portOf(text: string): number {
   if (text.length === 0 || text.length > 5) return -1;
   let port = 0;
@@ -87,7 +87,7 @@ function portOf(text: string): number {
   return port <= 65535 ? port : -1;
 }
 
-/** '8000-8009' -> both ends. */
+/** '8000-8009' -> { min: 8000, max: 8009 }. */
 export function portRange(text: string, lowest: number): { min: number; max: number } | string {
   const [min = 0, max = 0] = text.split('-').map(Number);
   const allowed = `FIRST-LAST, from ${lowest} to 65535`;
@@ -96,7 +96,7 @@ export function portRange(text: string, lowest: number): { min: number; max: num
   return { min, max };
 }
 
-/** Milliseconds. The schema has seen to the form. */
+/** Milliseconds. The schema has checked the format. */
 export function durationOf(text: string, least: number, most: number): number | string {
   const milliseconds = parseDuration(text);
   if (milliseconds !== undefined && milliseconds >= least && milliseconds <= most) return milliseconds;
@@ -111,7 +111,7 @@ export function secondsOf(text: string, least: number, most: number): number | s
   return `found ${describe(text)}; allowed: whole seconds, which is what the kernel counts in`;
 }
 
-/** Why an address is none that a host can have; undefined for one that it can. */
+/** Why a host cannot have this address; undefined if it can. */
 export function notUnicast({ family, bytes }: Address): string | undefined {
   const first = bytes[0] ?? 0;
   if (first > 0 && first < MULTICAST_IPV4) return undefined;
@@ -126,7 +126,7 @@ export function isLoopback({ family, bytes }: Address): boolean {
   return bytes.every((byte, index) => byte === (index === 15 ? 1 : 0));
 }
 
-/** What tells addresses apart, and is cheap: a number for IPv4, a text for IPv6. */
+/** A cheap map key for an address: a number for IPv4, a string for IPv6. */
 export function addressId(bytes: Uint8Array): number | string {
   if (bytes.length === 4)
     return ((bytes[0] ?? 0) << 24) | ((bytes[1] ?? 0) << 16) | ((bytes[2] ?? 0) << 8) | (bytes[3] ?? 0);

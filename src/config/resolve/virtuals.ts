@@ -1,42 +1,45 @@
 // SPDX-License-Identifier: MIT
-/** What clients connect to: address, port and protocol, or a firewall mark -> the kernel's services. */
+/** Address, port and protocol, or firewall mark, of a service -> the kernel's services. */
 import { AF_INET, AF_INET6, type Family, formatAddress } from '../../base/addresses.ts';
 import { describe } from '../describe.ts';
 import { DEFAULTS, LIMITS } from '../limits.ts';
 import type { RawDefaults, RawService } from '../schema.ts';
 import type { Protocol, Virtual } from '../types.ts';
-import type { Context } from './context.ts';
+import type { ProblemSink } from './problem-sink.ts';
 import { addressOf, endpointOf, notUnicast, portRange } from './values.ts';
 
-/** Undefined where it cannot be told; then it has been told why. */
+/** Undefined if they are invalid, which is reported. */
 export function resolveVirtuals(
   name: string,
   raw: RawService,
   defaults: RawDefaults,
-  context: Context,
+  problems: ProblemSink,
 ): Virtual[] | undefined {
   const path = ['services', name];
-  if (raw.fwmark !== undefined) return marked(raw.fwmark, name, raw, context);
+  if (raw.fwmark !== undefined) return marked(raw.fwmark, name, raw, problems);
   if (raw.family !== undefined)
-    context.report([...path, 'family'], 'found family without fwmark; allowed: with fwmark, else the address tells it');
+    problems.report(
+      [...path, 'family'],
+      'found family without fwmark; allowed: with fwmark, else the address tells it',
+    );
   if (raw.address === undefined || raw.port === undefined) {
-    if (context.maimed('services', name)) return undefined;
+    if (problems.isInvalid('services', name)) return undefined;
     if (raw.address === undefined)
-      context.report(path, 'address is missing; allowed: an IPv4 or IPv6 address, or fwmark');
+      problems.report(path, 'address is missing; allowed: an IPv4 or IPv6 address, or fwmark');
     if (raw.port === undefined)
-      context.report(path, 'port is missing; allowed: 1 to 65535, a range such as "8000-8009", or 0 for all ports');
+      problems.report(path, 'port is missing; allowed: 1 to 65535, a range such as "8000-8009", or 0 for all ports');
   }
   const address = raw.address === undefined ? undefined : addressOf(raw.address);
-  if (typeof address === 'string') context.report([...path, 'address'], address);
+  if (typeof address === 'string') problems.report([...path, 'address'], address);
   const ports = raw.port === undefined ? undefined : portsOf(raw.port);
-  if (typeof ports === 'string') context.report([...path, 'port'], ports);
+  if (typeof ports === 'string') problems.report([...path, 'port'], ports);
   if (typeof address !== 'object' || typeof ports !== 'object') return undefined;
   const why = notUnicast(address);
   if (why !== undefined) {
-    context.report([...path, 'address'], `found ${raw.address}, ${why}; allowed: one that clients can connect to`);
+    problems.report([...path, 'address'], `found ${raw.address}, ${why}; allowed: one that clients can connect to`);
     return undefined;
   }
-  const protocols = protocolsOf(name, raw, defaults, context);
+  const protocols = protocolsOf(name, raw, defaults, problems);
   const { family, bytes } = address;
   const virtuals: Virtual[] = [];
   for (const protocol of protocols)
@@ -44,7 +47,7 @@ export function resolveVirtuals(
       virtuals.push({ family, protocol, address: bytes, port, fwmark: 0 });
   if (virtuals.length <= LIMITS.virtuals) return virtuals;
   const found = `found ${virtuals.length} ports, each of them a service of the kernel`;
-  context.report([...path, 'port'], `${found}; allowed: ${LIMITS.virtuals}, or fwmark instead of address and port`);
+  problems.report([...path, 'port'], `${found}; allowed: ${LIMITS.virtuals}, or fwmark instead of address and port`);
   return undefined;
 }
 
@@ -52,20 +55,20 @@ function portsOf(port: number | string): { min: number; max: number } | string {
   return typeof port === 'number' ? { min: port, max: port } : portRange(port, 1);
 }
 
-function protocolsOf(name: string, raw: RawService, defaults: RawDefaults, context: Context): Protocol[] {
+function protocolsOf(name: string, raw: RawService, defaults: RawDefaults, problems: ProblemSink): Protocol[] {
   const written = raw.protocol ?? defaults.protocol ?? DEFAULTS.protocol;
   const protocols = [...new Set(Array.isArray(written) ? written : [written])];
   if (Array.isArray(raw.protocol) && protocols.length < raw.protocol.length)
-    context.report(['services', name, 'protocol'], `found ${describe(protocols[0])} twice; allowed: each once`);
+    problems.report(['services', name, 'protocol'], `found ${describe(protocols[0])} twice; allowed: each once`);
   return protocols;
 }
 
-function marked(fwmark: number, name: string, raw: RawService, context: Context): Virtual[] {
+function marked(fwmark: number, name: string, raw: RawService, problems: ProblemSink): Virtual[] {
   const path = ['services', name];
   for (const key of ['address', 'port', 'protocol', 'device'] as const) {
     if (raw[key] === undefined) continue;
     const text = `found ${key} beside fwmark; allowed: one of them, a mark takes packets of any address and protocol`;
-    context.report([...path, key], text, 'key');
+    problems.report([...path, key], text, 'key');
   }
   const family = raw.family === undefined ? firstFamily(raw) : raw.family === 'ipv6' ? AF_INET6 : AF_INET;
   return [{ family, protocol: 'tcp', address: new Uint8Array(family === AF_INET ? 4 : 16), port: 0, fwmark }];

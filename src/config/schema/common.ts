@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-/** Words and small pieces that the parts of the schema share. */
+/** Parts that several schemas share. */
 import { Type } from '@sinclair/typebox';
 
 /*
  * Keywords of our own: `x-part` names what the build moves to `definitions`, `x-later` keys that later versions will
- * have, `x-name` says in words what a map's keys may be.
+ * have, `x-name` the allowed keys of a map as text.
  */
 
 /** By the map that they will stand in. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** Real servers: how they are checked, how packets reach them, what they are. */
+/** Schemas of real servers, their checks, and forwarding methods. */
 import { type Static, Type } from '@sinclair/typebox';
 import { address, choice, count, port } from '../../base/schema-words.ts';
 import { KINDS } from '../../health/kinds.ts';

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** Services, what they inherit, and the pools of local addresses that they use. */
+/** Schemas of services, their defaults, and pools of local addresses. */
 import { Type } from '@sinclair/typebox';
 import { address, choice, count, duration } from '../../base/schema-words.ts';
 import { DEFAULTS, ENGINES, SCHEDULER_FLAGS, SCHEDULERS } from '../limits.ts';
@@ -8,7 +8,7 @@ import { checkSchema, forwardSchema, realServerSchema, sorrySchema } from './ser
 
 const protocol = choice(['tcp', 'udp'], { description: 'One protocol.' });
 
-/** Keys that `defaults` and a service both have. */
+/** Keys of both `defaults` and services. */
 export const inherited = {
   protocol: Type.Union([protocol, Type.Array(protocol, { minItems: 1, maxItems: 2, title: 'a list of tcp and udp' })], {
     title: 'tcp, udp or [tcp, udp]',

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 /**
- * Parser events -> plain values. As js-yaml's own constructor, with three differences: it goes on after a problem and
- * tells them all; keys are strings and nothing else; and what aliases repeat is bounded.
+ * Parser events -> plain values. Differs from js-yaml's own constructor in three ways: it continues after a problem and
+ * reports all of them, accepts only strings as keys, and limits the values that aliases repeat.
  */
 import { EVENT_ID, type Event, getScalarValue, SCALAR_STYLE, type ScalarEvent } from 'js-yaml';
 import { LIMITS } from '../limits.ts';
 import { looksOctal, plainScalar } from './scalars.ts';
 
 export interface Flaw {
-  /** In the text; -1 where there is no place. */
+  /** In the text; -1 for no place. */
   offset: number;
   text: string;
 }
@@ -27,7 +27,7 @@ interface Frame {
   key: string | undefined;
   keyOffset: number;
   merging: boolean;
-  /** Keys that a merge key brought: an own key may still replace them. */
+  /** Keys added by a merge key, which explicit keys may replace. */
   merged: Set<string> | undefined;
   anchor: Anchor | undefined;
   countBefore: number;
@@ -35,16 +35,16 @@ interface Frame {
 
 interface Anchor {
   value: unknown;
-  /** Values in it, itself included. */
+  /** Number of values in it, including itself. */
   size: number;
-  /** False while its end is not reached. */
+  /** False until its end is reached. */
   complete: boolean;
 }
 
-/** No key: what stands at its place has been complained of, and its value goes nowhere. */
+/** Replaces an invalid key that was reported; its value is ignored. */
 const NO_KEY = '\0';
 
-/** Where a node begins: at its tag, anchor, quote or first letter; -1 for an empty one. */
+/** Offset of a node: its tag, anchor, quote or first letter; -1 for an empty node. */
 export function eventOffset(event: Event): number {
   if (event.type === EVENT_ID.ALIAS) return event.anchorStart - 1;
   if (event.type === EVENT_ID.POP || event.type === EVENT_ID.DOCUMENT) return -1;
@@ -55,7 +55,7 @@ export function eventOffset(event: Event): number {
   return quoted ? event.valueStart - 1 : event.valueStart;
 }
 
-/** Where the first node after `index` is that has a place. */
+/** Offset of the first non-empty node after `index`. */
 function nextOffset(events: readonly Event[], index: number): number {
   for (let at = index + 1; at < events.length; at++) {
     const event = events[at];
@@ -79,10 +79,10 @@ class Composer {
   readonly #frames: Frame[] = [];
   #anchors = new Map<string, Anchor>();
   #documents: unknown[] = [];
-  /** Values so far, those behind aliases counted each time. */
+  /** Number of values so far, including those that aliases repeat. */
   #count = 0;
   #repeated = 0;
-  /** Where the event at hand is. */
+  /** Offset of the current event. */
   #offset = 0;
 
   constructor(source: string) {
@@ -93,7 +93,7 @@ class Composer {
     for (const [index, event] of events.entries()) {
       this.#count++;
       const offset = eventOffset(event);
-      // An empty node has no place: it is where the next one is.
+      // An empty node gets the place of the next one.
       this.#offset = offset < 0 && event.type === EVENT_ID.SCALAR ? nextOffset(events, index) : offset;
       if (event.type === EVENT_ID.SCALAR) this.#scalar(event);
       else if (event.type === EVENT_ID.POP) this.#pop();
@@ -111,7 +111,7 @@ class Composer {
 
   #flaw(offset: number, text: string): void {
     const last = this.#flaws.at(-1);
-    // One pair of braces in another, {{ like this }}, is one mistake.
+    // Nested braces, {{ like this }}, are one mistake.
     if (last?.text === text && Math.abs(last.offset - offset) < 2) return;
     if (this.#flaws.length < LIMITS.problems) this.#flaws.push({ offset, text });
   }
@@ -148,7 +148,7 @@ class Composer {
     this.#add(value);
   }
 
-  /** A key that may be set, or NO_KEY. */
+  /** The key if it is valid, else NO_KEY. */
   #key(map: YamlMap, value: unknown, text: string, frame: Frame): string {
     if (typeof value !== 'string') {
       const what = value === null ? 'nothing' : `the ${typeof value === 'number' ? 'number' : 'word'} ${text}`;
@@ -227,7 +227,7 @@ class Composer {
     this.#add(frame.list ?? frame.map);
   }
 
-  /** False where it would repeat too much for going on to make sense. */
+  /** Returns false if aliases repeat too many values. */
   #alias(start: number, end: number): boolean {
     const name = this.#source.slice(start, end);
     const anchor = this.#anchors.get(name);

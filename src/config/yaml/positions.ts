@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /**
- * Where in a text a value stands, found by its path. Costs nothing until it is asked: then the text is parsed once more,
- * as a million events kept for it would cost every good file more.
+ * Finds the place of a value in a text by its path. Parses the text again on first use: valid files never need it, and
+ * keeping the events of the first parse would cost each of them memory.
  */
 import { EVENT_ID, type Event, getScalarValue, parseEvents, SCALAR_STYLE, type ScalarEvent } from 'js-yaml';
 import { LIMITS } from '../limits.ts';
@@ -10,13 +10,13 @@ import { eventOffset } from './compose.ts';
 export type Path = readonly (string | number)[];
 
 interface Child {
-  /** Where its key begins; for an item of a list, the item. */
+  /** Offset of its key; for an item of a list, of the item. */
   key: number;
   /** Index of its first event. */
   event: number;
 }
 
-/** A value's place: `key` is where its key begins, `value` where it begins itself (its key, if it is empty). */
+/** Offsets of a value's key and of the value itself (of its key if the value is empty). */
 export interface Spot {
   key: number;
   value: number;
@@ -27,12 +27,12 @@ export class Positions {
   #parsed: readonly Event[] | undefined;
   /** For the first event of a collection, the index of its last. */
   #ends: Int32Array | undefined;
-  /** Where anchors are set, by name, in order. */
+  /** Indices of the events that set an anchor, by its name, in order. */
   readonly #anchors = new Map<string, number[]>();
   readonly #children = new Map<number, Map<string | number, Child>>();
   #lines: number[] | undefined;
 
-  /** Of a text that is YAML; of one that is not only `lineColumn` works. */
+  /** If `source` is not YAML, only `lineColumn` works. */
   constructor(source: string) {
     this.#source = source;
   }
@@ -42,7 +42,7 @@ export class Positions {
     return this.#parsed;
   }
 
-  /** The spot of the value at `path`, or undefined where there is none. */
+  /** Undefined if there is no value at `path`. */
   find(path: Path): Spot | undefined {
     let at = 1;
     let spot: Spot = { key: 0, value: this.#offset(1, 0) };
@@ -55,7 +55,7 @@ export class Positions {
     return spot;
   }
 
-  /** How many steps of `path` exist. */
+  /** Number of steps of `path` that exist. */
   depth(path: Path): number {
     let at = 1;
     for (const [index, step] of path.entries()) {
@@ -109,7 +109,7 @@ export class Positions {
     return ends;
   }
 
-  /** What an alias stands for; any other event is itself. */
+  /** The event that an alias refers to; other events are returned as they are. */
   #target(index: number): number {
     const event = this.#events[index];
     if (event?.type !== EVENT_ID.ALIAS) return index;
@@ -144,7 +144,7 @@ export class Positions {
       if (key?.type === EVENT_ID.SCALAR) {
         const text = getScalarValue(this.#source, key);
         if (isMergeKey(key, text)) merges.push(value);
-        // The first of two equal keys is the one whose value is used.
+        // Of two equal keys the value of the first is used.
         else if (!children.has(text)) children.set(text, { key: this.#offset(keyIndex, 0), event: value });
       }
       i = (ends[value] ?? value) + 1;

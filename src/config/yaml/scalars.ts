@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** What a plain scalar means: YAML 1.2's core schema (yaml.org/spec/1.2.2 §10.3.2), as js-yaml reads it. */
+/** Values of plain scalars by YAML 1.2's core schema (yaml.org/spec/1.2.2 §10.3.2), as js-yaml reads them. */
 
 const INTEGER = /^[-+]?[0-9]+$/;
 const OTHER_BASE = /^0(?:o[0-7]+|x[0-9a-fA-F]+)$/;
@@ -20,16 +20,16 @@ export function plainScalar(text: string): unknown {
   const first = text.charCodeAt(0);
   if (first <= 57 /* '9' */) {
     const isNumber = INTEGER.test(text) || FLOAT.test(text) || (first === 48 /* '0' */ && OTHER_BASE.test(text));
-    // 1e999 is no number that there is.
+    // 1e999 is too large for a number.
     if (isNumber) return Number.isFinite(Number(text)) ? Number(text) : text;
   }
-  // The longest word has five letters; most scalars are longer.
+  // Fast path: the longest keyword has five letters; most scalars are longer.
   if (text.length > 5) return text;
   const word = WORDS.get(text);
   return word === undefined ? text : word;
 }
 
-/** 010: eight to YAML 1.1, ten to YAML 1.2. */
+/** 010 is eight in YAML 1.1 and ten in YAML 1.2. */
 export function looksOctal(text: string): boolean {
   return /^[-+]?0[0-9]+$/.test(text);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /**
- * What is wrong with a text that is no YAML. js-yaml stops at the first error; the package `yaml` goes on and finds the
- * others, so it reads such a text once more. It is thirteen times slower: a large file gets the first error only.
+ * Syntax errors of a text that is not YAML. js-yaml stops at the first one; the package `yaml` finds the others, so it
+ * parses such a text once more. It is thirteen times slower: for a large file only the first error is reported.
  */
 import { YAMLException } from 'js-yaml';
 import { type ErrorCode, parseAllDocuments } from 'yaml';
@@ -10,7 +10,7 @@ import type { Flaw } from './compose.ts';
 const LARGE = 1 << 20;
 const MOST = 20;
 
-/** Every syntax error of `source`, given the first: at least one. */
+/** All syntax errors of `source`, at least the `first`. */
 export function syntaxFlaws(source: string, first: unknown): Flaw[] {
   const found = source.length > LARGE ? [] : allErrors(source);
   if (found.length === 0) found.push(fromFirst(first));
@@ -30,7 +30,7 @@ function allErrors(source: string): Flaw[] {
   try {
     const documents = parseAllDocuments(source, { prettyErrors: false, uniqueKeys: false, strict: true });
     const errors = Array.isArray(documents) ? documents.flatMap((document) => document.errors) : [];
-    // The first of a line has mostly brought about the others.
+    // Further errors on a line are mostly caused by the first.
     const lines = new Set<number>();
     const news = errors.filter(({ pos: [offset] }) => {
       const line = source.lastIndexOf('\n', offset - 1);
@@ -41,12 +41,12 @@ function allErrors(source: string): Flaw[] {
       text: `not YAML: ${words(code, message)}`,
     }));
   } catch {
-    // It is a second opinion only.
+    // The first error is known; the others are optional.
     return [];
   }
 }
 
-/** In an operator's words, where the package's own are a programmer's. */
+/** Replaces messages of the package that are written for programmers. */
 const WORDS: Partial<Record<ErrorCode, string>> = {
   TAB_AS_INDENT: 'found a tab as indentation; allowed: blanks',
   BAD_INDENT: 'found a line that is indented less, or otherwise, than what it belongs to',
@@ -69,7 +69,7 @@ function lineAt(source: string, offset: number): string {
   return source.slice(source.lastIndexOf('\n', offset - 1) + 1, end < 0 ? undefined : end).slice(0, 500);
 }
 
-/** What the line at fault often means, with what to write instead. */
+/** Common mistakes on the line with the error, and what to write instead. */
 function hint(line: string): string {
   const bracketed = /(?<!["'])\[[0-9a-fA-F:.]*:[0-9a-fA-F:.]*\]:\d+/.exec(line);
   if (bracketed) return `; an address in brackets needs quotes: "${bracketed[0]}"`;

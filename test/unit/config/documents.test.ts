@@ -176,7 +176,7 @@ test('a thousand problems are told, but not a million', () => {
       assert.ok(error instanceof ConfigError);
       const all = error.message.split('\n');
       assert.equal(all.length, 501);
-      assert.equal(all.at(-1), `... and ${error.problems.length - 500} problems more`);
+      assert.equal(all.at(-1), `... and ${error.problems.length - 500} more problems`);
       assert.ok(error.problems.length <= 10_000);
       assert.ok(performance.now() - started < 20_000, 'not one by one');
       return true;
