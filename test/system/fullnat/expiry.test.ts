@@ -81,6 +81,22 @@ test('an open connection that times out is reset at both ends, and both accept i
   assert.equal(entry(client), undefined);
 });
 
+test('resets go the way of the data, whatever routes there are from the local addresses', async () => {
+  setVs(rig.balancer, { timeout_established: 3 });
+  const rules = rig.laddrs.map((laddr) => `from ${laddr} lookup 100`);
+  rig.balancer.ip('route add blackhole default table 100', ...rules.map((rule) => `rule add ${rule}`));
+  try {
+    const one = flow();
+    await one.handshake();
+    await echo(one, 'hello');
+    const there = served.get(one.name);
+    await eventually('the reset at the real server', () => there?.error, 10_000);
+    assert.equal(there?.error, 'ECONNRESET');
+  } finally {
+    rig.balancer.ip(...rules.map((rule) => `rule del ${rule}`), 'route del blackhole default table 100');
+  }
+});
+
 test('the reset is valid after a keepalive probe of the real server, one number behind', async () => {
   setVs(rig.balancer, { timeout_established: 4 });
   const wire = new Capture(rig.rs1, 'eth0');

@@ -200,6 +200,22 @@ for (const [name, area] of [
   });
 }
 
+test('a signed SYN whose checksum is wrong is not answered', async () => {
+  const one = flow();
+  const area = option(19, ...Array.from({ length: 16 }, (_, i) => i));
+  const packet = one.send(SYN, { options: area });
+  await one.expect('RST', ({ flags }) => (flags & RST) !== 0);
+  client.capture.clear();
+  const wrong = Buffer.from(packet);
+  wrong.writeUInt16BE(wrong.readUInt16BE(36) ^ 0x0101, 36);
+  const counts = await rig.counted(async () => {
+    client.send(wrong);
+    await sleep(200);
+  });
+  assert.deepEqual(one.received(), []);
+  assert.deepEqual([counts.fullnat_signed_refused, counts.fullnat_conn_refused], [1, undefined]);
+});
+
 test('the SYN-ACK leaves room: its MSS is smaller by the option', async () => {
   const one = flow();
   const answer = await one.handshake(mss(1460));
@@ -225,7 +241,7 @@ test('a client that fills the MTU nevertheless: a bare ACK goes ahead with its a
   assert.equal(full.bytes.length, 1500);
   assert.equal(bare.seq, full.seq);
   assert.ok(peers.includes(one.name), `the real server saw ${peers.slice(-1)}`);
-  assert.equal(counts.fullnat_toa_bare_ack, 1);
+  assert.deepEqual([counts.fullnat_toa_bare_ack, counts.fullnat_add_toa_fail_len], [1, 1]);
   assert.equal(counts.fullnat_toa_lost, undefined);
   one.send(RST | ACK);
 });
