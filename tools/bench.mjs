@@ -8,7 +8,7 @@ import { formatBench } from './lib/bench-table.mjs';
 import { build } from './lib/build.mjs';
 import { bundleForGuest } from './lib/guest-bundle.mjs';
 import { runLive, runQuiet } from './lib/run.mjs';
-import { Complaint, main, top } from './lib/say.mjs';
+import { ErrorReport, main, top } from './lib/say.mjs';
 import { setup } from './lib/setup.mjs';
 
 /**
@@ -56,7 +56,7 @@ async function measure(name, env) {
       stdio: ['ignore', 2, 2],
       env: { ...process.env, ...env, LVSD_SKIP_BUILD: '1', LAB_OUT: out },
     });
-    if (code !== 0) throw new Complaint(`bench ${name} failed (${code})`);
+    if (code !== 0) throw new ErrorReport(`bench ${name} failed (${code})`);
     return JSON.parse(readFileSync(join(out, `${name}.json`), 'utf8'));
   } finally {
     rmSync(out, { recursive: true, force: true });
@@ -67,7 +67,7 @@ await main(async (args) => {
   const json = args.includes('--json');
   const words = args.filter((word) => word !== '--json');
   for (const word of words) {
-    if (!(word in benches)) throw new Complaint(`no bench ${word}: there are ${Object.keys(benches).join(', ')}`, 2);
+    if (!(word in benches)) throw new ErrorReport(`no bench ${word}: there are ${Object.keys(benches).join(', ')}`, 2);
   }
   await setup();
   await build();

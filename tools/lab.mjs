@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // npm run lab: set-up and build, then the lab itself (lab/cli.ts). A caller that has done both sets LVSD_SKIP_BUILD.
 import { build } from './lib/build.mjs';
-import { Complaint, main } from './lib/say.mjs';
+import { ErrorReport, main } from './lib/say.mjs';
 import { setup } from './lib/setup.mjs';
 
 await main(async (args) => {
@@ -17,7 +17,7 @@ await main(async (args) => {
     return await lab(args);
   } catch (error) {
     if (error instanceof Error && error.name === 'Error' && 'exitCode' in error)
-      throw new Complaint(error.message, Number(error.exitCode));
+      throw new ErrorReport(error.message, Number(error.exitCode));
     throw error;
   }
 });

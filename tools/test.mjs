@@ -10,7 +10,7 @@ import { build } from './lib/build.mjs';
 import { bundleForGuest } from './lib/guest-bundle.mjs';
 import { inLanes } from './lib/lanes.mjs';
 import { runLive } from './lib/run.mjs';
-import { Complaint, main, say, short, top } from './lib/say.mjs';
+import { ErrorReport, main, say, short, top } from './lib/say.mjs';
 import { setup } from './lib/setup.mjs';
 import { areaWords, labGroups, testFiles } from './lib/test-files.mjs';
 import { inLab, lint, onHost } from './lib/tiers.mjs';
@@ -28,7 +28,7 @@ async function prepareVms(groups, env) {
   for (const options of new Set(groups.map((group) => group.options.join(' ')))) {
     const args = [join(top, 'tools/lab.mjs'), ...options.split(' ').filter(Boolean), '--prepare'];
     const code = await runLive(process.execPath, args, { env: { ...process.env, ...env } });
-    if (code !== 0) throw new Complaint(`cannot prepare a VM (${options || 'default options'})`, code);
+    if (code !== 0) throw new ErrorReport(`cannot prepare a VM (${options || 'default options'})`, code);
   }
 }
 

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
-/** Word to the service manager: sd_notify(3) and its watchdog. Without NOTIFY_SOCKET all of it does nothing. */
+/** Notifies the service manager: sd_notify(3) and its watchdog. Does nothing without NOTIFY_SOCKET. */
 import type { Log } from '../base/log.ts';
 import { type NativeSocket, native } from '../base/native.ts';
 import { printable, shortened } from '../base/printable.ts';
 import { AF_UNIX, unixAddress } from '../base/unix-address.ts';
 
 const SOCK_DGRAM = 2;
-/** Milliseconds until what a full queue refused is sent again. */
+/** Milliseconds until a message is sent again that the manager's full queue did not take. */
 const RETRY = 100;
-/** Messages that may wait for that. */
-const WAITING = 16;
-/** Characters of a STATUS. */
+/** Maximum of messages that wait. */
+const MAX_WAITING = 16;
+/** Maximum of characters of a STATUS. */
 const LONGEST_STATUS = 512;
 
 const statusLine = (text: string) => `STATUS=${printable(shortened(text, LONGEST_STATUS))}`;
@@ -18,25 +18,25 @@ const statusLine = (text: string) => `STATUS=${printable(shortened(text, LONGEST
 export class Notifier {
   readonly #log: Log;
   readonly #address: Buffer | undefined;
-  /** Milliseconds between two signs of life; 0: nobody waits for them. */
-  readonly #beat: number;
+  /** Milliseconds between two watchdog messages; 0: no watchdog. */
+  readonly #interval: number;
   readonly #socket: NativeSocket | undefined;
   #waiting: string[] = [];
   #retry: NodeJS.Timeout | undefined;
-  #heart: NodeJS.Timeout | undefined;
-  #complained = false;
+  #watchdog: NodeJS.Timeout | undefined;
+  #unhealthy = false;
 
-  /** Takes NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID out of `env`: child processes are not to speak for us. */
+  /** Removes NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID from `env`: child processes must not notify the manager. */
   constructor(log: Log, env: NodeJS.ProcessEnv = process.env) {
     this.#log = log;
     const { NOTIFY_SOCKET: path, WATCHDOG_USEC: microseconds, WATCHDOG_PID: pid } = env;
     delete env.NOTIFY_SOCKET;
     delete env.WATCHDOG_USEC;
     delete env.WATCHDOG_PID;
-    this.#beat = path && (pid === undefined || pid === String(process.pid)) ? beatOf(microseconds) : 0;
+    this.#interval = path && (pid === undefined || pid === String(process.pid)) ? intervalOf(microseconds) : 0;
     if (!path) return;
     try {
-      if (!/^[/@]/.test(path)) throw new Error('neither a path nor an abstract name');
+      if (!/^[/@]/.test(path)) throw new Error('NOTIFY_SOCKET is neither a path nor an abstract name');
       this.#address = unixAddress(path);
       this.#socket = new (native().Socket)(AF_UNIX, SOCK_DGRAM, 0);
     } catch (error) {
@@ -44,17 +44,17 @@ export class Notifier {
     }
   }
 
-  /** Whether somebody listens. */
+  /** Whether there is a service manager to notify. */
   get active(): boolean {
     return this.#socket !== undefined && this.#address !== undefined;
   }
 
-  /** Started, or done with a reload. */
+  /** After the start and after each reload. */
   ready(status: string): void {
     this.#send(`READY=1\n${statusLine(status)}`);
   }
 
-  /** A reload begins; `ready` ends it. */
+  /** At the start of a reload; `ready` ends it. */
   reloading(): void {
     this.#send(`RELOADING=1\nMONOTONIC_USEC=${process.hrtime.bigint() / 1000n}\n${statusLine('reloading')}`);
   }
@@ -63,39 +63,40 @@ export class Notifier {
     this.#send(`STOPPING=1\n${statusLine('stopping')}`);
   }
 
-  /** One line that `systemctl status` shows. */
+  /** Sets the line that `systemctl status` shows. */
   status(text: string): void {
     this.#send(statusLine(text));
   }
 
   /**
-   * Gives the watchdog its sign of life, twice in each of its periods, as long as `complaint` returns undefined. What
-   * it returns otherwise is logged; the manager restarts the daemon when that lasts.
+   * Sends watchdog messages, two per period, as long as `defect` returns undefined. Otherwise logs what it returns; the
+   * manager restarts the daemon if that lasts.
    */
-  watch(complaint: () => string | undefined): void {
-    if (this.#beat === 0 || this.#heart) return;
-    const beat = () => {
-      const text = complaint();
-      // One that waits is enough.
+  watch(defect: () => string | undefined): void {
+    if (this.#interval === 0 || this.#watchdog) return;
+    const notify = () => {
+      const text = defect();
+      // One waiting message is enough.
       if (text === undefined && this.#waiting.length === 0) this.#send('WATCHDOG=1');
-      else if (text !== undefined && !this.#complained) this.#log.error(`no sign of life to the watchdog: ${text}`);
-      this.#complained = text !== undefined;
+      else if (text !== undefined && !this.#unhealthy)
+        this.#log.error(`not notifying the watchdog, the service manager will restart lvsd: ${text}`);
+      this.#unhealthy = text !== undefined;
     };
-    beat();
-    this.#heart = setInterval(beat, this.#beat).unref();
+    notify();
+    this.#watchdog = setInterval(notify, this.#interval).unref();
   }
 
   close(): void {
-    clearInterval(this.#heart);
+    clearInterval(this.#watchdog);
     clearTimeout(this.#retry);
     this.#socket?.close();
   }
 
   #send(message: string): void {
     if (!this.active || this.#socket?.fd === -1) return;
-    // In order: nothing overtakes what waits.
+    // Queued, so that messages are sent in order.
     this.#waiting.push(message);
-    if (this.#waiting.length > WAITING) this.#waiting.shift();
+    if (this.#waiting.length > MAX_WAITING) this.#waiting.shift();
     if (!this.#retry) this.#flush();
   }
 
@@ -108,7 +109,7 @@ export class Notifier {
           return;
         }
       } catch (error) {
-        this.#log.warn(`the service manager was not notified: ${error instanceof Error ? error.message : error}`);
+        this.#log.warn(`cannot notify the service manager: ${error instanceof Error ? error.message : error}`);
       }
       this.#waiting.shift();
     }
@@ -116,8 +117,8 @@ export class Notifier {
 }
 
 /** '30000000' -> 15000 */
-function beatOf(microseconds: string | undefined): number {
+function intervalOf(microseconds: string | undefined): number {
   if (!microseconds || !/^[1-9]\d{0,15}$/.test(microseconds)) return 0;
-  // Longer than a timer can wait: as long as it can.
+  // Limited to the maximum of a timer.
   return Math.min(Math.max(Math.floor(Number(microseconds) / 2000), 1), 0x7fffffff);
 }

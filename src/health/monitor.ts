@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
 /**
  * The daemon's interface to checks: targets in, transitions out. A separate process makes the probes, so that thousands
- * per second do not load the daemon. States are kept here as well, so that a restarted checker process continues where
+ * per second do not load the daemon. States are kept here as well, so that a restarted health worker continues where
  * the last one ended and no target flaps.
  */
 import type { Log } from '../base/log.ts';
 import { resumed, unknown } from './machine.ts';
 import type { Check, Target, TargetState, Transition } from './types.ts';
 import { LoadWatch } from './worker/load-watch.ts';
-import type { FromChecker, Load, ToChecker, WireTarget } from './worker/messages.ts';
+import type { FromWorker, Load, ToWorker, WireTarget } from './worker/messages.ts';
 import { fromRow } from './worker/messages.ts';
-import { CheckerProcess } from './worker/process.ts';
+import { HealthWorker } from './worker/process.ts';
 
 /** Targets per message, so that neither side is blocked by a long one. */
 const TARGETS = 1000;
@@ -37,7 +37,7 @@ interface Snapshot {
 
 export class HealthMonitor {
   readonly #log: Log;
-  readonly #checker: CheckerProcess;
+  readonly #worker: HealthWorker;
   readonly #byId = new Map<string, Known>();
   readonly #byNumber = new Map<number, Known>();
   readonly #listeners = new Set<(transition: Transition) => void>();
@@ -51,7 +51,7 @@ export class HealthMonitor {
   constructor({ concurrency, log }: HealthMonitorOptions) {
     this.#log = log;
     this.#concurrency = concurrency;
-    this.#checker = new CheckerProcess({
+    this.#worker = new HealthWorker({
       log,
       onStart: () => this.#send([...this.#byId.values()], []),
       onMessage: (message) => this.#hear(message),
@@ -95,8 +95,8 @@ export class HealthMonitor {
       added.push(known);
     }
     // A new process needs all targets.
-    if (this.#checker.running) this.#send(added, removed);
-    else if (this.#byId.size > 0) this.#checker.start();
+    if (this.#worker.running) this.#send(added, removed);
+    else if (this.#byId.size > 0) this.#worker.start();
   }
 
   /** The state known here: `up` and `since` are current, the rest is as of the last transition or snapshot. */
@@ -104,9 +104,9 @@ export class HealthMonitor {
     return this.#byId.get(id)?.state;
   }
 
-  /** Current state from the checker process, or the state known here if it does not answer. */
+  /** Current state from the health worker, or the state known here if it does not answer. */
   async states(): Promise<ReadonlyMap<string, TargetState>> {
-    if (this.#checker.running && this.#byId.size > 0) {
+    if (this.#worker.running && this.#byId.size > 0) {
       this.#snapshot ??= this.#ask();
       await this.#snapshot.answer;
     }
@@ -119,19 +119,19 @@ export class HealthMonitor {
     return () => this.#listeners.delete(callback);
   }
 
-  /** False if the checker process does not respond and a restart did not help. For a watchdog. */
+  /** False if the health worker does not respond and a restart did not help. For a watchdog. */
   get alive(): boolean {
-    return this.#checker.alive;
+    return this.#worker.alive;
   }
 
-  /** Load of the checker process in the last second. */
+  /** Load of the health worker in the last second. */
   get load(): Readonly<Load> {
     return this.#load;
   }
 
-  /** Stops the checker process and all probes. */
+  /** Stops the health worker and all probes. */
   async stop(): Promise<void> {
-    await this.#checker.stop();
+    await this.#worker.stop();
   }
 
   #send(added: readonly Known[], removed: number[]): void {
@@ -139,11 +139,11 @@ export class HealthMonitor {
     for (let i = 0; i < messages; i++) {
       const part = added.slice(i * TARGETS, (i + 1) * TARGETS);
       // Composed when it is sent: by then targets may have been removed or changed their state.
-      this.#checker.send(() => this.#targets(part, i === 0 ? removed : []));
+      this.#worker.send(() => this.#targets(part, i === 0 ? removed : []));
     }
   }
 
-  #targets(part: readonly Known[], remove: number[]): ToChecker {
+  #targets(part: readonly Known[], remove: number[]): ToWorker {
     const checks: Check[] = [];
     const places = new Map<Check, number>();
     const add: WireTarget[] = [];
@@ -172,11 +172,11 @@ export class HealthMonitor {
         resolve();
       };
     });
-    this.#checker.send(() => ({ type: 'snapshot', request }));
+    this.#worker.send(() => ({ type: 'snapshot', request }));
     return { request, answer, done };
   }
 
-  #hear(message: FromChecker): void {
+  #hear(message: FromWorker): void {
     switch (message.type) {
       case 'transitions':
         for (const { number, latency, ...transition } of message.list) this.#turn(number, transition, latency);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** The process that starts the programs of exec checks; started by the checker alone. */
+/** The process that starts the programs of exec checks; started by the health worker. */
 import { serveExec } from '../health/exec/serve.ts';
 
 serveExec();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** The checker's thread for regular expressions. */
+/** The health worker's thread for regular expressions. */
 import { serveMatches } from '../health/http/match.ts';
 
 serveMatches();

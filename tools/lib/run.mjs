@@ -3,7 +3,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { constants } from 'node:os';
 import { createInterface } from 'node:readline';
-import { Complaint, top } from './say.mjs';
+import { ErrorReport, top } from './say.mjs';
 
 /** @import { SpawnOptions, SpawnSyncOptions } from 'node:child_process' */
 /** @import { Readable, Writable } from 'node:stream' */
@@ -27,7 +27,7 @@ export function runLive(command, args, { prefix = '', ...options } = {}) {
     const wait = () => {};
     process.on('SIGTERM', forward).on('SIGINT', wait);
     child.on('exit', () => process.off('SIGTERM', forward).off('SIGINT', wait));
-    child.on('error', (error) => fail(new Complaint(`cannot run ${command}: ${error.message}`)));
+    child.on('error', (error) => fail(new ErrorReport(`cannot run ${command}: ${error.message}`)));
     child.on('close', (code, signal) => done(code ?? 128 + (signal ? constants.signals[signal] : 0)));
   });
 }
@@ -50,10 +50,10 @@ function prefixLines(from, to, prefix) {
  */
 export function runQuiet(command, args, options = {}) {
   const result = spawnSync(command, args, { cwd: top, maxBuffer: 64 << 20, ...options, encoding: 'utf8' });
-  if (result.error) throw new Complaint(`cannot run ${command}: ${result.error.message}`);
+  if (result.error) throw new ErrorReport(`cannot run ${command}: ${result.error.message}`);
   if (result.status !== 0) {
     const said = `${result.stderr ?? ''}${result.stdout ?? ''}`.trim();
-    throw new Complaint(`${command} ${args.join(' ')} failed (${result.status ?? result.signal}): ${said}`);
+    throw new ErrorReport(`${command} ${args.join(' ')} failed (${result.status ?? result.signal}): ${said}`);
   }
   return result.stdout;
 }

@@ -18,7 +18,7 @@ export function say(text) {
 }
 
 /** An error for the operator: main() prints its message without a stack. */
-export class Complaint extends Error {
+export class ErrorReport extends Error {
   /** @param {string} message */
   constructor(message, exitCode = 1) {
     super(message);
@@ -27,7 +27,7 @@ export class Complaint extends Error {
 }
 
 /**
- * Runs a tool's main function; a Complaint becomes one line and an exit code.
+ * Runs a tool's main function; a ErrorReport becomes one line and an exit code.
  * @param {(args: string[]) => Promise<number | void>} run
  */
 export async function main(run) {
@@ -35,7 +35,7 @@ export async function main(run) {
     const code = await run(process.argv.slice(2));
     if (typeof code === 'number') process.exitCode = code;
   } catch (error) {
-    if (!(error instanceof Complaint)) {
+    if (!(error instanceof ErrorReport)) {
       process.stderr.write(`lvsd: ${error instanceof Error ? error.stack : error}\n`);
       process.exitCode = 1;
       return;

@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { runLive, runQuiet } from './run.mjs';
-import { Complaint, say, top } from './say.mjs';
+import { ErrorReport, say, top } from './say.mjs';
 
 /** Debian packages by purpose. */
 const packages = {
@@ -16,7 +16,7 @@ const packages = {
 /** Returns the fully installed packages, from dpkg's status file: a stable interface, and no process to start. */
 function installed() {
   const status = '/var/lib/dpkg/status';
-  if (!existsSync(status)) throw new Complaint('there is no dpkg on this machine: the set-up needs Debian 12');
+  if (!existsSync(status)) throw new ErrorReport('there is no dpkg on this machine: the set-up needs Debian 12');
   const there = new Set();
   for (const paragraph of readFileSync(status, 'utf8').split('\n\n')) {
     const name = /^Package: (.+)$/m.exec(paragraph)?.[1];
@@ -42,7 +42,7 @@ export async function setupApt(names = [...packages.build, ...packages.lab]) {
   if (missing.length === 0) return;
   const root = asRoot();
   if (root === undefined) {
-    throw new Complaint(
+    throw new ErrorReport(
       `missing Debian packages, and neither root nor sudo without a password to install them; run as root: apt-get install --no-install-recommends ${missing.join(' ')}`,
     );
   }
@@ -62,7 +62,7 @@ export async function setupApt(names = [...packages.build, ...packages.lab]) {
   };
   const install = ['install', '-y', '--no-install-recommends', ...missing];
   await apt(['update']);
-  if ((await apt(install)) !== 0) throw new Complaint(`apt-get could not install ${missing.join(' ')}`);
+  if ((await apt(install)) !== 0) throw new ErrorReport(`apt-get could not install ${missing.join(' ')}`);
 }
 
 /** @typedef {{ packages: Record<string, { version?: string, optional?: boolean }> }} Lockfile */
@@ -77,7 +77,7 @@ export async function setupNpm() {
   if (!existsSync(hidden) || !sameVersions(JSON.parse(String(lock)), JSON.parse(readFileSync(hidden, 'utf8')))) {
     say('installing npm packages');
     if ((await runLive('npm', ['ci', '--loglevel=error'], { stdio: ['ignore', 2, 2] })) !== 0) {
-      throw new Complaint('npm ci failed');
+      throw new ErrorReport('npm ci failed');
     }
   }
   writeFileSync(stamp, key);
@@ -95,9 +95,9 @@ function sameVersions(wanted, found) {
 
 export async function setup() {
   const major = Number(process.versions.node.split('.')[0]);
-  if (major < 20) throw new Complaint(`Node ${process.versions.node} is too old: lvsd needs 20 or newer`);
+  if (major < 20) throw new ErrorReport(`Node ${process.versions.node} is too old: lvsd needs 20 or newer`);
   if (process.platform !== 'linux' || process.arch !== 'x64') {
-    throw new Complaint('building and testing lvsd needs Linux on x86-64');
+    throw new ErrorReport('building and testing lvsd needs Linux on x86-64');
   }
   await setupApt();
   await setupNpm();

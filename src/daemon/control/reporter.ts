@@ -64,7 +64,10 @@ export class Reporter {
 
   /** `text` may have several lines: one for each problem of a file. */
   reload(text: string, fields: EventFields, ok: boolean): void {
-    for (const line of text.split('\n')) this.log('config', ok ? 'info' : 'error', line, fields);
+    const lines = text.split('\n');
+    // The reason has all lines: it is not repeated with each of them.
+    const { reason, ...others } = fields;
+    for (const line of lines) this.log('config', ok ? 'info' : 'error', line, lines.length > 1 ? others : fields);
     this.events.add('reload', text, fields);
   }
 

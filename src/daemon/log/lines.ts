@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-/** One record as one line: for people, for programs, for the journal. */
+/** Formats a record as one line of text or JSON. */
 import type { LogFields } from '../../base/log.ts';
 import { printable, printableJson, shortened } from '../../base/printable.ts';
 import type { LogLevel, LogSettings } from '../../config/types.ts';
 import { PRIORITY } from './journal.ts';
 
-/** Characters of a text; what is longer came from outside, or is a mistake. */
+/** Maximum of characters of a text. */
 const LONGEST = 4096;
 
 export interface LogRecord {
@@ -17,7 +17,7 @@ export interface LogRecord {
   fields: LogFields | undefined;
 }
 
-/** A line with its end. In the journal a text has no time, the journal knows it. */
+/** Returns the line with its line end. Text lines for the journal have no time, because the journal records it. */
 export function logLine(record: LogRecord, format: LogSettings['format'], journal: boolean): string {
   const text = format === 'json' ? jsonLine(record) : textLine(record, journal);
   return `${journal ? PRIORITY[record.level] : ''}${text}\n`;
@@ -34,6 +34,6 @@ function jsonLine({ at, level, area, text, fields }: LogRecord): string {
     key,
     typeof value === 'string' ? shortened(value, LONGEST) : value,
   ]);
-  // The fixed names come first, and no field takes their place.
+  // The fixed keys come first, and fields cannot replace them.
   return printableJson({ ...fixed, ...Object.fromEntries(more), ...fixed });
 }

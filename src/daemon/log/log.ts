@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /**
- * The daemon's log: winston, in front of it levels per area and a limit on what repeats, behind it standard error.
- * Levels and format change at a reload; whoever holds an area's `Log` keeps it.
+ * The daemon's log: filters records by level and rate, formats them with winston, and writes them to standard error.
+ * Levels and format change with a reload; the `Log` objects of the areas stay valid.
  */
 import { Writable } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
@@ -15,17 +15,17 @@ import { LineSink } from './sink.ts';
 
 const LEVELS: Readonly<Record<LogLevel, number>> = { error: 0, warn: 1, info: 2, debug: 3 };
 const WINDOW = 10_000;
-/** Equal lines in a window. */
-const EQUAL = 3;
-/** Lines of one area and level in a window, equal or not. */
-const TOTAL = 5000;
-/** Records inside winston, which takes all that it is given in one turn of the event loop before it passes any on. */
-const INSIDE = 10_000;
+/** Maximum of equal lines per window. */
+const MAX_EQUAL = 3;
+/** Maximum of lines of one area and level per window. */
+const MAX_TOTAL = 5000;
+/** Maximum of records inside winston, which buffers all records of one turn of the event loop. */
+const MAX_BUFFERED = 10_000;
 
 export interface DaemonLogOptions {
   /** Default: standard error. */
   stream?: Writable;
-  /** Whether the journal reads `stream`. Default: whether it reads standard error. */
+  /** Whether the journal reads `stream`. Default: as for standard error. */
   journal?: boolean;
 }
 
@@ -33,11 +33,11 @@ export class DaemonLog {
   readonly #winston: winston.Logger;
   readonly #sink: LineSink;
   readonly #journal: boolean;
-  readonly #equal = new RateLimit(EQUAL, WINDOW);
-  readonly #total = new RateLimit(TOTAL, WINDOW);
+  readonly #equal = new RateLimit(MAX_EQUAL, WINDOW);
+  readonly #total = new RateLimit(MAX_TOTAL, WINDOW);
   readonly #areas = new Map<LogArea, Log>();
   #settings: LogSettings;
-  #inside = 0;
+  #buffered = 0;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(settings: LogSettings, options: DaemonLogOptions = {}) {
@@ -57,26 +57,26 @@ export class DaemonLog {
     return this.#areas.get(name) ?? this.#makeArea(name);
   }
 
-  /** New levels and format, from the next line on. */
+  /** Sets levels and format for the next lines. */
   configure(settings: LogSettings): void {
     this.#settings = settings;
   }
 
-  /** Says what was held back; resolves when all is out, or nobody takes it. To be called before the process ends. */
+  /** Writes pending summaries. Resolves when everything is written or the reader is stuck. Call it before the process ends. */
   async flush(): Promise<void> {
-    this.#tellHeld(Number.POSITIVE_INFINITY);
+    this.#writeSummaries(Number.POSITIVE_INFINITY);
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    while (this.#inside > 0) await setImmediate();
+    while (this.#buffered > 0) await setImmediate();
     await this.#sink.flush();
   }
 
-  /** Where winston writes to: always ready, as winston buffers without bound for a transport that is not. */
+  /** The stream that winston writes to. Always ready, because winston's buffer for a slow stream has no limit. */
   #outlet(): Writable {
     return new Writable({
       decodeStrings: false,
       write: (line: string, _encoding, next) => {
-        this.#inside--;
+        this.#buffered--;
         this.#sink.write(line);
         next();
       },
@@ -102,24 +102,24 @@ export class DaemonLog {
 
   #log(area: LogArea, level: LogLevel, text: string, fields: LogFields | undefined): void {
     if (!this.#passes(area, level)) return;
-    // Who asks for debug lines wants them all.
+    // Debug lines are not limited.
     if (level !== 'debug' && !this.#admit(area, level, text)) return;
     this.#write({ at: Date.now(), level, area, text, fields });
   }
 
   #admit(area: LogArea, level: LogLevel, text: string): boolean {
     const now = performance.now();
-    this.#tellHeld(now);
+    this.#writeSummaries(now);
     const of = `${level} ${area} `;
     if (this.#equal.admit(of + text, now) && this.#total.admit(of, now)) return true;
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
-      this.#tellHeld(performance.now());
+      this.#writeSummaries(performance.now());
     }, WINDOW).unref();
     return false;
   }
 
-  #tellHeld(now: number): void {
+  #writeSummaries(now: number): void {
     for (const { key, held } of [...this.#equal.ended(now), ...this.#total.ended(now)]) {
       const [level, area, ...words] = key.split(' ');
       const text = words.join(' ');
@@ -130,11 +130,11 @@ export class DaemonLog {
   }
 
   #write(record: LogRecord): void {
-    if (this.#inside >= INSIDE) {
+    if (this.#buffered >= MAX_BUFFERED) {
       this.#sink.drop();
       return;
     }
-    this.#inside++;
+    this.#buffered++;
     this.#winston.log({ level: record.level, message: record.text, record });
   }
 
@@ -143,7 +143,7 @@ export class DaemonLog {
   }
 
   #droppedLine(dropped: number): string {
-    const text = `${dropped} log lines were dropped: nobody read them in time`;
+    const text = `${dropped} log lines were dropped: standard error was not read in time`;
     return this.#line({ at: Date.now(), level: 'warn', area: 'daemon', text, fields: { dropped } });
   }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** How often something may pass in a window of time, and what was held back. Knows no clock of its own. */
+/** Limits how often a key passes in a window of time, and counts what it holds back. Pure: instants are arguments. */
 
 interface Window {
   start: number;
@@ -7,8 +7,8 @@ interface Window {
   held: number;
 }
 
-/** Things told apart at once; beyond it they pass unlimited, whoever limits more coarsely holds those. */
-const KEYS = 1000;
+/** Maximum of keys. Further keys pass without a limit: a second, coarser limit holds them back. */
+const MAX_KEYS = 1000;
 
 export class RateLimit {
   readonly #limit: number;
@@ -22,11 +22,11 @@ export class RateLimit {
     this.#milliseconds = milliseconds;
   }
 
-  /** Whether one more may pass. Ask `ended` first, or windows that are over still count. */
+  /** Whether one more may pass. Call `ended` first, so that windows that are over do not count. */
   admit(key: string, now: number): boolean {
     const window = this.#windows.get(key);
     if (!window) {
-      if (this.#windows.size < KEYS) this.#windows.set(key, { start: now, passed: 1, held: 0 });
+      if (this.#windows.size < MAX_KEYS) this.#windows.set(key, { start: now, passed: 1, held: 0 });
       return true;
     }
     if (window.passed < this.#limit) window.passed++;
@@ -34,7 +34,7 @@ export class RateLimit {
     return window.held === 0;
   }
 
-  /** What the windows that ended by `now` held back; those that held nothing are forgotten in silence. */
+  /** Removes the windows that ended by `now`. Returns those that held something back. */
   ended(now: number): { key: string; held: number }[] {
     const result: { key: string; held: number }[] = [];
     for (const [key, { start, held }] of this.#windows) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** Lines into a stream that may be slow, stuck or broken: what waits is bounded, what is dropped is counted. */
+/** Writes lines to a stream that may be slow, stuck or broken. Buffers a limited number, and counts the lines it drops. */
 import type { Writable } from 'node:stream';
 
 export interface SinkLimits {
@@ -8,8 +8,8 @@ export interface SinkLimits {
 }
 
 const LIMITS: SinkLimits = { lines: 10_000, bytes: 4 << 20 };
-/** Milliseconds that the end of the program waits for a slow reader. */
-const PATIENCE = 1000;
+/** Milliseconds that `flush` waits for a slow reader. */
+const FLUSH_TIMEOUT = 1000;
 
 export class LineSink {
   readonly #stream: Writable;
@@ -19,12 +19,12 @@ export class LineSink {
   #dropped = 0;
   #whenEmpty: (() => void) | undefined;
 
-  /** `note` makes the line that tells how many were dropped. */
+  /** `note` creates the line that reports the number of dropped lines. */
   constructor(stream: Writable, note: (dropped: number) => string, limits = LIMITS) {
     this.#stream = stream;
     this.#note = note;
     this.#limits = limits;
-    // A reader that went away must not end the daemon; every write reports for itself.
+    // Without a listener, an error would end the daemon. Each write reports its own errors.
     stream.on('error', () => {});
   }
 
@@ -33,16 +33,16 @@ export class LineSink {
     else this.#write(line, 1);
   }
 
-  /** Counts a line that will not come. */
+  /** Counts a line as dropped. */
   drop(): void {
     this.#dropped++;
   }
 
-  /** When everything is out, or nobody took it for a second. */
+  /** Resolves when everything is written, or after a second. */
   flush(): Promise<void> {
     if (this.#waiting === 0) return Promise.resolve();
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, PATIENCE);
+      const timer = setTimeout(resolve, FLUSH_TIMEOUT);
       this.#whenEmpty = () => {
         clearTimeout(timer);
         resolve();
@@ -50,18 +50,18 @@ export class LineSink {
     });
   }
 
-  /** `lost`: how many lines are gone if this one is. */
+  /** `lost`: number of lines to count as dropped if this write fails. */
   #write(line: string, lost: number): void {
     this.#waiting++;
     this.#stream.write(line, (error) => {
       this.#waiting--;
       if (error) this.#dropped += lost;
-      else if (this.#dropped > 0 && this.#waiting <= this.#limits.lines / 2) this.#confess();
+      else if (this.#dropped > 0 && this.#waiting <= this.#limits.lines / 2) this.#reportDropped();
       if (this.#waiting === 0) this.#whenEmpty?.();
     });
   }
 
-  #confess(): void {
+  #reportDropped(): void {
     const dropped = this.#dropped;
     this.#dropped = 0;
     this.#write(this.#note(dropped), dropped);

@@ -28,7 +28,7 @@ const METHODS = numbersByName(FORWARDING, 'yaml');
 const TUNNEL_TYPES = numbersByName(TUNNELS, 'name');
 const CHECKSUMS = numbersByName(TUNNEL_CHECKSUMS, 'yaml');
 
-/** One of the spec's virtual services as the kernel takes it. */
+/** One virtual service of the spec. */
 export function serviceConfig(spec: ServiceSpec, virtual: Virtual): ServiceConfig {
   const { persistence } = spec;
   let flags = 0;
@@ -53,7 +53,7 @@ export function serviceConfig(spec: ServiceSpec, virtual: Virtual): ServiceConfi
   };
 }
 
-/** A real server behind one virtual service, with its full weight. */
+/** A real server of one virtual service, with its configured weight. */
 export function destinationConfig(server: RealServerSpec, virtual: Virtual): DestinationConfig {
   const { weight, upperThreshold, lowerThreshold } = server;
   return destination(server, virtual, weight, upperThreshold, lowerThreshold);
@@ -63,7 +63,7 @@ export function sorryConfig(sorry: Sorry, virtual: Virtual): DestinationConfig {
   return destination(sorry, virtual, 1, 0, 0);
 }
 
-/** One literal: there are tens of thousands of them, and copies of parts would cost more than all the rest. */
+/** Written as one literal, because a start creates tens of thousands of them. */
 function destination(
   server: Pick<RealServerSpec, 'family' | 'address' | 'port' | 'forward'>,
   virtual: Virtual,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** Messages between the checker process and its thread that runs regular expressions. */
+/** Messages between the health worker and its thread that runs regular expressions. */
 
 export interface MatchRequest {
   number: number;

@@ -15,7 +15,7 @@ export class LoadWatch {
   see({ lost, longestWait, queued, limit }: Load, now: number): string | undefined {
     if (lost >= NOTABLE && now - this.#lostSaid >= PERIOD) {
       this.#lostSaid = now;
-      return `the checker process could not run for ${lost} ms: checks were delayed by that time, states are not affected; see whether the machine is overloaded`;
+      return `the health worker could not run for ${lost} ms: checks were delayed by that time, states are not affected; see whether the machine is overloaded`;
     }
     if (queued > 0 && longestWait >= NOTABLE && now - this.#queueSaid >= PERIOD) {
       this.#queueSaid = now;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /**
- * Messages between the daemon and its checker process, as JSON over the channel of child_process.fork(). Targets have
+ * Messages between the daemon and its health worker, as JSON over the channel of child_process.fork(). Targets have
  * numbers, assigned by the daemon and never reused. Only changes are sent, and snapshots on request.
  */
 import type { Check, TargetState, Transition } from '../types.ts';
@@ -30,13 +30,13 @@ export interface WireTarget {
   state: TargetState;
 }
 
-export type ToChecker =
+export type ToWorker =
   | { type: 'targets'; concurrency: number; checks: Check[]; add: WireTarget[]; remove: number[] }
   | { type: 'snapshot'; request: number };
 
 export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
 
-/** Load of the checker process since its last report. Times are in milliseconds. */
+/** Load of the health worker since its last report. Times are in milliseconds. */
 export interface Load {
   /** Finished probes. */
   probes: number;
@@ -51,7 +51,7 @@ export interface Load {
   lost: number;
 }
 
-export type FromChecker =
+export type FromWorker =
   | { type: 'transitions'; list: (Omit<Transition, 'id'> & { number: number; latency: number })[] }
   | { type: 'states'; request: number; rows: StateRow[]; last: boolean }
   | { type: 'beat'; load: Load }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-/** Keeps the checker process running: sends its messages in order, watches its heartbeat, restarts it if it ends or hangs. */
+/** Keeps the health worker running: sends its messages in order, watches its heartbeat, restarts it if it ends or hangs. */
 import { type ChildProcess, fork } from 'node:child_process';
 import type { Log } from '../../base/log.ts';
 import { workerPath } from '../worker-path.ts';
-import type { FromChecker, ToChecker } from './messages.ts';
+import type { FromWorker, ToWorker } from './messages.ts';
 
 /** Milliseconds between checks of the heartbeat. */
 const LOOK = 1000;
@@ -20,26 +20,26 @@ const GOODBYE = 3000;
 /** Characters of its stderr that are kept for the log. */
 const LAST_WORDS = 400;
 
-export interface CheckerProcessOptions {
+export interface HealthWorkerOptions {
   log: Log;
   /** A new process is running and needs all targets. */
   onStart: () => void;
-  onMessage: (message: FromChecker) => void;
+  onMessage: (message: FromWorker) => void;
   onEnd: () => void;
 }
 
-export class CheckerProcess {
-  readonly #options: CheckerProcessOptions;
+export class HealthWorker {
+  readonly #options: HealthWorkerOptions;
   #child: ChildProcess | undefined;
   /** Sent one per turn of the event loop. */
-  #outbox: (() => ToChecker)[] = [];
+  #outbox: (() => ToWorker)[] = [];
   #restart: NodeJS.Timeout | undefined;
   #look: NodeJS.Timeout | undefined;
   #missed = 0;
   #delay = FIRST_DELAY;
   #stopped = false;
 
-  constructor(options: CheckerProcessOptions) {
+  constructor(options: HealthWorkerOptions) {
     this.#options = options;
   }
 
@@ -60,7 +60,7 @@ export class CheckerProcess {
   }
 
   /** Dropped if it is not running: a new process gets all targets anyway. */
-  send(message: () => ToChecker): void {
+  send(message: () => ToWorker): void {
     if (!this.#child) return;
     if (this.#outbox.push(message) === 1) setImmediate(() => this.#flush());
   }
@@ -98,7 +98,7 @@ export class CheckerProcess {
       if (this.#stopped) return;
       if (performance.now() - startedAt > STEADY) this.#delay = FIRST_DELAY;
       const words = lastWords.trim().split('\n', 1)[0];
-      this.#options.log.error(`the checker process ended (${how}${words ? `: ${words}` : ''}): restarting it`);
+      this.#options.log.error(`the health worker ended (${how}${words ? `: ${words}` : ''}): restarting it`);
       // Not from within the exit event: a process that cannot start would block all timers of this one.
       this.#restart = setTimeout(() => {
         this.#restart = undefined;
@@ -111,7 +111,7 @@ export class CheckerProcess {
     });
     child.on('error', (error) => end(error.message));
     child.on('exit', (code, signal) => end(signal ?? `exit status ${code}`));
-    child.on('message', (message: FromChecker) => {
+    child.on('message', (message: FromWorker) => {
       if (over || this.#child !== child) return;
       if (message.type === 'beat') this.#missed = 0;
       this.#options.onMessage(message);
@@ -132,7 +132,7 @@ export class CheckerProcess {
   #watch(): void {
     this.#missed++;
     if (this.#missed % PATIENCE !== 0 || !this.#child) return;
-    this.#options.log.error(`the checker process did not respond for ${PATIENCE} s: killing and restarting it`);
+    this.#options.log.error(`the health worker did not respond for ${PATIENCE} s: killing and restarting it`);
     this.#child.kill('SIGKILL');
   }
 }

@@ -8,7 +8,7 @@ import { type Lane, Schedule, type Slot } from '../schedule/schedule.ts';
 import { fraction } from '../schedule/spread.ts';
 import type { Target, TargetState, Transition } from '../types.ts';
 import { failure, inconclusive, type Probe, type Prober, type Verdict } from '../verdict.ts';
-import { Complaints } from './complaints.ts';
+import { ErrorReports } from './error-reports.ts';
 import type { Load } from './messages.ts';
 import type { Prepare } from './probers.ts';
 
@@ -17,7 +17,7 @@ const TICK = 20;
 /** Maximum milliseconds between runs. */
 const LONGEST_SLEEP = 1000;
 
-export interface CheckerOptions {
+export interface ProbeRunnerOptions {
   concurrency: number;
   /** Maximum of simultaneous programs. */
   programs: number;
@@ -28,13 +28,13 @@ export interface CheckerOptions {
   onTrouble: (text: string) => void;
 }
 
-interface Entry {
+interface ProbedTarget {
   target: Target;
   state: TargetState;
   prober: Prober | undefined;
   /** Why the target cannot be probed. */
   defect: string;
-  slot: Slot<Entry> | undefined;
+  slot: Slot<ProbedTarget> | undefined;
   /** The probe in progress. */
   probe: Probe | undefined;
   /** Incremented with each probe, to ignore late results of earlier ones. */
@@ -45,12 +45,12 @@ interface Entry {
 /** Milliseconds of a monotonic clock. */
 const clock = (): number => performance.now();
 
-export class Checker {
-  readonly #options: CheckerOptions;
-  readonly #schedule: Schedule<Entry>;
-  readonly #entries = new Map<string, Entry>();
+export class ProbeRunner {
+  readonly #options: ProbeRunnerOptions;
+  readonly #schedule: Schedule<ProbedTarget>;
+  readonly #entries = new Map<string, ProbedTarget>();
   readonly #pace = new Pace(clock());
-  readonly #complaints: Complaints;
+  readonly #errors: ErrorReports;
   #timer: NodeJS.Timeout | undefined;
   /** Real time at which the timer fires. */
   #armed = Number.POSITIVE_INFINITY;
@@ -58,10 +58,10 @@ export class Checker {
   #probes = 0;
   #lost = 0;
 
-  constructor(options: CheckerOptions) {
+  constructor(options: ProbeRunnerOptions) {
     this.#options = options;
     this.#schedule = new Schedule({ sockets: options.concurrency, programs: options.programs });
-    this.#complaints = new Complaints(options.onTrouble);
+    this.#errors = new ErrorReports(options.onTrouble);
   }
 
   set concurrency(most: number) {
@@ -71,7 +71,7 @@ export class Checker {
   /** Adds a target; no effect if it is already there. */
   add(target: Target, state: TargetState): void {
     if (this.#entries.has(target.id)) return;
-    const entry: Entry = {
+    const entry: ProbedTarget = {
       target,
       state,
       prober: undefined,
@@ -121,7 +121,7 @@ export class Checker {
     this.#probes = 0;
     this.#lost = this.#pace.lost;
     schedule.longestWait = 0;
-    this.#complaints.flush(clock());
+    this.#errors.flush(clock());
     return load;
   }
 
@@ -161,7 +161,7 @@ export class Checker {
     for (const entry of started) this.#start(entry);
   }
 
-  #start(entry: Entry): void {
+  #start(entry: ProbedTarget): void {
     const turn = ++entry.turn;
     entry.startedAt = clock();
     if (!entry.prober) {
@@ -180,7 +180,7 @@ export class Checker {
     if (!over) entry.probe = probe;
   }
 
-  #expire(entry: Entry): void {
+  #expire(entry: ProbedTarget): void {
     const { probe, slot, target, turn } = entry;
     if (!probe || !slot) return;
     const { timeout } = target.check;
@@ -203,7 +203,7 @@ export class Checker {
   }
 
   /** Ends the probe in progress and ignores its verdict. */
-  #end(entry: Entry, silent = false): void {
+  #end(entry: ProbedTarget, silent = false): void {
     const { probe } = entry;
     entry.turn++;
     entry.probe = undefined;
@@ -212,18 +212,18 @@ export class Checker {
     else this.#finished(entry, silent);
   }
 
-  #finished(entry: Entry, silent = false): void {
+  #finished(entry: ProbedTarget, silent = false): void {
     this.#probes++;
     if (!entry.slot) return;
     this.#schedule.finished(entry.slot, this.#now(), silent);
     this.#arm();
   }
 
-  #take(entry: Entry, { outcome, reason }: Verdict): void {
+  #take(entry: ProbedTarget, { outcome, reason }: Verdict): void {
     const { target } = entry;
     if (this.#entries.get(target.id) !== entry) return;
     if (outcome === 'inconclusive') {
-      this.#complaints.add(reason, target.label, clock());
+      this.#errors.add(reason, target.label, clock());
       return;
     }
     const latency = Math.round((clock() - entry.startedAt) * 1000) / 1000;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-/** Main function of the checker process: receives targets from the daemon, reports transitions, and exits with it. */
+/** Main function of the health worker: receives targets from the daemon, reports transitions, and exits with it. */
 
 import { socketLimit } from './descriptors.ts';
-import { type FromChecker, type Load, type StateRow, type ToChecker, toRow } from './messages.ts';
+import { type FromWorker, type Load, type StateRow, type ToWorker, toRow } from './messages.ts';
 import { loadProbers } from './probers.ts';
-import { Checker } from './runner.ts';
+import { ProbeRunner } from './runner.ts';
 
 /** Milliseconds between heartbeats. */
 const BEAT = 1000;
@@ -13,8 +13,8 @@ const ROWS = 500;
 /** Maximum of simultaneous programs, each a process. */
 const PROGRAMS = 32;
 
-export function serveChecker(): void {
-  const send = (message: FromChecker): void => {
+export function serveHealth(): void {
+  const send = (message: FromWorker): void => {
     if (process.connected) process.send?.(message, undefined, undefined, () => {});
   };
   endWithParent(send);
@@ -24,7 +24,7 @@ export function serveChecker(): void {
   const descriptors = socketLimit();
   const started = loadProbers().then(
     (prepare) =>
-      new Checker({
+      new ProbeRunner({
         concurrency: 1,
         programs: PROGRAMS,
         prepare,
@@ -36,38 +36,38 @@ export function serveChecker(): void {
       }),
   );
 
-  process.on('message', (message: ToChecker) => {
-    void started.then((checker) => receive(checker, message));
+  process.on('message', (message: ToWorker) => {
+    void started.then((runner) => receive(runner, message));
   });
 
-  function receive(checker: Checker, message: ToChecker): void {
+  function receive(runner: ProbeRunner, message: ToWorker): void {
     if (message.type === 'snapshot') {
-      void snapshot(checker, message.request, [...ids]);
+      void snapshot(runner, message.request, [...ids]);
       return;
     }
-    checker.concurrency = Math.min(message.concurrency, descriptors);
+    runner.concurrency = Math.min(message.concurrency, descriptors);
     for (const number of message.remove) {
       const id = ids.get(number);
       if (id === undefined) continue;
       ids.delete(number);
       numbers.delete(id);
-      checker.remove(id);
+      runner.remove(id);
     }
     for (const { number, state, check: index, id, address, port, label } of message.add) {
       const check = message.checks[index];
       if (!check) continue;
       ids.set(number, id);
       numbers.set(id, number);
-      checker.add({ id, address, port, check, initiallyUp: state.up, label }, state);
+      runner.add({ id, address, port, check, initiallyUp: state.up, label }, state);
     }
   }
 
   /** Sent in parts, so that probes can run in between. */
-  async function snapshot(checker: Checker, request: number, list: [number, string][]): Promise<void> {
+  async function snapshot(runner: ProbeRunner, request: number, list: [number, string][]): Promise<void> {
     for (let start = 0; ; start += ROWS) {
       const rows: StateRow[] = [];
       for (const [number, id] of list.slice(start, start + ROWS)) {
-        const state = checker.state(id);
+        const state = runner.state(id);
         if (state) rows.push(toRow(number, state));
       }
       const last = start + ROWS >= list.length;
@@ -77,14 +77,14 @@ export function serveChecker(): void {
     }
   }
 
-  void started.then((checker) => {
-    const beat = (): void => send({ type: 'beat', load: checker.takeLoad() satisfies Load });
+  void started.then((runner) => {
+    const beat = (): void => send({ type: 'beat', load: runner.takeLoad() satisfies Load });
     setInterval(beat, BEAT);
     beat();
   });
 }
 
-type Transitions = Extract<FromChecker, { type: 'transitions' }>['list'];
+type Transitions = Extract<FromWorker, { type: 'transitions' }>['list'];
 
 /** Sends the items of one turn of the event loop as one message. */
 class Batch<T> {
@@ -108,14 +108,14 @@ class Batch<T> {
 }
 
 /** Exits when the daemon does, and not before: signals of terminals and init systems are for the daemon. */
-function endWithParent(send: (message: FromChecker) => void): void {
+function endWithParent(send: (message: FromWorker) => void): void {
   process.on('disconnect', () => process.exit(0));
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
   // Failed connects are exceptions, thousands per second; their traces are not needed.
   Error.stackTraceLimit = 0;
   process.on('uncaughtException', (error) => {
     const text = error instanceof Error ? error.message : String(error);
-    send({ type: 'log', level: 'error', text: `internal error in the checker process: ${text}` });
+    send({ type: 'log', level: 'error', text: `internal error in the health worker: ${text}` });
     setImmediate(() => process.exit(1));
   });
 }

@@ -16,7 +16,7 @@ test('ip_vs not loaded: a problem, and doctor does not load it', () => {
   assert.equal(existsSync('/sys/module/ip_vs'), false);
   const { status, stdout } = run('lvsd', 'doctor');
   assert.equal(status, 1, stdout);
-  assert.match(stdout, /^problem +module +ip_vs is not loaded; modprobe would take \/.*ip_vs\.ko/m);
+  assert.match(stdout, /^problem +module +ip_vs is not loaded; modprobe would load \/.*ip_vs\.ko/m);
   assert.equal(existsSync('/sys/module/ip_vs'), false);
 });
 
@@ -25,5 +25,5 @@ test('loaded: no problem, and a note that FULLNAT is missing', () => {
   const { status, stdout } = run('lvsd', 'doctor');
   assert.equal(status, 0, stdout);
   assert.match(stdout, /^note +build +the distribution's modules or other ones: no FULLNAT/m);
-  assert.match(stdout, /^ok +installed +\/.*\/ip_vs\.ko is what is loaded/m);
+  assert.match(stdout, /^ok +installed +\/.*\/ip_vs\.ko is the loaded module/m);
 });

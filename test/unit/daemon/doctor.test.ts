@@ -56,7 +56,7 @@ test('nothing to mind: every check is ok', () => {
     examine(facts()).filter(({ verdict }) => verdict !== 'ok'),
     [],
   );
-  assert.match(reportText(examine(facts())), /\n8 ok, 0 to note, 0 problems\n$/);
+  assert.match(reportText(examine(facts())), /\n8 ok, 0 notes, 0 problems\n$/);
 });
 
 test("a module that is not loaded, not lvsd's, or another build", () => {
@@ -73,12 +73,12 @@ test("a module that is not loaded, not lvsd's, or another build", () => {
   };
   assert.equal(find(facts({ info: stock, services: [] }), 'build')?.verdict, 'note');
   assert.match(find(facts({ installedIsLoaded: false }), 'installed')?.text ?? '', /another build/);
-  assert.match(find(facts({ installedIsLoaded: undefined }), 'installed')?.text ?? '', /cannot be told/);
+  assert.match(find(facts({ installedIsLoaded: undefined }), 'installed')?.text ?? '', /cannot tell/);
 });
 
 test('local addresses: none, only draining ones, not of this host, exhausted', () => {
   assert.match(find(facts({}, []), 'laddrs')?.text ?? '', /has no local address/);
-  assert.match(find(facts({}, [laddr(ip(10, 0, 0, 5), { draining: true })]), 'laddrs')?.text ?? '', /that drain/);
+  assert.match(find(facts({}, [laddr(ip(10, 0, 0, 5), { draining: true })]), 'laddrs')?.text ?? '', /only draining/);
   const foreign = find(facts({}, [laddr(ip(10, 0, 0, 6))]), 'laddrs');
   assert.equal(foreign?.verdict, 'problem');
   assert.match(foreign?.text ?? '', /10\.0\.0\.6 not an address of this host/);

@@ -68,7 +68,7 @@ test('without a manager, or with an address that is none, nothing happens', () =
   const notifier = new Notifier(log, { NOTIFY_SOCKET: join(folder, 'nobody') });
   notifier.ready('x');
   notifier.close();
-  assert.match(log.lines.join(), /^warn the service manager was not notified: sendmsg ENOENT/);
+  assert.match(log.lines.join(), /^warn cannot notify the service manager: sendmsg ENOENT/);
 });
 
 test('the watchdog is fed twice a period, as long as all is well', async () => {
@@ -79,8 +79,8 @@ test('the watchdog is fed twice a period, as long as all is well', async () => {
     WATCHDOG_USEC: '40000',
     WATCHDOG_PID: String(process.pid),
   });
-  let complaint: string | undefined;
-  notifier.watch(() => complaint);
+  let defect: string | undefined;
+  notifier.watch(() => defect);
   notifier.watch(() => undefined);
   const fed: string[] = [];
   for (let i = 0; i < 10; i++) {
@@ -92,12 +92,14 @@ test('the watchdog is fed twice a period, as long as all is well', async () => {
     fed.join(),
   );
   assert.ok(fed.length >= 8 && fed.length <= 17, `${fed.length} times in 310 ms, period 40 ms`);
-  complaint = 'the checker is silent';
+  defect = 'health checks have stopped';
   systemd.heard();
   await sleep(100);
   assert.deepEqual(systemd.heard(), []);
-  assert.deepEqual(log.lines, ['error no sign of life to the watchdog: the checker is silent']);
-  complaint = undefined;
+  assert.deepEqual(log.lines, [
+    'error not notifying the watchdog, the service manager will restart lvsd: health checks have stopped',
+  ]);
+  defect = undefined;
   await sleep(100);
   assert.ok(systemd.heard().length >= 2);
   notifier.close();

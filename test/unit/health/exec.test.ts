@@ -8,7 +8,7 @@ import { after, test } from 'node:test';
 import type { ExecCheck } from '../../../src/health/exec/schema.ts';
 import { unknown } from '../../../src/health/machine.ts';
 import { loadProbers } from '../../../src/health/worker/probers.ts';
-import { Checker } from '../../../src/health/worker/runner.ts';
+import { ProbeRunner } from '../../../src/health/worker/runner.ts';
 import { EXEC, probe, target } from '../../support/probes.ts';
 
 const prepare = await loadProbers();
@@ -133,7 +133,7 @@ test('a helper that is stopped says nothing of the target, and is replaced', asy
   const check = { ...EXEC, interval: 300, timeout: 250, fall: 1, rise: 1, command: [script] };
   const results: string[] = [];
   const troubles: string[] = [];
-  const checker = new Checker({
+  const checker = new ProbeRunner({
     concurrency: 10,
     programs: 10,
     prepare,
@@ -177,7 +177,7 @@ test('a program that ignores SIGTERM does not make the next check late', async (
   const downAt = await new Promise<number>((resolve) => {
     const start = performance.now();
     const one = target(check, 80);
-    const checker = new Checker({
+    const checker = new ProbeRunner({
       concurrency: 10,
       programs: 10,
       prepare,

@@ -3,14 +3,14 @@
 
 import { unknown } from '../../../src/health/machine.ts';
 import { loadProbers } from '../../../src/health/worker/probers.ts';
-import { Checker } from '../../../src/health/worker/runner.ts';
+import { ProbeRunner } from '../../../src/health/worker/runner.ts';
 import { HTTP, target } from '../../support/probes.ts';
 
 const prepare = await loadProbers();
 
 const transitions: string[] = [];
 const troubles: string[] = [];
-const checker = new Checker({
+const checker = new ProbeRunner({
   concurrency: 500,
   programs: 1,
   prepare,

@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { Complaints } from '../../../src/health/worker/complaints.ts';
+import { ErrorReports } from '../../../src/health/worker/error-reports.ts';
 import { serve } from '../../support/probes.ts';
 
 const host = join(dirname(fileURLToPath(import.meta.url)), 'exhausted-host.ts');
@@ -34,7 +34,7 @@ test('without a free descriptor nobody is taken down', async () => {
 
 test('a complaint is said once, and then ever more rarely how often it was', () => {
   const said: string[] = [];
-  const complaints = new Complaints((text) => said.push(text));
+  const complaints = new ErrorReports((text) => said.push(text));
   for (let i = 0; i < 1000; i++) complaints.add('too many open files', `shop ${i}`, i);
   assert.deepEqual(said.splice(0), ['cannot check shop 0, its state is kept: too many open files']);
   complaints.flush(9_999);

@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { matcher } from '../../../src/health/http/matcher.ts';
 import { unknown } from '../../../src/health/machine.ts';
 import { loadProbers } from '../../../src/health/worker/probers.ts';
-import { Checker } from '../../../src/health/worker/runner.ts';
+import { ProbeRunner } from '../../../src/health/worker/runner.ts';
 import { HTTP, serve, target } from '../../support/probes.ts';
 
 const prepare = await loadProbers();
@@ -75,7 +75,7 @@ test('an answer that waits for others to be matched says nothing of its server',
     serve((socket) => socket.once('data', () => socket.end(`HTTP/1.1 200 OK\r\n\r\n${text}`)), '0.0.0.0');
   const [hostile, sane] = [await answer(`${'a'.repeat(60)}!`), await answer('well')];
   const down = new Set<string>();
-  const checker = new Checker({
+  const checker = new ProbeRunner({
     ...{ concurrency: 100, programs: 1, prepare },
     onTransition: ({ label }, { up }) => up || down.add(label),
     onTrouble: () => {},

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The monitor with its real checker process: transitions, snapshots, reloads, and processes that die, hang or are left.
+// The monitor with its real health worker: transitions, snapshots, reloads, and processes that die, hang or are left.
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -79,7 +79,7 @@ test('a target that goes and comes back, with its reasons', async () => {
   server.close();
 });
 
-test('every kind of check, in the checker process', async () => {
+test('every kind of check, in the health worker', async () => {
   const { monitor, lines } = start();
   authority('trusted');
   const tls = createTlsServer(certificate('good', 'trusted', 'DNS:shop.example'), (socket) => {
@@ -173,7 +173,7 @@ test('history decides what a target counts as, and results in a row go on', asyn
   assert.equal(state?.probes, 8);
 });
 
-test('a checker process that dies is replaced, and nothing flaps', async () => {
+test('a health worker that dies is replaced, and nothing flaps', async () => {
   const { monitor, transitions, lines } = start();
   const before = new Set(checkers());
   const [up, down] = [target({ ...FAST, fall: 5 }, await serve(() => {})), target(FAST, await closedPort())];
@@ -189,14 +189,14 @@ test('a checker process that dies is replaced, and nothing flaps', async () => {
     const probed = await probes(monitor, up);
     await until(async () => (await probes(monitor, up)) > probed + 3, 'it probes');
   }
-  assert.match(lines[0] ?? '', /^the checker process ended \(SIGKILL\): restarting it$/);
+  assert.match(lines[0] ?? '', /^the health worker ended \(SIGKILL\): restarting it$/);
   assert.deepEqual(
     transitions.map(({ id, up: to }) => [id, to]),
     [[down.id, false]],
   );
 });
 
-test('a checker process that was stopped for a while takes nobody down', async () => {
+test('a health worker that was stopped for a while takes nobody down', async () => {
   const { monitor, transitions } = start();
   const before = new Set(checkers());
   // Slow enough that probes are under way whenever it is stopped; their answers come while it is.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** From what was read to what is said: pure. */
+/** Derives the report from the facts. Pure. */
 
 import { formatAddress } from '../../../base/addresses.ts';
 import { IP_VS_CONN_F_FULLNAT, IP_VS_CONN_F_FWD_MASK } from '../../../ipvs/index.ts';
@@ -23,8 +23,8 @@ export function examine(facts: Facts): Check[] {
 
 function notLoaded({ installed, release }: Facts): Check {
   const text = installed
-    ? `ip_vs is not loaded; modprobe would take ${installed}`
-    : `ip_vs is not loaded, and there is none for ${release}`;
+    ? `ip_vs is not loaded; modprobe would load ${installed}`
+    : `ip_vs is not loaded, and there is none installed for ${release}`;
   return { check: 'module', verdict: 'problem', text, remedy: [installed ? 'modprobe ip_vs' : 'see docs/kernel.md'] };
 }
 
@@ -44,7 +44,7 @@ function build({ info }: Facts): Check {
   return {
     check: 'build',
     verdict: 'note',
-    text: "the distribution's modules or other ones: no FULLNAT, no TOA, no local addresses, no SECRET",
+    text: "not lvsd's modules: no FULLNAT, no TOA, no local addresses, no SECRET",
     remedy: ["to load lvsd's: docs/kernel.md, Installing"],
   };
 }
@@ -52,18 +52,18 @@ function build({ info }: Facts): Check {
 function installed({ installed: file, installedIsLoaded }: Facts): Check {
   const check = 'installed';
   if (!file) return { check, verdict: 'note', text: 'modinfo finds no ip_vs on disk' };
-  if (installedIsLoaded) return { check, verdict: 'ok', text: `${file} is what is loaded` };
+  if (installedIsLoaded) return { check, verdict: 'ok', text: `${file} is the loaded module` };
   if (installedIsLoaded === undefined)
-    return { check, verdict: 'note', text: `whether ${file} is what is loaded cannot be told` };
+    return { check, verdict: 'note', text: `cannot tell whether ${file} is the loaded module` };
   return {
     check,
     verdict: 'note',
-    text: `${file} is another build than the one that is loaded`,
-    remedy: ['to change over: docs/kernel.md, Installing'],
+    text: `${file} is another build than the loaded module`,
+    remedy: ['to load it: docs/kernel.md, Installing'],
   };
 }
 
-/** Addresses that conntrack must leave alone: it never sees both directions of a connection under one tuple. */
+/** conntrack must ignore FULLNAT's addresses: it never sees both directions of a connection under one tuple. */
 function conntrack({ conntrack: on, conntrackEntries: entries }: Facts, services: readonly ServiceFacts[]): Check {
   const check = 'conntrack';
   if (on) return { check, verdict: 'ok', text: 'net.ipv4.vs.conntrack is 1: conntrack follows these connections' };
@@ -72,7 +72,7 @@ function conntrack({ conntrack: on, conntrackEntries: entries }: Facts, services
   return {
     check,
     verdict: 'note',
-    text: `net.ipv4.vs.conntrack is 0, and conntrack has ${entries} entries here: unless your rules exempt them already, it takes FULLNAT's segments for invalid. Set it to 1, or load this with nft -f (conntrack then ignores these addresses):`,
+    text: `net.ipv4.vs.conntrack is 0, and conntrack has ${entries} entries here: unless your rules exempt them already, FULLNAT's segments are invalid to it. Set it to 1, or load this with nft -f (conntrack then ignores these addresses):`,
     remedy: notrackRules(services),
   };
 }
@@ -99,7 +99,7 @@ export function notrackRules(services: readonly ServiceFacts[]): string[] {
   ];
 }
 
-/** A connection is two nodes of the table with FULLNAT, else one; more than two a bucket make lookups slow. */
+/** A connection has two nodes in the table with FULLNAT, else one. More than two nodes per bucket make lookups slow. */
 function tableSize(buckets: number, services: readonly ServiceFacts[]): Check {
   let nodes = 0;
   for (const { destinations } of services)

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-/** `lvsd doctor`: looks at this machine, and changes nothing. */
+/** `lvsd doctor`: examines this machine without changing it. */
 import { EXIT } from '../../../base/errors.ts';
 import { examine } from './checks.ts';
 import { gather } from './facts.ts';
 import { reportText } from './report.ts';
 
-/** Exit status 1 when there is a problem. */
+/** Returns exit status 1 if there is a problem. */
 export async function doctor({ json }: { json: boolean }): Promise<number> {
   const checks = examine(await gather());
   const problem = checks.some(({ verdict }) => verdict === 'problem');

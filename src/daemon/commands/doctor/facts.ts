@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** Reads, and changes nothing: asking for the IPVS family would load the module, so that is looked at first. */
+/** Gathers facts without changing anything: checks first whether ip_vs is loaded, because a netlink request would load it. */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { release } from 'node:os';
@@ -9,12 +9,13 @@ import type { Facts, ServiceFacts } from './types.ts';
 
 const LOADED = '/sys/module/ip_vs';
 
-/** Of this network namespace. Throws NetlinkError, with EPERM for who lacks CAP_NET_ADMIN. */
+/** Facts of this network namespace. Throws NetlinkError: EPERM without CAP_NET_ADMIN. */
 export async function gather(): Promise<Facts> {
   const installed = installedFile();
   const loaded = existsSync(LOADED);
   return {
-    ...{ release: release(), installed },
+    release: release(),
+    installed,
     installedIsLoaded: loaded ? isLoaded(installed) : undefined,
     ...(loaded ? await table() : { info: undefined, services: [] }),
     localPrefixes: parseLocalPrefixes(read('/proc/net/fib_trie') ?? ''),
@@ -45,7 +46,7 @@ function installedFile(): string | undefined {
   return status === 0 ? stdout.trim() : undefined;
 }
 
-/** The linker's note names a build; the kernel shows the loaded module's. A compressed file cannot be searched. */
+/** Compares the build id of the file with that of the loaded module. Undefined for a compressed file. */
 function isLoaded(file: string | undefined): boolean | undefined {
   if (!file?.endsWith('.ko')) return undefined;
   try {

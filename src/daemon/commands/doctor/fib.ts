@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-/** Which IPv4 addresses are this host's own: those of its local routes, whoever made them. */
+/** The IPv4 addresses of this host, from its local routes. */
 import { parseIpv4 } from '../../../base/addresses.ts';
 import type { LocalPrefix } from './types.ts';
 
-/** Reads /proc/net/fib_trie: each leaf names an address, the lines below it the lengths and kinds of its routes. */
+/** Parses /proc/net/fib_trie: each leaf has an address, and below it the prefix lengths and types of its routes. */
 export function parseLocalPrefixes(text: string): LocalPrefix[] {
   const prefixes: LocalPrefix[] = [];
   let leaf: Uint8Array | undefined;

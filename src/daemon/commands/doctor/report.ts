@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-/** The doctor's words for people. */
+/** The report as text. */
 import type { Check } from './types.ts';
 
-/** A line a check, its remedy below it, a closing line. */
+/** One line per check with its remedy below it, and a summary. */
 export function reportText(checks: readonly Check[]): string {
   const width = Math.max(...checks.map(({ check }) => check.length));
   const indent = ' '.repeat(width + 11);
@@ -11,5 +11,5 @@ export function reportText(checks: readonly Check[]): string {
     ...remedy.map((line) => `${indent}${line}`),
   ]);
   const count = (wanted: Check['verdict']) => checks.filter(({ verdict }) => verdict === wanted).length;
-  return `${lines.join('\n')}\n${count('ok')} ok, ${count('note')} to note, ${count('problem')} problems\n`;
+  return `${lines.join('\n')}\n${count('ok')} ok, ${count('note')} notes, ${count('problem')} problems\n`;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** A service that forwards by FULLNAT: has it what it needs? */
+/** Checks of a FULLNAT service: its local addresses and their ports. */
 import { AF_INET, formatAddress } from '../../../base/addresses.ts';
 import { IP_VS_CONN_F_FULLNAT, IP_VS_CONN_F_FWD_MASK, type Service } from '../../../ipvs/index.ts';
 import { isLocal } from './fib.ts';
@@ -19,10 +19,12 @@ export function serviceChecks(facts: ServiceFacts, host: Pick<Facts, 'localPrefi
   const name = serviceName(facts.service);
   const usable = facts.localAddresses.filter(({ draining }) => !draining);
   if (usable.length === 0) {
-    const which = facts.localAddresses.length > 0 ? 'only local addresses that drain' : 'no local address';
+    const which = facts.localAddresses.length > 0 ? 'only draining local addresses' : 'no local address';
     return [
       {
-        ...{ check: 'laddrs', verdict: 'problem', text: `${name} has ${which}: no new connection succeeds` },
+        check: 'laddrs',
+        verdict: 'problem',
+        text: `${name} has ${which}: all new connections fail`,
         remedy: ['lvsadm -P SERVICE -z ADDRESS'],
       },
     ];
@@ -33,12 +35,10 @@ export function serviceChecks(facts: ServiceFacts, host: Pick<Facts, 'localPrefi
     foreign.length === 0
       ? { check: 'laddrs', verdict: 'ok', text: `${name}: ${texts(usable).join(', ')}` }
       : {
-          ...{
-            check: 'laddrs',
-            verdict: 'problem',
-            remedy: foreign.map((each) => `ip address add ${each}/32 dev ...`),
-          },
-          text: `${name}: ${foreign.join(', ')} not an address of this host: what real servers answer does not arrive`,
+          check: 'laddrs',
+          verdict: 'problem',
+          remedy: foreign.map((each) => `ip address add ${each}/32 dev ...`),
+          text: `${name}: ${foreign.join(', ')} not an address of this host: answers of real servers do not arrive`,
         },
     ports(name, facts, host.portRange),
   ];
@@ -57,6 +57,6 @@ function ports(name: string, { service, localAddresses }: ServiceFacts, range: F
     check: 'ports',
     verdict: 'note',
     text: `${text}, ${why}`,
-    remedy: ['more local addresses, or a wider range'],
+    remedy: ['add local addresses, or widen the range of ports'],
   };
 }

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: MIT
-/** What the doctor knows, and what it says. */
+/** Facts that the doctor gathers, and checks that it reports. */
 import type { Destination, IpvsInfo, LocalAddress, Service } from '../../../ipvs/index.ts';
 
-/** One thing looked at. `problem`: something does not work; `note`: worth knowing, or doing. */
+/** A result. `problem`: something does not work; `note`: information, or a recommendation. */
 export interface Check {
   /** Stable name, for programs. */
   check: string;
   verdict: 'ok' | 'note' | 'problem';
   text: string;
-  /** Lines to run or read, as they are. */
+  /** Commands or hints, one per line. */
   remedy?: string[];
 }
 
-/** A prefix that the host takes as its own. */
+/** A prefix of the host's local routes. */
 export interface LocalPrefix {
   address: Uint8Array;
   length: number;
@@ -25,7 +25,7 @@ export interface ServiceFacts {
   localAddresses: LocalAddress[];
 }
 
-/** What was read; undefined where it cannot be known. */
+/** Undefined: unknown. */
 export interface Facts {
   /** `uname -r`. */
   release: string;

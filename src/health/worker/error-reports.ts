@@ -7,15 +7,15 @@ const LONGEST_PERIOD = 640_000;
 /** Maximum of distinct reasons. */
 const MOST = 100;
 
-interface Complaint {
+interface ErrorReport {
   period: number;
   until: number;
   more: number;
 }
 
-export class Complaints {
+export class ErrorReports {
   readonly #say: (text: string) => void;
-  readonly #open = new Map<string, Complaint>();
+  readonly #open = new Map<string, ErrorReport>();
 
   constructor(say: (text: string) => void) {
     this.#say = say;
@@ -35,8 +35,8 @@ export class Complaints {
 
   /** Must be called regularly. */
   flush(now: number): void {
-    for (const [reason, complaint] of this.#open) {
-      const { period, until, more } = complaint;
+    for (const [reason, report] of this.#open) {
+      const { period, until, more } = report;
       if (until > now) continue;
       if (more === 0) {
         this.#open.delete(reason);
