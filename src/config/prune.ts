@@ -4,7 +4,7 @@ import type { Misfit } from './explain.ts';
 import { isMap } from './yaml/compose.ts';
 import type { Path } from './yaml/positions.ts';
 
-/** What to remove at each step of the paths: all, or parts. */
+/** The parts to remove, by step of the path: all, or parts of it. */
 type Cuts = Map<string | number, Cuts | 'all'>;
 
 /** A copy of `value` without the values at the misfits' paths; undefined if nothing is left. */

@@ -68,7 +68,7 @@ export interface Actual {
   generation?: number | undefined;
 }
 
-/** What lvsd may delete: everything (`manage: all`), or the services that it owns. */
+/** Services that lvsd may delete: all (`manage: all`), or the services that it owns. */
 export type Ownership = { all: true } | { all: false; services: ReadonlySet<string> };
 
 /** The kernel's service that an operation is about, and its name in the file if it has one. */

@@ -6,7 +6,7 @@ import type { RawCheckLayer } from './inheritance.ts';
 import type { LocalPlaces } from './pools.ts';
 import type { ProblemSink } from './problem-sink.ts';
 
-/** What services are resolved against. */
+/** Shared by the resolution of all services. */
 export interface Context {
   problems: ProblemSink;
   defaults: RawDefaults;

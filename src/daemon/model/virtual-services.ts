@@ -20,7 +20,7 @@ export interface VirtualService {
   sorryServer: DestinationConfig | undefined;
 }
 
-/** What to probe for a real server. */
+/** The probe target of a real server. */
 export interface HealthTarget {
   id: string;
   address: string;

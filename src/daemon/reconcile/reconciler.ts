@@ -17,7 +17,7 @@ import type { TableCache } from './table-cache.ts';
 export interface DesiredSource {
   desired(): Desired;
   ownership(): Ownership;
-  /** Whose changes are reported as drift. */
+  /** Selects the changes that are reported as drift. */
   driftFilter(): DriftFilter;
   /** Name in the file of a service by its key. */
   serviceName(key: string): string | undefined;
@@ -28,7 +28,7 @@ export interface DesiredSource {
 export interface CycleResult {
   done: readonly Operation[];
   failed: readonly { service: string | undefined; text: string; error: string }[];
-  /** Nothing was done: the operator has paused the daemon. */
+  /** True if no operation was attempted because the daemon is paused. */
   paused: boolean;
 }
 

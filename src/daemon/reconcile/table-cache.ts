@@ -31,7 +31,7 @@ export class TableCache {
   readonly #addresses: Addresses;
   #services: Map<string, ActualService> | undefined;
   #rest: Omit<Actual, 'services'> | undefined;
-  /** What was reread since a background read began; undefined: none is running. */
+  /** Parts reread since a background read began; undefined: none is running. */
   #reread: { services: Set<string>; rest: boolean } | undefined;
   /** The kernel's generation at the last full read, and our own count of changes then. Undefined: not known. */
   #baseline: { generation: number; changes: number } | undefined;

@@ -88,7 +88,7 @@ test('a rejected or unsupported operation affects its service only; its address 
     '+ 4 scheduler rr: done',
     '+ 4 real server 10.0.0.1:80 forward masquerade, weight 1: done',
     '+ 4 real server 224.0.0.1:80 forward masquerade, weight 1: 224.0.0.1 is not a unicast address (EINVAL)',
-    '+ 5 scheduler rr, timeout of established connections 15m: the running ip_vs has no timeout of established connections per service',
+    '+ 5 scheduler rr, timeout of established connections 15m: the running ip_vs does not support timeouts.established of a service: remove it from the file',
     '+ 5 real server 10.0.0.1:80 forward masquerade, weight 1: skipped',
     '+ 5 real server 10.0.0.2:80 forward masquerade, weight 1: skipped',
     '+ virtual address 192.0.2.1/32 on eth0: skipped',
