@@ -10,7 +10,6 @@ import { destinationAttributes, serviceAttributes } from '../../src/ipvs/codec.t
 import {
   addedDestination,
   BulkWriter,
-  type Destination,
   defaultDestination,
   IPVS_CMD_NEW_DEST,
   IPVS_CMD_NEW_SERVICE,
@@ -21,6 +20,7 @@ import { COMMAND, type CommandAttributes } from '../../src/ipvs/tables.ts';
 import { BulkRules } from '../../src/ipvsadm/bulk-rules.ts';
 import { parse } from '../../src/ipvsadm/command-line/grammar.ts';
 import { Lookup } from '../../src/ipvsadm/lookup.ts';
+import { destinationRow, layoutFor } from '../../src/ipvsadm/print/layouts.ts';
 import { ProcTable } from '../../src/ipvsadm/print/proc-table.ts';
 import { sortDestinations, sortServices } from '../../src/ipvsadm/print/sort.ts';
 import { readTable, type ServiceWithDestinations } from '../../src/ipvsadm/print/table.ts';
@@ -175,24 +175,8 @@ function procText(table: readonly ServiceWithDestinations[]): string {
   return text;
 }
 
-/** The columns of a destination that the file has. */
-const columns = ({
-  family,
-  address: bytes,
-  port,
-  method,
-  weight,
-  activeConnections,
-  inactiveConnections,
-}: Destination) => ({
-  family,
-  address: [...bytes],
-  port,
-  method,
-  weight,
-  activeConnections,
-  inactiveConnections,
-});
+const layout = layoutFor(new Set());
+const format = { exact: false, names: undefined, wide: false };
 
 test('/proc/net/ip_vs: each service gets its destinations; a file that lists other services is not used', () => {
   fc.assert(
@@ -202,7 +186,10 @@ test('/proc/net/ip_vs: each service gets its destinations; a file that lists oth
       const found = ProcTable.parse(text, services);
       assert.ok(found);
       for (const { service: one, destinations } of table)
-        assert.deepEqual(found.destinations(one).map(columns), destinations.map(columns));
+        assert.deepEqual(
+          found.destinations(one).map((row) => destinationRow(one, row, layout, format)),
+          destinations.map((dest) => destinationRow(one, dest, layout, format)),
+        );
       if (services.length === 0) return;
       const other = services.map((one, at) => (at === services.length - 1 ? { ...one, port: one.port ^ 1 } : one));
       if (!services.at(-1)?.fwmark) assert.equal(ProcTable.parse(text, other), undefined);
@@ -229,7 +216,7 @@ test('a malformed row is an error', () => {
   );
   const text = procText(entry ?? []);
   for (const wrong of [
-    text.replace('Masq', 'Other'),
+    text.replace('Masq', '?'),
     text.replace(/ {2}-> (?=[0-9A-F[])/, '  ->  '),
     text.replace(/ \d+ +$/m, ''),
   ]) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** --where KEY=VALUE: filters of a listing. Values of the same key are alternatives, different keys must all match. */
 import { type Family, parseAddress } from '../../base/addresses.ts';
-import { type Destination, type LocalAddress, namesByNumber, PROTOCOLS, type Service } from '../../ipvs/index.ts';
+import { type DestinationKey, type LocalAddress, namesByNumber, PROTOCOLS, type Service } from '../../ipvs/index.ts';
 import type { Connection } from '../connection-table.ts';
 import { usage } from '../errors.ts';
 
@@ -46,7 +46,7 @@ export class Filters {
     return this.#word('protocol', name) && this.#place('service', { address, port }, fwmark);
   }
 
-  destination(dest: Destination): boolean {
+  destination(dest: DestinationKey): boolean {
     return this.#place('dest', dest);
   }
 

@@ -28,6 +28,7 @@ export function parseSchedulerFlags(text: string, scheduler: string): number {
 
 /** Flags -> 'sh-fallback,sh-port'; '' if there are none. */
 export function schedulerFlagsText(flags: number, scheduler: string): string {
+  if (!SCHED_FLAGS.some((flag) => flags & flag)) return '';
   return SCHED_FLAGS.filter((flag) => flags & flag)
     .map(
       (flag) =>

@@ -11,6 +11,7 @@ import {
 import type { OptionName } from '../command-line/options.ts';
 import { schedulerFlagsText } from '../command-line/scheduler-flags.ts';
 import type { Lookup } from '../lookup.ts';
+import type { ProcDestination } from './proc-table.ts';
 import {
   counterText,
   destinationLabel,
@@ -147,7 +148,13 @@ export function layoutFor(options: ReadonlySet<OptionName>): Layout {
   return options.has('tun-info') ? tunnels() : defaultLayout();
 }
 
-export function destinationRow(service: Service, dest: Destination, layout: Layout, format: Format): string {
+export function destinationRow(
+  service: Service,
+  dest: Destination | ProcDestination,
+  layout: Layout,
+  format: Format,
+): string {
   const name = left(destinationLabel(service, dest, format.names), 28);
-  return `  -> ${name}${layout.needsStats ? '' : ' '}${layout.destination(dest, format)}\n`;
+  const columns = 'columns' in dest ? dest.columns : layout.destination(dest, format);
+  return `  -> ${name}${layout.needsStats ? '' : ' '}${columns}\n`;
 }

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 /** -L: the table, or one service of it. */
-import type { Ipvs, IpvsInfo } from '../../ipvs/index.ts';
+import type { Destination, DestinationKey, Ipvs, IpvsInfo } from '../../ipvs/index.ts';
 import type { Invocation } from '../command-line/invocation.ts';
 import type { Lookup } from '../lookup.ts';
 import type { Session } from '../session.ts';
 import { destinationRow, layoutFor } from './layouts.ts';
-import { readTable, type ServiceWithDestinations } from './table.ts';
+import type { ProcDestination } from './proc-table.ts';
+import { readColumns, readTable, type ServiceWithDestinations } from './table.ts';
+
+type ListedService = ServiceWithDestinations<Destination | ProcDestination>;
 
 /** Prints the whole table, or the one service that the command line names. */
 export async function list(
@@ -18,13 +21,8 @@ export async function list(
   const format = { exact: options.has('exact'), names: options.has('numeric') ? undefined : lookup, wide: strict };
   const stats = layout.needsStats === true;
   const one = options.has('service-address') ? [await ipvs.service(key, { stats })] : undefined;
-  const table = readTable(ipvs, {
-    stats,
-    sort: !options.has('nosort'),
-    filters,
-    services: one,
-    columns: layout.inProc === true,
-  });
+  const reading = { stats, sort: !options.has('nosort'), filters, services: one };
+  const table: AsyncGenerator<ListedService> = layout.inProc ? readColumns(ipvs, reading) : readTable(ipvs, reading);
   // An error in the first reading leaves standard output empty.
   const first = await table.next();
   if (!one) output.out(`${versionText(info)}\n`);
@@ -38,7 +36,10 @@ export async function list(
 }
 
 /** Looks up the host names that entries need. */
-export async function fetchNames(entries: readonly ServiceWithDestinations[], lookup: Lookup): Promise<void> {
+export async function fetchNames(
+  entries: readonly ServiceWithDestinations<DestinationKey>[],
+  lookup: Lookup,
+): Promise<void> {
   await lookup.fetchNames(
     entries.flatMap(({ service, destinations }) => [...(service.fwmark ? [] : [service]), ...destinations]),
   );
