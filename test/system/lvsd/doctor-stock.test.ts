@@ -24,6 +24,6 @@ test('loaded: no problem, and a note that FULLNAT is missing', () => {
   run('modprobe', 'ip_vs');
   const { status, stdout } = run('lvsd', 'doctor');
   assert.equal(status, 0, stdout);
-  assert.match(stdout, /^note +build +the distribution's modules or other ones: no FULLNAT/m);
+  assert.match(stdout, /^note +build +not lvsd's modules: no FULLNAT/m);
   assert.match(stdout, /^ok +installed +\/.*\/ip_vs\.ko is the loaded module/m);
 });
