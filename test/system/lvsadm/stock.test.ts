@@ -29,7 +29,7 @@ for (const [words, complaint] of [
   ['-Q -t 192.0.2.1:80 -z 10.1.0.1', LACKS],
   ['-Q -t 192.0.2.1:80 -z 10.1.0.1 --drain', NO_DRAIN],
   ['-G', LACKS],
-  ['--secret /dev/null', LACKS.replace('FULLNAT', 'secret of sequence numbers')],
+  ['--secret /dev/null', LACKS.replace('FULLNAT', 'secret for sequence numbers')],
   ['-G -t 192.0.2.1:80', LACKS],
 ] as const)
   test(`lvsadm ${words}`, () => {
