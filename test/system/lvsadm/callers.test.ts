@@ -34,7 +34,7 @@ after(async () => {
 
 /** Waits for a table that pleases, and returns it. */
 async function tableThat(pleases: (lines: readonly string[]) => boolean): Promise<string[]> {
-  const until = Date.now() + 120_000;
+  const until = Date.now() + 300_000;
   for (;;) {
     const lines = await tableLines(ipvs);
     if (pleases(lines)) return lines;
