@@ -49,7 +49,8 @@ describe('misuse', () => {
   for (const line of lines(MISUSE))
     test(line, async () => {
       // Real processes in a full run only: a process of lvsadm's takes ten times as long to start.
-      if (FULL) return await same(line);
+      // A mask of three numbers is accepted and changes the table: each program has to have its own.
+      if (FULL || line.endsWith('-M 255.255.0')) return await same(line);
       const [original, ours] = await Promise.all([
         asProcess('ipvsadm', { words: words(line) }),
         inProcess({ words: words(line) }),
