@@ -109,7 +109,7 @@ let addon: NativeAddon | undefined;
 export function native(): NativeAddon {
   if (!addon) {
     const module = { exports: {} };
-    // What require() does, without its slower lookup.
+    // Same as require(), without its slower lookup.
     process.dlopen(module, `${import.meta.dirname}/../../build/native/lvsd.node`);
     addon = module.exports as NativeAddon;
   }

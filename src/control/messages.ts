@@ -60,7 +60,7 @@ export interface PlanLine {
   text: string;
 }
 
-/** What an event or a log line is about. A field without a value is left out. */
+/** Subject of an event or a log line. A field without a value is left out. */
 export type EventFields = {
   /** Name of the service in the file. */
   service?: string | undefined;

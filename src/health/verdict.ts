@@ -10,7 +10,7 @@ export interface Verdict {
 
 /** A probe in progress. */
 export interface Probe {
-  /** What it is waiting for, as in "no answer within 1s": "connection", "answer". */
+  /** Names the step that the probe waits for, as in "no answer within 1s": "connection", "answer". */
   readonly waitsFor: string;
   /** The target has answered: it is waiting for this machine. */
   readonly answered?: boolean;

@@ -195,7 +195,7 @@ function judge(costs: Record<Mode, number[]>) {
 const translated = ['plain', 'nat', 'fullnat'] as const;
 type Translated = (typeof translated)[number];
 
-/** What an opening, or a whole connection, costs more than through a router, and the ratio of the two methods. */
+/** Measures the cost of an opening and of a whole connection beyond a router's, and the ratio of the two methods. */
 async function measureConnections(sites: Record<Mode, Site>) {
   const results = [];
   for (const what of ['open', 'whole'] as const) {
