@@ -167,5 +167,6 @@ test('a guest with a wrong clock is booted three times, then the run fails', asy
   const { status, stderr } = await start(['--append', 'tsc_early_khz=433000', '--', 'true']).ended;
   assert.equal(status, 1, stderr);
   assert.equal(stderr.match(/command starts after/g)?.length, 3);
-  assert.match(stderr, /; booting again\n.*clock is too fast by far\n$/s);
+  assert.equal(stderr.match(/clock runs much too fast; booting again\n/g)?.length, 2);
+  assert.match(stderr, /clock runs much too fast\n$/);
 });

@@ -37,7 +37,7 @@ after(async () => {
 });
 
 test('the same file again: no netlink write', async () => {
-  assert.deepEqual(await site.lvsd.reload(), { operations: 0, failed: [] });
+  assert.deepEqual(await site.lvsd.reload(), { operations: 0, failed: [], paused: false });
   assert.deepEqual(trace.take(), []);
 });
 
@@ -71,7 +71,7 @@ test('manage: all removes what the file does not name; named left it', async () 
   site.ipvsadm('-A -t 10.99.0.99:99 -s rr');
   site.ipvsadm('-a -t 10.99.0.99:99 -r 10.31.4.2:99 -m');
   trace.take();
-  assert.deepEqual(await site.lvsd.reload(BASE), { operations: 0, failed: [] });
+  assert.deepEqual(await site.lvsd.reload(BASE), { operations: 0, failed: [], paused: false });
   assert.deepEqual(trace.take(), []);
   await site.lvsd.reload({ ...BASE, manage: 'all' });
   assert.deepEqual(trace.take(), ['DEL_SERVICE tcp 10.99.0.99:99']);
@@ -108,7 +108,7 @@ services:
   assert.equal(start.status, 2, start.stderr);
   for (const line of told) assert.match(start.stderr, line);
   assert.deepEqual(trace.take(), []);
-  assert.deepEqual(await site.lvsd.reload(BASE), { operations: 0, failed: [] });
+  assert.deepEqual(await site.lvsd.reload(BASE), { operations: 0, failed: [], paused: false });
 });
 
 test('downloads over the unchanged service are complete', async () => {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /** Gathers facts without changing anything: checks first whether ip_vs is loaded, because a netlink request would load it. */
-import { spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { release } from 'node:os';
+import { extname } from 'node:path';
 import { Ipvs } from '../../../ipvs/index.ts';
 import { parseLocalPrefixes } from './fib.ts';
 import type { Facts, ServiceFacts } from './types.ts';
@@ -46,14 +47,21 @@ function installedFile(): string | undefined {
   return status === 0 ? stdout.trim() : undefined;
 }
 
-/** Compares the build id of the file with that of the loaded module. Undefined for a compressed file. */
+/** Compares the build id of the file with that of the loaded module. Undefined if the file cannot be read. */
 function isLoaded(file: string | undefined): boolean | undefined {
-  if (!file?.endsWith('.ko')) return undefined;
+  if (!file) return undefined;
   try {
-    return readFileSync(file).includes(readFileSync(`${LOADED}/notes/.note.gnu.build-id`));
+    return moduleBytes(file).includes(readFileSync(`${LOADED}/notes/.note.gnu.build-id`));
   } catch {
     return undefined;
   }
+}
+
+/** Distributions compress modules (Debian 13: xz). Throws if the file or the program that reads it is missing. */
+function moduleBytes(file: string): Buffer {
+  const program = { '.xz': 'xz', '.zst': 'zstd', '.gz': 'gzip' }[extname(file)];
+  if (!program) return readFileSync(file);
+  return execFileSync(program, ['-dc', file], { maxBuffer: 1 << 26, stdio: ['ignore', 'pipe', 'ignore'] });
 }
 
 function portRange(): Facts['portRange'] {
