@@ -5,7 +5,7 @@ const UNITS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as cons
 
 /** '2s' -> 2000; undefined for anything else, a number without a unit included. Whole milliseconds only. */
 export function parseDuration(text: string): number | undefined {
-  const found = /^(\d{1,9}(?:\.\d{1,3})?)(ms|s|m|h|d)$/.exec(text);
+  const found = /^(\d{1,20}(?:\.\d{1,3})?)(ms|s|m|h|d)$/.exec(text);
   if (!found) return undefined;
   const milliseconds = Number(found[1]) * UNITS[found[2] as keyof typeof UNITS];
   // 1.001s is 1000.9999999999999 in floating point.

@@ -7,7 +7,7 @@ import { type SchemaOptions, type TInteger, type TString, type TUnsafe, Type } f
 
 type Words = SchemaOptions & { description: string };
 
-export const DURATION = '^[0-9]{1,9}([.][0-9]{1,3})?(ms|s|m|h|d)$';
+export const DURATION = '^[0-9]{1,20}([.][0-9]{1,3})?(ms|s|m|h|d)$';
 export const DURATION_WORDS = 'a duration with its unit, such as 500ms, 2s, 15m, 1h or 1d';
 
 export function duration(words: Words): TString {

@@ -14,6 +14,10 @@ type Shared = (typeof SHARED)[number];
 
 const MAIN_ONLY = ['manage', 'on_stop', 'defaults', 'timeouts', 'log', 'checks', 'resync'];
 
+/** Keys of an included file. */
+const INCLUDED = ['version', 'include', ...SHARED];
+const KNOWN = [...INCLUDED, ...MAIN_ONLY];
+
 const isShared = (key: unknown): key is Shared => SHARED.some((name) => name === key);
 
 export class Combined {
@@ -54,6 +58,13 @@ export class Combined {
   }
 
   #include(source: Source): void {
+    const keys = Object.keys(source.value);
+    if (keys.length > 0 && keys.every((key) => closestKey(key, KNOWN) === undefined && !KNOWN.includes(key))) {
+      // Of a file that is something else nothing is quoted: messages and logs have more readers than it has.
+      const text = `found a map with none of lvsd's keys in an included file; allowed: ${INCLUDED.join(', ')}`;
+      this.problems.push({ place: { file: source.file, line: 1, column: 1 }, text });
+      return;
+    }
     for (const [key, value] of Object.entries(source.value)) {
       const tell = (path: Path, text: string) => {
         const spot = source.positions.find(path) ?? { key: 0, value: 0 };

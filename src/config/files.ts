@@ -29,6 +29,16 @@ export interface Files {
   complete: boolean;
 }
 
+/** A key that files of a configuration have. */
+const OURS =
+  /\b(?:version|include|services|local_addresses|nodes|manage|defaults|on_stop|timeouts|log|checks|resync)["']?\s*:/;
+/** Anything but blanks and comments. */
+const CONTENT = /^\s*[^#\s]/m;
+const FOREIGN: Flaw = {
+  offset: 0,
+  text: 'found none of the keys of a configuration; allowed: a map with services or local_addresses, {} for none',
+};
+
 /** Reads the text of a file. */
 export type ReadText = typeof readText;
 
@@ -111,8 +121,11 @@ class Reader {
 
   #parse(file: string, text: string): Source | undefined {
     const positions = new Positions(text);
+    const isMain = this.#files.sources.length === 0;
+    const isForeign = !isMain && !OURS.test(text) && CONTENT.test(text);
     const flawed = (flaws: readonly Flaw[]) => {
-      for (const flaw of flaws)
+      // Of a file that is something else nothing is quoted: messages and logs have more readers than it has.
+      for (const flaw of isForeign && flaws.length > 0 ? [FOREIGN] : flaws)
         this.#files.problems.push({ place: { file, ...positions.lineColumn(flaw.offset) }, text: flaw.text });
     };
     let composed: Composed;
@@ -126,7 +139,7 @@ class Reader {
     flawed(flaws);
     const empty = text.trim() === '' ? 'an empty file' : 'nothing but comments';
     const what = value === undefined || value === null ? empty : describe(value);
-    const keys = this.#files.sources.length === 0 ? 'version and services' : 'services or local_addresses, {} for none';
+    const keys = isMain ? 'version and services' : 'services or local_addresses, {} for none';
     if (!isMap(value) && flaws.length === 0)
       flawed([{ offset: 0, text: `found ${what}; allowed: a map with ${keys}` }]);
     return isMap(value) ? { file, value, positions } : undefined;

@@ -11,7 +11,7 @@ import { ConfigError, type Problem, problemLine } from './problems.ts';
 import { prune } from './prune.ts';
 import { resolveConfig } from './resolve/config.ts';
 import type { RawConfig } from './schema.ts';
-import { readText } from './text.ts';
+import { readInput, readText, readTrustedText } from './text.ts';
 import type { Config, Place } from './types.ts';
 import { isValid, jsonSchema } from './validator.ts';
 import { isMap } from './yaml/compose.ts';
@@ -20,6 +20,8 @@ import type { Path } from './yaml/positions.ts';
 export interface LoadOptions {
   /** Host name that selects the entry of `nodes`; default: this host's. */
   node?: string;
+  /** Requires that only root and this user can change the files and the folders that lead to them. */
+  trusted?: boolean;
   /** Validates the configuration for each node of `nodes`, not only for this one. */
   everyNode?: boolean;
 }
@@ -31,7 +33,18 @@ const MAX_PROBLEMS = 20 * LIMITS.problems;
 
 /** Throws a ConfigError with all problems of the configuration. */
 export function loadConfig(path: string, options: LoadOptions = {}): Config {
-  return loadFrom(path, readText, options);
+  return loadFrom(path, readerOf(options), options);
+}
+
+export const readerOf = ({ trusted = false }: LoadOptions): ReadText => (trusted ? readTrustedText : readText);
+
+/** Name of standard input in messages. Files that it includes are relative to the working directory. */
+const INPUT = 'standard input';
+
+/** Loads the configuration from standard input. Throws ConfigError. */
+export function loadInput(options: LoadOptions = {}): Config {
+  const read = readerOf(options);
+  return loadFrom(INPUT, (path, room) => (path === INPUT ? readInput(room) : read(path, room)), options);
 }
 
 /** The same with another source of the files' texts. */
@@ -107,7 +120,7 @@ class NodeValidator {
     const placeOf = (service: string) => this.#combined.place(['services', service], 'key', this.#node);
     return resolveConfig(value as RawConfig, names, placeOf, {
       report: (path, text, at) => this.#report(path, text, at),
-      isInvalid: (...path) => this.#invalid.has(path.join('.')) || this.#invalid.has(path[0]),
+      isInvalid: (...path) => path.some((_, index) => this.#invalid.has(path.slice(0, index + 1).join('.'))),
     });
   }
 
@@ -132,7 +145,8 @@ class NodeValidator {
       // Misfits of later rounds are caused by the removal.
       if (round === 0) for (const { path, text, at } of misfits) this.#report(path, text, at, node);
       rest = prune(rest, misfits);
-      for (const path of misfits.map((misfit) => this.#original(misfit.path))) this.#markInvalid(path);
+      for (const [path, at] of misfits.map((misfit) => [this.#original(misfit.path), misfit.at] as const))
+        this.#markInvalid(path, at);
     }
     return undefined;
   }
@@ -148,7 +162,7 @@ class NodeValidator {
     return original;
   }
 
-  #markInvalid(path: Path): void {
+  #markInvalid(path: Path, at: 'key' | 'value'): void {
     const [first, second] = path;
     const last = path.at(-1);
     if (typeof last === 'number') {
@@ -159,7 +173,12 @@ class NodeValidator {
       );
     }
     if (first === undefined) return;
-    this.#invalid.add(second === undefined || first === 'defaults' ? String(first) : `${first}.${second}`);
+    const owner = first === 'defaults' || second === undefined ? String(first) : `${first}.${second}`;
+    // Rules about other keys do not depend on checks.
+    if (path.includes('check', first === 'defaults' ? 1 : 2)) this.#invalid.add(`${owner}.check`);
+    // An unknown key may be any key that is misspelt.
+    else if (first === 'defaults' && second !== undefined && at === 'value') this.#invalid.add(`${first}.${second}`);
+    else this.#invalid.add(owner);
   }
 }
 

@@ -2,14 +2,73 @@
 /** Reads the text of a configuration file, with limits on its type, size and encoding. */
 import { isUtf8 } from 'node:buffer';
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { isSystemError } from '../base/native.ts';
+import { type PathTrust, trustPath } from '../base/trusted-path.ts';
 import { LIMITS } from './limits.ts';
+
+const STANDARD_INPUT = 0;
 
 export interface FileText {
   text: string;
   bytes: number;
   /** Device and inode: the same for all names of a file. */
   identity: string;
+}
+
+/**
+ * Reads a file that only root and this user can change or replace: it names programs and addresses that lvsd uses with
+ * its own privileges. Returns a string that says what is wrong and what to do for any other.
+ */
+export function readTrustedText(path: string, room: number = LIMITS.bytes): FileText | string {
+  let trust: PathTrust;
+  try {
+    trust = trustPath(resolve(path), [process.geteuid?.() ?? 0]);
+  } catch (error) {
+    return `cannot be read: ${reason(error)}`;
+  }
+  // The path without links: nobody else can change where it leads.
+  return 'why' in trust ? untrusted(resolve(path), trust) : readText(trust.path, room);
+}
+
+function untrusted(path: string, { part, folder, why }: Extract<PathTrust, { why: string }>): string {
+  const what =
+    part === path ? why : `${folder ? 'is in a folder that others control' : 'leads to another file'}: ${part} ${why}`;
+  const command = why.startsWith('belongs') ? 'chown root' : 'chmod go-w';
+  return `${what}; allowed: a file that only root and the user of lvsd can change (${command} ${part})`;
+}
+
+/** Reads standard input to its end. */
+export function readInput(room: number = LIMITS.bytes): FileText | string {
+  const pieces: Buffer[] = [];
+  let bytes = 0;
+  try {
+    for (;;) {
+      const piece = Buffer.allocUnsafe(1 << 16);
+      const count = readPiece(piece);
+      if (count === 0) break;
+      bytes += count;
+      if (bytes > room)
+        return `is too large; allowed: ${LIMITS.bytes >> 20} MiB for the configuration, all its files together`;
+      pieces.push(piece.subarray(0, count));
+    }
+  } catch (error) {
+    return `cannot be read: ${reason(error)}`;
+  }
+  const text = decode(Buffer.concat(pieces));
+  return typeof text === 'string' ? { text, bytes, identity: 'standard input' } : text.wrong;
+}
+
+/** Waits for a non-blocking standard input, which is shared with other processes. */
+function readPiece(piece: Buffer): number {
+  for (;;) {
+    try {
+      return readSync(STANDARD_INPUT, piece, 0, piece.length, null);
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN')) throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
+    }
+  }
 }
 
 /** Reads at most `room` bytes. Returns a string that says what is wrong for an unsuitable file. */

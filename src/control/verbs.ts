@@ -5,9 +5,9 @@
  */
 import { EXIT, type ExitCode, UsageError } from '../base/errors.ts';
 import { printable } from '../base/printable.ts';
+import { count } from '../base/words.ts';
 import { statusText } from './lvsctl/status.ts';
 import type { Paint } from './lvsctl/terminal.ts';
-import { count } from './lvsctl/words.ts';
 import type { DaemonEvent, DaemonStatus, PlanLine } from './messages.ts';
 import { planText } from './plan-text.ts';
 

@@ -3,6 +3,7 @@
 import { resolve } from 'node:path';
 import { errorLine } from '../base/error-line.ts';
 import { LvsdError } from '../base/errors.ts';
+import { count } from '../base/words.ts';
 import { Rereader } from '../config/index.ts';
 import type { Config } from '../config/types.ts';
 import type { Reporter } from './control/reporter.ts';
@@ -20,7 +21,7 @@ export class Loader {
 
   constructor(file: string, node: string | undefined) {
     this.file = resolve(file);
-    this.#rereader = new Rereader(this.file, node === undefined ? {} : { node });
+    this.#rereader = new Rereader(this.file, { trusted: true, ...(node === undefined ? {} : { node }) });
   }
 
   /** Throws ConfigError. */
@@ -56,7 +57,7 @@ export class Loader {
     this.loadedAt = Date.now();
     const result = await this.#apply(config);
     const [operations, failed] = [result.done.length, result.failed.length];
-    const text = `${file} reloaded: ${operations} operation${operations === 1 ? '' : 's'}, ${failed} failed`;
+    const text = `${file} reloaded: ${count(operations, 'operation')}, ${failed} failed`;
     this.#reporter?.reload(
       text,
       { file, state: failed === 0 ? 'applied' : 'failed', operations, failed },

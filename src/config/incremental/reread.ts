@@ -4,9 +4,9 @@
  * and all other services stay the same objects. The result is equal to that of loadConfig.
  */
 import { isDeepStrictEqual } from 'node:util';
-import { type LoadOptions, loadFrom } from '../load.ts';
+import type { ReadText } from '../files.ts';
+import { type LoadOptions, loadFrom, readerOf } from '../load.ts';
 import { addressId } from '../resolve/values.ts';
-import { readText } from '../text.ts';
 import type { Config, ServiceSpec } from '../types.ts';
 import { type Change, changeOf, cut, type Sections } from './sections.ts';
 
@@ -18,6 +18,7 @@ interface Known {
 export class Rereader {
   readonly #path: string;
   readonly #options: LoadOptions;
+  readonly #readText: ReadText;
   #known: Known | undefined;
   /** Number of times that only a part was read. */
   parts = 0;
@@ -25,6 +26,7 @@ export class Rereader {
   constructor(path: string, options: LoadOptions = {}) {
     this.#path = path;
     this.#options = options;
+    this.#readText = readerOf(options);
   }
 
   /** Throws ConfigError. */
@@ -41,7 +43,7 @@ export class Rereader {
     const config = loadFrom(
       this.#path,
       (path, room) => {
-        const found = readText(path, room);
+        const found = this.#readText(path, room);
         if (typeof found !== 'string') text = found.text;
         return found;
       },
@@ -54,7 +56,7 @@ export class Rereader {
 
   /** Undefined: the whole file has to be read. */
   #readPart({ sections, config }: Known): Known | undefined {
-    const found = readText(this.#path);
+    const found = this.#readText(this.#path);
     if (typeof found === 'string') return undefined;
     if (found.text === sections.text) return { sections, config };
     const change = changeOf(sections, found.text);

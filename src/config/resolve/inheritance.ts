@@ -31,7 +31,8 @@ const SILENT: ProblemSink = { report: () => {}, isInvalid: () => false };
 
 /** Whether the schema rejected a part of what surrounds `path`: a missing key may have been in that part. */
 export function isIncomplete([first, second]: Path, problems: ProblemSink): boolean {
-  return problems.isInvalid('defaults') || problems.isInvalid(String(first), String(second));
+  if (problems.isInvalid('defaults', 'check')) return true;
+  return first !== 'defaults' && problems.isInvalid(String(first), String(second), 'check');
 }
 
 /**

@@ -6,8 +6,8 @@ export interface ProblemSink {
   /** Reports a problem of the value at `path`, or of its key. An empty path is the file as a whole. */
   report(path: Path, text: string, at?: 'key' | 'value'): void;
   /**
-   * True for `services.NAME`, `local_addresses.NAME` and `defaults` if the schema rejected parts of them and these were
-   * left out: rules that concern several keys are then not applied.
+   * True for `services.NAME`, `local_addresses.NAME`, `defaults.KEY`, and `check` of a service or of the defaults, if the
+   * schema rejected parts of them and these were left out: rules that concern several keys are then not applied.
    */
-  isInvalid(...path: [string] | [string, string]): boolean;
+  isInvalid(...path: readonly [string, ...string[]]): boolean;
 }

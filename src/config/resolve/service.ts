@@ -10,6 +10,7 @@ import type { Path } from '../yaml/positions.ts';
 import type { Context } from './context.ts';
 import { resolveForward } from './forward.ts';
 import type { RawCheckLayer } from './inheritance.ts';
+import type { ProblemSink } from './problem-sink.ts';
 import { resolveServers, resolveSorry } from './servers.ts';
 import { durationOf, secondsOf } from './values.ts';
 
@@ -64,12 +65,17 @@ export function resolveService(
     drain: drainOf(name, raw, context),
     realServers,
   };
-  if (problems.isInvalid('services', name) || problems.isInvalid('defaults')) return spec;
+  if (isUncertain(name, ['forward', 'local_addresses', 'protocol'], problems)) return spec;
   checkOnePacket(spec, raw, context);
   if (virtuals.some(({ port, fwmark }) => port === 0 && fwmark === 0) && !spec.persistence)
     problems.report([...path, 'port'], 'found 0 (all ports) without persistence; allowed: with persistence');
   if (used.some(({ method }) => method === 'fullnat')) checkFullnat(spec, raw, context);
   return spec;
+}
+
+/** Whether the schema rejected a part of the service or one of these defaults. */
+function isUncertain(name: string, defaults: readonly string[], problems: ProblemSink): boolean {
+  return problems.isInvalid('services', name) || defaults.some((key) => problems.isInvalid('defaults', key));
 }
 
 const FLAGS = {
@@ -124,7 +130,7 @@ function poolOf(
   const path = ['services', name];
   const fullnat = used.some(({ method }) => method === 'fullnat');
   const wanted = raw.local_addresses ?? (fullnat ? defaults.local_addresses : undefined);
-  const whole = !problems.isInvalid('services', name) && !problems.isInvalid('defaults');
+  const whole = !isUncertain(name, ['forward', 'local_addresses'], problems);
   if (wanted === undefined) {
     if (fullnat && whole)
       problems.report(
@@ -178,12 +184,8 @@ function quorumOf(name: string, raw: RawService, servers: readonly RealServerSpe
   const path = ['services', name];
   const sum = servers.reduce((total, { weight }) => total + weight, 0);
   const explicit = raw.quorum !== undefined || defaults.quorum !== undefined;
-  if (
-    problems.isInvalid('services', name) ||
-    problems.isInvalid('defaults') ||
-    servers.length < raw.real_servers.length
-  )
-    return { quorum, hysteresis };
+  const uncertain = isUncertain(name, ['quorum', 'hysteresis', 'weight'], problems);
+  if (uncertain || servers.length < raw.real_servers.length) return { quorum, hysteresis };
   const [quorumPath, hysteresisPath] = (['quorum', 'hysteresis'] as const).map((key) =>
     raw[key] === undefined ? path : [...path, key],
   ) as [string[], string[]];

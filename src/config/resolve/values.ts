@@ -116,9 +116,19 @@ export function notUnicast({ family, bytes }: Address): string | undefined {
   const first = bytes[0] ?? 0;
   if (first > 0 && first < MULTICAST_IPV4) return undefined;
   if (bytes.every((byte) => byte === 0)) return 'the unspecified address';
-  if (family === AF_INET6) return first === MULTICAST_IPV6 ? 'a multicast address' : undefined;
+  if (family === AF_INET6) {
+    const mapped = mappedIpv4(bytes);
+    if (mapped !== undefined) return `an IPv4-mapped address, which no packet has (${mapped} is meant)`;
+    return first === MULTICAST_IPV6 ? 'a multicast address' : undefined;
+  }
   if (bytes.every((byte) => byte === 255)) return 'the broadcast address';
   return first >= MULTICAST_IPV4 ? 'a multicast or reserved address' : undefined;
+}
+
+/** ::ffff:10.0.0.1 -> '10.0.0.1'. */
+function mappedIpv4(bytes: Uint8Array): string | undefined {
+  const isMapped = bytes.subarray(0, 12).every((byte, index) => byte === (index < 10 ? 0 : 0xff));
+  return isMapped ? formatAddress(AF_INET, bytes.subarray(12)) : undefined;
 }
 
 export function isLoopback({ family, bytes }: Address): boolean {

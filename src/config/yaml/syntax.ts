@@ -12,14 +12,19 @@ const MOST = 20;
 
 /** All syntax errors of `source`, at least the `first`. */
 export function syntaxFlaws(source: string, first: unknown): Flaw[] {
-  const found = source.length > LARGE ? [] : allErrors(source);
+  // `yaml` would run out of stack.
+  const found = source.length > LARGE || isTooDeep(first) ? [] : allErrors(source);
   if (found.length === 0) found.push(fromFirst(first));
   return found.map((flaw) => ({ ...flaw, text: flaw.text + hint(lineAt(source, flaw.offset)) }));
 }
 
+const DEPTH = /maxDepth \((\d+)\)/;
+
+const isTooDeep = (error: unknown): boolean => error instanceof YAMLException && DEPTH.test(error.reason);
+
 function fromFirst(error: unknown): Flaw {
   if (!(error instanceof YAMLException)) throw error;
-  const depth = /maxDepth \((\d+)\)/.exec(error.reason);
+  const depth = DEPTH.exec(error.reason);
   const text = depth
     ? `found maps and lists more than ${depth[1]} deep; allowed: that depth`
     : `not YAML: ${error.reason}`;
@@ -32,7 +37,8 @@ function allErrors(source: string): Flaw[] {
     const errors = Array.isArray(documents) ? documents.flatMap((document) => document.errors) : [];
     // Further errors on a line are mostly caused by the first.
     const lines = new Set<number>();
-    const news = errors.filter(({ pos: [offset] }) => {
+    const news = errors.filter(({ pos: [offset], code }) => {
+      if (code === 'RESOURCE_EXHAUSTION') return false;
       const line = source.lastIndexOf('\n', offset - 1);
       return !lines.has(line) && lines.add(line);
     });

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 /** The text of `lvsctl status`. Names and reasons, which come from outside, are escaped here. */
 import { printable } from '../../base/printable.ts';
+import { count } from '../../base/words.ts';
 import type { DaemonStatus, RealServerStatus, ServiceStatus } from '../messages.ts';
 import { type Column, table } from './table.ts';
 import type { Colour, Paint } from './terminal.ts';
-import { clockText, count, latencyText, spanText } from './words.ts';
+import { clockText, latencyText, spanText } from './words.ts';
 
 const STATE_COLOURS: Readonly<Record<RealServerStatus['state'], Colour | undefined>> = {
   up: 'green',
@@ -26,9 +27,16 @@ function head(status: DaemonStatus, paint: Paint, now: number): string {
     `lvsd ${printable(version)}, pid ${pid}, for ${spanText(now - startedAt)}`,
     `${printable(file)}, loaded ${clockText(loadedAt)}`,
   ];
-  if (reloadError) lines.push(paint('red', `the last reload was rejected: ${printable(reloadError)}`));
+  if (reloadError) lines.push(paint('red', `the last reload was rejected: ${firstProblem(reloadError, file)}`));
   if (paused) lines.push(paint('yellow', 'paused: nothing is written to the kernel (end with: lvsctl resume)'));
   return lines.join('\n');
+}
+
+/** The first of the lines that a rejected configuration has, and how to see the others. */
+function firstProblem(lines: string, file: string): string {
+  const [first = '', ...others] = lines.split('\n');
+  const more = others.length > 0 ? `; and ${others.length} more: lvsd check -f ${file}` : '';
+  return printable(`${first}${more}`);
 }
 
 function serviceLines(service: ServiceStatus, paint: Paint, now: number): string[] {

@@ -1,18 +1,23 @@
 // SPDX-License-Identifier: MIT
-/** `lvsd check`: validates the file. Needs neither root nor IPVS. */
+/** `lvsd check`: validates the file, or standard input for `-f -`. Needs neither root nor IPVS. */
 import { EXIT } from '../../base/errors.ts';
-import { ConfigError, loadConfig } from '../../config/index.ts';
+import { count } from '../../base/words.ts';
+import { ConfigError, loadConfig, loadInput } from '../../config/index.ts';
 import type { Options } from './options.ts';
+
+const STANDARD_INPUT: ReadonlySet<string> = new Set(['-', '/dev/stdin', '/dev/fd/0', '/proc/self/fd/0']);
 
 /** Prints problems on stderr, one line each; with --json on stdout. */
 export function check({ file, node, json }: Options): number {
   try {
     // Without --node the file is validated for every node that it names.
-    const config = loadConfig(file, node === undefined ? { everyNode: true } : { node });
+    // Only root's lvsd gives the file power: others validate their drafts wherever these are.
+    const options = { trusted: process.geteuid?.() === 0, ...(node === undefined ? { everyNode: true } : { node }) };
+    const config = STANDARD_INPUT.has(file) ? loadInput(options) : loadConfig(file, options);
     const servers = [...config.services.values()].reduce((sum, { realServers }) => sum + realServers.length, 0);
     const counts = { services: config.services.size, real_servers: servers, files: config.files.length };
     if (json) process.stdout.write(`${JSON.stringify({ valid: true, ...counts, problems: [] }, null, 2)}\n`);
-    else process.stdout.write(`${file}: OK: ${counts.services} services, ${servers} real servers\n`);
+    else process.stdout.write(`${file}: OK: ${count(counts.services, 'service')}, ${count(servers, 'real server')}\n`);
     return EXIT.OK;
   } catch (error) {
     if (!json || !(error instanceof ConfigError)) throw error;

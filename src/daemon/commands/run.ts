@@ -3,6 +3,7 @@
 import { errorLine } from '../../base/error-line.ts';
 import { EXIT } from '../../base/errors.ts';
 import { version } from '../../base/version.ts';
+import { count } from '../../base/words.ts';
 import type { Config } from '../../config/types.ts';
 import { EventLog } from '../../control/event-log.ts';
 import { ControlServer } from '../../control/server.ts';
@@ -91,7 +92,7 @@ async function serve({ options, config, loader, logs, reporter, kernel, startedA
     const first = await daemon.start(saved);
     started = true;
     const [operations, failed] = [first.done.length, first.failed.length];
-    const counts = `${daemon.config.services.size} services, ${operations} operations, ${failed} failed`;
+    const counts = `${count(daemon.config.services.size, 'service')}, ${count(operations, 'operation')}, ${failed} failed`;
     if (!monitor) {
       await daemon.reconciler.stop();
       reporter.daemon(`done: ${counts}`, { state: 'stopped', operations, failed });
@@ -111,7 +112,7 @@ async function serve({ options, config, loader, logs, reporter, kernel, startedA
     signals.onReload(async () => {
       notifier.reloading();
       await loader.reload().catch(() => {});
-      notifier.ready(`${daemon.config.services.size} services`);
+      notifier.ready(count(daemon.config.services.size, 'service'));
     });
     const signal = await signals.end;
     reporter.daemon(`stopping: received ${signal}`, { state: 'stopping', reason: signal });
@@ -133,11 +134,14 @@ async function removeAll(daemon: Daemon, reporter: Reporter): Promise<void> {
   try {
     const result = await daemon.removeAll();
     const [operations, failed] = [result.done.length, result.failed.length];
-    reporter.daemon(`removed what lvsd had added (on_stop: remove): ${operations} operations, ${failed} failed`, {
-      state: 'removed',
-      operations,
-      failed,
-    });
+    reporter.daemon(
+      `removed what lvsd had added (on_stop: remove): ${count(operations, 'operation')}, ${failed} failed`,
+      {
+        state: 'removed',
+        operations,
+        failed,
+      },
+    );
   } catch (error) {
     reporter.log('kernel', 'error', `cannot remove what lvsd added (on_stop: remove): ${errorLine(error)}`);
   }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+import { isIPv6 } from 'node:net';
 import type { CheckSource, RawKeys } from '../common/kind.ts';
 import type { CommonCheck } from '../common/schema.ts';
 import type { HttpCheck, httpCheckSchema, httpsCheckSchema, TlsCheck } from './schema.ts';
@@ -36,6 +37,8 @@ function resolve(
     const instead = Object.hasOwn(RESERVED_HEADERS, lower) ? RESERVED_HEADERS[lower] : undefined;
     if (instead !== undefined) source.wrong(['headers', name], `found the header ${name}; allowed: ${instead}`, 'key');
   }
+  const wrongHost = host === undefined ? undefined : hostProblem(host);
+  if (wrongHost !== undefined) source.wrong(['host'], `found ${source.quote(host)}, ${wrongHost}`);
   if (body && method === 'HEAD')
     source.clash(['body', 'method'], 'found `body` with method HEAD, whose answers have no body; allowed: GET');
   if (body && 'matches' in body) checkRegex(source, body.matches);
@@ -51,6 +54,24 @@ function resolve(
     tls,
   };
 }
+
+/** Why a `host` cannot be one; undefined if it can. The schema has checked its characters. */
+function hostProblem(host: string): string | undefined {
+  const [, bracketed, name = '', port] = /^(?:\[([^\]]*)\]|([^:[\]]*))(?::([^:]*))?$/.exec(host) ?? [];
+  if (bracketed === undefined && name === '')
+    return 'which is neither a name nor an address; allowed: NAME, ADDRESS or [IPV6], with or without :PORT';
+  if (port !== undefined && !(/^\d{1,5}$/.test(port) && Number(port) >= 1 && Number(port) <= 65535))
+    return 'whose port is none; allowed: 1 to 65535';
+  if (bracketed !== undefined)
+    return isIPv6(bracketed) ? undefined : 'whose brackets hold no IPv6 address; allowed: such as [2001:db8::1]';
+  // One final dot is the root of DNS.
+  const labels = name.replace(/\.$/, '').split('.');
+  return labels.every((label) => LABEL.test(label))
+    ? undefined
+    : 'which is no host name; allowed: labels of letters, digits and inner hyphens, with single dots between them';
+}
+
+const LABEL = /^[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?$/;
 
 function checkRegex(source: HttpSource, regex: string): void {
   try {

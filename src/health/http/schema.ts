@@ -55,7 +55,7 @@ export const httpCheckKeys = {
   host: Type.String({
     title: HOST_WORDS,
     pattern: '^[A-Za-z0-9._:\\[\\]-]+$',
-    maxLength: 255,
+    maxLength: 262,
     description:
       'Host header, and with https the server name. Without this key: the address that is probed, with its port where that is not the usual one.',
     examples: ['shop.example'],

@@ -73,7 +73,7 @@ after(() => {
 
 test('it starts, notifies systemd, and has two capabilities besides those added', async () => {
   await machine.until('lvsd to be active', active);
-  assert.match(show('StatusText'), /^1 services, /);
+  assert.match(show('StatusText'), /^1 service, /);
   const status = machine.run('cat', `/proc/${show('MainPID')}/status`).stdout;
   const field = (name: string) => new RegExp(`^${name}:\\s*(\\S+)`, 'm').exec(status)?.[1];
   // CAP_KILL 5, CAP_SETGID 6, CAP_SETUID 7, CAP_NET_ADMIN 12, CAP_NET_RAW 13.

@@ -122,7 +122,7 @@ mail  fwmark 7  rr  no quorum: needs 1, has 0  sorry server
     statusText(wrong, PLAIN, NOW).replace(/loaded .*/, 'loaded T'),
     `lvsd 1.2.3, pid 4711, for 2d 2h
 /etc/lvsd/lvsd.yaml, loaded T
-the last reload was rejected: lvsd.yaml:3:1: unknown key\\nmore
+the last reload was rejected: lvsd.yaml:3:1: unknown key; and 1 more: lvsd check -f /etc/lvsd/lvsd.yaml
 paused: nothing is written to the kernel (end with: lvsctl resume)
 
 0 services, 0 real servers

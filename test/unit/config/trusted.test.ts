@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+// A configuration that others can change or replace is rejected, at the first reading and at every other.
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, beforeEach, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { loadConfig, Rereader } from '../../../src/config/index.ts';
+
+const isRoot = process.geteuid?.() === 0;
+const top = mkdtempSync(join(tmpdir(), 'lvsd-trusted-'));
+after(() => rmSync(top, { recursive: true, force: true }));
+
+const dir = join(top, 'etc');
+const file = join(dir, 'lvsd.yaml');
+const part = join(dir, 'conf.d', 'a.yaml');
+const TEXT =
+  'version: 1\ninclude: [conf.d/*.yaml]\nservices:\n  web: { address: 10.0.0.1, port: 80, real_servers: [] }\n';
+
+beforeEach(() => {
+  rmSync(dir, { recursive: true, force: true });
+  mkdirSync(join(dir, 'conf.d'), { recursive: true, mode: 0o755 });
+  writeFileSync(file, TEXT, { mode: 0o644 });
+  writeFileSync(part, 'services: {}\n', { mode: 0o644 });
+});
+
+const load = () => loadConfig(file, { trusted: true });
+const ALLOWED = 'allowed: a file that only root and the user of lvsd can change';
+
+test('one that only its owner can change is taken', () => {
+  assert.deepEqual([...load().services.keys()], ['web']);
+});
+
+test('one that others may write is rejected, with what to do', () => {
+  chmodSync(file, 0o666);
+  assert.throws(load, { message: `${file}: is writable by others; ${ALLOWED} (chmod go-w ${file})` });
+});
+
+test('one in a folder that others may write is rejected', () => {
+  chmodSync(dir, 0o777);
+  const what = `is in a folder that others control: ${dir} is writable by others`;
+  assert.throws(load, { message: `${file}: ${what}; ${ALLOWED} (chmod go-w ${dir})` });
+});
+
+test('an included one is checked likewise, and told at its place', () => {
+  chmodSync(part, 0o666);
+  assert.throws(load, (error: Error) => error.message.startsWith(`${file}:2:11: include[0]: found "`));
+  assert.throws(load, /conf\.d\/a\.yaml", which is writable by others; allowed: /);
+  chmodSync(part, 0o644);
+  chmodSync(join(dir, 'conf.d'), 0o777);
+  assert.throws(load, /which is in a folder that others control: .*conf\.d is writable by others/);
+});
+
+test('a link is followed: the folder of its target counts', () => {
+  const open = join(top, 'open');
+  mkdirSync(open);
+  renameSync(file, join(open, 'lvsd.yaml'));
+  symlinkSync(join(open, 'lvsd.yaml'), file);
+  load();
+  chmodSync(open, 0o777);
+  assert.throws(load, /is in a folder that others control: .*open is writable by others/);
+  rmSync(open, { recursive: true });
+});
+
+test('one of another user is rejected', { skip: !isRoot && 'only root can give files away' }, () => {
+  chownSync(file, 65534, 65534);
+  assert.throws(load, { message: `${file}: belongs to the user 65534; ${ALLOWED} (chown root ${file})` });
+  chownSync(file, 0, 0);
+  chownSync(dir, 65534, 65534);
+  assert.throws(load, /is in a folder that others control: .*etc belongs to the user 65534/);
+});
+
+test('a reload checks it again, whether the file changed or not', () => {
+  rmSync(join(dir, 'conf.d'), { recursive: true });
+  writeFileSync(file, TEXT.replace(/include.*\n/, ''));
+  const reader = new Rereader(file, { trusted: true });
+  reader.read();
+  chmodSync(file, 0o666);
+  assert.throws(() => reader.read(), /is writable by others/);
+  chmodSync(file, 0o644);
+  assert.deepEqual([...reader.read().services.keys()], ['web']);
+});
+
+const lvsd = fileURLToPath(new URL('../../../src/bin/lvsd.ts', import.meta.url));
+const check = (words: string[], input = '') =>
+  spawnSync(process.execPath, ['--import', 'tsx', lvsd, 'check', ...words], { input, encoding: 'utf8' });
+
+test('lvsd check rejects it when it runs as root, and tells it by status 2', { skip: !isRoot && 'not root' }, () => {
+  chmodSync(file, 0o666);
+  const { status, stderr } = check(['-f', file]);
+  assert.equal(status, 2);
+  assert.match(stderr, /^\S+lvsd\.yaml: is writable by others; allowed: /);
+});
+
+test('lvsd check reads standard input', () => {
+  const good = TEXT.replace(/include.*\n/, '');
+  for (const name of ['-', '/dev/stdin']) {
+    const { status, stdout, stderr } = check(['-f', name], good);
+    assert.deepEqual([status, stdout, stderr], [0, `${name}: OK: 1 service, 0 real servers\n`, '']);
+  }
+  const { status, stderr } = check(['-f', '-'], 'version: 2\nservices: {}\n');
+  assert.deepEqual([status, stderr], [2, 'standard input:1:10: version: found 2; allowed: 1\n']);
+});
