@@ -8,6 +8,7 @@ import { buildConfigSchema, configOutputs } from './config-schema.mjs';
 import { launcher, packOf } from './packed.mjs';
 import { runQuiet } from './run.mjs';
 import { say, short, top } from './say.mjs';
+import { OLDEST_NODE } from './setup.mjs';
 
 const addon = join(top, 'build', 'native', 'lvsd.node');
 
@@ -59,6 +60,17 @@ function bundles() {
 }
 
 const packPath = (/** @type {string} */ output) => output.replace(/cjs$/, 'pack');
+
+/**
+ * Returns the first lines of a program. Node older than 20 gets one message instead of a syntax error.
+ * @param {string} name
+ */
+const head = (name) => `#!/usr/bin/env node
+if (parseInt(process.versions.node, 10) < ${OLDEST_NODE}) {
+  console.error('${name}: needs Node ${OLDEST_NODE} or newer; ' + process.execPath + ' is ' + process.versions.node);
+  process.exit(1);
+}
+`;
 
 /**
  * Replaces a file atomically.
@@ -115,9 +127,10 @@ async function buildBundles(force) {
       const supported = { 'dynamic-import': false };
       const bundled = await bundle(source, { define, supported, minify: true });
       place(pack, packOf(bundled, pack, lines));
-      place(output, launcher);
+      place(output, launcher(head(basename(output, '.cjs'))));
     } else {
-      const js = '#!/usr/bin/env node\nconst importMetaUrl = require("node:url").pathToFileURL(__filename).href;';
+      const url = 'const importMetaUrl = require("node:url").pathToFileURL(__filename).href;';
+      const js = `${output === library.output ? '' : head(basename(output, '.cjs'))}${url}`;
       place(output, await bundle(source, { define: { 'import.meta.url': 'importMetaUrl' }, banner: { js } }));
     }
     say(`built ${short(output)}`);
@@ -139,6 +152,8 @@ function buildAddon(force) {
   mkdirSync(join(top, 'build', 'native'), { recursive: true });
   const fresh = `${addon}.${process.pid}`;
   const flags = ['-shared', '-fPIC', '-O2', '-g', '-std=gnu11', '-fvisibility=hidden', '-Wall', '-Wextra', '-Werror'];
+  // Debug information with paths from the top of the checkout: the addon is published.
+  flags.push(`-ffile-prefix-map=${top}=.`);
   runQuiet(process.env.CC ?? 'cc', [...flags, `-I${include}`, '-DNODE_GYP_MODULE_NAME=lvsd', '-o', fresh, ...sources]);
   renameSync(fresh, addon);
   say(`built ${short(addon)}`);

@@ -15,9 +15,11 @@ const HEADER = 16;
 /** Standard input of the command lines that read rules. */
 const RULES = '-A -t 192.0.2.1:80 -s wrr\n-a -t 192.0.2.1:80 -r 10.0.0.1:80 -m -w 1\n';
 
-/** NAME.cjs, which runs the bundle in NAME.pack as if that were its own text. */
-export const launcher = `#!/usr/bin/env node
-'use strict';
+/**
+ * NAME.cjs, which runs the bundle in NAME.pack as if that were its own text.
+ * @param {string} head the first lines
+ */
+export const launcher = (head) => `${head}'use strict';
 const { Script } = require('node:vm');
 const filename = __filename.replace(/cjs$/, 'pack');
 const pack = require('node:fs').readFileSync(filename);

@@ -76,7 +76,7 @@ export async function setupNpm() {
   // After npm ci by hand only the stamp is missing.
   if (!existsSync(hidden) || !sameVersions(JSON.parse(String(lock)), JSON.parse(readFileSync(hidden, 'utf8')))) {
     say('installing npm packages');
-    if ((await runLive('npm', ['ci', '--loglevel=error'], { stdio: ['ignore', 2, 2] })) !== 0) {
+    if ((await runLive('npm', ['ci', '--ignore-scripts', '--loglevel=error'], { stdio: ['ignore', 2, 2] })) !== 0) {
       throw new ErrorReport('npm ci failed');
     }
   }
@@ -93,12 +93,21 @@ function sameVersions(wanted, found) {
   );
 }
 
-export async function setup() {
+/** Oldest major version of Node that runs and builds lvsd. */
+export const OLDEST_NODE = 20;
+
+/** Throws if this machine cannot build lvsd, whatever is installed. */
+export function checkMachine() {
   const major = Number(process.versions.node.split('.')[0]);
-  if (major < 20) throw new ErrorReport(`Node ${process.versions.node} is too old: lvsd needs 20 or newer`);
+  if (major < OLDEST_NODE)
+    throw new ErrorReport(`Node ${process.versions.node} is too old: lvsd needs ${OLDEST_NODE} or newer`);
   if (process.platform !== 'linux' || process.arch !== 'x64') {
     throw new ErrorReport('building and testing lvsd needs Linux on x86-64');
   }
+}
+
+export async function setup() {
+  checkMachine();
   await setupApt();
   await setupNpm();
 }

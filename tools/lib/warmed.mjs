@@ -6,7 +6,7 @@
 import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import { endianness } from 'node:os';
-import { dirname } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { Script } from 'node:vm';
@@ -142,14 +142,18 @@ const { writeSync } = fs;
 fs.writeSync = (/** @type {number} */ _fd, /** @type {any} */ bytes, /** @type {any} */ at = 0) => bytes.length - at;
 
 const [, , file = '', path = '', ...lines] = process.argv;
-const script = new Script(fs.readFileSync(file, 'latin1'), { filename: path });
 const require = createRequire(path);
+// The cache keeps the path that the program sees, and is published: it must not be a path of this machine.
+const seen = `/usr/local/lib/node_modules/lvsd/dist/bin/${basename(path)}`;
+const requireSeen = (/** @type {string} */ name) =>
+  name === 'node:module' ? { createRequire: () => require } : require(name);
+const script = new Script(fs.readFileSync(file, 'latin1'), { filename: seen });
 for (const line of lines) {
   const words = line.split(' ');
-  process.argv = [process.execPath, path, ...words];
+  process.argv = ['node', seen, ...words];
   process.exitCode = undefined;
   const module = { exports: {} };
-  script.runInThisContext()(module.exports, require, module, path, dirname(path));
+  script.runInThisContext()(module.exports, requireSeen, module, seen, dirname(seen));
   while (process.exitCode === undefined) await turn();
   if (process.exitCode !== 0) throw new Error(`${line}: exit status ${process.exitCode}`);
 }

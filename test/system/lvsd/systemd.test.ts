@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Machine } from './systemd-machine.ts';
 
 const unit = readFileSync(new URL('../../../examples/lvsd.service', import.meta.url), 'utf8')
-  .replaceAll('/usr/bin/lvs', '/opt/lvsd-lab/bin/lvs')
+  .replace(/^(Exec\w+=)lvs/gm, '$1/opt/lvsd-lab/bin/lvs')
   // There is no rest of a system to wait for.
   .replace(/^Wants=.*\n/m, '')
   .replace(/^After=.*$/m, 'DefaultDependencies=no');

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: MIT
+// The README's section "Install", word for word, in a bare Debian 12 root: npm pack of a fresh clone, then the installed
+// package without a compiler and without a network; and what other versions of Node say.
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { bareRoot, commandBlocks, inRoot, layerOf } from '../../../lab/bare-root.ts';
+
+const top = join(fileURLToPath(import.meta.url), '../../../..');
+const { version, bin } = JSON.parse(readFileSync(join(top, 'package.json'), 'utf8'));
+const [pack = '', install = ''] = commandBlocks(readFileSync(join(top, 'README.md'), 'utf8'), 'Install');
+const [packages = '', ...packing] = pack.split('\n');
+const update = 'apt-get -qq update';
+
+const scratch = mkdtempSync(join(tmpdir(), 'lvsd-install-'));
+after(() => rmSync(scratch, { recursive: true, force: true }));
+const [clone, unpacked] = [join(scratch, 'clone'), join(scratch, 'unpacked')];
+const tarball = join(clone, `lvsd-${version}.tgz`);
+
+let bare = '';
+before(async () => {
+  bare = await bareRoot();
+  const files = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], {
+    cwd: top,
+    encoding: 'utf8',
+  });
+  for (const file of files.split('\0').filter(Boolean)) {
+    mkdirSync(dirname(join(clone, file)), { recursive: true });
+    cpSync(join(top, file), join(clone, file), { verbatimSymlinks: true });
+  }
+});
+
+/** Runs a script in the bare root; throws with its output if it fails. */
+function inBare(script: string, options: Partial<Parameters<typeof inRoot>[0]> = {}): string {
+  const { status, output } = inRoot({ layers: [bare], script, node: true, ...options });
+  assert.equal(status, 0, output);
+  return output;
+}
+
+test('npm pack of a clone without a compiler refuses, and says what to install', () => {
+  const options = { layers: [bare], cwd: '/clone', node: true, binds: { '/clone': clone } };
+  const { status, output } = inRoot({ ...options, script: 'npm pack' });
+  assert.notEqual(status, 0);
+  assert.match(output, /^lvsd: cc cannot compile C: apt-get install --no-install-recommends gcc libc6-dev$/m);
+  assert.deepEqual(
+    readdirSync(clone).filter((name) => name.endsWith('.tgz')),
+    [],
+  );
+});
+
+test('the section packs a fresh clone', async () => {
+  assert.match(packages, /^apt-get install /);
+  const compiler = await layerOf(`${update}\n${packages.replace('install', 'install -y')}`, [bare]);
+  const env = {
+    npm_config_prefer_offline: 'true',
+    ...(process.env.NODE_EXTRA_CA_CERTS ? { NODE_EXTRA_CA_CERTS: process.env.NODE_EXTRA_CA_CERTS } : {}),
+  };
+  const binds = { '/clone': clone };
+  inBare(packing.join('\n'), { layers: [bare, compiler], cwd: '/clone', network: true, env, binds });
+  mkdirSync(unpacked);
+  execFileSync('tar', ['-xzf', tarball, '-C', unpacked]);
+});
+
+test('the package depends on no other one, and has no path of the machine that built it', () => {
+  const { dependencies, scripts } = JSON.parse(readFileSync(join(unpacked, 'package/package.json'), 'utf8'));
+  assert.equal(dependencies, undefined);
+  for (const name of ['install', 'preinstall', 'postinstall', 'prepare']) assert.equal(scripts[name], undefined, name);
+  const found = readdirSync(unpacked, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .filter((file) => /\/clone\b|\/usr\/local\/bin\/node/.test(readFileSync(file, 'latin1')))
+    .map((file) => file.slice(unpacked.length));
+  assert.deepEqual(found, []);
+  for (const path of Object.values<string>(bin)) {
+    const [first] = readFileSync(join(unpacked, 'package', path), 'latin1').split('\n', 1);
+    assert.equal(first, '#!/usr/bin/env node');
+  }
+});
+
+/** Calls each program once, and loads the addon. */
+const USE = `
+for name in lvsd lvsctl lvsadm; do $name --help >/tmp/$name.help; done
+man -w lvsadm
+lvsd --version; lvsctl --version; lvsadm -v
+! command -v cc
+node -e 'const m = { exports: {} };
+  process.dlopen(m, process.argv[1] + "/lvsd/build/native/lvsd.node");
+  new m.exports.Socket(16, 16).close(); console.log("addon works")' "$(npm root --global)"
+find "$(npm root --global)/lvsd" -name node_modules
+`;
+
+test('the section installs it in a bare Debian 12, without a network', () => {
+  const output = inBare(`${install}${USE}`, { binds: { [`/root/lvsd-${version}.tgz`]: tarball } });
+  assert.match(output, new RegExp(`^lvsd ${version.replaceAll('.', '\\.')}$`, 'm'));
+  assert.match(output, /^OK: \d+ services, \d+ real servers$/m);
+  assert.match(output, /^addon works$/m);
+  assert.match(output, /^lvsadm v/m);
+  for (const page of ['man8/lvsadm.8'])
+    assert.match(output, new RegExp(`/usr/local/share/man/${page.replaceAll('.', '\\.')}`));
+  assert.doesNotMatch(output, /^\/.*node_modules\/.*node_modules$/m);
+});
+
+test("Debian's Node 18 gets one line", async () => {
+  const old = await layerOf(`${update}\napt-get install -y --no-install-recommends nodejs`, [bare]);
+  const binds = { '/package': join(unpacked, 'package') };
+  for (const [name, path] of Object.entries<string>(bin)) {
+    const { status, output } = inRoot({ layers: [bare, old], script: `set +x; /package/${path}`, binds });
+    assert.equal(status, 1, name);
+    const line = new RegExp(`^${name}: needs Node 20 or newer; /usr/bin/node is 18\\.\\d+\\.\\d+$`);
+    const lines = output.split('\n').filter((text) => text !== '' && !text.startsWith('+ '));
+    assert.equal(lines.length, 1, output);
+    assert.match(lines[0] ?? '', line);
+  }
+});
