@@ -53,6 +53,13 @@ export interface DaemonStatus {
   services: ServiceStatus[];
 }
 
+/** What the machine lacks for a configuration. */
+export interface PlanObstacle {
+  text: string;
+  /** The kernel lacks it; false: a device, which may come later. */
+  kernel: boolean;
+}
+
 export interface PlanLine {
   /** '+' added, '~' changed, '-' removed. */
   sign: '+' | '~' | '-';

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
+import { EXIT, type ExitCode } from '../base/errors.ts';
 import { printable } from '../base/printable.ts';
-import type { PlanLine } from './messages.ts';
+import type { PlanLine, PlanObstacle } from './messages.ts';
 
 const PLURALS = { '+': 'to add', '~': 'to change', '-': 'to remove' } as const;
 
@@ -10,4 +11,21 @@ export function planText(lines: readonly PlanLine[]): string {
   const count = (sign: PlanLine['sign']) => lines.filter((line) => line.sign === sign).length;
   const sums = (['+', '~', '-'] as const).map((sign) => `${count(sign)} ${PLURALS[sign]}`);
   return `${lines.map(({ sign, text }) => `${sign} ${printable(text)}\n`).join('')}${sums.join(', ')}\n`;
+}
+
+interface PlanFindings {
+  lines: readonly PlanLine[];
+  obstacles?: readonly PlanObstacle[];
+  paused?: boolean;
+}
+
+/** That the plan, or a part of it, will not be carried out. */
+export function planNotes({ obstacles = [], paused = false }: PlanFindings): string[] {
+  const notes = obstacles.map(({ text }) => text);
+  return paused ? [...notes, 'lvsd is paused: nothing of this is written until lvsctl resume'] : notes;
+}
+
+export function planExitCode({ lines, obstacles = [] }: PlanFindings): ExitCode {
+  if (obstacles.some(({ kernel }) => kernel)) return EXIT.KERNEL_LACKS;
+  return lines.length > 0 ? EXIT.PLAN_NOT_EMPTY : EXIT.OK;
 }

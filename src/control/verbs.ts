@@ -8,8 +8,8 @@ import { printable } from '../base/printable.ts';
 import { count } from '../base/words.ts';
 import { statusText } from './lvsctl/status.ts';
 import type { Paint } from './lvsctl/terminal.ts';
-import type { DaemonEvent, DaemonStatus, PlanLine } from './messages.ts';
-import { planText } from './plan-text.ts';
+import type { DaemonEvent, DaemonStatus, PlanLine, PlanObstacle } from './messages.ts';
+import { planExitCode, planNotes, planText } from './plan-text.ts';
 
 export interface Parameter {
   type: 'string' | 'boolean' | 'integer';
@@ -35,12 +35,14 @@ const REQUIRED_STRING: Parameter = { type: 'string', required: true };
 type None = {};
 type Override = { service?: string; server: string };
 /** `paused`: the daemon is paused, so that the kernel does not have the change yet. */
+/** `paused`: the daemon is paused, so that nothing of it is written. */
+type PlanResult = { file: string; lines: PlanLine[]; obstacles?: PlanObstacle[]; paused?: boolean };
 type Overridden = { servers: string[]; paused: boolean };
 
 export const METHODS = {
   ping: method<None, { version: string; pid: number; file: string }>({ parameters: {} }),
   status: method<{ service?: string }, DaemonStatus>({ parameters: { service: OPTIONAL_STRING } }),
-  plan: method<None, { file: string; lines: PlanLine[] }>({ parameters: {} }),
+  plan: method<None, PlanResult>({ parameters: {} }),
   // A reload of a large file takes its time.
   reload: method<None, { operations: number; failed: string[]; paused: boolean }>({
     parameters: {},
@@ -140,7 +142,8 @@ export const VERBS: Readonly<Record<string, Verb>> = {
     words: '',
     help: 'what a reload would change in the kernel now; changes nothing',
     print: ({ lines }) => planText(lines),
-    exitCode: ({ lines }) => (lines.length > 0 ? EXIT.PLAN_NOT_EMPTY : EXIT.OK),
+    exitCode: planExitCode,
+    errors: planNotes,
   }),
   reload: verb({
     method: 'reload',

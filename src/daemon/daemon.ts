@@ -9,7 +9,7 @@ import type { Config } from '../config/types.ts';
 import type { HealthMonitor } from '../health/monitor.ts';
 import type { TargetState, Transition } from '../health/types.ts';
 import { serviceKeyText } from '../ipvs/index.ts';
-import type { DriftFilter, KernelWriter } from '../plan/index.ts';
+import type { DriftFilter, KernelWriter, Obstacle } from '../plan/index.ts';
 import type { Desired, Ownership } from '../plan/types.ts';
 import { overrideMessage, quorumMessage, serverMessage } from './control/messages.ts';
 import type { Reporter } from './control/reporter.ts';
@@ -32,6 +32,8 @@ export interface DaemonParts {
   saveSoon(): void;
   /** Writes the state file. Resolves when it is written. */
   saveNow(): Promise<void>;
+  /** What the machine lacks for a desired state. */
+  obstacles(desired: Desired): Promise<readonly Obstacle[]>;
 }
 
 const NOTHING_DESIRED: Desired = { services: [], addresses: [], timeouts: { tcp: 0, tcpFin: 0, udp: 0 } };
@@ -124,8 +126,16 @@ export class Daemon {
 
   async #apply(prepare: () => Promise<void>, options: { refresh?: Refresh } = {}): Promise<CycleResult> {
     const result = await this.reconciler.runAfter(prepare, options);
+    await this.#reportObstacles();
     this.#disownMissing();
     return result;
+  }
+
+  /** Reports in one line each what the kernel lacks, as each service fails on its own. */
+  async #reportObstacles(): Promise<void> {
+    // Errors of reading are those of the cycle.
+    const found = await this.#parts.obstacles(this.#desired()).catch(() => []);
+    for (const { text, kernel } of found) if (kernel) this.#parts.reporter.log('kernel', 'error', text);
   }
 
   /** Records ownership before the kernel has the services: it must survive a crash in between. */

@@ -158,8 +158,10 @@ export class Ipvs {
     );
   }
 
-  addService(service: ServiceConfig): Promise<void> {
-    return this.#command(IPVS_CMD_NEW_SERVICE, { service: serviceAttributes(service) }, serviceFeature(service));
+  /** `needs`: a feature that the service will need later; without it the service is not added either. */
+  addService(service: ServiceConfig, needs?: Feature): Promise<void> {
+    const feature = needs ?? serviceFeature(service);
+    return this.#command(IPVS_CMD_NEW_SERVICE, { service: serviceAttributes(service) }, feature);
   }
 
   /** `mask` selects the flags to change; the default is all, as with ipvsadm. */
@@ -359,8 +361,14 @@ const FEATURE_TEXTS: Readonly<Record<Feature, string>> = {
 };
 
 function featureMissing(feature: Feature): KernelLacksError {
-  return new KernelLacksError(
-    feature,
-    `the running ip_vs does not support ${FEATURE_TEXTS[feature]}: load lvsd's ip_vs modules, see docs/kernel.md`,
-  );
+  const { what, remedy } = lacksFeature(feature);
+  return new KernelLacksError(feature, `${what}: ${remedy}`);
+}
+
+/** That the running kernel lacks a feature, as text, and what to do about it. */
+export function lacksFeature(feature: Feature): { what: string; remedy: string } {
+  return {
+    what: `the running ip_vs does not support ${FEATURE_TEXTS[feature]}`,
+    remedy: "load lvsd's ip_vs modules, see docs/kernel.md",
+  };
 }

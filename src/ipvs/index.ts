@@ -2,7 +2,7 @@
 /** The kernel's IPVS table: its types, and the client that reads and changes it. */
 export type { BulkService } from './bulk-add.ts';
 export { BulkWriter, isBulkWritableDestination, isBulkWritableService } from './bulk-writer.ts';
-export { Ipvs, type ReadOptions } from './client.ts';
+export { Ipvs, lacksFeature, type ReadOptions } from './client.ts';
 export * from './constants.ts';
 export { bytesText, compareDestinations, compareServices, serviceKeyText } from './keys.ts';
 export {

@@ -71,6 +71,11 @@ export class Addresses {
     return all.map(({ device, family, address, prefix, ours }) => ({ device, family, address, prefix, ours }));
   }
 
+  /** Names of all network devices. */
+  async devices(): Promise<Set<string>> {
+    return new Set((await this.#readLinks()).map(({ name }) => name));
+  }
+
   /**
    * Adds an address to its device. 'there': the device already has it, and its owner does not change. Throws LvsdError
    * (ERR_LVSD_NO_DEVICE) or NetlinkError.

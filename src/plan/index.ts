@@ -5,6 +5,7 @@ export { type Description, describe, nameOf, type OperationJson, toJson } from '
 export { DifferenceCache, difference } from './difference.ts';
 export { type Drift, type DriftFilter, drift } from './drift.ts';
 export { sameKey } from './keys.ts';
+export { type Obstacle, obstacles } from './obstacles.ts';
 export type { KernelWriter } from './operation.ts';
 export { readActual, readService, readTable } from './read.ts';
 export { addressText, destinationText, endpointText, serviceText } from './texts.ts';

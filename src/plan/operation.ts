@@ -17,6 +17,7 @@ import {
 import type { Addresses } from '../net/index.ts';
 import { DESTINATION_FIELDS, SERVICE_FIELDS, same } from './fields.ts';
 import { sameBytes } from './keys.ts';
+import { needsFullnat } from './obstacles.ts';
 import type { DesiredService, Operation } from './types.ts';
 
 /** Writes to the kernel, and reads single objects back. */
@@ -92,8 +93,10 @@ async function ignoring(errnos: readonly ErrnoName[], request: Promise<void>): P
 
 async function addService(ipvs: KernelTable, service: DesiredService): Promise<void> {
   rejectUnsupported(service);
+  // Required now rather than by its real servers: a service without any would stay.
+  const needs = needsFullnat(service) ? 'FULLNAT' : undefined;
   try {
-    await ipvs.addService(canonicalService(service));
+    await ipvs.addService(canonicalService(service), needs);
   } catch (error) {
     if (!isErrno(error, 'EEXIST')) throw error;
     const was = await ipvs.service(service);

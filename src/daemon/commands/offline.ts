@@ -2,12 +2,12 @@
 /** plan and apply without a daemon: every real server counts as up, except for those that an operator drained. */
 import { monotonic } from '../../base/clock.ts';
 import type { Config } from '../../config/types.ts';
-import { difference, readActual } from '../../plan/index.ts';
+import { difference, type Obstacle, readActual } from '../../plan/index.ts';
 import type { Ownership, Plan } from '../../plan/types.ts';
 import { desiredState } from '../model/desired-state.ts';
 import { RuntimeState } from '../model/runtime-state.ts';
 import { virtualServices } from '../model/virtual-services.ts';
-import type { Kernel } from '../reconcile/kernel.ts';
+import { findObstacles, type Kernel } from '../reconcile/kernel.ts';
 import { readState, writeState } from '../state/file.ts';
 import { EMPTY_SNAPSHOT, fromState, type Snapshot, toState } from '../state/snapshot.ts';
 
@@ -34,9 +34,13 @@ export class Offline {
     this.#runtime.updateQuorums();
   }
 
-  async plan(): Promise<Plan> {
+  async plan(): Promise<{ plan: Plan; obstacles: Obstacle[] }> {
     const actual = await readActual(this.#kernel.ipvs, this.#kernel.addresses);
-    return difference(desiredState(this.#config, this.#runtime), actual, this.#ownership());
+    const desired = desiredState(this.#config, this.#runtime);
+    return {
+      plan: difference(desired, actual, this.#ownership()),
+      obstacles: await findObstacles(this.#kernel, desired),
+    };
   }
 
   /** Records in the state file that lvsd owns the services of the file. Call it before the kernel is changed. */

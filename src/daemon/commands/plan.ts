@@ -3,13 +3,15 @@
 import { resolve } from 'node:path';
 import { errorLine } from '../../base/error-line.ts';
 import { EXIT, LvsdError } from '../../base/errors.ts';
+import { printable } from '../../base/printable.ts';
 import { count } from '../../base/words.ts';
-import { loadConfig } from '../../config/index.ts';
+import { type Config, loadConfig } from '../../config/index.ts';
 import { ControlClient, NoDaemonError } from '../../control/client.ts';
-import type { PlanLine } from '../../control/messages.ts';
-import { planText } from '../../control/plan-text.ts';
+import type { PlanObstacle } from '../../control/messages.ts';
+import { planExitCode, planNotes, planText } from '../../control/plan-text.ts';
+import type { Result } from '../../control/verbs.ts';
 import { apply, describe } from '../../plan/index.ts';
-import { openKernel } from '../reconcile/kernel.ts';
+import { type Kernel, openKernel } from '../reconcile/kernel.ts';
 import { Offline } from './offline.ts';
 import type { Options } from './options.ts';
 
@@ -17,13 +19,36 @@ import type { Options } from './options.ts';
 export async function plan(options: Options): Promise<number> {
   // First, so that an invalid file is reported with or without a daemon.
   const config = read(options);
-  const lines =
-    (await daemonsPlan(options)) ??
-    (await withKernel(async (kernel) => (await Offline.open(config, kernel, options.state)).plan())).operations.map(
-      describe,
-    );
-  print(lines, options.json);
-  return lines.length > 0 ? EXIT.PLAN_NOT_EMPTY : EXIT.OK;
+  const client = await daemon(options);
+  const found = client ? await fromDaemon(client) : await withKernel((kernel) => fromKernel(config, kernel, options));
+  const { lines, obstacles, paused } = found;
+  process.stdout.write(options.json ? `${JSON.stringify({ lines, obstacles, paused }, null, 2)}\n` : planText(lines));
+  for (const text of planNotes(found)) complain(text);
+  return planExitCode(found);
+}
+
+async function fromDaemon(client: ControlClient): Promise<Result<'plan'>> {
+  try {
+    return await client.call('plan', {});
+  } finally {
+    client.close();
+  }
+}
+
+async function fromKernel(config: Config, kernel: Kernel, { file, state }: Options): Promise<Result<'plan'>> {
+  const { plan, obstacles } = await (await Offline.open(config, kernel, state)).plan();
+  return { file, lines: plan.operations.map(describe), obstacles, paused: false };
+}
+
+const complain = (text: string) => process.stderr.write(`lvsd: ${printable(text)}\n`);
+
+/** Reports what the kernel lacks, and that nothing was changed for that reason. Returns whether it lacks anything. */
+function isImpossible(obstacles: readonly PlanObstacle[], json: boolean): boolean {
+  const lacks = obstacles.filter(({ kernel }) => kernel).map(({ text }) => text);
+  if (lacks.length === 0) return false;
+  for (const text of lacks) complain(`nothing was changed: ${text}`);
+  if (json) process.stdout.write(`${JSON.stringify({ done: [], failed: lacks }, null, 2)}\n`);
+  return true;
 }
 
 export async function applyOnce(options: Options): Promise<number> {
@@ -31,21 +56,27 @@ export async function applyOnce(options: Options): Promise<number> {
   const client = await daemon(options);
   if (client) {
     try {
-      const { operations, failed } = await client.call('reload', {});
-      for (const text of failed) process.stderr.write(`lvsd: ${text}\n`);
+      if (isImpossible((await client.call('plan', {})).obstacles ?? [], options.json)) return EXIT.KERNEL_LACKS;
+      const { operations, failed, paused } = await client.call('reload', {});
+      for (const text of failed) complain(text);
+      if (paused) complain('noted, but lvsd is paused: nothing is written to the kernel until lvsctl resume');
       if (options.json) process.stdout.write(`${JSON.stringify({ operations, failed }, null, 2)}\n`);
       else
         process.stdout.write(
           `the running lvsd reloaded the file: ${count(operations, 'operation')}, ${failed.length} failed\n`,
         );
-      return failed.length > 0 ? EXIT.RUNTIME : EXIT.OK;
+      return failed.length > 0 || paused ? EXIT.RUNTIME : EXIT.OK;
     } finally {
       client.close();
     }
   }
   return withKernel(async (kernel) => {
     const offline = await Offline.open(config, kernel, options.state);
-    const { operations } = await offline.plan();
+    const {
+      plan: { operations },
+      obstacles,
+    } = await offline.plan();
+    if (isImpossible(obstacles, options.json)) return EXIT.KERNEL_LACKS;
     await offline.saveOwnership();
     const results = await apply(operations, kernel);
     const rejected = results.flatMap(({ operation, error }) =>
@@ -54,7 +85,7 @@ export async function applyOnce(options: Options): Promise<number> {
         : [{ text: `${describe(operation).text}: ${errorLine(error)}`, error }],
     );
     const failed = rejected.map(({ text }) => text);
-    for (const text of failed) process.stderr.write(`lvsd: ${text}\n`);
+    for (const text of failed) complain(text);
     if (options.json) {
       const done = results.filter(({ error }) => error === undefined).map(({ operation }) => describe(operation));
       process.stdout.write(`${JSON.stringify({ done, failed }, null, 2)}\n`);
@@ -85,17 +116,6 @@ async function withKernel<T>(work: (kernel: ReturnType<typeof openKernel>) => Pr
   }
 }
 
-/** Undefined if no daemon is running. */
-async function daemonsPlan(options: Options): Promise<readonly PlanLine[] | undefined> {
-  const client = await daemon(options);
-  if (!client) return undefined;
-  try {
-    return (await client.call('plan', {})).lines;
-  } finally {
-    client.close();
-  }
-}
-
 /** The daemon that runs this file; undefined if none is running. Throws if it runs another file: both would undo each other's changes. */
 async function daemon({ socket, file }: Options): Promise<ControlClient | undefined> {
   let client: ControlClient;
@@ -113,8 +133,4 @@ async function daemon({ socket, file }: Options): Promise<ControlClient | undefi
     `the lvsd at ${socket} runs another file, ${theirs}: pass -f ${theirs}, or another --socket`,
     EXIT.USAGE,
   );
-}
-
-function print(lines: readonly PlanLine[], json: boolean): void {
-  process.stdout.write(json ? `${JSON.stringify({ lines }, null, 2)}\n` : planText(lines));
 }

@@ -13,7 +13,7 @@ import { Reporter } from '../control/reporter.ts';
 import { Daemon } from '../daemon.ts';
 import { Loader } from '../loader.ts';
 import { DaemonLog } from '../log/log.ts';
-import { type Kernel, openKernel } from '../reconcile/kernel.ts';
+import { findObstacles, type Kernel, openKernel } from '../reconcile/kernel.ts';
 import { KernelWatch } from '../reconcile/kernel-watch.ts';
 import { TableCache } from '../reconcile/table-cache.ts';
 import { Notifier } from '../sd-notify.ts';
@@ -76,6 +76,7 @@ async function serve({ options, config, loader, logs, reporter, kernel, startedA
     reporter,
     saveSoon: () => saver.request(),
     saveNow: () => saver.now(),
+    obstacles: (desired) => findObstacles(kernel, desired),
   });
 
   let started = false;

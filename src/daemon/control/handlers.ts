@@ -12,7 +12,7 @@ import type { Loader } from '../loader.ts';
 import { desiredState } from '../model/desired-state.ts';
 import type { RuntimeState } from '../model/runtime-state.ts';
 import { serverText, virtualServices } from '../model/virtual-services.ts';
-import type { Kernel } from '../reconcile/kernel.ts';
+import { findObstacles, type Kernel } from '../reconcile/kernel.ts';
 import type { CycleResult } from '../reconcile/reconciler.ts';
 import type { Reporter } from './reporter.ts';
 import { serviceStatuses } from './status.ts';
@@ -68,8 +68,10 @@ export function handlers({ daemon, kernel, health, loader, reporter, startedAt }
       const preview = daemon.runtime.preview(virtualServices(config), monotonic());
       preview.updateQuorums();
       const actual = await readActual(kernel.reader, kernel.addresses);
-      const { operations } = difference(desiredState(config, preview), actual, daemon.ownership);
-      return { file: loader.file, lines: operations.map(describe) };
+      const desired = desiredState(config, preview);
+      const { operations } = difference(desired, actual, daemon.ownership);
+      const obstacles = await findObstacles(kernel, desired);
+      return { file: loader.file, lines: operations.map(describe), obstacles, paused: daemon.reconciler.paused };
     },
     reload: async () => {
       const { done, failed, paused } = await loader.reload();

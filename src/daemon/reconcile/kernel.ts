@@ -2,6 +2,8 @@
 /** The daemon's sockets to the kernel. */
 import { Ipvs } from '../../ipvs/index.ts';
 import { Addresses } from '../../net/index.ts';
+import { type Obstacle, obstacles } from '../../plan/index.ts';
+import type { Desired } from '../../plan/types.ts';
 
 export interface Kernel {
   ipvs: Ipvs;
@@ -9,6 +11,12 @@ export interface Kernel {
   reader: Ipvs;
   addresses: Addresses;
   close(): void;
+}
+
+/** What this machine lacks for a desired state. */
+export async function findObstacles({ reader, addresses }: Kernel, desired: Desired): Promise<Obstacle[]> {
+  const [features, devices] = await Promise.all([reader.features(), addresses.devices()]);
+  return obstacles(desired, { features, devices });
 }
 
 export function openKernel(): Kernel {

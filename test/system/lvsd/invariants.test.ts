@@ -158,6 +158,7 @@ describe('programs', () => {
     assert.equal(right.status, 0, right.stderr);
     const plan = await nobody(`lvsd plan -f ${file} --socket /run/none.sock --state /run/none.json`);
     assert.equal(plan.status, 4, plan.stderr + plan.stdout);
+    assert.match(plan.stderr, /needs root or CAP_NET_ADMIN \(EPERM\): run it with sudo/);
     assert.equal(plan.stderr.trim().split('\n').length, 1, plan.stderr);
     rmSync(file);
   });

@@ -42,7 +42,8 @@ async function table(): Promise<Pick<Facts, 'info' | 'services'>> {
   }
 }
 
-function installedFile(): string | undefined {
+/** The file of the module ip_vs for the running kernel; undefined if there is none. */
+export function installedFile(): string | undefined {
   const { status, stdout } = spawnSync('/sbin/modinfo', ['-n', 'ip_vs'], { encoding: 'utf8' });
   return status === 0 ? stdout.trim() : undefined;
 }

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+/** What this machine lacks for a desired state, known before anything is changed. Pure. */
+import { formatAddress } from '../base/addresses.ts';
+import { count } from '../base/words.ts';
+import { type Feature, IP_VS_CONN_F_FULLNAT, lacksFeature } from '../ipvs/index.ts';
+import type { Desired, DesiredService } from './types.ts';
+
+export interface Obstacle {
+  text: string;
+  /** The kernel lacks it, as opposed to a device, which may come later. */
+  kernel: boolean;
+}
+
+/** What a machine has. */
+export interface Machine {
+  features: ReadonlySet<Feature>;
+  /** Names of network devices. */
+  devices: ReadonlySet<string>;
+}
+
+/** One obstacle for each thing that is missing, however many services need it. */
+export function obstacles(desired: Desired, { features, devices }: Machine): Obstacle[] {
+  const found: Obstacle[] = [];
+  const lacks = (what: string, services: readonly DesiredService[], remedy: string) => {
+    if (services.length > 0)
+      found.push({
+        kernel: true,
+        text: `${what}, which is needed by ${listed(
+          services.map(({ name }) => name),
+          'service',
+        )}: ${remedy}`,
+      });
+  };
+  if (!features.has('FULLNAT')) {
+    const { what, remedy } = lacksFeature('FULLNAT');
+    lacks(what, desired.services.filter(needsFullnat), remedy);
+  }
+  const established = desired.services.filter(({ establishedTimeout }) => establishedTimeout !== undefined);
+  lacks('the running ip_vs does not support timeouts.established', established, 'remove it from the file');
+  const missing = new Map<string, string[]>();
+  for (const { device, family, address, prefix } of desired.addresses)
+    if (!devices.has(device))
+      missing.set(device, [...(missing.get(device) ?? []), `${formatAddress(family, address)}/${prefix}`]);
+  for (const [device, addresses] of missing)
+    found.push({
+      kernel: false,
+      text: `no device ${device}, which is to have ${listed(addresses, 'address', 'addresses')}`,
+    });
+  return found;
+}
+
+export function needsFullnat({ destinations, localAddresses }: DesiredService): boolean {
+  return localAddresses.length > 0 || destinations.some(({ method }) => method === IP_VS_CONN_F_FULLNAT);
+}
+
+/** Names that a message lists before it counts the rest. */
+const LISTED = 3;
+
+/** 'web', 'a, b, c and 17 more services' */
+function listed(names: readonly string[], noun: string, plural?: string): string {
+  const each = [...new Set(names)];
+  const rest = each.length - LISTED;
+  if (rest <= 0) return each.join(', ');
+  const more = rest > 1 && plural !== undefined ? `${rest} more ${plural}` : count(rest, `more ${noun}`);
+  return `${each.slice(0, LISTED).join(', ')} and ${more}`;
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+// What a plan cannot have on this machine is known before anything is changed, and told once.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { planExitCode, planNotes } from '../../../src/control/plan-text.ts';
+import type { Feature } from '../../../src/ipvs/index.ts';
+import { apply, difference, obstacles } from '../../../src/plan/index.ts';
+import { KernelModel } from '../../support/kernel-model.ts';
+import { ip, onDevice, server, service, table, wish } from './things.ts';
+
+const machine = (features: Feature[] = [], devices = ['eth0']) => ({
+  features: new Set(features),
+  devices: new Set(devices),
+});
+const fullnat = (name: string, port: number) =>
+  service(name, `10.99.0.10:${port}`, {
+    localAddresses: [ip('10.31.3.1')],
+    destinations: [server('10.31.4.2:80', { method: 5 })],
+  });
+const LACKS = 'the running ip_vs does not support FULLNAT, which is needed by';
+const REMEDY = "load lvsd's ip_vs modules, see docs/kernel.md";
+
+test('twenty services that need FULLNAT are one obstacle', () => {
+  const many = Array.from({ length: 20 }, (_, index) => fullnat(`s${index}`, 1000 + index));
+  assert.deepEqual(obstacles(wish([...many, service('plain', '10.99.0.11:80')]), machine()), [
+    { kernel: true, text: `${LACKS} s0, s1, s2 and 17 more services: ${REMEDY}` },
+  ]);
+  assert.deepEqual(obstacles(wish(many), machine(['FULLNAT'])), []);
+});
+
+test('the virtual services of one name count once', () => {
+  const both = [fullnat('web', 80), fullnat('web', 443)];
+  assert.equal(obstacles(wish(both), machine())[0]?.text, `${LACKS} web: ${REMEDY}`);
+});
+
+test('a timeout that no kernel has, and devices that are not there', () => {
+  const slow = service('slow', '10.99.0.12:80', { establishedTimeout: 900 });
+  const addresses = ['10.99.0.1', '10.99.0.2', '10.99.0.3', '10.99.0.4', '10.99.0.5'].map((one) =>
+    onDevice(one, 'eth7'),
+  );
+  assert.deepEqual(obstacles(wish([slow], [...addresses, onDevice('10.99.0.9', 'eth0')]), machine(['FULLNAT'])), [
+    {
+      kernel: true,
+      text: 'the running ip_vs does not support timeouts.established, which is needed by slow: remove it from the file',
+    },
+    {
+      kernel: false,
+      text: 'no device eth7, which is to have 10.99.0.1/32, 10.99.0.2/32, 10.99.0.3/32 and 2 more addresses',
+    },
+  ]);
+});
+
+test('a plan that the kernel lacks something for: status 5; a device is told only; so is a pause', () => {
+  const lines = [{ sign: '+', service: 'web', text: 'tcp' }] as const;
+  assert.equal(planExitCode({ lines, obstacles: [{ text: 'no FULLNAT', kernel: true }] }), 5);
+  assert.equal(planExitCode({ lines, obstacles: [{ text: 'no eth7', kernel: false }] }), 3);
+  assert.equal(planExitCode({ lines: [], obstacles: [] }), 0);
+  assert.deepEqual(planNotes({ lines, obstacles: [{ text: 'no eth7', kernel: false }], paused: true }), [
+    'no eth7',
+    'lvsd is paused: nothing of this is written until lvsctl resume',
+  ]);
+});
+
+test('a service that needs what the kernel lacks is not added without its real servers', async () => {
+  const model = new KernelModel(table([]));
+  const add = model.addService.bind(model);
+  model.addService = (config, needs?: Feature) =>
+    needs === undefined ? add(config) : Promise.reject(new Error(`no ${needs}`));
+  const { operations } = difference(wish([fullnat('web', 80), service('plain', '10.99.0.11:80')]), table([]), {
+    all: true,
+  });
+  const results = await apply(operations, { ipvs: model, addresses: model.addresses });
+  assert.deepEqual(
+    results.map(({ operation, error }) => [operation.op, error instanceof Error ? error.message : error]),
+    [
+      ['add-service', 'no FULLNAT'],
+      ['add-local-address', 'skipped'],
+      ['add-destination', 'skipped'],
+      ['add-service', undefined],
+    ],
+  );
+});
