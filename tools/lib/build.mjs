@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, write
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { buildConfigSchema, configOutputs } from './config-schema.mjs';
+import { buildManual, manualOutputs } from './manual.mjs';
 import { launcher, packOf } from './packed.mjs';
 import { runQuiet } from './run.mjs';
 import { say, short, top } from './say.mjs';
@@ -173,9 +174,25 @@ async function buildSchema(force) {
   for (const output of configOutputs) say(`built ${short(output)}`);
 }
 
+/**
+ * Builds the manual pages that come from the schema and from help texts.
+ * @param {boolean} force
+ */
+async function buildPages(force) {
+  const sources = ['src/control', 'src/daemon/commands', 'src/base'].flatMap((dir) =>
+    filesUnder(join(top, dir), '.ts'),
+  );
+  const beside = ['tools/lib/manual.mjs', 'tools/lib/config-reference.mjs', 'docs/configuration.md', 'package.json'];
+  const inputs = [...sources, ...configOutputs, ...beside.map((name) => join(top, name))];
+  if (!force && !manualOutputs.some((output) => stale(output, inputs))) return;
+  await buildManual();
+  for (const output of manualOutputs) say(`built ${short(output)}`);
+}
+
 /** Builds what is out of date, or everything if `force` is set. */
 export async function build({ force = false } = {}) {
   buildAddon(force);
   await buildSchema(force);
+  await buildPages(force);
   await buildBundles(force);
 }

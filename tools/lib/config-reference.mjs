@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Renders the reference part of docs/configuration.md from build/config/schema.json: each key with its allowed values,
-// default, examples and meaning.
+// The reference of the configuration, from build/config/schema.json: each key with its allowed values, default, examples
+// and meaning. Rendered as the reference part of docs/configuration.md here, and as lvsd.yaml(5) in manual.mjs.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { top } from './say.mjs';
@@ -17,6 +17,16 @@ import { top } from './say.mjs';
 export const page = join(top, 'docs/configuration.md');
 const BEGIN = '<!-- the reference: made by `npm run reference` from src/config/schema.ts, not by hand -->';
 const END = '<!-- end of the reference -->';
+
+/**
+ * One key. Texts are Markdown, with \`code\`; `usual` is its default, or "needed".
+ * @typedef {{ key: string, allowed: string, usual: string, meaning: string }} Row
+ */
+
+/**
+ * One map of the file: texts, and tables of keys.
+ * @typedef {{ title: string, parts: (string | Row[])[] }} Section
+ */
 
 /**
  * Returns a value as it is written on one line of YAML.
@@ -39,7 +49,7 @@ function yaml(value, inside = false) {
 const cell = (/** @type {string} */ text) => text.replaceAll('|', '\\|');
 const code = (/** @type {string} */ text) => `\`${text}\``;
 
-class Reference {
+export class Reference {
   #root;
 
   /** @param {Schema} schema */
@@ -70,28 +80,29 @@ class Reference {
   }
 
   /**
-   * Returns a table with one row for each key.
+   * Returns a row for each key.
    * @param {Schema | undefined} given
    * @param {string[]} [skip]
+   * @returns {Row[]}
    */
-  table(given, skip = []) {
+  #table(given, skip = []) {
     const { properties = {}, required = [] } = this.#resolve(given);
-    const rows = Object.entries(properties)
+    return Object.entries(properties)
       .filter(([key]) => !skip.includes(key))
       .map(([key, child]) => this.#row(key, this.#resolve(child), required.includes(key)));
-    return ['| key | allowed | default | meaning |', '| --- | --- | --- | --- |', ...rows].join('\n');
   }
 
   /**
    * @param {string} key
    * @param {Schema} schema
    * @param {boolean} required
+   * @returns {Row}
    */
   #row(key, schema, required) {
     const usual = required ? 'needed' : schema.default === undefined ? '' : code(yaml(schema.default));
     const examples = (schema.examples ?? []).map((example) => code(`${key}: ${yaml(example)}`)).join(' or ');
     const meaning = `${schema.description ?? ''}${examples ? ` ${examples}` : ''}`;
-    return `| ${code(key)} | ${cell(this.#allowed(schema))} | ${cell(usual)} | ${cell(meaning)} |`;
+    return { key, allowed: this.#allowed(schema), usual, meaning };
   }
 
   /**
@@ -107,7 +118,7 @@ class Reference {
    * that has all keys of another one refers to it.
    * @param {Schema[]} kinds
    * @param {string[]} common
-   * @returns {[string, string][]}
+   * @returns {Section[]}
    */
   #checks(kinds, common) {
     const types = kinds.map(({ properties = {} }) => ({
@@ -120,17 +131,20 @@ class Reference {
         (one) => one.type !== type && one.own.length > 0 && one.own.every((key) => own.includes(key)),
       );
       const rest = own.filter((key) => !like?.own.includes(key));
-      const table = this.table({ properties }, [...common, ...(like?.own ?? [])]);
-      /** @type {[string, string][]} */
-      const maps = rest
-        .filter((key) => this.#resolve(properties[key]).properties)
-        .map((key) => [`check: ${type}, ${key}`, this.table(properties[key])]);
+      const table = this.#table({ properties }, [...common, ...(like?.own ?? [])]);
+      const maps = rest.flatMap((key) => {
+        const branches = this.#resolve(properties[key]).properties ? [properties[key]] : this.#maps(properties[key]);
+        const rows = branches.flatMap((branch) => this.#table(branch));
+        return rows.length > 0 ? [{ title: `check: ${type}, ${key}`, parts: [rows] }] : [];
+      });
       if (rest.length === 0) return [];
-      return [[`check: ${type}`, like ? `The keys of \`${like.type}\`, and:\n\n${table}` : table], ...maps];
+      const parts = like ? [`The keys of \`${like.type}\`, and:`, table] : [table];
+      return [{ title: `check: ${type}`, parts }, ...maps];
     });
   }
 
-  render() {
+  /** @returns {Section[]} */
+  sections() {
     const { properties = {}, definitions = {} } = this.#root;
     const service = definitions.service?.properties ?? {};
     const kinds = this.#maps(definitions.check).filter(
@@ -141,25 +155,43 @@ class Reference {
     const alone = Object.keys(kinds[0]?.properties ?? {}).filter((key) => !inEach(key));
     const [tunnel] = this.#maps(definitions.forward);
     const [server] = this.#maps(definitions.realServer);
-    /** @type {[string, string][]} */
-    const sections = [
-      ['The top level', this.table(this.#root)],
-      ['defaults', this.table(properties.defaults)],
-      ['local_addresses.NAME', this.table(definitions.pool)],
-      ['services.NAME', this.table(definitions.service)],
-      ['services.NAME.persistence', this.table(service.persistence)],
-      ['forward, as a map', this.table(tunnel)],
-      ['real_servers, as a map', this.table(server)],
-      ['real_servers, thresholds', this.table(server?.properties?.thresholds)],
-      ['timeouts', `${this.table(properties.timeouts)}\n\nOf a service:\n\n${this.table(service.timeouts)}`],
-      ['check: every type', this.table(kinds[0], ['type', ...alone])],
+    /** @type {(title: string, ...parts: Section['parts']) => Section} */
+    const section = (title, ...parts) => ({ title, parts });
+    return [
+      section('The top level', this.#table(this.#root)),
+      section('defaults', this.#table(properties.defaults)),
+      section('local_addresses.NAME', this.#table(definitions.pool)),
+      section('services.NAME', this.#table(definitions.service)),
+      section('services.NAME.persistence', this.#table(service.persistence)),
+      section('forward, as a map', this.#table(tunnel)),
+      section('real_servers, as a map', this.#table(server)),
+      section('real_servers, thresholds', this.#table(server?.properties?.thresholds)),
+      section('timeouts', this.#table(properties.timeouts), 'Of a service:', this.#table(service.timeouts)),
+      section('check: every type', this.#table(kinds[0], ['type', ...alone])),
       ...this.#checks(kinds, common),
-      ['log', this.table(properties.log)],
-      ['checks', this.table(properties.checks)],
+      section('log', this.#table(properties.log)),
+      section('log.levels', this.#table(this.#resolve(properties.log).properties?.levels)),
+      section('checks', this.#table(properties.checks)),
     ];
-    return sections.map(([title, body]) => `### ${title}\n\n${body}\n`).join('\n');
   }
 }
+
+/** @param {Row[]} rows */
+function markdownTable(rows) {
+  const lines = rows.map(
+    ({ key, allowed, usual, meaning }) => `| ${[code(key), allowed, usual, meaning].map(cell).join(' | ')} |`,
+  );
+  return ['| key | allowed | default | meaning |', '| --- | --- | --- | --- |', ...lines].join('\n');
+}
+
+/** @param {Section} section */
+function markdown({ title, parts }) {
+  const texts = parts.map((part) => (typeof part === 'string' ? part : markdownTable(part)));
+  return `### ${title}\n\n${texts.join('\n\n')}\n`;
+}
+
+/** @returns {Schema} */
+export const readSchema = () => JSON.parse(readFileSync(join(top, 'build/config/schema.json'), 'utf8'));
 
 /**
  * Returns docs/configuration.md with its reference rendered anew.
@@ -167,8 +199,7 @@ class Reference {
  * @returns {string}
  */
 export function withReference(text) {
-  const schema = JSON.parse(readFileSync(join(top, 'build/config/schema.json'), 'utf8'));
   const [from, to] = [text.indexOf(BEGIN), text.indexOf(END)];
   if (from < 0 || to < from) throw new Error(`${page} has no place for the reference`);
-  return `${text.slice(0, from + BEGIN.length)}\n\n${new Reference(schema).render()}\n${text.slice(to)}`;
+  return `${text.slice(0, from + BEGIN.length)}\n\n${new Reference(readSchema()).sections().map(markdown).join('\n')}\n${text.slice(to)}`;
 }

@@ -16,7 +16,7 @@ export interface Options {
   once: boolean;
 }
 
-const DEFINITIONS = {
+export const DEFINITIONS = {
   file: { type: 'string', short: 'f' },
   socket: { type: 'string' },
   state: { type: 'string' },

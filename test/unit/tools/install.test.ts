@@ -84,23 +84,27 @@ test('the package depends on no other one, and has no path of the machine that b
 /** Calls each program once, and loads the addon. */
 const USE = `
 for name in lvsd lvsctl lvsadm; do $name --help >/tmp/$name.help; done
-man -w lvsadm
+for name in lvsd lvsctl lvsadm; do man -w $name; done
+man -w 5 lvsd.yaml
+for page in 8/lvsd 8/lvsctl 8/lvsadm 5/lvsd.yaml; do MANOPT=--warnings man \${page%%/*} \${page#*/} >/tmp/page 2>/tmp/faults; wc -l </tmp/page; cat /tmp/faults; done
 lvsd --version; lvsctl --version; lvsadm -v
 ! command -v cc
 node -e 'const m = { exports: {} };
   process.dlopen(m, process.argv[1] + "/lvsd/build/native/lvsd.node");
-  new m.exports.Socket(16, 16).close(); console.log("addon works")' "$(npm root --global)"
+  new m.exports.Socket(16, 3, 16).close(); console.log("addon works")' "$(npm root --global)"
 find "$(npm root --global)/lvsd" -name node_modules
 `;
 
 test('the section installs it in a bare Debian 12, without a network', () => {
   const output = inBare(`${install}${USE}`, { binds: { [`/root/lvsd-${version}.tgz`]: tarball } });
   assert.match(output, new RegExp(`^lvsd ${version.replaceAll('.', '\\.')}$`, 'm'));
-  assert.match(output, /^OK: \d+ services, \d+ real servers$/m);
+  assert.match(output, / OK: \d+ services, \d+ real servers$/m);
   assert.match(output, /^addon works$/m);
   assert.match(output, /^lvsadm v/m);
-  for (const page of ['man8/lvsadm.8'])
-    assert.match(output, new RegExp(`/usr/local/share/man/${page.replaceAll('.', '\\.')}`));
+  for (const page of ['lvsd.8', 'lvsctl.8', 'lvsadm.8', 'lvsd.yaml.5'])
+    assert.match(output, new RegExp(`^/usr/local/.*/man/${page.replaceAll('.', '\\.')}$`, 'm'));
+  // man reports faults of a page with its name and line.
+  assert.doesNotMatch(output, /warning:|troff|: error/);
   assert.doesNotMatch(output, /^\/.*node_modules\/.*node_modules$/m);
 });
 
