@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** Loads the configuration at start and at each reload. Reloads run one at a time; an invalid file changes nothing. */
 import { resolve } from 'node:path';
+import { steady } from '../base/clock.ts';
 import { errorLine } from '../base/error-line.ts';
 import { LvsdError } from '../base/errors.ts';
 import { count } from '../base/words.ts';
@@ -15,7 +16,8 @@ export class Loader {
   #apply: ((config: Config) => Promise<CycleResult>) | undefined;
   #reporter: Reporter | undefined;
   #running: Promise<unknown> = Promise.resolve();
-  loadedAt = Date.now();
+  /** By the clock `steady()`. */
+  loadedAt = steady();
   /** Why the last reload was rejected. */
   error: string | undefined;
 
@@ -54,7 +56,7 @@ export class Loader {
       throw error;
     }
     this.error = undefined;
-    this.loadedAt = Date.now();
+    this.loadedAt = steady();
     const result = await this.#apply(config);
     const [operations, failed] = [result.done.length, result.failed.length];
     const text = `${file} reloaded: ${count(operations, 'operation')}, ${failed} failed`;

@@ -4,6 +4,7 @@
  * per second do not load the daemon. States are kept here as well, so that a restarted health worker continues where
  * the last one ended and no target flaps.
  */
+import { steady } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import { resumed, unknown } from './machine.ts';
 import type { Check, Target, TargetState, Transition } from './types.ts';
@@ -70,7 +71,7 @@ export class HealthMonitor {
    * spread over the interval.
    */
   configure(targets: readonly Target[], history: ReadonlyMap<string, TargetState> = new Map()): void {
-    const now = Date.now();
+    const now = steady();
     const wanted = new Map(targets.map((target) => [target.id, target]));
     const removed: number[] = [];
     for (const [id, { number, state }] of this.#byId) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** Targets of checks and their states. Times are in milliseconds, instants since the epoch. */
+/** Targets of checks and their states. Times are in milliseconds, instants since the epoch by the clock `steady()`. */
 import type { CheckKind } from './common/kind.ts';
 import type { ProbeTarget } from './common/target.ts';
 import type { KINDS } from './kinds.ts';

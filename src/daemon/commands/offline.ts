@@ -20,7 +20,7 @@ export class Offline {
 
   static async open(config: Config, kernel: Kernel, statePath: string): Promise<Offline> {
     const read = await readState(statePath, { maxAge: Number.POSITIVE_INFINITY });
-    return new Offline(config, kernel, statePath, read.state ? fromState(read.state) : EMPTY_SNAPSHOT);
+    return new Offline(config, kernel, statePath, read.state ? fromState(read.state, read.age) : EMPTY_SNAPSHOT);
   }
 
   private constructor(config: Config, kernel: Kernel, statePath: string, saved: Snapshot) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** `lvsd run`: creates the parts of the daemon, connects them, and runs until a signal. */
+import { steady } from '../../base/clock.ts';
 import { errorLine } from '../../base/error-line.ts';
 import { EXIT } from '../../base/errors.ts';
 import { version } from '../../base/version.ts';
@@ -28,7 +29,7 @@ const HEALTH_AGE = 15 * 60_000;
 
 /** Resolves with the exit status. Throws ConfigError and other errors that prevent a start. */
 export async function run(options: Options): Promise<number> {
-  const startedAt = Date.now();
+  const startedAt = steady();
   const loader = new Loader(options.file, options.node);
   const config = loader.read();
   const logs = new DaemonLog(config.log);

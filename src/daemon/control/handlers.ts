@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** The daemon's handlers of requests on the control socket. */
-import { monotonic } from '../../base/clock.ts';
+import { monotonic, wallTime } from '../../base/clock.ts';
 import { EXIT, LvsdError, UsageError } from '../../base/errors.ts';
 import { version } from '../../base/version.ts';
 import type { Handlers } from '../../control/server.ts';
@@ -24,6 +24,7 @@ export interface HandlerParts {
   health: () => Promise<ReadonlyMap<string, TargetState>>;
   loader: Loader;
   reporter: Reporter;
+  /** By the clock `steady()`. */
   startedAt: number;
 }
 
@@ -55,9 +56,9 @@ export function handlers({ daemon, kernel, health, loader, reporter, startedAt }
       return {
         version: version(),
         pid: process.pid,
-        startedAt,
+        startedAt: wallTime(startedAt),
         file: loader.file,
-        loadedAt: loader.loadedAt,
+        loadedAt: wallTime(loader.loadedAt),
         reloadError: loader.error,
         paused: daemon.reconciler.paused,
         services: serviceStatuses(sources, service),

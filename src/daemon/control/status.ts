@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** The result of `lvsctl status`, from the runtime state, health states and the kernel's counters. Pure. */
 import { formatAddress } from '../../base/addresses.ts';
+import { wallTime } from '../../base/clock.ts';
 import type { RealServerStatus, ServiceStatus } from '../../control/messages.ts';
 import type { TargetState } from '../../health/types.ts';
 import type { Destination } from '../../ipvs/index.ts';
@@ -63,7 +64,7 @@ function serverStatus(
     effectiveWeight: actual?.weight ?? 0,
     state: runtime.serverState(service, server),
     override: runtime.isOverridden(service, server) ? 'drain' : undefined,
-    since: state?.since,
+    since: state && wallTime(state.since),
     reason: state?.last?.reason,
     latency: state?.last?.latency,
     activeConnections: actual?.activeConnections ?? 0,

@@ -6,6 +6,8 @@ export interface DaemonState {
   /** Services that lvsd owns, by `serviceKeyText`. */
   services: string[];
   health: TargetState[];
+  /** Milliseconds since the epoch, as the clock was when the file was written; that of `health` as well. */
+  written?: number | undefined;
   /** Drains by the operator. */
   overrides: { service: string; server: string }[];
   /** Whether each service, by `serviceKeyText`, has its quorum. */
@@ -59,15 +61,20 @@ const list =
   (value) =>
     Array.isArray(value) ? value.map((each, i) => within(`[${i}]`, () => item(each))) : mismatch(' is not a list');
 
-/** Keys that are not in the table are left out. */
+/** Keys that are not in the tables are left out. `later`: keys that files of older versions lack. */
 const object =
-  <T extends object>(table: { [K in keyof T]-?: Reader<T[K]> }): Reader<T> =>
+  <T extends object, Later extends keyof T = never>(
+    table: { [K in Exclude<keyof T, Later>]-?: Reader<T[K]> },
+    later = {} as { [K in Later]-?: Reader<NonNullable<T[K]>> },
+  ): Reader<T> =>
   (value) => {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return mismatch(' is not an object');
     const given = value as Record<string, unknown>;
     const result: Partial<T> = {};
-    for (const key of Object.keys(table) as (keyof T & string)[])
+    for (const key of Object.keys(table) as (Exclude<keyof T, Later> & string)[])
       result[key] = within(`.${key}`, () => table[key](Object.hasOwn(given, key) ? given[key] : undefined));
+    for (const key of Object.keys(later) as (Later & string)[])
+      if (Object.hasOwn(given, key)) result[key] = within(`.${key}`, () => later[key](given[key] as T[Later]));
     return result as T;
   };
 
@@ -88,23 +95,26 @@ const target = object<TargetState>({
 });
 
 /** Throws `MismatchError`. */
-export const readDaemonState: Reader<DaemonState> = object<DaemonState>({
-  services: list(text),
-  health: list(target),
-  overrides: list(object<DaemonState['overrides'][number]>({ service: text, server: text })),
-  quorum: list(object<DaemonState['quorum'][number]>({ service: text, up: truth })),
-  leaving: list(
-    object<DrainingState>({
-      service: text,
-      until: number,
-      left: optional(number),
-      down: optional(truth),
-      address: text,
-      port: number,
-      method: number,
-      tunnelType: number,
-      tunnelPort: number,
-      tunnelFlags: number,
-    }),
-  ),
-});
+export const readDaemonState: Reader<DaemonState> = object<DaemonState, 'written'>(
+  {
+    services: list(text),
+    health: list(target),
+    overrides: list(object<DaemonState['overrides'][number]>({ service: text, server: text })),
+    quorum: list(object<DaemonState['quorum'][number]>({ service: text, up: truth })),
+    leaving: list(
+      object<DrainingState>({
+        service: text,
+        until: number,
+        left: optional(number),
+        down: optional(truth),
+        address: text,
+        port: number,
+        method: number,
+        tunnelType: number,
+        tunnelPort: number,
+        tunnelFlags: number,
+      }),
+    ),
+  },
+  { written: number },
+);

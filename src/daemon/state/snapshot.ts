@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** State that survives a restart: converts between the daemon's objects and the plain data of the state file. */
 import { AF_INET, AF_INET6, type Family } from '../../base/addresses.ts';
-import { type Instant, instant } from '../../base/clock.ts';
+import { type Instant, instant, wallTime } from '../../base/clock.ts';
 import type { TargetState } from '../../health/types.ts';
 import { defaultDestination } from '../../ipvs/index.ts';
 import type { DrainingServer } from '../model/draining.ts';
@@ -33,7 +33,8 @@ export function toState(
 ): DaemonState {
   return {
     services: [...owned],
-    health: [...health.values()],
+    health: [...health.values()].map((state) => moved(state, (at) => wallTime(at, now))),
+    written: now.wall,
     overrides: runtime.overrides,
     quorum: [...runtime.quorums].map(([service, up]) => ({ service, up })),
     leaving: runtime.draining.map(({ service, destination, until, wasDown }): DrainingState => {
@@ -60,11 +61,22 @@ export function toState(
 export function fromState(state: DaemonState, age = 0, now: Instant = instant()): Snapshot {
   return {
     services: state.services,
-    health: new Map(state.health.map((one) => [one.id, one])),
+    health: new Map(state.health.map((one) => [one.id, moved(one, (at) => steadyTime(at, state, age, now))])),
     overrides: state.overrides,
     quorum: new Map(state.quorum.map(({ service, up }) => [service, up])),
     draining: state.leaving.flatMap((one) => drainingServer(one, age, now)),
   };
+}
+
+/** The same state with its instants converted. */
+function moved(state: TargetState, convert: (at: number) => number): TargetState {
+  const { since, last } = state;
+  return { ...state, since: convert(since), last: last && { ...last, at: convert(last.at) } };
+}
+
+/** An instant of the file by the clock `steady()`, whatever the time of day was set to meanwhile. */
+function steadyTime(at: number, { written }: DaemonState, age: number, { wall, steady = wall }: Instant): number {
+  return steady - age - ((written ?? wall - age) - at);
 }
 
 function drainingServer(state: DrainingState, age: number, now: Instant): DrainingServer[] {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** Probes targets by schedule and keeps their states. Connects the pure parts with timers and sockets. */
+import { steady } from '../../base/clock.ts';
 import { formatDuration } from '../../base/durations.ts';
 import { KINDS } from '../kinds.ts';
 import { next, type Result } from '../machine.ts';
@@ -227,7 +228,7 @@ export class ProbeRunner {
       return;
     }
     const latency = Math.round((clock() - entry.startedAt) * 1000) / 1000;
-    const result: Result = { at: Date.now(), ok: outcome === 'success', reason, latency };
+    const result: Result = { at: steady(), ok: outcome === 'success', reason, latency };
     const before = entry.state;
     entry.state = next(before, result, target.check);
     if (entry.state.up === before.up) return;

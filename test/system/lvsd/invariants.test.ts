@@ -225,8 +225,42 @@ describe('drift', () => {
     trace.take();
     await sleep(3000);
     assert.deepEqual(trace.take(), []);
+    lvsd.write(conf({}, { shop: { ...shop, scheduler: 'wrr' } }));
+    const plan = await lvsd.ctl('plan');
+    assert.deepEqual(
+      [plan.status, plan.stderr],
+      [3, 'lvsctl: lvsd is paused: nothing of this is written until lvsctl resume\n'],
+    );
+    const apply = await lvsd.run('lvsd', 'apply', ...lvsd.paths);
+    assert.equal(apply.status, 1, apply.stderr);
+    assert.match(apply.stderr, /noted, but lvsd is paused/);
+    assert.deepEqual(trace.take(), []);
+    await lvsd.reload(fast);
     await lvsd.client.call('pause', { on: false });
     assert.deepEqual(site.rules(), RULES);
+  });
+
+  test('the clock is set: status shows true ages, before and after a restart', async () => {
+    await lvsd.start(checked);
+    const step = (by: string) => site.lvs.balancer.run(['date', '-s', by]);
+    const shown = async () => {
+      const { stdout } = await lvsd.ctl('status');
+      // The age of the daemon, and of each real server that is checked.
+      return [/pid \d+, for (.*)$/m.exec(stdout)?.[1] ?? '?', ...(stdout.match(/ up +(?:\d+\w )?\d+\w /g) ?? [])];
+    };
+    await sleep(2000);
+    const steps = ['+2 hours', '-5 hours', '+3 hours'];
+    for (const [index, by] of steps.entries()) {
+      step(by);
+      if (index === 1) {
+        await lvsd.stop();
+        await lvsd.start();
+      }
+      const [daemon, ...servers] = await shown();
+      assert.match(daemon ?? '', /^([1-9]|\d\d)s$|^\dm/, by);
+      assert.equal(servers.length, 2);
+      for (const server of servers) assert.match(server, /^ up +(?:[1-9]|\d\d)s $|^ up +\dm/, by);
+    }
   });
 });
 

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { AF_INET } from '../../../src/base/addresses.ts';
+import { wallTime } from '../../../src/base/clock.ts';
 import { RuntimeState } from '../../../src/daemon/model/runtime-state.ts';
 import { virtualServices } from '../../../src/daemon/model/virtual-services.ts';
 import { fromState, toState } from '../../../src/daemon/state/snapshot.ts';
@@ -47,3 +48,32 @@ test('a state file of an older lvsd has only the instant of the wall clock', () 
     [240_070],
   );
 });
+
+test('a state that lasted an hour has lasted that long after a restart, however the clock is set', () => {
+  const state = {
+    ...target('a'),
+    since: 999 * HOUR,
+    last: { at: 1000 * HOUR - 500, ok: true, reason: 'x', latency: 1 },
+  };
+  // The clock was set two hours forward since lvsd started.
+  const written = { wall: 1002 * HOUR, monotonic: 5000, steady: 1000 * HOUR };
+  const file = toState(new RuntimeState(), new Set(), new Map([['a', state]]), written);
+  assert.deepEqual([file.health[0]?.since, file.health[0]?.last?.at], [1001 * HOUR, 1002 * HOUR - 500]);
+  for (const step of [-HOUR, 0, HOUR]) {
+    const now = { wall: 1002 * HOUR + 60_000 + step, monotonic: 70, steady: 1002 * HOUR + 60_000 + step };
+    const { health } = fromState(file, 60_000, now);
+    assert.equal(now.steady - (health.get('a')?.since ?? 0), HOUR + 60_000);
+    assert.equal(now.steady - (health.get('a')?.last?.at ?? 0), 60_500);
+  }
+  // An older lvsd did not write when.
+  delete file.written;
+  const now = { wall: 1002 * HOUR + 60_000, monotonic: 70, steady: 1002 * HOUR + 60_000 };
+  assert.equal(now.steady - (fromState(file, 60_000, now).health.get('a')?.since ?? 0), HOUR + 60_000);
+});
+
+test('what status shows is the age, by the clock as it is set now', () => {
+  const now = { wall: 1002 * HOUR, monotonic: 5000, steady: 1000 * HOUR };
+  assert.equal(wallTime(999 * HOUR, now), 1001 * HOUR);
+});
+
+const target = (id: string) => ({ id, up: true, streak: 0, since: 0, probed: true, probes: 1, failures: 0 });
