@@ -60,6 +60,37 @@ export interface PlanObstacle {
   kernel: boolean;
 }
 
+/** History of one check of a real server. */
+export interface CheckHistoryStatus {
+  /** As in the file: tcp, http, https, exec. */
+  type: string;
+  /** "10.31.4.2:8443", the endpoint that is probed. */
+  target: string;
+  up: boolean;
+  /** Milliseconds since the epoch. */
+  since: number;
+  probes: number;
+  failures: number;
+  /** The last results, oldest first: '+' for a success, '-' for a failure. */
+  recent: string;
+  /** Oldest first. */
+  transitions: { at: number; up: boolean; reason: string }[];
+  /** Oldest first; latency in milliseconds. */
+  lastFailures: { at: number; reason: string; latency: number }[];
+  /** Most frequent first; the reason '' stands for all others. */
+  reasons: { reason: string; count: number }[];
+}
+
+export interface ServerHistory {
+  service: string;
+  /** The kernel's service: "tcp 10.99.0.10:443". */
+  virtual: string;
+  /** Name in the file. */
+  server: string;
+  state: RealServerStatus['state'];
+  checks: CheckHistoryStatus[];
+}
+
 export interface PlanLine {
   /** '+' added, '~' changed, '-' removed. */
   sign: '+' | '~' | '-';

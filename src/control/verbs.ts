@@ -6,9 +6,11 @@
 import { EXIT, type ExitCode, UsageError } from '../base/errors.ts';
 import { printable } from '../base/printable.ts';
 import { count } from '../base/words.ts';
-import { statusText } from './lvsctl/status.ts';
+import { filterStatus } from './lvsctl/filter.ts';
+import { historyText } from './lvsctl/history.ts';
+import { briefText, statusText } from './lvsctl/status.ts';
 import type { Paint } from './lvsctl/terminal.ts';
-import type { DaemonEvent, DaemonStatus, PlanLine, PlanObstacle } from './messages.ts';
+import type { DaemonEvent, DaemonStatus, PlanLine, PlanObstacle, ServerHistory } from './messages.ts';
 import { planExitCode, planNotes, planText } from './plan-text.ts';
 
 export interface Parameter {
@@ -66,6 +68,9 @@ export const METHODS = {
   events: method<{ after?: number; follow?: boolean }, { events: DaemonEvent[] }>({
     parameters: { after: { type: 'integer' }, follow: { type: 'boolean' } },
   }),
+  history: method<Override, { servers: ServerHistory[] }>({
+    parameters: { service: OPTIONAL_STRING, server: REQUIRED_STRING },
+  }),
 };
 
 export type Method = keyof typeof METHODS;
@@ -80,17 +85,29 @@ export function isMethod(name: string): name is Method {
 export const VERB_OPTIONS = {
   follow: { type: 'boolean', short: 'f' },
   after: { type: 'string', short: 'a' },
+  brief: { type: 'boolean', short: 'b' },
+  down: { type: 'boolean', short: 'd' },
+  server: { type: 'string' },
+  state: { type: 'string' },
+  watch: { type: 'boolean', short: 'w' },
 } as const;
 
 export interface VerbOptions {
   follow?: boolean | undefined;
   after?: string | undefined;
+  brief?: boolean | undefined;
+  down?: boolean | undefined;
+  server?: string | undefined;
+  state?: string | undefined;
+  /** Repeats the verb, with a pause in between. */
+  watch?: boolean | undefined;
 }
 
 export interface PrintContext {
   paint: Paint;
   /** Milliseconds since the epoch. */
   now: number;
+  options: VerbOptions;
 }
 
 interface VerbSpec<M extends Method> {
@@ -102,7 +119,10 @@ interface VerbSpec<M extends Method> {
   options?: readonly (keyof typeof VERB_OPTIONS)[];
   /** Converts arguments where they are not simply parameters. Throws UsageError. */
   read?(words: readonly string[], options: VerbOptions): Params<M>;
-  print(result: Result<M>, context: PrintContext): string;
+  /** Selects what is shown, also as JSON. */
+  select?(result: Result<M>, options: VerbOptions): Result<M>;
+  /** `whole`: the result before `select`. */
+  print(result: Result<M>, context: PrintContext, whole: Result<M>): string;
   exitCode?(result: Result<M>): ExitCode;
   /** Lines for standard error. */
   errors?(result: Result<M>): readonly string[];
@@ -115,13 +135,17 @@ export interface Verb {
   help: string;
   options?: readonly (keyof typeof VERB_OPTIONS)[];
   read?(words: readonly string[], options: VerbOptions): object;
-  print(result: unknown, context: PrintContext): string;
+  select?(result: unknown, options: VerbOptions): unknown;
+  print(result: unknown, context: PrintContext, whole: unknown): string;
   exitCode?(result: unknown): ExitCode;
   errors?(result: unknown): readonly string[];
 }
 
 const verb = <M extends Method>(spec: VerbSpec<M>): Verb => spec as Verb;
 
+const SERVER_STATES = ['up', 'down', 'unchecked', 'draining'] as const;
+const isServerState = (text: string | undefined): text is (typeof SERVER_STATES)[number] =>
+  SERVER_STATES.some((state) => state === text);
 const printServers = (servers: readonly string[], state: string) =>
   servers.map((server) => `${printable(server)}: ${state}\n`).join('');
 const pausedLines = (paused: boolean) =>
@@ -135,7 +159,22 @@ export const VERBS: Readonly<Record<string, Verb>> = {
     method: 'status',
     words: '[SERVICE]',
     help: 'services, their real servers, check results and numbers of connections',
-    print: (status, { paint, now }) => statusText(status, paint, now),
+    options: ['brief', 'down', 'server', 'state', 'watch'],
+    read: ([service], { state }) => {
+      if (state !== undefined && !isServerState(state))
+        throw new UsageError(`--state takes ${SERVER_STATES.join(', ')}, not ${state}`);
+      return service === undefined ? {} : { service };
+    },
+    select: (status, { down, server, state }) =>
+      filterStatus(status, { down, server, state: isServerState(state) ? state : undefined }),
+    print: (status, { paint, now, options }, whole) =>
+      (options.brief ? briefText : statusText)(status, paint, now, whole.services),
+  }),
+  history: verb({
+    method: 'history',
+    words: '[SERVICE] SERVER',
+    help: 'checks of a real server: transitions, last results, failures by reason',
+    print: ({ servers }, { paint, now }) => historyText(servers, paint, now),
   }),
   plan: verb({
     method: 'plan',

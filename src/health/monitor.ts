@@ -6,6 +6,7 @@
  */
 import { steady } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
+import { type CheckHistory, EMPTY_HISTORY } from './history.ts';
 import { resumed, unknown } from './machine.ts';
 import type { Check, Target, TargetState, Transition } from './types.ts';
 import { LoadWatch } from './worker/load-watch.ts';
@@ -24,10 +25,21 @@ export interface HealthMonitorOptions {
   log: Log;
 }
 
+/** Transitions kept for each target that has any. */
+const TRANSITIONS = 20;
+
 interface Known {
   number: number;
   target: Target;
   state: TargetState;
+  /** The last transitions, oldest first. */
+  transitions: Omit<Transition, 'id'>[] | undefined;
+}
+
+/** History of a target since the daemon started; without its transitions, since the health worker started. */
+export interface TargetHistory extends CheckHistory {
+  state: TargetState;
+  transitions: Omit<Transition, 'id'>[];
 }
 
 interface Snapshot {
@@ -47,6 +59,8 @@ export class HealthMonitor {
   #numbers = 0;
   #requests = 0;
   #snapshot: Snapshot | undefined;
+  /** Requests for histories that wait for their answer. */
+  readonly #histories = new Map<number, (found: ReadonlyMap<number, CheckHistory>) => void>();
   #load: Load = { probes: 0, running: 0, queued: 0, limit: 0, longestWait: 0, lost: 0 };
 
   constructor({ concurrency, log }: HealthMonitorOptions) {
@@ -56,7 +70,10 @@ export class HealthMonitor {
       log,
       onStart: () => this.#send([...this.#byId.values()], []),
       onMessage: (message) => this.#hear(message),
-      onEnd: () => this.#snapshot?.done(),
+      onEnd: () => {
+        this.#snapshot?.done();
+        for (const done of [...this.#histories.values()]) done(new Map());
+      },
     });
   }
 
@@ -90,7 +107,7 @@ export class HealthMonitor {
       }
       const past = history.get(target.id);
       const state = past ? resumed(past, now, target.check) : unknown(target.id, target.initiallyUp, now);
-      const known = { number: ++this.#numbers, target, state };
+      const known: Known = { number: ++this.#numbers, target, state, transitions: undefined };
       this.#byId.set(target.id, known);
       this.#byNumber.set(known.number, known);
       added.push(known);
@@ -112,6 +129,18 @@ export class HealthMonitor {
       await this.#snapshot.answer;
     }
     return new Map([...this.#byId].map(([id, { state }]) => [id, state]));
+  }
+
+  /** History of these targets, by id. If the health worker does not answer, only what is known here. */
+  async history(ids: readonly string[]): Promise<ReadonlyMap<string, TargetHistory>> {
+    const known = ids.flatMap((id) => this.#byId.get(id) ?? []);
+    const [found] = await Promise.all([this.#askHistory(known), this.states()]);
+    return new Map(
+      known.map(({ number, target, state, transitions = [] }) => {
+        const current = this.#byId.get(target.id)?.state ?? state;
+        return [target.id, { ...(found.get(number) ?? EMPTY_HISTORY), state: current, transitions: [...transitions] }];
+      }),
+    );
   }
 
   /** Calls back for each target that changes its state. Returns a function that unsubscribes. */
@@ -177,6 +206,22 @@ export class HealthMonitor {
     return { request, answer, done };
   }
 
+  #askHistory(known: readonly Known[]): Promise<ReadonlyMap<number, CheckHistory>> {
+    if (!this.#worker.running || known.length === 0) return Promise.resolve(new Map());
+    const request = ++this.#requests;
+    const numbers = known.map(({ number }) => number);
+    return new Promise((resolve) => {
+      const done = (found: ReadonlyMap<number, CheckHistory>) => {
+        clearTimeout(timer);
+        this.#histories.delete(request);
+        resolve(found);
+      };
+      const timer = setTimeout(() => done(new Map()), SNAPSHOT_TIMEOUT);
+      this.#histories.set(request, done);
+      this.#worker.send(() => ({ type: 'history', request, numbers }));
+    });
+  }
+
   #hear(message: FromWorker): void {
     switch (message.type) {
       case 'transitions':
@@ -188,6 +233,9 @@ export class HealthMonitor {
           if (known) known.state = fromRow(known.target.id, row);
         }
         if (message.last && this.#snapshot?.request === message.request) this.#snapshot.done();
+        break;
+      case 'history':
+        this.#histories.get(message.request)?.(new Map(message.list.map(({ number, history }) => [number, history])));
         break;
       case 'beat':
         this.#beat(message.load);
@@ -210,6 +258,9 @@ export class HealthMonitor {
     const { target, state } = known;
     const last = { at, ok: up, reason, latency };
     known.state = { ...state, up, streak: 0, since: at, probed: true, last };
+    known.transitions ??= [];
+    if (known.transitions.length >= TRANSITIONS) known.transitions.shift();
+    known.transitions.push({ up, reason, at });
     for (const listener of this.#listeners) listener({ id: target.id, up, reason, at });
   }
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 /** Sends one verb to the daemon and prints the answer. */
+import { setTimeout } from 'node:timers/promises';
 import { EXIT, type ExitCode } from '../../base/errors.ts';
 import { printable, printableJson } from '../../base/printable.ts';
 import type { ControlClient } from '../client.ts';
-import type { Params, Verb } from '../verbs.ts';
+import type { Params, Verb, VerbOptions } from '../verbs.ts';
 import { printEvents } from './events.ts';
 import type { Paint } from './terminal.ts';
 
@@ -11,21 +12,48 @@ export interface Streams {
   out: (text: string) => void;
   err: (text: string) => void;
   paint: Paint;
+  /** Output goes to a terminal. */
+  terminal?: boolean;
 }
+
+/** Milliseconds between two rounds of `--watch`. */
+const WATCH = 2000;
+/** Moves to the top left and clears the terminal from there. */
+const CLEAR = '\x1b[H\x1b[J';
 
 /** Returns the exit code. Throws the client's errors. */
 export async function execute(
   client: ControlClient,
-  { verb, params }: { verb: Verb; params: object },
+  { verb, params, options }: { verb: Verb; params: object; options: VerbOptions },
   json: boolean,
-  { out, err, paint }: Streams,
+  streams: Streams,
 ): Promise<ExitCode> {
   if (verb.method === 'events') {
-    await printEvents(client, params as Params<'events'>, json, out);
+    await printEvents(client, params as Params<'events'>, json, streams.out);
     return EXIT.OK;
   }
+  if (options.watch) return await watch(client, { verb, params, options }, json, streams);
   const result = await client.call(verb.method, params);
-  out(json ? `${printableJson(result, 2)}\n` : verb.print(result, { paint, now: Date.now() }));
+  const { out, err, paint } = streams;
+  const shown = verb.select?.(result, options) ?? result;
+  out(json ? `${printableJson(shown, 2)}\n` : verb.print(shown, { paint, now: Date.now(), options }, result));
   for (const text of verb.errors?.(result) ?? []) err(`lvsctl: ${printable(text)}\n`);
   return verb.exitCode?.(result) ?? EXIT.OK;
+}
+
+/** Repeats the verb until it fails or the process is interrupted. JSON: one line for each round. */
+async function watch(
+  client: ControlClient,
+  { verb, params, options }: { verb: Verb; params: object; options: VerbOptions },
+  json: boolean,
+  { out, paint, terminal = false }: Streams,
+): Promise<never> {
+  for (;;) {
+    const result = await client.call(verb.method, params);
+    const shown = verb.select?.(result, options) ?? result;
+    const context = { paint, now: Date.now(), options };
+    if (json) out(`${printableJson(shown)}\n`);
+    else out(`${terminal ? CLEAR : ''}${verb.print(shown, context, result)}${terminal ? '' : '\n'}`);
+    await setTimeout(WATCH);
+  }
 }

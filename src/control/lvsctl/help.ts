@@ -26,6 +26,11 @@ Options:
   -j, --json           print the daemon's answer as JSON; events: one object per line
   -f, --follow         events: keep printing new events until interrupted
   -a, --after NUMBER   events: only those after the one with this number
+  -b, --brief          status: one line for each service
+  -d, --down           status: only real servers that are down, and services without quorum
+      --server SERVER  status: only this real server, by name, address or address:port
+      --state STATE    status: only real servers that are up, down, draining or unchecked
+  -w, --watch          status: again every 2 s until interrupted
   -h, --help           print this help
   -V, --version        print the version
 
@@ -41,7 +46,9 @@ Exit status:
 
 Examples:
   lvsctl status shop
+  lvsctl status --brief --down --watch
   lvsctl drain shop 10.31.4.2:8443 && sleep 60 && systemctl --host 10.31.4.2 restart web
+  lvsctl history shop web1
   lvsctl plan || echo 'the kernel differs from the configuration'
   lvsctl --json status | jq '.services[] | select(.quorum.up | not) | .name'
   lvsctl events --follow

@@ -16,6 +16,7 @@ export async function main(words: readonly string[]): Promise<number> {
     out: (text) => process.stdout.write(text),
     err: (text) => process.stderr.write(text),
     paint: paintFor(process.stdout, process.env),
+    terminal: process.stdout.isTTY === true && process.env.TERM !== 'dumb',
   };
   try {
     return await run(words, streams);

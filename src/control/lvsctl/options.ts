@@ -5,7 +5,10 @@ import { UsageError } from '../../base/errors.ts';
 import { DEFAULT_SOCKET } from '../client.ts';
 import { readWords, VERB_OPTIONS, VERBS, type Verb, type VerbOptions } from '../verbs.ts';
 
-export type Command = { name: 'help' } | { name: 'version' } | { name: string; verb: Verb; params: object };
+export type Command =
+  | { name: 'help' }
+  | { name: 'version' }
+  | { name: string; verb: Verb; params: object; options: VerbOptions };
 
 export interface Invocation {
   command: Command;
@@ -51,7 +54,7 @@ function readCommand([name, ...words]: readonly string[], options: VerbOptions):
   if ('problem' in params) throw usage(`${name}: ${params.problem}`);
   if (!verb) return { name: 'help' };
   try {
-    return { name, verb, params: verb.read?.(words, options) ?? params };
+    return { name, verb, params: verb.read?.(words, options) ?? params, options };
   } catch (error) {
     throw error instanceof UsageError ? usage(error.message) : error;
   }

@@ -5,7 +5,7 @@ import { count } from '../../base/words.ts';
 import type { DaemonStatus, RealServerStatus, ServiceStatus } from '../messages.ts';
 import { type Column, table } from './table.ts';
 import type { Colour, Paint } from './terminal.ts';
-import { clockText, latencyText, spanText } from './words.ts';
+import { clockText, endpointText, latencyText, spanText } from './words.ts';
 
 const STATE_COLOURS: Readonly<Record<RealServerStatus['state'], Colour | undefined>> = {
   up: 'green',
@@ -15,11 +15,73 @@ const STATE_COLOURS: Readonly<Record<RealServerStatus['state'], Colour | undefin
 };
 const STATES = Object.keys(STATE_COLOURS) as readonly RealServerStatus['state'][];
 
-/** The daemon, each service with its real servers, and totals. `now` in milliseconds since the epoch. */
-export function statusText(status: DaemonStatus, paint: Paint, now: number): string {
+/**
+ * The daemon, each service with its real servers, and totals. `now` in milliseconds since the epoch; `all` are the
+ * services before a filter, which the totals count.
+ */
+export function statusText(status: DaemonStatus, paint: Paint, now: number, all = status.services): string {
   const services = status.services.map((service) => serviceLines(service, paint, now).join('\n'));
-  return `${[head(status, paint, now), ...services, sumLine(status.services)].join('\n\n')}\n`;
+  return `${[head(status, paint, now), ...services, totals(status.services, all)].join('\n\n')}\n`;
 }
+
+/** The same with one line for each service. `all`: as they are before a filter. */
+export function briefText(status: DaemonStatus, paint: Paint, now: number, all = status.services): string {
+  const whole = new Map(all.map((service) => [serviceKey(service), service]));
+  const rows = status.services.map((shown) => ({ shown, service: whole.get(serviceKey(shown)) ?? shown }));
+  const lines = rows.length > 0 ? [table(rows, BRIEF, paint).join('\n')] : [];
+  return `${[head(status, paint, now), ...lines, totals(status.services, all)].join('\n\n')}\n`;
+}
+
+const serviceKey = ({ name, virtuals }: ServiceStatus) => `${name} ${virtuals.join(' ')}`;
+
+function totals(shown: readonly ServiceStatus[], all: readonly ServiceStatus[]): string {
+  return shown === all ? sumLine(all) : `${shown.length} of ${sumLine(all)}`;
+}
+
+/** Real servers named in one line of a service. */
+const NAMED = 3;
+
+function names(servers: readonly RealServerStatus[]): string {
+  const shown = servers.slice(0, NAMED).map(({ name }) => printable(name));
+  return [...shown, ...(servers.length > NAMED ? [`${servers.length - NAMED} more`] : [])].join(', ');
+}
+
+/** `shown` has the real servers that a filter selects, `service` has all. */
+const BRIEF: Column<{ shown: ServiceStatus; service: ServiceStatus }>[] = [
+  { title: 'SERVICE', text: ({ service }) => printable(service.name) },
+  { title: 'VIRTUAL', text: ({ service }) => service.virtuals.map(printable).join(', ') },
+  {
+    title: 'QUORUM',
+    text: ({ service: { quorum, sorry } }) => (quorum.up ? 'up' : sorry ? 'sorry server' : 'lost'),
+    colour: ({ service }) => (service.quorum.up ? 'green' : 'red'),
+  },
+  {
+    title: 'WEIGHT',
+    text: ({ service: { quorum } }) => `${quorum.weight}, needs ${quorum.needed}`,
+    right: true,
+  },
+  {
+    title: 'SERVERS',
+    text: ({ service: { realServers } }) =>
+      `${realServers.filter(({ state }) => state === 'up' || state === 'unchecked').length} of ${realServers.length}`,
+    right: true,
+  },
+  {
+    title: 'ACTIVE',
+    text: ({ service: { realServers } }) => `${realServers.reduce((sum, one) => sum + one.activeConnections, 0)}`,
+    right: true,
+  },
+  {
+    title: 'NOT UP',
+    text: ({ shown }) => names(shown.realServers.filter(({ state }) => state === 'down' || state === 'draining')),
+    colour: () => 'red',
+  },
+  {
+    title: 'REJECTED BY THE KERNEL',
+    text: ({ service }) => printable(service.error ?? ''),
+    colour: () => 'red',
+  },
+];
 
 function head(status: DaemonStatus, paint: Paint, now: number): string {
   const { version, pid, startedAt, file, loadedAt, reloadError, paused } = status;
@@ -71,9 +133,9 @@ const columns = (now: number): Column<RealServerStatus>[] => [
 ];
 
 /** Empty if the name is the address. */
-function addressText({ name, address, port }: RealServerStatus): string {
-  const text = `${address.includes(':') ? `[${address}]` : address}:${port}`;
-  return text === name ? '' : printable(text);
+function addressText(server: RealServerStatus): string {
+  const text = endpointText(server);
+  return text === server.name ? '' : printable(text);
 }
 
 function why({ override, reason }: RealServerStatus): string {

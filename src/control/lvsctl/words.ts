@@ -22,6 +22,10 @@ export function spanText(milliseconds: number): string {
   return parts.filter((part) => part !== '').join(' ');
 }
 
+/** '10.31.4.2:8443', '[2001:db8::2]:8443' */
+export const endpointText = ({ address, port }: { address: string; port: number }): string =>
+  `${address.includes(':') ? `[${address}]` : address}:${port}`;
+
 /** Duration of a probe: '0.4ms', '12ms', '1.5s'. */
 export function latencyText(milliseconds: number): string {
   if (milliseconds < 10) return `${milliseconds.toFixed(1)}ms`;

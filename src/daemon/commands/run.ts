@@ -63,6 +63,7 @@ async function serve({ options, config, loader, logs, reporter, kernel, startedA
     ? undefined
     : new HealthMonitor({ concurrency: config.checkConcurrency, log: logs.area('health') });
   const states = () => (monitor ? monitor.states() : Promise.resolve(saved.health));
+  const history = async (ids: readonly string[]) => (monitor ? await monitor.history(ids) : new Map());
   const saver = new StateSaver({
     path: options.state,
     reporter,
@@ -84,7 +85,7 @@ async function serve({ options, config, loader, logs, reporter, kernel, startedA
   // The socket comes first: it fails if another lvsd is running.
   const control = new ControlServer({
     path: options.socket,
-    handlers: handlers({ daemon, kernel, health: states, loader, reporter, startedAt }),
+    handlers: handlers({ daemon, kernel, health: states, history, loader, reporter, startedAt }),
     events: reporter.events,
     log: logs.area('control'),
   });

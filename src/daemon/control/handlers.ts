@@ -4,6 +4,7 @@ import { monotonic, wallTime } from '../../base/clock.ts';
 import { EXIT, LvsdError, UsageError } from '../../base/errors.ts';
 import { version } from '../../base/version.ts';
 import type { Handlers } from '../../control/server.ts';
+import type { TargetHistory } from '../../health/monitor.ts';
 import type { TargetState } from '../../health/types.ts';
 import { serviceKeyText } from '../../ipvs/index.ts';
 import { describe, difference, readActual } from '../../plan/index.ts';
@@ -15,20 +16,21 @@ import { serverText, virtualServices } from '../model/virtual-services.ts';
 import { findObstacles, type Kernel } from '../reconcile/kernel.ts';
 import type { CycleResult } from '../reconcile/reconciler.ts';
 import type { Reporter } from './reporter.ts';
-import { serviceStatuses } from './status.ts';
+import { serverHistories, serviceStatuses } from './status.ts';
 
 export interface HandlerParts {
   daemon: Daemon;
   kernel: Kernel;
   /** Health states of all targets. */
   health: () => Promise<ReadonlyMap<string, TargetState>>;
+  history: (ids: readonly string[]) => Promise<ReadonlyMap<string, TargetHistory>>;
   loader: Loader;
   reporter: Reporter;
   /** By the clock `steady()`. */
   startedAt: number;
 }
 
-export function handlers({ daemon, kernel, health, loader, reporter, startedAt }: HandlerParts): Handlers {
+export function handlers({ daemon, kernel, health, history, loader, reporter, startedAt }: HandlerParts): Handlers {
   const requireService = (service: string | undefined): void => {
     if (service !== undefined && !daemon.config.services.has(service))
       throw new UsageError(`no service ${service} (lvsctl status lists them)`);
@@ -63,6 +65,12 @@ export function handlers({ daemon, kernel, health, loader, reporter, startedAt }
         paused: daemon.reconciler.paused,
         services: serviceStatuses(sources, service),
       };
+    },
+    history: async ({ service, server }) => {
+      requireService(service);
+      const found = daemon.runtime.find(server, service);
+      if (found.length === 0) throw new UsageError(unknownServer(daemon.runtime, server, service));
+      return { servers: await serverHistories(daemon.runtime, found, history) };
     },
     plan: async () => {
       const config = loader.read();

@@ -2,15 +2,16 @@
 /** The result of `lvsctl status`, from the runtime state, health states and the kernel's counters. Pure. */
 import { formatAddress } from '../../base/addresses.ts';
 import { wallTime } from '../../base/clock.ts';
-import type { RealServerStatus, ServiceStatus } from '../../control/messages.ts';
+import type { CheckHistoryStatus, RealServerStatus, ServerHistory, ServiceStatus } from '../../control/messages.ts';
+import type { TargetHistory } from '../../health/monitor.ts';
 import type { TargetState } from '../../health/types.ts';
 import type { Destination } from '../../ipvs/index.ts';
 import { destinationKeyText } from '../../plan/keys.ts';
 import { serviceText } from '../../plan/texts.ts';
 import type { ActualService } from '../../plan/types.ts';
 import type { DrainingServer } from '../model/draining.ts';
-import type { RuntimeState } from '../model/runtime-state.ts';
-import type { RealServer, VirtualService } from '../model/virtual-services.ts';
+import type { Override, RuntimeState } from '../model/runtime-state.ts';
+import { type HealthTarget, type RealServer, serverText, type VirtualService } from '../model/virtual-services.ts';
 import type { Failure } from '../reconcile/backoff.ts';
 
 export interface Sources {
@@ -88,4 +89,46 @@ function drainingStatus({ destination }: DrainingServer, actual: Destination | u
     activeConnections: actual?.activeConnections ?? 0,
     inactiveConnections: actual?.inactiveConnections ?? 0,
   };
+}
+
+/** One item for each of the kernel's real servers that `wanted` names. */
+export async function serverHistories(
+  runtime: RuntimeState,
+  wanted: readonly Override[],
+  history: (ids: readonly string[]) => Promise<ReadonlyMap<string, TargetHistory>>,
+): Promise<ServerHistory[]> {
+  const keys = new Set(wanted.map(({ service, server }) => `${service} ${server}`));
+  const found = runtime.services.flatMap((service) =>
+    service.realServers
+      .filter((server) => keys.has(`${service.spec.name} ${serverText(server)}`))
+      .map((server) => ({ service, server })),
+  );
+  const histories = await history(found.flatMap(({ server }) => server.target?.id ?? []));
+  return found.map(({ service, server }) => ({
+    service: service.spec.name,
+    virtual: serviceText(service.config),
+    server: server.spec.name,
+    state: runtime.serverState(service, server),
+    checks: server.target ? checkHistory(server.target, histories.get(server.target.id)) : [],
+  }));
+}
+
+function checkHistory(target: HealthTarget, known: TargetHistory | undefined): CheckHistoryStatus[] {
+  if (!known) return [];
+  const { state, recent, transitions, failures, reasons } = known;
+  const { address, port, check } = target;
+  return [
+    {
+      type: check.type,
+      target: `${address.includes(':') ? `[${address}]` : address}:${port}`,
+      up: state.up,
+      since: wallTime(state.since),
+      probes: state.probes,
+      failures: state.failures,
+      recent,
+      transitions: transitions.map((one) => ({ ...one, at: wallTime(one.at) })),
+      lastFailures: failures.map((one) => ({ ...one, at: wallTime(one.at) })),
+      reasons,
+    },
+  ];
 }

@@ -3,6 +3,7 @@
  * Messages between the daemon and its health worker, as JSON over the channel of child_process.fork(). Targets have
  * numbers, assigned by the daemon and never reused. Only changes are sent, and snapshots on request.
  */
+import type { CheckHistory } from '../history.ts';
 import type { Check, TargetState, Transition } from '../types.ts';
 
 /** A TargetState without its id. */
@@ -32,7 +33,8 @@ export interface WireTarget {
 
 export type ToWorker =
   | { type: 'targets'; concurrency: number; checks: Check[]; add: WireTarget[]; remove: number[] }
-  | { type: 'snapshot'; request: number };
+  | { type: 'snapshot'; request: number }
+  | { type: 'history'; request: number; numbers: number[] };
 
 export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
 
@@ -54,6 +56,7 @@ export interface Load {
 export type FromWorker =
   | { type: 'transitions'; list: (Omit<Transition, 'id'> & { number: number; latency: number })[] }
   | { type: 'states'; request: number; rows: StateRow[]; last: boolean }
+  | { type: 'history'; request: number; list: { number: number; history: CheckHistory }[] }
   | { type: 'beat'; load: Load }
   | { type: 'log'; level: LogLevel; text: string };
 

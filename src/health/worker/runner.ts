@@ -2,6 +2,7 @@
 /** Probes targets by schedule and keeps their states. Connects the pure parts with timers and sockets. */
 import { steady } from '../../base/clock.ts';
 import { formatDuration } from '../../base/durations.ts';
+import { type CheckHistory, History } from '../history.ts';
 import { KINDS } from '../kinds.ts';
 import { next, type Result } from '../machine.ts';
 import { Pace } from '../schedule/pace.ts';
@@ -32,6 +33,7 @@ export interface ProbeRunnerOptions {
 interface ProbedTarget {
   target: Target;
   state: TargetState;
+  readonly history: History;
   prober: Prober | undefined;
   /** Why the target cannot be probed. */
   defect: string;
@@ -75,6 +77,7 @@ export class ProbeRunner {
     const entry: ProbedTarget = {
       target,
       state,
+      history: new History(),
       prober: undefined,
       defect: '',
       slot: undefined,
@@ -106,6 +109,10 @@ export class ProbeRunner {
 
   state(id: string): TargetState | undefined {
     return this.#entries.get(id)?.state;
+  }
+
+  history(id: string): CheckHistory | undefined {
+    return this.#entries.get(id)?.history.data();
   }
 
   /** Returns the load since the last call. */
@@ -231,6 +238,7 @@ export class ProbeRunner {
     const result: Result = { at: steady(), ok: outcome === 'success', reason, latency };
     const before = entry.state;
     entry.state = next(before, result, target.check);
+    entry.history.add(result);
     if (entry.state.up === before.up) return;
     this.#options.onTransition(target, { id: target.id, up: entry.state.up, reason, at: result.at }, entry.state);
   }

@@ -45,6 +45,14 @@ export function serveHealth(): void {
       void snapshot(runner, message.request, [...ids]);
       return;
     }
+    if (message.type === 'history') {
+      const list = message.numbers.flatMap((number) => {
+        const history = runner.history(ids.get(number) ?? '');
+        return history ? [{ number, history }] : [];
+      });
+      send({ type: 'history', request: message.request, list });
+      return;
+    }
     runner.concurrency = Math.min(message.concurrency, descriptors);
     for (const number of message.remove) {
       const id = ids.get(number);

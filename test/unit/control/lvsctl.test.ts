@@ -6,8 +6,10 @@ import { once } from 'node:events';
 import { readFileSync, statSync } from 'node:fs';
 import { test } from 'node:test';
 import { EXIT, LvsdError, UsageError } from '../../../src/base/errors.ts';
+import { filterStatus } from '../../../src/control/lvsctl/filter.ts';
+import { historyText } from '../../../src/control/lvsctl/history.ts';
 import { parseInvocation } from '../../../src/control/lvsctl/options.ts';
-import { statusText } from '../../../src/control/lvsctl/status.ts';
+import { briefText, statusText } from '../../../src/control/lvsctl/status.ts';
 import { COLOURED, PLAIN, paintFor } from '../../../src/control/lvsctl/terminal.ts';
 import { latencyText, spanText } from '../../../src/control/lvsctl/words.ts';
 import type { DaemonStatus, RealServerStatus } from '../../../src/control/messages.ts';
@@ -127,6 +129,93 @@ paused: nothing is written to the kernel (end with: lvsctl resume)
 
 0 services, 0 real servers
 `,
+  );
+});
+
+test('status, one line for each service', () => {
+  const lines = (text: string) => text.split('\n').slice(3, -1);
+  assert.deepEqual(lines(briefText(SHOP, PLAIN, NOW)), [
+    'SERVICE  VIRTUAL             QUORUM            WEIGHT  SERVERS  ACTIVE  NOT UP      REJECTED BY THE KERNEL',
+    'shop     tcp 10.99.0.10:443  up            3, needs 2   2 of 4    4800  web2, web3',
+    'mail     fwmark 7            sorry server  0, needs 1   0 of 0       0              no such device\\x1b[2J',
+    '',
+    '2 services, 4 real servers: 1 up, 1 down, 1 draining, 1 unchecked; 1 without quorum',
+  ]);
+  const web2 = filterStatus(SHOP, { server: 'web2' });
+  const [, line] = lines(briefText(web2, PLAIN, NOW, SHOP.services));
+  assert.match(line ?? '', /^shop .* 2 of 4 +4800 +web2$/);
+});
+
+test('filters select real servers, and services that have any', () => {
+  const found = (filter: Parameters<typeof filterStatus>[1]) =>
+    filterStatus(SHOP, filter).services.map(({ name, realServers }) => [name, ...realServers.map((one) => one.name)]);
+  assert.equal(filterStatus(SHOP, {}), SHOP);
+  assert.deepEqual(found({ down: true }), [['shop', 'web2'], ['mail']]);
+  assert.deepEqual(found({ state: 'draining' }), [['shop', 'web3']]);
+  assert.deepEqual(found({ state: 'unchecked', down: true }), []);
+  for (const server of ['web2', '2001:db8::2', '[2001:db8::2]:8443'])
+    assert.deepEqual(found({ server }), [['shop', 'web2']], server);
+  assert.deepEqual(found({ server: 'web2', state: 'up' }), []);
+  const text = statusText(filterStatus(SHOP, { down: true }), PLAIN, NOW, SHOP.services);
+  assert.match(text, /^2 of 2 services, 4 real servers: 1 up, /m);
+  assert.doesNotMatch(text, /web3/);
+});
+
+test('history, for people', () => {
+  const check = {
+    type: 'http',
+    target: '10.31.4.3:8443',
+    up: false,
+    since: NOW - 9000,
+    probes: 1200,
+    failures: 7,
+    recent: '+++-+---',
+    transitions: [{ at: NOW - 9000, up: false, reason: 'status 503, wanted 200\x1b[2J' }],
+    lastFailures: [{ at: NOW - 9000, reason: 'connection refused', latency: 0.4 }],
+    reasons: [
+      { reason: 'connection refused', count: 5 },
+      { reason: '', count: 12 },
+    ],
+  };
+  const server = { service: 'shop', virtual: 'tcp 10.99.0.10:443', server: 'web2', state: 'down' as const };
+  const checked = { ...server, checks: [check] };
+  const none = { ...server, service: 'mail', state: 'unchecked' as const, checks: [] };
+  assert.equal(
+    historyText([checked, none], PLAIN, NOW).replaceAll(/\d{4}-\S+ \S+/g, 'T'),
+    `shop  tcp 10.99.0.10:443  real server web2  down
+  http check of 10.31.4.3:8443: down for 9s
+    1200 probes, 7 failed; the last 8, oldest first: +++-+---
+    transitions:
+      T  down  status 503, wanted 200\\x1b[2J
+    last failures:
+      T  0.4ms  connection refused
+    failures by reason:
+       5  connection refused
+      12  other reasons
+
+mail  tcp 10.99.0.10:443  real server web2  unchecked
+  not checked
+`,
+  );
+});
+
+test('status --watch repeats until interrupted, as JSON with one line a round', async () => {
+  using daemon = fakeDaemon({ status: () => SHOP });
+  const child = spawn(process.execPath, [program, '-s', daemon.path, '--json', 'status', '--down', '--watch']);
+  let out = '';
+  await new Promise<void>((resolve) => {
+    child.stdout.on('data', (chunk) => {
+      out += String(chunk);
+      if (out.split('\n').length > 2) resolve();
+    });
+  });
+  child.kill('SIGINT');
+  await once(child, 'close');
+  const [first, second] = out.split('\n').map((line) => line && (JSON.parse(line) as DaemonStatus));
+  assert.deepEqual(first, second);
+  assert.deepEqual(
+    first !== undefined && first !== '' && first.services.map(({ realServers }) => realServers.length),
+    [1, 0],
   );
 });
 
@@ -299,12 +388,17 @@ test('a reader that leaves early is no error', async () => {
 
 test('the command line: what is taken, and words for what is not', () => {
   assert.deepEqual(parseInvocation(['--json', 'status']), {
-    command: { name: 'status', verb: VERBS.status, params: {} },
+    command: { name: 'status', verb: VERBS.status, params: {}, options: {} },
     socket: '/run/lvsd/control.sock',
     json: true,
   });
   assert.deepEqual(parseInvocation(['events', '-f', '-a', '7', '-s', '/x']), {
-    command: { name: 'events', verb: VERBS.events, params: { follow: true, after: 7 } },
+    command: {
+      name: 'events',
+      verb: VERBS.events,
+      params: { follow: true, after: 7 },
+      options: { follow: true, after: '7' },
+    },
     socket: '/x',
     json: false,
   });
@@ -317,6 +411,9 @@ test('the command line: what is taken, and words for what is not', () => {
     [['drain', 'a', 'b', 'c'], /^drain: unexpected argument c/],
     [['pause', 'maybe'], /^pause takes on or off, not maybe/],
     [['status', '--follow'], /^status does not take --follow/],
+    [['status', '--state', 'dead'], /^--state takes up, down, unchecked, draining, not dead/],
+    [['plan', '--watch'], /^plan does not take --watch/],
+    [['history'], /^history: missing SERVER/],
     [['events', '--after', 'x'], /^--after takes the number of an event, not x/],
     [['--bogus'], /^unknown option '--bogus' \(see/],
     [['-s'], /^option '-s, --socket <value>' argument missing \(see/],

@@ -61,6 +61,34 @@ const children = (of: number): number[] =>
 const checkers = (of = process.pid): number[] =>
   children(of).filter((pid) => readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes('dist/workers/health.cjs'));
 
+test('history has transitions, the last results, and failures by reason', async () => {
+  const port = await closedPort();
+  const { monitor, transitions } = start();
+  const of = target(FAST, port);
+  monitor.configure([of]);
+  await until(() => transitions.length === 1, 'down');
+  const server = createServer((socket) => socket.on('error', () => {})).listen(port, '127.0.0.1');
+  await until(() => transitions.length === 2, 'up');
+  const history = (await monitor.history([of.id, 'unknown'])).get(of.id);
+  assert.ok(history);
+  assert.deepEqual(
+    history.transitions.map(({ up, reason }) => [up, reason]),
+    [
+      [false, 'connection refused'],
+      [true, 'connected'],
+    ],
+  );
+  assert.match(history.recent, /^-{3,30}\+{2,}$/);
+  const { failures } = history.state;
+  assert.ok(failures >= 3);
+  assert.deepEqual(history.reasons, [{ reason: 'connection refused', count: failures }]);
+  assert.deepEqual(
+    history.failures.map(({ reason }) => reason),
+    new Array(Math.min(failures, 10)).fill('connection refused'),
+  );
+  server.close();
+});
+
 test('a target that goes and comes back, with its reasons', async () => {
   const port = await closedPort();
   const { monitor, transitions } = start();

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+// The history of a check: what it keeps, and that it stays bounded.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { EMPTY_HISTORY, History } from '../../../src/health/history.ts';
+
+const result = (at: number, ok: boolean, reason: string) => ({ at, ok, reason, latency: at / 10 });
+
+test('it keeps the last results, oldest first', () => {
+  const history = new History();
+  assert.deepEqual(history.data(), EMPTY_HISTORY);
+  for (const [at, mark] of [...'--+-++'].entries()) history.add(result(at, mark === '+', 'refused'));
+  assert.deepEqual(history.data(), {
+    recent: '--+-++',
+    failures: [0, 1, 3].map((at) => ({ at, reason: 'refused', latency: at / 10 })),
+    reasons: [{ reason: 'refused', count: 3 }],
+  });
+});
+
+test('however many results and reasons there are, it keeps 30, 10 and 8', () => {
+  const history = new History();
+  for (let at = 0; at < 10_000; at++) history.add(result(at, at % 2 === 0, at < 20 ? 'usual' : `reason ${at}`));
+  history.add(result(10_000, false, 'x'.repeat(100_000)));
+  const { recent, failures, reasons } = history.data();
+  assert.equal(recent, `${'+-'.repeat(14)}+--`.padStart(30, '-').slice(-30));
+  assert.deepEqual(
+    failures.map(({ at }) => at),
+    [9983, 9985, 9987, 9989, 9991, 9993, 9995, 9997, 9999, 10_000],
+  );
+  assert.equal(failures.at(-1)?.reason.length, 200);
+  assert.equal(reasons.length, 9);
+  assert.deepEqual(reasons.slice(0, 2), [
+    { reason: '', count: 5001 - 10 - 7 },
+    { reason: 'usual', count: 10 },
+  ]);
+  assert.equal(
+    reasons.reduce((sum, { count }) => sum + count, 0),
+    5001,
+  );
+});
