@@ -61,6 +61,7 @@ export const DEFAULTS = {
   onFailure: 'remove',
   drain: 0,
   weight: 1,
+  hookTimeout: 10_000,
   persistenceTimeout: 300_000,
   tunnelType: 'ipip',
   tunnelChecksum: 'none',

@@ -175,7 +175,9 @@ class NodeValidator {
     if (first === undefined) return;
     const owner = first === 'defaults' || second === undefined ? String(first) : `${first}.${second}`;
     // Rules about other keys do not depend on checks.
-    if (path.includes('check', first === 'defaults' ? 1 : 2)) this.#invalid.add(`${owner}.check`);
+    const from = first === 'defaults' ? 1 : 2;
+    if (path.includes('check', from) || (first === 'services' && path.includes('checks', from)))
+      this.#invalid.add(`${owner}.check`);
     // An unknown key may be any key that is misspelt.
     else if (first === 'defaults' && second !== undefined && at === 'value') this.#invalid.add(`${first}.${second}`);
     else this.#invalid.add(owner);

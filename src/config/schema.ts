@@ -4,10 +4,12 @@
  * validator and of the reference in docs/configuration.md. Used at build time only, because of TypeBox: programs
  * import only types from here.
  */
+
 import { type Static, Type } from '@sinclair/typebox';
 import { choice, count, duration } from '../base/schema-words.ts';
 import { DEFAULTS } from './limits.ts';
 import { LATER, NAME, NAME_WORDS } from './schema/common.ts';
+import type { hooksSchema } from './schema/hooks.ts';
 import {
   type checkSchema,
   type forwardSchema,
@@ -214,4 +216,5 @@ export type RawRealServer = Static<typeof realServerSchema>;
 export type RawSorry = Static<typeof sorrySchema>;
 export type RawPool = Static<typeof poolSchema>;
 export type RawForward = Static<typeof forwardSchema>;
+export type RawHooks = Static<typeof hooksSchema>;
 export type RawCheck = Static<typeof checkSchema>;

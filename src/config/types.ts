@@ -91,7 +91,19 @@ export interface ServiceSpec {
   onFailure: 'remove' | 'inhibit';
   /** Milliseconds for which a real server removed from the file drains; 0: it is removed at once. */
   drain: number;
+  hooks: Hooks | undefined;
   realServers: readonly RealServerSpec[];
+}
+
+/** Programs that are told of changes: path and arguments. */
+export interface Hooks {
+  up: readonly string[] | undefined;
+  down: readonly string[] | undefined;
+  quorum: readonly string[] | undefined;
+  /** Undefined: lvsd's own. */
+  user: string | undefined;
+  /** Milliseconds. */
+  timeout: number;
 }
 
 export interface Sorry {
@@ -116,4 +128,6 @@ export interface RealServerSpec {
   lowerThreshold: number;
   /** Undefined: not checked, always up. */
   check: Check | undefined;
+  /** Further checks: all must pass. */
+  moreChecks: readonly Check[];
 }

@@ -27,6 +27,20 @@ export interface RealServerStatus {
   latency: number | undefined;
   activeConnections: number;
   inactiveConnections: number;
+  /** Each of several checks; `since`, `reason` and `latency` above are those of the check that decides. */
+  checks?: CheckStatus[];
+}
+
+export interface CheckStatus {
+  /** As in the file: tcp, http, https, exec. */
+  type: string;
+  /** "10.31.4.2:8443", the endpoint that is probed. */
+  target: string;
+  up: boolean;
+  /** Milliseconds since the epoch. */
+  since: number | undefined;
+  reason: string | undefined;
+  latency: number | undefined;
 }
 
 export interface ServiceStatus {

@@ -11,8 +11,9 @@ import type { TargetState, Transition } from '../health/types.ts';
 import { serviceKeyText } from '../ipvs/index.ts';
 import type { DriftFilter, KernelWriter, Obstacle } from '../plan/index.ts';
 import type { Desired, Ownership } from '../plan/types.ts';
-import { overrideMessage, quorumMessage, serverMessage } from './control/messages.ts';
+import { checkMessage, overrideMessage, quorumMessage, serverMessage } from './control/messages.ts';
 import type { Reporter } from './control/reporter.ts';
+import type { HookRunner } from './hooks/hooks.ts';
 import { type DesiredCache, desiredState } from './model/desired-state.ts';
 import type { DrainingServer } from './model/draining.ts';
 import { type Override, RuntimeState } from './model/runtime-state.ts';
@@ -28,6 +29,8 @@ export interface DaemonParts {
   /** Undefined: no health checks (`run --once`). */
   monitor: HealthMonitor | undefined;
   reporter: Reporter;
+  /** Undefined: no hooks (`run --once`). */
+  hooks: HookRunner | undefined;
   /** Requests that the state file is written. */
   saveSoon(): void;
   /** Writes the state file. Resolves when it is written. */
@@ -154,13 +157,23 @@ export class Daemon {
   }
 
   #applyTransitions(): void {
-    const { reporter, saveSoon } = this.#parts;
+    const { reporter, hooks, saveSoon } = this.#parts;
     for (const transition of this.#transitions.splice(0)) {
+      const affected = this.runtime
+        .users(transition.id)
+        .flatMap((service) =>
+          service.realServers
+            .filter(({ targets }) => targets.some(({ id }) => id === transition.id))
+            .map((server) => ({ service, server, wasDown: this.runtime.isDown(server) })),
+        );
       this.runtime.setTarget(transition.id, transition.up);
-      for (const service of this.runtime.users(transition.id))
-        for (const server of service.realServers)
-          if (server.target?.id === transition.id)
-            reporter.server(serverMessage(service, server, transition), transition.up);
+      for (const { service, server, wasDown } of affected) {
+        // With several checks, the other ones may keep it down.
+        if (server.targets.length === 1 || this.runtime.isDown(server) !== wasDown) {
+          reporter.server(serverMessage(service, server, transition), transition.up);
+          hooks?.server(service, server, transition);
+        } else reporter.check(checkMessage(service, server, transition));
+      }
     }
     this.#updateQuorums();
     saveSoon();
@@ -168,7 +181,10 @@ export class Daemon {
   }
 
   #updateQuorums(): void {
-    for (const change of this.runtime.updateQuorums()) this.#parts.reporter.quorum(quorumMessage(change), change.up);
+    for (const change of this.runtime.updateQuorums()) {
+      this.#parts.reporter.quorum(quorumMessage(change), change.up);
+      this.#parts.hooks?.quorum(change);
+    }
   }
 
   /** Drains or undrains real servers. Resolves when the kernel has the change. */

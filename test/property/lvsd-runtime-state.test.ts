@@ -70,8 +70,8 @@ test('what is desired is the same, kept or worked out afresh', () => {
         if (one.kind === 'target') {
           for (const service of kept.services)
             for (const server of service.realServers)
-              if (server.target && serverText(server) === `10.31.0.${one.n}:80`)
-                kept.setTarget(server.target.id, one.up);
+              if (server.targets[0] && serverText(server) === `10.31.0.${one.n}:80`)
+                kept.setTarget(server.targets[0].id, one.up);
         } else if (one.kind === 'settle') kept.updateQuorums();
         else if (one.kind === 'override')
           kept.setOverride({ service: one.name, server: `10.31.0.${one.n}:80` }, one.on);

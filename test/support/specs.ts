@@ -13,6 +13,7 @@ export function realServer(n: number, change: Partial<RealServerSpec> = {}): Rea
   return {
     ...{ name: `10.31.0.${n}:80`, family: AF_INET, address: Uint8Array.of(10, 31, 0, n), port: 80 },
     ...{ weight: 1, forward: { method: 'masquerade' as const }, upperThreshold: 0, lowerThreshold: 0, check: tcpCheck },
+    moreChecks: [],
     ...change,
   };
 }
@@ -23,7 +24,7 @@ export function service(name: string, realServers: RealServerSpec[], change: Par
     ...{ name, device: undefined, scheduler: 'rr', schedulerFlags: [], onePacket: false },
     virtuals: [{ family: AF_INET, protocol: 'tcp', address: Uint8Array.of(10, 99, 0, 1), port: 80, fwmark: 0 }],
     ...{ persistence: undefined, localAddresses: undefined, establishedTimeout: undefined, quorum: 1, hysteresis: 0 },
-    ...{ sorryServer: undefined, onFailure: 'remove' as const, drain: 0, realServers },
+    ...{ sorryServer: undefined, hooks: undefined, onFailure: 'remove' as const, drain: 0, realServers },
     ...change,
   };
 }

@@ -166,6 +166,7 @@ export class Reference {
       section('forward, as a map', this.#table(tunnel)),
       section('real_servers, as a map', this.#table(server)),
       section('real_servers, thresholds', this.#table(server?.properties?.thresholds)),
+      section('hooks', this.#table(service.hooks)),
       section('timeouts', this.#table(properties.timeouts), 'Of a service:', this.#table(service.timeouts)),
       section('check: every type', this.#table(kinds[0], ['type', ...alone])),
       ...this.#checks(kinds, common),

@@ -6,6 +6,7 @@ import type { Config, LogSettings, Place, ServiceSpec, Virtual } from '../types.
 import { Checks } from './checks.ts';
 import { NamedFiles } from './files.ts';
 import { resolveForward } from './forward.ts';
+import { resolveHooks } from './hooks.ts';
 import type { RawCheckLayer } from './inheritance.ts';
 import { checkOverlaps } from './overlaps.ts';
 import { resolvePools } from './pools.ts';
@@ -35,12 +36,24 @@ export function resolveConfig(
     virtuals.set(name, found);
     if (found[0] && found[0].fwmark === 0) virtualAddresses.add(addressId(found[0].address));
   }
-  const checks = new Checks(problems, new NamedFiles());
+  const named = new NamedFiles();
+  const checks = new Checks(problems, named);
   const defaultCheck: RawCheckLayer | undefined =
     defaults.check === undefined ? undefined : { raw: defaults.check, path: ['defaults', 'check'], base: undefined };
   checkDefaults(raw, pools, problems);
   checks.resolve(defaultCheck);
-  const context = { problems, defaults, defaultCheck, checks, pools, localPlaces: places, virtualAddresses };
+  const defaultHooks = defaults.hooks && resolveHooks(defaults.hooks, ['defaults', 'hooks'], named, problems);
+  const context = {
+    problems,
+    defaults,
+    defaultCheck,
+    checks,
+    defaultHooks,
+    files: named,
+    pools,
+    localPlaces: places,
+    virtualAddresses,
+  };
   const resolved = new Map<string, ServiceSpec>();
   for (const [name, service] of Object.entries(services))
     resolved.set(name, resolveService(name, service, virtuals.get(name) ?? [], context));

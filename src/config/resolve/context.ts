@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 import type { RawDefaults } from '../schema.ts';
-import type { LocalAddressPool } from '../types.ts';
+import type { Hooks, LocalAddressPool } from '../types.ts';
 import type { Checks } from './checks.ts';
+import type { NamedFiles } from './files.ts';
 import type { RawCheckLayer } from './inheritance.ts';
 import type { LocalPlaces } from './pools.ts';
 import type { ProblemSink } from './problem-sink.ts';
@@ -13,6 +14,9 @@ export interface Context {
   /** `defaults.check`. */
   defaultCheck: RawCheckLayer | undefined;
   checks: Checks;
+  /** `defaults.hooks`. */
+  defaultHooks: Hooks | undefined;
+  files: NamedFiles;
   pools: ReadonlyMap<string, LocalAddressPool>;
   localPlaces: LocalPlaces;
   /** Virtual addresses of all services, by `addressId`. */

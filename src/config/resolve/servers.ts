@@ -20,6 +20,7 @@ export interface ServerContext {
   family: Family | undefined;
   forward: Forward;
   check: RawCheckLayer | undefined;
+  checks: readonly RawCheckLayer[];
   weight: number;
 }
 
@@ -34,11 +35,12 @@ export function resolveServers(
   const duplicates = new Duplicates(around.virtuals);
   const names = new Set<string>();
   const check = context.checks.resolve(around.check);
+  const more = resolveMore(around.checks, context);
   for (const [index, server] of raw.entries()) {
     const path = () => [...around.path, 'real_servers', index];
     const endpoint = endpointFor(server, path, context);
     if (!endpoint) continue;
-    const spec = specOf(server, endpoint, around, path, context, check);
+    const spec = specOf(server, endpoint, around, path, context, { check, more });
     if (duplicates.add(spec.address, spec.port))
       context.problems.report(path(), `found ${endpoint.text} twice in this service; allowed: once`);
     // Equal addresses were reported just now: only explicit names are checked.
@@ -83,7 +85,7 @@ function specOf(
   around: ServerContext,
   path: () => Path,
   context: Context,
-  inherited: Check | undefined,
+  inherited: InheritedChecks,
 ): RealServerSpec {
   const { family, bytes: address, port, text } = endpoint;
   const own: Partial<ServerMap> = typeof server === 'string' ? {} : server;
@@ -94,11 +96,19 @@ function specOf(
     const found = upper === 0 ? `found lower ${lower} without upper` : `found lower ${lower} above upper ${upper}`;
     context.problems.report([...path(), 'thresholds', 'lower'], `${found}; allowed: at most upper`);
   }
-  const check =
-    own.check === undefined
-      ? inherited
-      : context.checks.resolve({ raw: own.check, path: [...path(), 'check'], base: around.check });
-  if (check) checkTarget(check, endpoint, own, around, path, context);
+  const layer =
+    own.check === undefined ? around.check : { raw: own.check, path: [...path(), 'check'], base: around.check };
+  const check = own.check === undefined ? inherited.check : context.checks.resolve(layer);
+  const moreChecks =
+    own.checks === undefined
+      ? inherited.more
+      : resolveMore(
+          own.checks.map((raw, index) => ({ raw, path: [...path(), 'checks', index], base: layer })),
+          context,
+        );
+  if (check) checkTarget(check, endpoint, around, own.check === undefined ? path : () => [...path(), 'check'], context);
+  for (const [index, one] of moreChecks.entries())
+    checkTarget(one, endpoint, around, own.checks === undefined ? path : () => [...path(), 'checks', index], context);
   return {
     name: own.name ?? text,
     family,
@@ -109,7 +119,24 @@ function specOf(
     upperThreshold: upper,
     lowerThreshold: lower,
     check,
+    moreChecks,
   };
+}
+
+/** What real servers without checks of their own have. */
+interface InheritedChecks {
+  check: Check | undefined;
+  more: readonly Check[];
+}
+
+const NONE: readonly Check[] = [];
+
+function resolveMore(layers: readonly RawCheckLayer[], { checks, problems }: Context): readonly Check[] {
+  if (layers.length === 0) return NONE;
+  return layers.flatMap((layer) => {
+    if (layer.raw === 'none') problems.report(layer.path, 'found none; allowed: a check, or an item less');
+    return checks.resolve(layer) ?? [];
+  });
 }
 
 function endpointFor(server: RawRealServer | RawSorry, path: () => Path, context: Context): Endpoint | undefined {
@@ -159,15 +186,7 @@ function checkForward(to: Endpoint, forward: Forward, around: ServerContext, pat
   report(`with ${method}, which cannot change ports; allowed: ${port}`);
 }
 
-function checkTarget(
-  check: Check,
-  to: Endpoint,
-  own: Partial<ServerMap>,
-  around: ServerContext,
-  path: () => Path,
-  context: Context,
-): void {
-  const place = () => (own.check === undefined ? path() : [...path(), 'check']);
+function checkTarget(check: Check, to: Endpoint, around: ServerContext, place: () => Path, context: Context): void {
   const port = check.port || to.port || (around.virtuals[0]?.port ?? 0);
   if (port === 0 && KINDS[check.type].needsPort && around.virtuals.length > 0)
     context.problems.report(

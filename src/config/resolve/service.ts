@@ -9,6 +9,7 @@ import type { Forward, LocalAddressPool, RealServerSpec, ServiceSpec, Virtual } 
 import type { Path } from '../yaml/positions.ts';
 import type { Context } from './context.ts';
 import { resolveForward } from './forward.ts';
+import { resolveHooks } from './hooks.ts';
 import type { RawCheckLayer } from './inheritance.ts';
 import type { ProblemSink } from './problem-sink.ts';
 import { resolveServers, resolveSorry } from './servers.ts';
@@ -34,13 +35,14 @@ export function resolveService(
     raw.check === undefined
       ? context.defaultCheck
       : { raw: raw.check, path: [...path, 'check'], base: context.defaultCheck };
+  const checks = (raw.checks ?? []).map((one, index) => ({ raw: one, path: [...path, 'checks', index], base: check }));
   const written = raw.forward ?? defaults.forward ?? DEFAULTS.forward;
   const forward = resolveForward(written, (key, text) => {
     // Problems of the default are reported at the default.
     if (raw.forward !== undefined) problems.report([...path, 'forward', key], text);
   });
   const weight = defaults.weight ?? DEFAULTS.weight;
-  const around = { path, virtuals, family, forward, check, weight };
+  const around = { path, virtuals, family, forward, check, checks, weight };
   const realServers = resolveServers(raw.real_servers, around, context);
   const sorryServer =
     raw.sorry_server === undefined ? undefined : resolveSorry(raw.sorry_server, around, realServers, context);
@@ -63,6 +65,7 @@ export function resolveService(
     sorryServer,
     onFailure: raw.on_failure ?? defaults.on_failure ?? DEFAULTS.onFailure,
     drain: drainOf(name, raw, context),
+    hooks: raw.hooks ? resolveHooks(raw.hooks, [...path, 'hooks'], context.files, problems) : context.defaultHooks,
     realServers,
   };
   if (isUncertain(name, ['forward', 'local_addresses', 'protocol'], problems)) return spec;

@@ -47,6 +47,18 @@ export const checkSchema = Type.Unsafe<'none' | Static<KindSchemas[CheckType]> |
   ),
 );
 
+/** Most checks of one real server, besides `check`. */
+const MOST_CHECKS = 15;
+
+export const checksSchema = Type.Array(checkSchema, {
+  maxItems: MOST_CHECKS,
+  title: 'a list of checks',
+  description:
+    'More checks of each real server, besides `check`: it is up while all pass. Each is laid over `check` as that is over what it inherits, so that several paths of one server need only `path`.',
+  default: [],
+  examples: [[{ path: '/login' }, { type: 'tcp', port: 8443 }]],
+});
+
 export const forwardSchema = Type.Union(
   [
     choice(['masquerade', 'nat', 'direct', 'tunnel', 'fullnat'], { description: 'The method alone.' }),
@@ -151,6 +163,7 @@ export const realServerSchema = Type.Union(
         forward: Type.Optional(forwardSchema),
         thresholds: Type.Optional(thresholdsSchema),
         check: Type.Optional(checkSchema),
+        checks: Type.Optional(checksSchema),
       },
       { additionalProperties: false, description: 'A real server with its own settings.' },
     ),

@@ -4,7 +4,8 @@ import { Type } from '@sinclair/typebox';
 import { address, choice, count, duration } from '../../base/schema-words.ts';
 import { DEFAULTS, ENGINES, SCHEDULER_FLAGS, SCHEDULERS } from '../limits.ts';
 import { device, LATER } from './common.ts';
-import { checkSchema, forwardSchema, realServerSchema, sorrySchema } from './servers.ts';
+import { hooksSchema } from './hooks.ts';
+import { checkSchema, checksSchema, forwardSchema, realServerSchema, sorrySchema } from './servers.ts';
 
 const protocol = choice(['tcp', 'udp'], { description: 'One protocol.' });
 
@@ -64,6 +65,7 @@ export const inherited = {
     examples: ['5m'],
   }),
   check: checkSchema,
+  hooks: hooksSchema,
 };
 
 export const serviceSchema = Type.Object(
@@ -147,6 +149,7 @@ export const serviceSchema = Type.Object(
       ),
     ),
     sorry_server: Type.Optional(sorrySchema),
+    checks: Type.Optional(checksSchema),
     real_servers: Type.Array(realServerSchema, {
       maxItems: 65536,
       title: 'a list of real servers',

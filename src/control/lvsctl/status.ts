@@ -2,7 +2,7 @@
 /** The text of `lvsctl status`. Names and reasons, which come from outside, are escaped here. */
 import { printable } from '../../base/printable.ts';
 import { count } from '../../base/words.ts';
-import type { DaemonStatus, RealServerStatus, ServiceStatus } from '../messages.ts';
+import type { CheckStatus, DaemonStatus, RealServerStatus, ServiceStatus } from '../messages.ts';
 import { type Column, table } from './table.ts';
 import type { Colour, Paint } from './terminal.ts';
 import { clockText, endpointText, latencyText, spanText } from './words.ts';
@@ -111,23 +111,36 @@ function serviceLines(service: ServiceStatus, paint: Paint, now: number): string
   if (sorry) title.push(paint('yellow', 'sorry server'));
   const lines = [title.join('  ')];
   if (error) lines.push(paint('red', `  rejected by the kernel: ${printable(error)}`));
-  if (realServers.length > 0) lines.push(...table(realServers, columns(now), paint).map((line) => `  ${line}`));
+  if (realServers.length > 0)
+    lines.push(...table(realServers.flatMap(rows), columns(now), paint).map((line) => `  ${line}`));
   return lines;
 }
 
-const columns = (now: number): Column<RealServerStatus>[] => [
+/** A real server, or below it one of its several checks. */
+type Row = RealServerStatus & { check?: CheckStatus };
+
+const rows = (server: RealServerStatus): Row[] => [
+  server,
+  ...(server.checks ?? []).map((check) => {
+    const { since, reason, latency } = check;
+    const state = check.up ? ('up' as const) : ('down' as const);
+    return { ...server, name: `- ${check.type} check`, state, since, reason, latency, override: undefined, check };
+  }),
+];
+
+const columns = (now: number): Column<Row>[] => [
   { title: 'REAL SERVER', text: ({ name }) => printable(name) },
-  { title: 'ADDRESS', text: addressText },
+  { title: 'ADDRESS', text: (row) => (row.check ? printable(row.check.target) : addressText(row)) },
   { title: 'STATE', text: ({ state }) => printable(state), colour: ({ state }) => STATE_COLOURS[state] },
   { title: 'SINCE', text: ({ since }) => (since === undefined ? '' : spanText(now - since)), right: true },
   {
     title: 'WEIGHT',
-    text: ({ weight, effectiveWeight }) =>
-      weight === effectiveWeight ? `${weight}` : `${effectiveWeight} of ${weight}`,
+    text: ({ weight, effectiveWeight, check }) =>
+      check ? '' : weight === effectiveWeight ? `${weight}` : `${effectiveWeight} of ${weight}`,
     right: true,
   },
-  { title: 'ACTIVE', text: ({ activeConnections }) => `${activeConnections}`, right: true },
-  { title: 'INACTIVE', text: ({ inactiveConnections }) => `${inactiveConnections}`, right: true },
+  { title: 'ACTIVE', text: (row) => (row.check ? '' : `${row.activeConnections}`), right: true },
+  { title: 'INACTIVE', text: (row) => (row.check ? '' : `${row.inactiveConnections}`), right: true },
   { title: 'PROBE', text: ({ latency }) => (latency === undefined ? '' : latencyText(latency)), right: true },
   { title: 'WHY', text: why },
 ];

@@ -12,6 +12,7 @@ import { HealthMonitor } from '../../health/monitor.ts';
 import { handlers } from '../control/handlers.ts';
 import { Reporter } from '../control/reporter.ts';
 import { Daemon } from '../daemon.ts';
+import { HookRunner } from '../hooks/hooks.ts';
 import { Loader } from '../loader.ts';
 import { DaemonLog } from '../log/log.ts';
 import { findObstacles, type Kernel, openKernel } from '../reconcile/kernel.ts';
@@ -71,11 +72,13 @@ async function serve({ options, config, loader, logs, reporter, kernel, startedA
     states,
     health: saved.health,
   });
+  const hooks = monitor && new HookRunner(logs.area('daemon'));
   const daemon: Daemon = new Daemon(config, {
     table: new TableCache(kernel),
     writer: kernel,
     monitor,
     reporter,
+    hooks,
     saveSoon: () => saver.request(),
     saveNow: () => saver.now(),
     obstacles: (desired) => findObstacles(kernel, desired),
@@ -128,6 +131,7 @@ async function serve({ options, config, loader, logs, reporter, kernel, startedA
     // A failed start knows less than the state file.
     if (started) await saver.close();
     control.close();
+    hooks?.close();
     notifier.close();
     await monitor?.stop();
   }

@@ -14,13 +14,26 @@ export interface Message {
 }
 
 export function serverMessage(service: VirtualService, server: RealServer, { up, reason }: Transition): Message {
+  const state = up ? 'up' : 'down';
+  const { text, fields } = subject(service, server);
+  return { text: `${text} is ${state}: ${reason}`, fields: { ...fields, state, reason } };
+}
+
+/** A check of a real server that other checks keep down. */
+export function checkMessage(service: VirtualService, server: RealServer, { id, up, reason }: Transition): Message {
+  const { text, fields } = subject(service, server);
+  const type = server.targets.find((target) => target.id === id)?.check.type ?? '';
+  const what = `its ${type} check ${up ? 'passes again' : 'fails as well'}`;
+  return { text: `${text} is still down: ${what}: ${reason}`, fields: { ...fields, state: 'down', reason } };
+}
+
+function subject(service: VirtualService, server: RealServer): Message {
   const virtual = serviceText(service.config);
   const address = serverText(server);
-  const state = up ? 'up' : 'down';
   const name = server.spec.name === address ? '' : ` (${server.spec.name})`;
   return {
-    text: `${virtual} real server ${address}${name} is ${state}: ${reason}`,
-    fields: { service: service.spec.name, virtual, server: server.spec.name, address, state, reason },
+    text: `${virtual} real server ${address}${name}`,
+    fields: { service: service.spec.name, virtual, server: server.spec.name, address },
   };
 }
 

@@ -30,6 +30,11 @@ export class Reporter {
     this.#report('server', 'health', up ? 'info' : 'warn', message);
   }
 
+  /** A check that changed while others keep its real server down; logged only. */
+  check({ text, fields }: Message): void {
+    this.log('health', 'info', `${fields.service}: ${text}`, fields);
+  }
+
   quorum(message: Message, up: boolean): void {
     this.#report('quorum', 'health', up ? 'info' : 'warn', message);
   }

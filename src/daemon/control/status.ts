@@ -2,7 +2,13 @@
 /** The result of `lvsctl status`, from the runtime state, health states and the kernel's counters. Pure. */
 import { formatAddress } from '../../base/addresses.ts';
 import { wallTime } from '../../base/clock.ts';
-import type { CheckHistoryStatus, RealServerStatus, ServerHistory, ServiceStatus } from '../../control/messages.ts';
+import type {
+  CheckHistoryStatus,
+  CheckStatus,
+  RealServerStatus,
+  ServerHistory,
+  ServiceStatus,
+} from '../../control/messages.ts';
 import type { TargetHistory } from '../../health/monitor.ts';
 import type { TargetState } from '../../health/types.ts';
 import type { Destination } from '../../ipvs/index.ts';
@@ -56,7 +62,8 @@ function serverStatus(
   { runtime, health }: Sources,
   actual: Destination | undefined,
 ): RealServerStatus {
-  const state = server.target && health.get(server.target.id);
+  const states = server.targets.flatMap(({ id }) => health.get(id) ?? []);
+  const state = deciding(states);
   return {
     name: server.spec.name,
     address: formatAddress(server.destination.family, server.destination.address),
@@ -70,8 +77,33 @@ function serverStatus(
     latency: state?.last?.latency,
     activeConnections: actual?.activeConnections ?? 0,
     inactiveConnections: actual?.inactiveConnections ?? 0,
+    ...(server.targets.length > 1 ? { checks: server.targets.map((target) => checkStatus(target, health)) } : {}),
   };
 }
+
+/** Of several checks the one that decides: the first that failed while any fails, else the last that began to pass. */
+function deciding(states: readonly TargetState[]): TargetState | undefined {
+  const failing = states.filter(({ up }) => !up);
+  const order = failing.length > 0 ? failing : states.toReversed();
+  return order.reduce<TargetState | undefined>((chosen, one) => {
+    if (!chosen) return one;
+    return one.up ? (one.since > chosen.since ? one : chosen) : one.since < chosen.since ? one : chosen;
+  }, undefined);
+}
+
+function checkStatus(target: HealthTarget, health: ReadonlyMap<string, TargetState>): CheckStatus {
+  const state = health.get(target.id);
+  return {
+    type: target.check.type,
+    target: targetText(target),
+    up: state?.up ?? true,
+    since: state && wallTime(state.since),
+    reason: state?.last?.reason,
+    latency: state?.last?.latency,
+  };
+}
+
+const targetText = ({ address, port }: HealthTarget) => `${address.includes(':') ? `[${address}]` : address}:${port}`;
 
 function drainingStatus({ destination }: DrainingServer, actual: Destination | undefined): RealServerStatus {
   const address = formatAddress(destination.family, destination.address);
@@ -103,24 +135,23 @@ export async function serverHistories(
       .filter((server) => keys.has(`${service.spec.name} ${serverText(server)}`))
       .map((server) => ({ service, server })),
   );
-  const histories = await history(found.flatMap(({ server }) => server.target?.id ?? []));
+  const histories = await history(found.flatMap(({ server }) => server.targets.map(({ id }) => id)));
   return found.map(({ service, server }) => ({
     service: service.spec.name,
     virtual: serviceText(service.config),
     server: server.spec.name,
     state: runtime.serverState(service, server),
-    checks: server.target ? checkHistory(server.target, histories.get(server.target.id)) : [],
+    checks: server.targets.flatMap((target) => checkHistory(target, histories.get(target.id))),
   }));
 }
 
 function checkHistory(target: HealthTarget, known: TargetHistory | undefined): CheckHistoryStatus[] {
   if (!known) return [];
   const { state, recent, transitions, failures, reasons } = known;
-  const { address, port, check } = target;
   return [
     {
-      type: check.type,
-      target: `${address.includes(':') ? `[${address}]` : address}:${port}`,
+      type: target.check.type,
+      target: targetText(target),
       up: state.up,
       since: wallTime(state.since),
       probes: state.probes,

@@ -72,8 +72,7 @@ export class RuntimeState {
   /** Starts to track a service; `previous` is its older configuration. */
   #acquire(service: VirtualService, previous: VirtualService | undefined, now: number): void {
     this.#touch(service);
-    for (const { target } of service.realServers) {
-      if (!target) continue;
+    for (const target of service.realServers.flatMap(({ targets }) => targets)) {
       const users = this.#users.get(target.id) ?? [];
       if (users.length === 0) this.#targetChanges++;
       if (!users.includes(service)) this.#users.set(target.id, [...users, service]);
@@ -82,7 +81,7 @@ export class RuntimeState {
     if (!previous) return;
     const configured = new Map(service.realServers.map((server) => [server.key, server]));
     for (const server of previous.realServers) {
-      const wasDown = this.#isDown(server);
+      const wasDown = this.isDown(server);
       const kept = configured.get(server.key);
       if (kept) this.#inherit(kept, !wasDown);
       else if (service.spec.drain > 0 && !(wasDown && previous.spec.onFailure === 'remove')) {
@@ -93,8 +92,8 @@ export class RuntimeState {
   }
 
   /** A real server whose check changed, or that is added again while it drains, keeps its state. */
-  #inherit({ target }: RealServer, up: boolean): void {
-    if (target) this.#inherited.set(target.id, up || this.#inherited.get(target.id) === true);
+  #inherit({ targets }: RealServer, up: boolean): void {
+    for (const target of targets) this.#inherited.set(target.id, up || this.#inherited.get(target.id) === true);
   }
 
   /**
@@ -108,8 +107,8 @@ export class RuntimeState {
   /** Stops tracking a service. */
   #release(service: VirtualService): void {
     this.#changed.delete(service);
-    for (const { target } of service.realServers) {
-      const users = target && this.#users.get(target.id)?.filter((one) => one !== service);
+    for (const target of service.realServers.flatMap(({ targets }) => targets)) {
+      const users = this.#users.get(target.id)?.filter((one) => one !== service);
       if (!users) continue;
       if (users.length > 0) this.#users.set(target.id, users);
       else {
@@ -220,9 +219,9 @@ export class RuntimeState {
   }
 
   serverState(service: VirtualService, server: RealServer): ServerState {
-    if (this.#isDown(server)) return 'down';
+    if (this.isDown(server)) return 'down';
     if (this.isOverridden(service, server)) return 'draining';
-    return server.target ? 'up' : 'unchecked';
+    return server.targets.length > 0 ? 'up' : 'unchecked';
   }
 
   /** Whether an operator drains a real server of this service that is not down. */
@@ -288,8 +287,10 @@ export class RuntimeState {
     return this.#quorum;
   }
 
-  #isDown({ target }: RealServer): boolean {
-    return target !== undefined && this.#up.get(target.id) === false;
+  /** Whether a check of the real server takes it down, whatever the operator says. */
+  isDown({ targets }: RealServer): boolean {
+    for (const { id } of targets) if (this.#up.get(id) === false) return true;
+    return false;
   }
 }
 

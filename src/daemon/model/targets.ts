@@ -7,7 +7,7 @@
 import type { Target, TargetState } from '../../health/types.ts';
 import { destinationKeyText } from '../../plan/keys.ts';
 import type { ActualService } from '../../plan/types.ts';
-import { type RealServer, serverText, type VirtualService } from './virtual-services.ts';
+import { type HealthTarget, type RealServer, serverText, type VirtualService } from './virtual-services.ts';
 
 /**
  * Every target of the services, once. `table` finds a kernel service by `VirtualService.key`. Initial states are
@@ -23,9 +23,8 @@ export function targets(
   const found = new Map<string, Target & { seen: boolean }>();
   for (const service of services) {
     let present: Map<string, number> | undefined;
-    for (const server of service.realServers) {
-      if (!server.target) continue;
-      const { id, address, port, check } = server.target;
+    for (const { server, target } of checksOf(service)) {
+      const { id, address, port, check } = target;
       const before = found.get(id);
       const was = inherited(id);
       const is = known(id);
@@ -49,6 +48,10 @@ export function targets(
     }
   }
   return [...found.values()].map(({ seen: _, ...target }) => target);
+}
+
+function checksOf({ realServers }: VirtualService): { server: RealServer; target: HealthTarget }[] {
+  return realServers.flatMap((server) => server.targets.map((target) => ({ server, target })));
 }
 
 function weights(service: ActualService | undefined): Map<string, number> | undefined {

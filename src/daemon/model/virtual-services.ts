@@ -33,14 +33,14 @@ export class RealServer {
   readonly spec: RealServerSpec;
   /** With its configured weight. */
   readonly destination: DestinationConfig;
-  /** Undefined: not checked. */
-  readonly target: HealthTarget | undefined;
+  /** One for each check, all of which must pass; none: not checked. */
+  readonly targets: readonly HealthTarget[];
   #key: string | undefined;
 
   constructor(spec: RealServerSpec, destination: DestinationConfig) {
     this.spec = spec;
     this.destination = destination;
-    this.target = healthTarget(spec, destination);
+    this.targets = healthTargets(spec, destination);
   }
 
   /** `destinationKeyText` of the destination. Computed on first use: a start creates tens of thousands and needs few. */
@@ -78,9 +78,19 @@ function virtualService(spec: ServiceSpec, virtual: Virtual): VirtualService {
   };
 }
 
-function healthTarget(spec: RealServerSpec, destination: DestinationConfig): HealthTarget | undefined {
-  const { check } = spec;
-  if (!check) return undefined;
+const NO_TARGETS: readonly HealthTarget[] = [];
+
+function healthTargets({ check, moreChecks }: RealServerSpec, destination: DestinationConfig): readonly HealthTarget[] {
+  if (moreChecks.length === 0) return check ? [healthTarget(check, destination)] : NO_TARGETS;
+  const found = new Map<string, HealthTarget>();
+  for (const one of check ? [check, ...moreChecks] : moreChecks) {
+    const target = healthTarget(one, destination);
+    found.set(target.id, target);
+  }
+  return [...found.values()];
+}
+
+function healthTarget(check: Check, destination: DestinationConfig): HealthTarget {
   const address = check.address ?? formatAddress(destination.family, destination.address);
   const port = check.port || destination.port;
   return { id: targetId(address, port, check), address, port, check };

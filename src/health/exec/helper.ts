@@ -14,7 +14,8 @@ const PATIENCE = 5;
 /** Milliseconds for the helper to confirm that a program is still running. */
 const ANSWER_TIME = 1000;
 
-const ENDED = inconclusive('the exec helper has ended');
+/** The verdict of a program whose helper has ended. */
+export const ENDED = inconclusive('the exec helper has ended');
 
 interface Running {
   ended: (verdict: Verdict) => void;

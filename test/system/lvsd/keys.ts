@@ -220,6 +220,8 @@ const service: Row[] = [
   row('on_failure', { 'plain.on_failure': 'inhibit' }),
   row('drain', { 'plain.drain': '1m' }),
   row('check', { 'plain.check': { type: 'http', path: '/healthz', interval: '3s' } }),
+  row('checks', { 'plain.checks': [{ type: 'tcp', port: 8003 }] }),
+  row('hooks', { 'plain.hooks': { up: ['/bin/true'] } }),
   row('check: none', { 'plain.check': 'none' }),
   row('sorry_server', { 'plain.sorry_server': '10.31.5.2:8004' }),
   row('a name', { plain: undefined, renamed: serviceOf('plain') }),
@@ -244,6 +246,7 @@ const realServers: Row[] = [
   ]),
   row('real_servers[].name', { 'plain.real_servers.0.name': 'first' }),
   row('real_servers[].check', { 'plain.real_servers.0.check': 'none' }),
+  row('real_servers[].checks', { 'plain.real_servers.0.checks': [{ type: 'tcp', port: 8003 }] }),
   row('real_servers[].forward', { 'plain.real_servers.0.forward': 'direct' }, [`SET_DEST ${plain} ${rs1} direct w1`]),
   row('real_servers[].thresholds', { 'plain.real_servers.0.thresholds': { upper: 100, lower: 50 } }, [
     `SET_DEST ${plain} ${rs1} nat w1 limits 100-50`,

@@ -73,6 +73,7 @@ test('the least that will do, and every default', () => {
     hysteresis: 0,
     sorryServer: undefined,
     onFailure: 'remove',
+    hooks: undefined,
     drain: 0,
   });
   assert.deepEqual(realServers, [
@@ -86,6 +87,7 @@ test('the least that will do, and every default', () => {
       upperThreshold: 0,
       lowerThreshold: 0,
       check: undefined,
+      moreChecks: [],
     },
   ]);
 });
@@ -288,6 +290,40 @@ test('checks by themselves', () => {
     body: { matches: '^ok' },
     tls: { serverName: 'a.example', verify: false, ca: undefined },
   });
+});
+
+test('hooks of a service replace those of the defaults', () => {
+  const hooks = (text: string) =>
+    web(`${usual}${text}`, 'defaults: { hooks: { down: [/bin/true, d], timeout: 30s } }').hooks;
+  const none = { up: undefined, down: undefined, quorum: undefined, user: undefined };
+  assert.deepEqual(hooks(''), { ...none, down: ['/bin/true', 'd'], timeout: 30_000 });
+  assert.deepEqual(hooks('hooks: { quorum: [/bin/true], user: nobody }'), {
+    ...none,
+    ...{ quorum: ['/bin/true'], user: 'nobody', timeout: 10_000 },
+  });
+  assert.equal(hooks('hooks: {}'), undefined);
+});
+
+test('several checks are laid over the one beside them', () => {
+  const servers = 'real_servers: [10.0.0.2, { address: 10.0.0.3, check: { type: exec, command: [/bin/true] } }, ';
+  const { realServers } = web(`address: 203.0.113.10
+port: 80
+check: { type: http, path: /a, interval: 5s }
+checks: [{ path: /b }, { type: tcp, port: 22 }]
+${servers}{ address: 10.0.0.4, checks: [] }, { address: 10.0.0.5, check: { path: /d }, checks: [{ method: GET }] }]`);
+  const shown = realServers.map(({ check, moreChecks }) =>
+    [...(check ? [check] : []), ...moreChecks].map((one) =>
+      [one.type, 'path' in one ? one.path : one.port, one.interval].join(' '),
+    ),
+  );
+  assert.deepEqual(shown, [
+    ['http /a 5000', 'http /b 5000', 'tcp 22 2000'],
+    ['exec 0 2000', 'http /b 5000', 'tcp 22 2000'],
+    ['http /a 5000'],
+    ['http /d 5000', 'http /d 5000'],
+  ]);
+  // Real servers that inherit them share the objects.
+  assert.equal(realServers[0]?.moreChecks, realServers[1]?.moreChecks);
 });
 
 test('checks are laid over their kin, and replace others', () => {

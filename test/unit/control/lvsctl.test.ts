@@ -132,6 +132,33 @@ paused: nothing is written to the kernel (end with: lvsctl resume)
   );
 });
 
+test('status has a line for each of several checks', () => {
+  const check = {
+    type: 'http',
+    target: '10.31.4.2:8443',
+    up: true,
+    since: NOW - 9000,
+    reason: 'status 200',
+    latency: 2,
+  };
+  const failing = { ...check, type: 'tcp', target: '10.31.4.2:22', up: false, reason: 'connection refused' };
+  const server = { ...SERVER, name: 'web1', state: 'down' as const, reason: 'connection refused', latency: 2 };
+  const [shop] = SHOP.services;
+  assert.ok(shop);
+  const services = [{ ...shop, realServers: [{ ...server, checks: [check, failing] }] }];
+  assert.deepEqual(
+    statusText({ ...SHOP, services }, PLAIN, NOW)
+      .split('\n')
+      .slice(4, 8),
+    [
+      '  REAL SERVER   ADDRESS         STATE  SINCE  WEIGHT  ACTIVE  INACTIVE  PROBE  WHY',
+      '  web1          10.31.4.2:8443  down   3h 5m       2    1200         3  2.0ms  connection refused',
+      '  - http check  10.31.4.2:8443  up        9s                            2.0ms  status 200',
+      '  - tcp check   10.31.4.2:22    down      9s                            2.0ms  connection refused',
+    ],
+  );
+});
+
 test('status, one line for each service', () => {
   const lines = (text: string) => text.split('\n').slice(3, -1);
   assert.deepEqual(lines(briefText(SHOP, PLAIN, NOW)), [

@@ -38,7 +38,7 @@ async function reported(report: (reporter: Reporter) => void): Promise<{ event: 
 }
 
 test('a real server that goes down', async () => {
-  const transition = { id: web1.target?.id ?? '', up: false, reason: 'connection refused', at: 0 };
+  const transition = { id: web1.targets[0]?.id ?? '', up: false, reason: 'connection refused', at: 0 };
   const fields = {
     service: 'web',
     virtual,

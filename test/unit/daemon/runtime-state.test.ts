@@ -26,7 +26,7 @@ function situation(...specs: ServiceSpec[]) {
     set: (n: number, up: boolean) => {
       for (const service of made.services)
         for (const server of service.realServers)
-          if (server.target && serverText(server) === `10.31.0.${n}:80`) made.setTarget(server.target.id, up);
+          if (server.targets[0] && serverText(server) === `10.31.0.${n}:80`) made.setTarget(server.targets[0].id, up);
       return made.updateQuorums().map(({ up: holds, weight }) => [holds, weight]);
     },
     table: (index = 0) =>
@@ -272,7 +272,9 @@ test('a real server that comes back while it keeps connections counts as it did'
   set(3, false);
   const less = virtualServices(config([service('web', [one], inhibit)]));
   made.configure(less, 100);
-  made.keepTargets(new Set(less.flatMap(({ realServers }) => realServers.map(({ target }) => target?.id ?? ''))));
+  made.keepTargets(
+    new Set(less.flatMap(({ realServers }) => realServers.flatMap(({ targets }) => targets.map(({ id }) => id)))),
+  );
   // Who was down had stayed for its connections: it stays for them now, too.
   assert.deepEqual(
     made.draining.map(({ destination, wasDown }) => [destination.address[3], wasDown]),
@@ -291,7 +293,37 @@ test('what is probed has one id, however many services use it, and another one f
   const [a, b, c] = virtualServices(
     config([service('a', [realServer(1)]), service('b', [realServer(1)]), service('c', [slower])]),
   );
-  const id = (service: typeof a) => service?.realServers[0]?.target?.id;
+  const id = (service: typeof a) => service?.realServers[0]?.targets[0]?.id;
   assert.equal(id(a), id(b));
   assert.notEqual(id(a), id(c));
+});
+
+test('with several checks a real server is up while all of them pass', () => {
+  const port = { ...realServer(1).check, port: 22 } as never;
+  const one = realServer(1, { moreChecks: [port, port] });
+  const [web] = virtualServices(config([service('web', [one, realServer(2)])]));
+  assert.ok(web);
+  const made = new RuntimeState();
+  made.configure([web], 0);
+  const [first] = web.realServers;
+  assert.ok(first);
+  const [http, ssh, ...others] = first.targets;
+  assert.ok(http && ssh);
+  assert.deepEqual([others, ssh.port], [[], 22]);
+  const state = (...up: [boolean, boolean]) => {
+    made.setTarget(http.id, up[0]);
+    made.setTarget(ssh.id, up[1]);
+    return made.serverState(web, first);
+  };
+  assert.deepEqual(
+    [state(true, true), state(true, false), state(false, false), state(false, true), state(true, true)],
+    ['up', 'down', 'down', 'down', 'up'],
+  );
+  // A check that is added to a real server that is down does not bring it up.
+  state(true, false);
+  const third = realServer(1, { moreChecks: [port, { ...(port as object), port: 23 } as never] });
+  const [more] = virtualServices(config([service('web', [third, realServer(2)])]));
+  assert.ok(more);
+  made.configure([more], 1);
+  assert.equal(made.inherited(more.realServers[0]?.targets[2]?.id ?? ''), false);
 });
