@@ -13,7 +13,7 @@ import { IP_VS_SVC_F_PERSISTENT } from '../../../src/ipvs/index.ts';
 import { ACK, FIN, mss, option, PSH, RST, SYN, tcpPacket } from './packets.ts';
 import { destConfig, fullnatRig, ip4, type Rig, serviceConfig } from './rig.ts';
 import { closeAll, dial, listen, readAll } from './tcp.ts';
-import { eventually, Injector, RawHost, sleep } from './wire.ts';
+import { Capture, eventually, Injector, RawHost, sleep } from './wire.ts';
 
 const port = 80;
 const persistentPort = 81;
@@ -98,6 +98,39 @@ async function echoes(one: Open, text: string): Promise<void> {
   one.socket.off('data', take);
   assert.deepEqual([said, one.error()], [text, undefined]);
 }
+
+test('a SYN without ACK, as if of the real server, does not reach a client that waits for a SYN-ACK', async () => {
+  const rs = new Capture(rig.rs1, 'eth0');
+  const inside = new Injector(rig.rs1);
+  const deaf = 'type filter hook input priority 0\ntcp dport 80 drop';
+  rig.rs1.run(['nft', '-f', '-'], { input: `table ip deaf {\nchain in {\n${deaf}\n}\n}\n` });
+  try {
+    const one = raw.flow(rig.vip, port, 41_000);
+    one.send(SYN, { options: mss(1460) });
+    const syn = await eventually('the SYN', () =>
+      rs.segments.find(({ outgoing, flags }) => !outgoing && flags === SYN),
+    );
+    const answer = (flags: number, fields: { seq: number; ack?: number }) =>
+      inside.send(
+        tcpPacket({
+          ...{ source: syn.destination, destination: syn.source, flags, window: 64_240 },
+          ...{ sourcePort: port, destinationPort: syn.sourcePort, ack: 0, ...fields },
+        }),
+      );
+    answer(SYN, { seq: 4_000_000 });
+    answer(SYN | ACK, { seq: 5_000_000, ack: syn.seq + 1 });
+    await eventually('the SYN-ACK', () => one.received().length > 0 && one.received());
+    assert.deepEqual(
+      one.received().map(({ flags }) => flags),
+      [SYN | ACK],
+    );
+    one.send(RST);
+  } finally {
+    rig.rs1.run(['nft', 'delete', 'table', 'ip', 'deaf']);
+    inside.close();
+    rs.close();
+  }
+});
 
 for (const to of [port, persistentPort]) {
   const where = to === port ? 'a connection' : 'a connection of a persistent service';

@@ -247,9 +247,19 @@ function pathMtu(): number | undefined {
   return route?.metrics?.[0]?.mtu;
 }
 
-function judgeUploads(wire: Capture, mtus: number[]): void {
+/** `toa`: the only MTU that may be reported before the real server has acknowledged data. */
+function judgeUploads(wire: Capture, mtus: number[], toa?: number): void {
   const errors = errorsAt(wire).filter(isError(unreachable, fragNeeded));
   assert.ok(errors.length > 0, 'no frag-needed came');
+  if (toa !== undefined) {
+    const first = wire.segments.find(({ outgoing, payload }) => outgoing && payload.length > 0);
+    const acknowledged = ({ outgoing, ack }: Segment & Seen) =>
+      !outgoing && first !== undefined && ((ack - first.seq) | 0) > 0;
+    const open = wire.packets.findIndex((packet) => packet.kind === 'tcp' && acknowledged(packet));
+    const early = errors.filter((icmp) => wire.packets.indexOf(icmp) < open);
+    assert.ok(early.length > 0, 'no frag-needed came in the TOA phase');
+    for (const icmp of early) assert.equal(icmp.mtu, toa, 'in the TOA phase');
+  }
   const sent = wire.segments.filter(({ outgoing }) => outgoing);
   const seqs = new Set(sent.map(({ seq }) => seq));
   for (const icmp of errors) {
@@ -270,8 +280,37 @@ function judgeUploads(wire: Capture, mtus: number[]): void {
 test('a smaller MTU behind the balancer: the client adapts, by the option’s length more in the TOA phase', async () => {
   rig.inside.mtu('rs1', 1200);
   try {
-    judgeUploads(await upload(false), [1192, 1200]);
+    judgeUploads(await upload(false), [1192, 1200], 1192);
     judgeUploads(await upload(true), [1200]);
+  } finally {
+    rig.inside.mtu('rs1', 1500);
+  }
+});
+
+test('in the TOA phase every error has room for the option, also that for the packet that meets a new route', async () => {
+  rig.inside.mtu('rs1', 1200);
+  try {
+    rig.balancer.run(['ip', 'route', 'flush', 'cache']);
+    const one = flow();
+    await one.handshake(mss(1460));
+    const seq = one.seq;
+    const payload = Buffer.alloc(1400, 'u');
+    // The first error comes from the router; the balancer learns from it, drops its route and answers the others.
+    for (let sent = 1; sent <= 4; sent++) {
+      one.seq = seq;
+      // The client's host has learnt, too, and would not send what is too big.
+      rig.client.run(['ip', 'route', 'flush', 'cache']);
+      one.send(PSH | ACK, { payload });
+      const errors = await eventually(`error ${sent}`, () => {
+        const all = errorsAt(raw.capture).filter(isError(unreachable, fragNeeded));
+        return all.length >= sent && all;
+      });
+      assert.deepEqual(
+        errors.map(({ mtu }) => mtu),
+        errors.map(() => 1192),
+      );
+    }
+    one.send(RST | ACK);
   } finally {
     rig.inside.mtu('rs1', 1500);
   }
@@ -289,7 +328,7 @@ test('a path behind the balancer that takes less than 584 bytes: the address goe
 test('a smaller MTU of the balancer’s own inside device', async () => {
   rig.balancer.mtu('in0', 1300);
   try {
-    judgeUploads(await upload(false), [1292, 1300]);
+    judgeUploads(await upload(false), [1292, 1300], 1292);
   } finally {
     rig.balancer.mtu('in0', 1500);
   }
