@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 // npm test [-- WORD...]           everything that must pass; with WORDs only test files whose path contains one of them
 // npm run test:full [-- AREA...]  the same tests with their large counts (LVSD_COUNTS=full); area kernel: on both kernels
+//    --only=WORD                  of an area only the files whose path contains WORD; the results add to those there are
 //
 // Five tiers: lint and types; unit and property tests; simulated time; tests of the lab itself, which boot VMs; system
 // tests, which run inside a VM. The last two run two VMs at a time where the machine allows. The closing line sums all.
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from './lib/build.mjs';
 import { bundleForGuest } from './lib/guest-bundle.mjs';
@@ -44,24 +45,32 @@ function saySlowest(tiers) {
 }
 
 /**
- * Writes test/results/AREA.json: the counts and figures of a full run of an area.
+ * Writes test/results/AREA.json: the counts and figures of a full run of an area, or of a part of it beside those of
+ * the other parts.
  * @param {string} area
+ * @param {string | undefined} part
  * @param {{ passed: number, failed: number, skipped: number }} counts
  * @param {Outcome[]} tiers
  * @param {number} seconds
  */
-function writeResults(area, { passed, failed, skipped }, tiers, seconds) {
-  const figures = Object.assign({}, ...tiers.map((tier) => tier.figures ?? {}));
-  const date = new Date().toISOString().slice(0, 10);
+function writeResults(area, part, { passed, failed, skipped }, tiers, seconds) {
   const path = join(top, 'test/results', `${area}.json`);
+  const figures = Object.assign({}, ...tiers.map((tier) => tier.figures ?? {}));
+  const run = { date: new Date().toISOString().slice(0, 10), seconds, passed, failed, skipped };
+  const old = part !== undefined && existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : {};
+  const result =
+    part === undefined
+      ? { area, ...run, figures }
+      : { area, parts: { ...old.parts, [part]: run }, figures: { ...old.figures, ...figures } };
   mkdirSync(join(top, 'test/results'), { recursive: true });
-  writeFileSync(path, `${JSON.stringify({ area, date, seconds, passed, failed, skipped, figures }, null, 2)}\n`);
+  writeFileSync(path, `${JSON.stringify(result, null, 2)}\n`);
   say(`results in ${short(path)}`);
 }
 
 await main(async (args) => {
   const full = args.includes('--full');
-  const words = args.filter((word) => word !== '--full');
+  const only = args.find((word) => word.startsWith('--only='))?.slice('--only='.length);
+  const words = args.filter((word) => !word.startsWith('--'));
   // Every child finds set-up and build done.
   const env = { LVSD_COUNTS: full ? 'full' : 'quick', LVSD_SKIP_BUILD: '1' };
   const started = Date.now();
@@ -77,7 +86,11 @@ await main(async (args) => {
   if (sim.length > 0) all.push(await onHost('simulated time', sim, { env }));
 
   const lab = full ? [] : testFiles('lab', words);
-  const groups = labGroups(testFiles('test/system', full ? areaWords(words) : words), full);
+  const system = testFiles('test/system', full ? areaWords(words) : words);
+  const groups = labGroups(
+    system.filter((file) => only === undefined || file.includes(only)),
+    full,
+  );
   if (groups.length > 0) {
     await bundleForGuest(groups.flatMap(({ files }) => files));
     await prepareVms(groups, env);
@@ -93,7 +106,7 @@ await main(async (args) => {
   saySlowest(all);
   const seconds = Math.round((Date.now() - started) / 1000);
   say(`took ${seconds} s`);
-  if (full) writeResults(words.join('-') || 'all', { passed, failed, skipped }, all, seconds);
+  if (full) writeResults(words.join('-') || 'all', only, { passed, failed, skipped }, all, seconds);
   process.stdout.write(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}\n`);
   return failed > 0 || passed === 0 ? 1 : 0;
 });

@@ -27,11 +27,14 @@ export function testFiles(dir, words = []) {
     .sort();
 }
 
+/** Folders whose tests are about the kernel modules: full runs run them on every kernel line. */
+const KERNEL_FOLDERS = ['test/system/fullnat', 'test/system/fuzz', 'test/system/kernel', 'test/system/toa'];
+
 /**
  * Returns the words that an area of a full run stands for: `kernel` covers every test of the kernel modules.
  * @param {string[]} words
  */
-export const areaWords = (words) => (words.includes('kernel') ? [...words, 'system/fullnat', 'system/toa'] : words);
+export const areaWords = (words) => (words.includes('kernel') ? [...words, ...KERNEL_FOLDERS] : words);
 
 /**
  * Returns the lab options of a system test, from its comment line `// lab: --stock --smp 1`; none without one.
@@ -41,9 +44,6 @@ function labOptions(file) {
   const line = /^\/\/ lab:(.*)$/m.exec(readFileSync(join(top, file), 'utf8'));
   return (line?.[1] ?? '').trim().split(/\s+/).filter(Boolean);
 }
-
-/** Folders whose tests are about the kernel modules: full runs run them on every kernel line. */
-const KERNEL_FOLDERS = ['test/system/fullnat', 'test/system/kernel', 'test/system/toa'];
 
 /**
  * Returns the option sets that a system test runs with: its own, and those of its comment line

@@ -83,7 +83,16 @@ export async function inLab({ options, files }, { env = {}, prefix = '' } = {}) 
   try {
     const [command, args] = nodeTest(files.map(guestBundle), '$LAB_OUT/counts.json', ['--enable-source-maps']);
     const line = [command, ...args].map((word) => `"${word}"`).join(' ');
-    const lab = [join(top, 'tools', 'lab.mjs'), '--timeout', '3300', ...options, '--', 'sh', '-c', `exec ${line}`];
+    const lab = [
+      join(top, 'tools', 'lab.mjs'),
+      '--timeout',
+      env.LVSD_COUNTS === 'full' ? '7200' : '3300',
+      ...options,
+      '--',
+      'sh',
+      '-c',
+      `exec ${line}`,
+    ];
     const code = await runLive(process.execPath, lab, { env: { ...process.env, ...env, LAB_OUT: dir }, prefix });
     const counts = outcome(`lab ${options.join(' ')}`, code, readCounts(join(dir, 'counts.json')));
     // Records that a full run made belong into the checkout, each at its own path.

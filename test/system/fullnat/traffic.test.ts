@@ -4,9 +4,9 @@
 // nothing lost of TOA. One run at defaults, then ten rows of conditions (fullnat/rows.ts) that meet in pairs.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
 import { after, before, test } from 'node:test';
+import { recordFigures } from '../../support/figures.ts';
 import { Captures } from './checksums.ts';
 import { packets } from './conntrack.ts';
 import { extStats, nonZero, queueDrops, snmp, toaStats } from './counters.ts';
@@ -64,10 +64,7 @@ before(() => {
 
 after(() => {
   spawnSync('rmmod', ['toa']);
-  const out = process.env.LAB_OUT;
-  if (out === undefined) return;
-  mkdirSync(join(out, 'results'), { recursive: true });
-  writeFileSync(join(out, 'results', 'traffic.json'), JSON.stringify(figures));
+  recordFigures('traffic', { rows: figures });
 });
 
 test('the rows cover every pair of values', () => {

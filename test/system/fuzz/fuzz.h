@@ -98,7 +98,10 @@ static inline double now(void)
 
 void enter_netns(const char *path);
 /* A packet socket on a device: what passes there from or to the services' TCP ports. */
-int packet_socket(const char *device);
+int packet_socket(const char *device, int only_incoming);
+/* Reads what has come by now; a frame's first bytes, which hold its headers, and their number. */
+#define HEADERS 192
+void read_packets(int wire, void (*each)(const uint8_t *frame, size_t length));
 
 void honest_server(void);
 void honest_clients(uint64_t seed);

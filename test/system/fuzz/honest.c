@@ -86,37 +86,37 @@ static struct told *told_of(uint32_t laddr, uint16_t lport, uint32_t server, uin
 static uint16_t get16(const uint8_t *at) { return at[0] << 8 | at[1]; }
 static uint32_t get32(const uint8_t *at) { return (uint32_t)get16(at) << 16 | get16(at + 2); }
 
-/* The kernel has delivered to the socket only what passed here before. */
+static void read_toa(const uint8_t *frame, size_t n)
+{
+	const uint8_t *ip = frame + 14, *tcp;
+	size_t header, options;
+	struct told *entry;
+
+	if (n < 54 || ip[0] >> 4 != 4 || ip[9] != 6 || get16(ip + 6) & 0x1fff)
+		return;
+	header = (ip[0] & 15) * 4;
+	tcp = ip + header;
+	if (14 + header + 20 > n)
+		return;
+	options = (tcp[12] >> 4) * 4;
+	entry = told_of(get32(ip + 12), get16(tcp), get32(ip + 16), get16(tcp + 2));
+	if (!entry || 14 + header + options > n)
+		return;
+	for (size_t at = 20; at + 1 < options && tcp[at];) {
+		size_t length = tcp[at] == 1 ? 1 : tcp[at + 1];
+
+		if (length == 0 || at + length > options)
+			break;
+		if (tcp[at] == 254 && length == 8)
+			*entry = (struct told){ get32(tcp + at + 4), get16(tcp + at + 2) };
+		at += length;
+	}
+}
+
+/* The kernel has delivered to a socket only what passed here before. */
 static void read_wire(void)
 {
-	static uint8_t frame[70000];
-	ssize_t n;
-
-	while ((n = recv(wire, frame, sizeof(frame), MSG_DONTWAIT)) > 0) {
-		const uint8_t *ip = frame + 14, *tcp;
-		size_t header, options;
-		struct told *entry;
-
-		if (n < 54 || ip[0] >> 4 != 4 || ip[9] != 6 || get16(ip + 6) & 0x1fff)
-			continue;
-		header = (ip[0] & 15) * 4;
-		tcp = ip + header;
-		if (14 + header + 20 > (size_t)n)
-			continue;
-		options = (tcp[12] >> 4) * 4;
-		entry = told_of(get32(ip + 12), get16(tcp), get32(ip + 16), get16(tcp + 2));
-		if (!entry || 14 + header + options > (size_t)n)
-			continue;
-		for (size_t at = 20; at + 1 < options && tcp[at];) {
-			size_t length = tcp[at] == 1 ? 1 : tcp[at + 1];
-
-			if (length == 0 || at + length > options)
-				break;
-			if (tcp[at] == 254 && length == 8)
-				*entry = (struct told){ get32(tcp + at + 4), get16(tcp + at + 2) };
-			at += length;
-		}
-	}
+	read_packets(wire, read_toa);
 }
 
 struct served {
@@ -232,21 +232,21 @@ static int listen_on(uint16_t port)
 void honest_server(void)
 {
 	static struct served served[SERVED];
-	static struct pollfd polls[HONEST_SERVICES + 1 + SERVED];
+	static struct pollfd polls[HONEST_SERVICES + SERVED];
 	int used = 0;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	wire = packet_socket("eth0");
+	wire = packet_socket("eth0", 1);
 	for (int i = 0; i < HONEST_SERVICES; i++)
 		polls[i] = (struct pollfd){ .fd = listen_on(HONEST_PORT_FIRST + i), .events = POLLIN };
-	polls[HONEST_SERVICES] = (struct pollfd){ .fd = wire, .events = POLLIN };
 	shared->ready = true;
 	for (;;) {
-		struct pollfd *of = polls + HONEST_SERVICES + 1;
+		struct pollfd *of = polls + HONEST_SERVICES;
 
 		for (int i = 0; i < used; i++)
 			of[i] = (struct pollfd){ .fd = served[i].fd, .events = POLLIN };
-		poll(polls, HONEST_SERVICES + 1 + used, 1000);
+		/* Not woken by what passes: that is read in time before its buffer is full. */
+		poll(polls, HONEST_SERVICES + used, 100);
 		read_wire();
 		for (int i = used - 1; i >= 0; i--) {
 			if (!of[i].revents || serve(&served[i]))

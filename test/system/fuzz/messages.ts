@@ -69,6 +69,9 @@ function inet(text: string): Buffer {
   return bytes;
 }
 
+/** The number of every message made here (messages.c). */
+const SEQUENCE = 0x6c767364;
+
 const widths = { u8: 1, u16: 2, be16: 2, u32: 4, be32: 4, u64: 8 } as const;
 
 export class Messages {
@@ -186,6 +189,15 @@ export class Messages {
     );
   }
 
+  /** A message that netlink's own layer answers: of a type for its own use, or of no family. */
+  #another(): Buffer {
+    const message = Buffer.alloc(16);
+    message.writeUInt32LE(16, 0);
+    message.writeUInt16LE(this.#random.pick([0, 1, 4, 8, 15, 17, 0xffff]), 4);
+    message.writeUInt16LE(5, 6);
+    return message;
+  }
+
   /** One message for the family, right in half of all cases. */
   next(family: number, version: number): Buffer {
     const random = this.#random;
@@ -198,10 +210,13 @@ export class Messages {
     header.writeUInt32LE(20 + body.length, 0);
     header.writeUInt16LE(family, 4);
     header.writeUInt16LE(dump ? 0x305 : random.chance(95) ? 5 : random.below(0x1000) | 5, 6);
+    header.writeUInt32LE(SEQUENCE, 8);
     header.writeUInt8(command, 16);
     header.writeUInt8(random.chance(98) ? version : random.below(256), 17);
     const message = Buffer.concat([header, body]);
     if (random.chance(1)) message.writeUInt32LE(random.below(message.length + 20), 0);
+    if (random.chance(1))
+      return Buffer.concat([message, Buffer.alloc((4 - (message.length % 4)) % 4), this.#another()]);
     return message;
   }
 }

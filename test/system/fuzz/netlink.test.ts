@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { GenericNetlink } from '../../../src/netlink/index.ts';
+import { recordFigures } from '../../support/figures.ts';
 import { Random, seed as someSeed } from '../../support/random.ts';
 import { kernelLog } from '../fullnat/rig.ts';
 import { kernelIsClean, nothingLeaks } from './kernel.ts';
@@ -31,17 +32,21 @@ test(`${count} netlink messages, seed ${seed}: none harms the kernel`, async () 
   const { id, version } = await netlink.family('IPVS');
   netlink.close();
   const messages = new Messages(new Random(seed));
+  const started = performance.now();
   for (let sent = 0; sent < count; sent += FILE) {
     const some = Math.min(FILE, count - sent);
     writeMessages(join(dir, 'file'), some, () => messages.next(id, version));
     const ran = spawnSync(program, [join(dir, 'file'), String(PART)], { encoding: 'utf8' });
-    console.log(ran.stdout.trim(), ran.stderr.trim());
+    const seconds = Math.round((performance.now() - started) / 1000);
+    console.log(`${sent + some} of ${count} messages after ${seconds} s: ${ran.stdout.trim()}`, ran.stderr.trim());
+    recordFigures('messages', { seed, messages: sent + some, seconds });
     assert.equal(ran.status, 0, ran.stderr);
     const { root, user, stranger } = JSON.parse(ran.stdout) as Record<'root' | 'user' | 'stranger', Outcome>;
     assert.ok((root.done ?? 0) > some / 20, 'some of them were good');
-    for (const { done, answers } of [user, stranger]) {
+    for (const { done, answers, others } of [user, stranger]) {
       assert.equal(done ?? 0, 0, 'who has no rights changes nothing');
       assert.equal(answers, 0, 'and is told nothing');
+      if (some >= FILE) assert.ok((others ?? 0) > 0, "netlink's own answers are told apart");
     }
   }
   await unloadModules();

@@ -17,5 +17,5 @@ test(`${count} segments, seed ${seed}: honest connections lose no byte and show 
   skip,
 }, async () => {
   if (!existsSync('/sys/module/toa')) run('modprobe', 'toa', 'trust=10.31.3.0/24');
-  await fuzzSegments(count, seed);
+  await fuzzSegments('segments', count, seed);
 });

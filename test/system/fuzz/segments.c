@@ -28,6 +28,9 @@
 
 enum flag { FIN = 1, SYN = 2, RST = 4, PSH = 8, ACK = 16, URG = 32 };
 
+/* Seconds between lines of progress. */
+#define PROGRESS 60
+
 #define FLOWS 256
 #define FLOW_PORT 40000
 
@@ -56,7 +59,20 @@ struct segment {
 	int payload;
 };
 
-static int client_side, server_side;
+/* Segments between two looks at the answers; they are sent by as few system calls as possible. */
+#define BATCH 128
+/* With each of a batch in as many fragments as there can be. */
+#define QUEUED (BATCH * 3)
+
+/* Frames on their way into one side's network. */
+struct side {
+	int fd, queued;
+	struct mmsghdr messages[QUEUED];
+	struct iovec parts[QUEUED];
+	uint8_t frames[QUEUED][3000];
+};
+
+static struct side client_side, server_side;
 static uint8_t frame[3000];
 
 void enter_netns(const char *path)
@@ -68,7 +84,7 @@ void enter_netns(const char *path)
 	close(fd);
 }
 
-int packet_socket(const char *device)
+int packet_socket(const char *device, int only_incoming)
 {
 	/* TCP between the ports of the services, and nothing else: `tcp and portrange 8001-8013`, either side. */
 	static struct sock_filter code[] = {
@@ -82,6 +98,7 @@ int packet_socket(const char *device)
 
 	at.sll_ifindex = if_nametoindex(device);
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
+	setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &only_incoming, sizeof(only_incoming));
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) ||
 	    bind(fd, (void *)&at, sizeof(at)))
 		die(device);
@@ -89,14 +106,37 @@ int packet_socket(const char *device)
 }
 
 /* A packet socket that hears nothing. */
-static int sender(const char *device)
+static void open_side(struct side *side, const char *device)
 {
 	struct sockaddr_ll at = { .sll_family = AF_PACKET, .sll_ifindex = if_nametoindex(device) };
-	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+	int one = 1;
 
-	if (fd < 0 || bind(fd, (void *)&at, sizeof(at)))
+	side->fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+	if (side->fd < 0 || bind(side->fd, (void *)&at, sizeof(at)) ||
+	    setsockopt(side->fd, SOL_PACKET, PACKET_QDISC_BYPASS, &one, sizeof(one)))
 		die(device);
-	return fd;
+	for (int i = 0; i < QUEUED; i++) {
+		side->parts[i].iov_base = side->frames[i];
+		side->messages[i].msg_hdr = (struct msghdr){ .msg_iov = &side->parts[i], .msg_iovlen = 1 };
+	}
+}
+
+void read_packets(int wire, void (*each)(const uint8_t *frame, size_t length))
+{
+	static uint8_t frames[64][HEADERS];
+	static struct iovec parts[64];
+	static struct mmsghdr messages[64];
+	int n;
+
+	for (int i = 0; i < 64; i++) {
+		parts[i] = (struct iovec){ frames[i], HEADERS };
+		messages[i].msg_hdr = (struct msghdr){ .msg_iov = &parts[i], .msg_iovlen = 1 };
+	}
+	do {
+		n = recvmmsg(wire, messages, 64, MSG_DONTWAIT, NULL);
+		for (int i = 0; i < n; i++)
+			each(frames[i], messages[i].msg_len);
+	} while (n == 64);
 }
 
 /* With LVSD_FUZZ_CAPTURE=FOLDER: what passes a device, in pcap's form, for who looks into a failure. */
@@ -112,7 +152,7 @@ static void capture(const char *folder, const char *name)
 	if (fork() != 0)
 		return;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	wire = packet_socket("eth0");
+	wire = packet_socket("eth0", 0);
 	file = fopen(path, "w");
 	if (!file || !fwrite(header, sizeof(header), 1, file))
 		die(path);
@@ -294,9 +334,16 @@ static void aim_at_honest(struct segment *s)
 	else if (chance(r, 5))
 		s->dport = 0;
 	s->seq = random_next(r), s->ack = random_next(r);
-	/* The methods of mainline believe every end of a connection, whatever its numbers. */
-	if (!is_fullnat(slot.service))
-		s->flags &= ~(SYN | FIN | RST);
+}
+
+/* The methods of mainline believe every end of a connection, whatever its numbers, and take a segment without flags for
+ * one: an honest client's retransmitted SYN would then go to the other real server.
+ */
+static void spare_mainline(struct segment *s)
+{
+	if (s->source == CLIENT && s->dport >= HONEST_PORT_FIRST && s->dport < HONEST_PORT_FIRST + HONEST_SERVICES &&
+	    !is_fullnat(s->dport))
+		s->flags = (s->flags & ~(SYN | FIN | RST)) | ACK;
 }
 
 static bool inside(const struct segment *s)
@@ -328,6 +375,7 @@ static struct segment some_segment(void)
 	default:
 		s.source = some_address(), s.sport = some_port(), s.dest = some_address(), s.dport = some_port();
 	}
+	spare_mainline(&s);
 	add_options(&s);
 	if (s.options_length + s.payload > 1400)
 		s.payload = 1400 - s.options_length;
@@ -386,15 +434,29 @@ static int put_icmp(uint8_t *ip, const struct segment *about)
 	return put_ip(ip, chance(r, 80) ? about->dest : some_address(), about->source, 1, length);
 }
 
-static void send_ip(int side, int length)
+static void send_ip(struct side *side, int length)
 {
-	if (send(side, frame, 14 + length, 0) < 0)
-		count.refused++;
+	memcpy(side->frames[side->queued], frame, 14 + length);
+	side->parts[side->queued++].iov_len = 14 + length;
 	count.sent++;
 }
 
+/* What the device does not take is counted and passed over. */
+static void send_queued(struct side *side)
+{
+	int sent = 0;
+
+	while (sent < side->queued) {
+		int n = sendmmsg(side->fd, side->messages + sent, side->queued - sent, 0);
+
+		count.refused += n < 0;
+		sent += n < 0 ? 1 : n;
+	}
+	side->queued = 0;
+}
+
 /* The packet in pieces of any size, in any order, with gaps and overlaps. */
-static void send_fragments(int side, int length)
+static void send_fragments(struct side *side, int length)
 {
 	static uint8_t whole[3000];
 	uint8_t *ip = frame + 14;
@@ -447,39 +509,34 @@ static void send_some(uint8_t addresses[2][12])
 	memcpy(frame, addresses[from_inside], 12);
 	put16(frame + 12, ETH_P_IP);
 	if (chance(r, 3))
-		send_fragments(from_inside ? server_side : client_side, length);
+		send_fragments(from_inside ? &server_side : &client_side, length);
 	else
-		send_ip(from_inside ? server_side : client_side, length);
+		send_ip(from_inside ? &server_side : &client_side, length);
 }
 
-/* What the services answered to the fuzzer's own connections. */
-static void learn(int wire)
+/* What a service answered to one of the fuzzer's own connections. */
+static void learn(const uint8_t *answer, size_t length)
 {
-	static uint8_t answer[70000];
-	ssize_t n;
+	const uint8_t *ip = answer + 14, *tcp = ip + (ip[0] & 15) * 4;
+	struct flow *flow;
+	int index, payload;
 
-	while ((n = recv(wire, answer, sizeof(answer), MSG_DONTWAIT)) > 0) {
-		const uint8_t *ip = answer + 14, *tcp = ip + (ip[0] & 15) * 4;
-		struct flow *flow;
-		int index, payload;
-
-		if (n < 54 || get32(ip + 12) != VIP || ip[9] != 6)
-			continue;
-		index = get16(tcp + 2) - FLOW_PORT;
-		if (index < 0 || index >= FLOWS || get16(tcp) != flows[index].service)
-			continue;
-		flow = &flows[index];
-		payload = get16(ip + 2) - (ip[0] & 15) * 4 - (tcp[12] >> 4) * 4;
-		if (tcp[13] & RST) {
-			flow->open = false;
-		} else if (tcp[13] & SYN) {
-			count.flows_open += !flow->open;
-			flow->open = true;
-			flow->peer_next = get32(tcp + 4) + 1;
-			flow->next = get32(tcp + 8);
-		} else {
-			flow->peer_next = get32(tcp + 4) + payload + !!(tcp[13] & FIN);
-		}
+	if (length < 54 || get32(ip + 12) != VIP || ip[9] != 6)
+		return;
+	index = get16(tcp + 2) - FLOW_PORT;
+	if (index < 0 || index >= FLOWS || get16(tcp) != flows[index].service)
+		return;
+	flow = &flows[index];
+	payload = get16(ip + 2) - (ip[0] & 15) * 4 - (tcp[12] >> 4) * 4;
+	if (tcp[13] & RST) {
+		flow->open = false;
+	} else if (tcp[13] & SYN) {
+		count.flows_open += !flow->open;
+		flow->open = true;
+		flow->peer_next = get32(tcp + 4) + 1;
+		flow->next = get32(tcp + 8);
+	} else {
+		flow->peer_next = get32(tcp + 4) + payload + !!(tcp[13] & FIN);
 	}
 }
 
@@ -602,7 +659,7 @@ int main(int argc, char **argv)
 {
 	uint64_t seed = argc > 3 ? strtoull(argv[1], NULL, 0) : 0, wanted = argc > 3 ? strtoull(argv[2], NULL, 0) : 0;
 	uint8_t addresses[2][12];
-	double started = now();
+	double started = now(), next = started + PROGRESS;
 	pid_t server, clients;
 	int wire;
 
@@ -623,14 +680,14 @@ int main(int argc, char **argv)
 	read_changes(argv[3]);
 	enter_netns("/run/netns/fuzz-s");
 	device_addresses("eth0", addresses[1] + 6);
-	server_side = sender("eth0");
+	open_side(&server_side, "eth0");
 	if (getenv("LVSD_FUZZ_CAPTURE"))
 		capture(getenv("LVSD_FUZZ_CAPTURE"), "servers");
 	server = start(serve, 0);
 	enter_netns("/run/netns/fuzz-c");
 	device_addresses("eth0", addresses[0] + 6);
-	client_side = sender("eth0");
-	wire = packet_socket("eth0");
+	open_side(&client_side, "eth0");
+	wire = packet_socket("eth0", 1);
 	while (!shared->ready)
 		usleep(1000);
 	if (getenv("LVSD_FUZZ_CAPTURE"))
@@ -639,12 +696,19 @@ int main(int argc, char **argv)
 	enter_netns("/run/netns/fuzz-b");
 
 	while (count.sent < wanted && shared->failures == 0) {
-		for (int i = 0; i < 32; i++)
+		if (now() >= next) {
+			fprintf(stderr, "%llu of %llu segments after %.0f s\n", (unsigned long long)count.sent,
+				(unsigned long long)wanted, now() - started);
+			next = now() + PROGRESS;
+		}
+		for (int i = 0; i < BATCH; i++)
 			send_some(addresses);
-		learn(wire);
-		if (chance(r, 20))
+		send_queued(&client_side);
+		send_queued(&server_side);
+		read_packets(wire, learn);
+		if (chance(r, 80))
 			change_service();
-		if (chance(r, 20))
+		if (chance(r, 80))
 			change_sysctl();
 		sched_yield();
 	}

@@ -12,7 +12,7 @@ const seed = someSeed();
 const count = Number(process.env.LVSD_FUZZ ?? (process.env.LVSD_COUNTS === 'full' ? 5_000_000 : 200_000));
 
 test(`${count} segments, seed ${seed}: honest connections lose no byte, the kernel no memory`, async () => {
-  await fuzzSegments(count, seed);
+  await fuzzSegments('segments', count, seed);
   await unloadModules();
   await nothingLeaks();
   kernelIsClean(kernelLog());
