@@ -11,6 +11,7 @@ import { ErrorReport, say, top } from './say.mjs';
 const packages = {
   build: ['gcc', 'libc6-dev', 'make', 'patch', 'git', 'xz-utils', 'zstd', 'cpio', 'bc', 'libelf1', 'python3-minimal'],
   lab: ['qemu-system-x86', 'qemu-system-common', 'kmod', 'flex', 'bison'],
+  test: ['dkms'],
 };
 
 /** Returns the fully installed packages, from dpkg's status file: a stable interface, and no process to start. */
@@ -36,7 +37,7 @@ function asRoot() {
   }
 }
 
-export async function setupApt(names = [...packages.build, ...packages.lab]) {
+export async function setupApt(names = Object.values(packages).flat()) {
   const there = installed();
   const missing = names.filter((name) => !there.has(name));
   if (missing.length === 0) return;

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+// Debian's own dkms builds, installs and removes the modules from the packaged sources, for both kernel lines; in folders
+// of its own, so that this machine's kernel gets nothing. What kernel-patches/build has in its cache is not compiled again.
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+} from 'node:fs';
+import { homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+const top = fileURLToPath(new URL('../..', import.meta.url));
+const build = join(top, 'kernel-patches/build');
+const dir = mkdtempSync(join(tmpdir(), 'lvsd-dkms-'));
+const { version } = JSON.parse(readFileSync(join(top, 'package.json'), 'utf8')) as { version: string };
+const module = `lvsd-ipvs/${version}`;
+const folders = [
+  '--dkmstree',
+  join(dir, 'dkms'),
+  '--sourcetree',
+  join(dir, 'src'),
+  '--installtree',
+  join(dir, 'modules'),
+];
+const env = {
+  ...process.env,
+  LVSD_KERNEL_TREE: '',
+  LVSD_CACHE: process.env.LVSD_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'lvsd'),
+};
+
+function run(command: string, ...args: string[]): string {
+  const { status, stdout, stderr } = spawnSync(command, args, { cwd: dir, encoding: 'utf8', env });
+  assert.equal(status, 0, `${command} ${args.join(' ')}: ${stdout}${stderr}`);
+  return stdout.trim();
+}
+
+/** What npm would publish, put in place as docs/kernel.md says. */
+before(() => {
+  const source = join(dir, 'src', `lvsd-ipvs-${version}`);
+  for (const name of ['src', 'dkms', 'modules']) mkdirSync(join(dir, name));
+  run('npm', 'pack', '--silent', '--ignore-scripts', '--pack-destination', dir, top);
+  const archive = readdirSync(dir).find((name) => name.endsWith('.tgz')) ?? '';
+  run('tar', '-xzf', archive, 'package/kernel-patches');
+  renameSync(join(dir, 'package/kernel-patches'), source);
+  copyFileSync(join(source, 'dkms/dkms.conf'), join(source, 'dkms.conf'));
+});
+
+after(() => rmSync(dir, { recursive: true, force: true }));
+
+const modulesIn = (folder: string) =>
+  readdirSync(folder)
+    .map((name) => /^(.*\.ko)(\.xz|\.zst|\.gz)?$/.exec(name)?.[1])
+    .filter((name) => name !== undefined)
+    .sort();
+
+for (const line of ['6.1', '6.12']) {
+  test(`dkms builds, installs and removes the modules for ${line}`, () => {
+    const kernel = run(build, '--kernel', line, '--print-kver');
+    const headers = run(build, '--kernel', line, '--print-headers');
+    const wanted = modulesIn(join(run(build, '--kernel', line, '--print-dir'), 'updates'));
+    const dkms = (verb: string, ...more: string[]) => run('dkms', verb, module, '-k', kernel, ...folders, ...more);
+    mkdirSync(join(dir, 'modules', kernel), { recursive: true });
+    dkms('build', '--kernelsourcedir', headers);
+    const made = join(dir, 'dkms', module, kernel, 'x86_64/module');
+    assert.deepEqual(modulesIn(made), wanted);
+    for (const name of readdirSync(made)) {
+      assert.ok(run('modinfo', '-F', 'vermagic', join(made, name)).startsWith(`${kernel} `), name);
+    }
+    dkms('install', '--no-depmod');
+    const installed = join(dir, 'modules', kernel, 'updates/dkms');
+    assert.deepEqual(modulesIn(installed), wanted);
+    assert.ok(run('dkms', 'status', module, ...folders).includes(`${kernel}, x86_64: installed`));
+    dkms('remove', '--no-depmod');
+    assert.ok(!existsSync(installed) || modulesIn(installed).length === 0);
+  });
+}
