@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { fullnatRig, ip4, type Rig } from '../fullnat/rig.ts';
 import { closeAll, dial, listen } from '../fullnat/tcp.ts';
+import { eventually } from './daemon.ts';
 
 interface Check {
   check: string;
@@ -33,7 +34,10 @@ test('a correct service: no problem, and the loaded module is the installed one'
   const { status, checks } = await doctor();
   assert.deepEqual(
     checks.map(({ check, verdict }) => `${check} ${verdict}`),
-    ['module', 'build', 'installed', 'services', 'laddrs', 'ports', 'conntrack', 'table'].map((name) => `${name} ok`),
+    [
+      ...['module', 'build', 'installed', 'services', 'addresses', 'routes', 'rp_filter'],
+      ...['laddrs', 'ports', 'conntrack', 'table', 'others'],
+    ].map((name) => `${name} ok`),
   );
   assert.equal(status, 0);
   const { buildId } = await rig.ipvs.info();
@@ -52,6 +56,47 @@ test('a local address that the host lacks, then none at all', async () => {
   assert.equal(none.status, 1);
   assert.match(none.checks.find(({ check }) => check === 'laddrs')?.text ?? '', /has no local address/);
   for (const each of rig.laddrs) await rig.ipvs.addLocalAddress(rig.key, ip4(each));
+});
+
+test('masquerade without forwarding, direct behind a gateway, no route, a strict filter, keepalived beside', async () => {
+  const { balancer } = rig;
+  const line = async (...checks: string[]) => {
+    const found = await doctor();
+    return found.checks
+      .filter(({ check }) => checks.includes(check))
+      .map(({ check, verdict }) => `${check} ${verdict}`);
+  };
+  balancer.run('ipvsadm -A -t 10.99.0.10:81; ipvsadm -a -t 10.99.0.10:81 -r 10.31.4.2 -m');
+  const before = balancer.run(['sysctl', '-n', 'net.ipv4.ip_forward']).stdout.trim();
+  balancer.sysctl({ 'net.ipv4.ip_forward': 0 });
+  assert.deepEqual(await line('forwarding'), ['forwarding problem']);
+  balancer.sysctl({ 'net.ipv4.ip_forward': 1 });
+  assert.deepEqual(await line('forwarding'), ['forwarding ok']);
+  balancer.sysctl({ 'net.ipv4.ip_forward': Number(before) });
+  // The real servers are behind a router.
+  balancer.run('ipvsadm -e -t 10.99.0.10:81 -r 10.31.4.2 -g');
+  assert.deepEqual(await line('direct', 'real-servers'), ['direct problem', 'real-servers note']);
+  balancer.run('ip route add unreachable 10.77.0.0/16; ipvsadm -a -t 10.99.0.10:81 -r 10.77.0.1 -i');
+  assert.deepEqual(await line('routes'), ['routes problem']);
+  balancer.run('ipvsadm -A -t 10.99.0.77:81; ipvsadm -a -t 10.99.0.77:81 -r 10.31.4.2 -m');
+  assert.deepEqual(await line('addresses'), ['addresses problem']);
+  balancer.run('ipvsadm -D -t 10.99.0.77:81; ipvsadm -D -t 10.99.0.10:81; ip route del unreachable 10.77.0.0/16');
+  balancer.sysctl({ 'net.ipv4.conf.all.rp_filter': 1 });
+  assert.deepEqual(await line('rp_filter'), ['rp_filter note']);
+  balancer.sysctl({ 'net.ipv4.conf.all.rp_filter': 0 });
+  balancer.run('printf "" >/run/doctor-keepalived.conf');
+  const keepalived = balancer.spawn([
+    'keepalived',
+    '-n',
+    '-l',
+    '-f',
+    '/run/doctor-keepalived.conf',
+    '-p',
+    '/run/doctor.pid',
+  ]);
+  await eventually('keepalived to be seen', async () => (await line('others'))[0] === 'others note', 20_000);
+  await keepalived.stop();
+  assert.deepEqual(await line('others'), ['others ok']);
 });
 
 test('conntrack enabled: prints rules that nft accepts', async () => {

@@ -3,6 +3,7 @@
 
 import { formatAddress } from '../../../base/addresses.ts';
 import { IP_VS_CONN_F_FULLNAT, IP_VS_CONN_F_FWD_MASK } from '../../../ipvs/index.ts';
+import { otherPrograms, routingChecks } from './routing.ts';
 import { isFullnat, serviceChecks } from './services.ts';
 import type { Check, Facts, ServiceFacts } from './types.ts';
 
@@ -15,9 +16,11 @@ export function examine(facts: Facts): Check[] {
     build(facts),
     installed(facts),
     { check: 'services', verdict: 'ok', text: `${services.length} here, ${fullnat.length} with FULLNAT` },
+    ...routingChecks(facts),
     ...fullnat.flatMap((each) => serviceChecks(each, facts)),
     ...(fullnat.length > 0 ? [conntrack(facts, fullnat)] : []),
     tableSize(info.tableSize, services),
+    ...otherPrograms(facts),
   ];
 }
 

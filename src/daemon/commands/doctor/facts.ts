@@ -4,8 +4,10 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { extname } from 'node:path';
+import { formatAddress } from '../../../base/addresses.ts';
 import { Ipvs } from '../../../ipvs/index.ts';
 import { parseLocalPrefixes } from './fib.ts';
+import { forwardingFacts, localAddresses6, otherProgrammers, routesTo, strictDevices } from './host.ts';
 import type { Facts, ServiceFacts } from './types.ts';
 
 const LOADED = '/sys/module/ip_vs';
@@ -14,12 +16,22 @@ const LOADED = '/sys/module/ip_vs';
 export async function gather(): Promise<Facts> {
   const installed = installedFile();
   const loaded = existsSync(LOADED);
+  const { info, services } = loaded ? await table() : { info: undefined, services: [] };
+  const realServers = services.flatMap(({ destinations }) =>
+    destinations.map(({ family, address }) => formatAddress(family, address)),
+  );
   return {
     release: release(),
     installed,
     installedIsLoaded: loaded ? isLoaded(installed) : undefined,
-    ...(loaded ? await table() : { info: undefined, services: [] }),
+    info,
+    services,
     localPrefixes: parseLocalPrefixes(read('/proc/net/fib_trie') ?? ''),
+    localAddresses6: localAddresses6(),
+    forwarding: forwardingFacts(),
+    reversePathStrict: strictDevices(),
+    routes: routesTo(realServers),
+    others: otherProgrammers(),
     portRange: portRange(),
     conntrack: flag(number('/proc/sys/net/ipv4/vs/conntrack')),
     conntrackEntries: number('/proc/sys/net/netfilter/nf_conntrack_count'),

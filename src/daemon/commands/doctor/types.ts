@@ -18,6 +18,13 @@ export interface LocalPrefix {
   length: number;
 }
 
+/** A route to a real server. */
+export interface Route {
+  device: string | undefined;
+  /** Undefined: in the same network. */
+  gateway: string | undefined;
+}
+
 export interface ServiceFacts {
   service: Service;
   destinations: Destination[];
@@ -37,6 +44,15 @@ export interface Facts {
   info: IpvsInfo | undefined;
   services: ServiceFacts[];
   localPrefixes: LocalPrefix[];
+  /** IPv6 addresses of the host, in hex. */
+  localAddresses6: ReadonlySet<string>;
+  forwarding: { ipv4: boolean | undefined; ipv6: boolean | undefined };
+  /** Devices with a strict reverse path filter. */
+  reversePathStrict: string[] | undefined;
+  /** By the address of a real server; one without a route is missing. */
+  routes: ReadonlyMap<string, Route> | undefined;
+  /** Other programs that change IPVS's table. */
+  others: { name: string; pid: number }[];
   /** Of net.ipv4.vs. */
   portRange: { min: number; max: number } | undefined;
   conntrack: boolean | undefined;
