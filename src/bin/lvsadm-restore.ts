@@ -3,6 +3,7 @@
  * lvsadm-restore: replaces the table by the rules of standard input, as ipvsadm-restore does. Lines that begin with #
  * are ignored. The exit status is that of the rules. `lvsadm restore --atomic` never leaves the table empty meanwhile.
  */
+import { Fatal } from '../ipvsadm/errors.ts';
 import { main } from '../ipvsadm/index.ts';
 import { withoutComments } from '../ipvsadm/scripts.ts';
 
@@ -14,6 +15,13 @@ async function run(): Promise<number> {
   return main([...strict, '-R'], { input: [rules] });
 }
 
-void run().then((status) => {
-  process.exitCode = status;
-});
+run().then(
+  (status) => {
+    process.exitCode = status;
+  },
+  (error: unknown) => {
+    if (!(error instanceof Fatal)) throw error;
+    process.stderr.write(`lvsadm-restore: ${error.message}\n`);
+    process.exitCode = error.status;
+  },
+);

@@ -137,7 +137,9 @@ export class ControlClient {
   }
 
   #fail(error: Error): void {
-    this.#failure ??= isSystemError(error) ? new LvsdError('ERR_LVSD_DISCONNECTED', `lvsd: ${error.message}`) : error;
+    this.#failure ??= isSystemError(error)
+      ? new LvsdError('ERR_LVSD_DISCONNECTED', `lvsd closed the connection before it answered (${error.code})`)
+      : error;
     for (const { reject, timer } of this.#waiting.values()) {
       clearTimeout(timer);
       reject(this.#failure);

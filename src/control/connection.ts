@@ -2,6 +2,7 @@
 /** One client of the control socket. Handles its requests in order and sends its events, with bounded memory. */
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
+import { monotonic } from '../base/clock.ts';
 import { LvsdError, MalformedError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { PeerCredentials } from '../base/native.ts';
@@ -34,6 +35,8 @@ export interface ConnectionContext {
   readonly log: Log;
   /** Milliseconds that an answer may remain unread. */
   readonly patience: number;
+  /** Milliseconds without a whole request, after which a client that follows no events is disconnected. */
+  readonly idle: number;
 }
 
 /** Bytes of events that may remain unread. */
@@ -44,27 +47,34 @@ export const peerText = ({ uid, pid }: PeerCredentials) => `uid ${uid}, pid ${pi
 
 export class Connection {
   readonly #socket: Socket;
-  readonly #peer: PeerCredentials;
+  readonly peer: PeerCredentials;
   readonly #context: ConnectionContext;
   readonly #reader = new LineReader(LONGEST_REQUEST);
   #lines: string[] = [];
   #busy = false;
   #ended = false;
+  /** Instant of the last request. */
+  #since = 0;
+  #idle: NodeJS.Timeout | undefined;
   #unsubscribe: (() => void) | undefined;
 
   constructor(socket: Socket, peer: PeerCredentials, context: ConnectionContext, onClose: () => void) {
     this.#socket = socket;
-    this.#peer = peer;
+    this.peer = peer;
     this.#context = context;
+    this.#waitForRequest();
     socket.on('data', (chunk: Buffer) => this.#received(chunk));
     socket.on('end', () => {
       this.#ended = true;
+      // The last line may lack its line feed.
+      this.#take(() => this.#reader.end());
       if (!this.#busy) socket.end();
     });
     // The client disconnected; 'close' follows.
     socket.on('error', () => {});
     socket.on('close', () => {
       this.#unsubscribe?.();
+      clearTimeout(this.#idle);
       onClose();
     });
   }
@@ -73,9 +83,30 @@ export class Connection {
     this.#socket.destroy();
   }
 
+  /** Milliseconds since the last request; 0 while there is one, and for a client that follows events. */
+  get idleFor(): number {
+    return this.#busy || this.#unsubscribe ? 0 : monotonic() - this.#since;
+  }
+
+  #waitForRequest(): void {
+    this.#since = monotonic();
+    clearTimeout(this.#idle);
+    const { idle } = this.#context;
+    this.#idle = setTimeout(() => {
+      if (this.idleFor === 0) return;
+      this.#fail(null, { code: INVALID_REQUEST, message: `no request for ${idle / 1000} s: disconnected` });
+      this.#socket.destroySoon();
+    }, idle).unref();
+  }
+
   #received(chunk: Buffer): void {
+    this.#take(() => this.#reader.push(chunk));
+  }
+
+  /** Answers lines that were received; ends the connection if they cannot be read. */
+  #take(read: () => string[]): void {
     try {
-      this.#lines.push(...this.#reader.push(chunk));
+      this.#lines.push(...read());
     } catch (error) {
       if (!(error instanceof MalformedError)) throw error;
       // The start of the next line is unknown.
@@ -97,6 +128,7 @@ export class Connection {
       await this.#drained();
     }
     this.#busy = false;
+    this.#waitForRequest();
     if (this.#ended) this.#socket.end();
     else if (!this.#socket.destroyed) this.#socket.resume();
   }
@@ -140,11 +172,11 @@ export class Connection {
     }
     if (METHODS[method].changes) {
       const words = Object.entries(params).map(([key, value]) => ` ${key} ${shortened(String(value), 200)}`);
-      const { uid, gid, pid } = this.#peer;
-      log.info(`${method}${words.join('')}: requested by ${peerText(this.#peer)}`, { uid, gid, pid });
+      const { uid, gid, pid } = this.peer;
+      log.info(`${method}${words.join('')}: requested by ${peerText(this.peer)}`, { uid, gid, pid });
     }
     const handler = handlers[method] as (given: typeof params, peer: PeerCredentials) => unknown;
-    return { result: await handler(params, this.#peer) };
+    return { result: await handler(params, this.peer) };
   }
 
   #rpcError(method: Method, error: unknown): RpcError {
@@ -152,7 +184,7 @@ export class Connection {
       // For an invalid configuration, the client gets every line and the log the first.
       const [first = ''] = error.message.split('\n', 1);
       if (METHODS[method].changes)
-        this.#context.log.warn(`${method} requested by ${peerText(this.#peer)} failed: ${first}`);
+        this.#context.log.warn(`${method} requested by ${peerText(this.peer)} failed: ${first}`);
       return { code: LVSD_ERROR - error.exitCode, message: error.message, data: { code: error.code } };
     }
     const text = error instanceof Error ? error.message : String(error);
@@ -169,7 +201,7 @@ export class Connection {
     const send = (event: DaemonEvent) => {
       this.#socket.write(notificationLine('event', event));
       if (this.#socket.writableLength <= UNREAD_EVENTS) return;
-      this.#context.log.warn(`control client (${peerText(this.#peer)}) does not read its events: disconnected`);
+      this.#context.log.warn(`control client (${peerText(this.peer)}) does not read its events: disconnected`);
       this.#socket.destroy();
     };
     // Events since the answer was composed.
@@ -180,7 +212,7 @@ export class Connection {
   async #drained(): Promise<void> {
     if (!this.#socket.writableNeedDrain || this.#socket.destroyed) return;
     const timer = setTimeout(() => {
-      this.#context.log.warn(`control client (${peerText(this.#peer)}) does not read its answer: disconnected`);
+      this.#context.log.warn(`control client (${peerText(this.peer)}) does not read its answer: disconnected`);
       this.#socket.destroy();
     }, this.#context.patience);
     const stop = new AbortController();

@@ -38,11 +38,12 @@ export function readRequest(line: string): Request | Failure {
   if (typeof value !== 'object' || value === null) return invalid('the request must be an object');
   const request = value as Record<string, unknown>;
   const { id, jsonrpc, method, params } = request;
-  if (id !== undefined && id !== null && typeof id !== 'string' && typeof id !== 'number')
-    return invalid('id must be a string, a number or null');
-  if (jsonrpc !== '2.0') return invalid('jsonrpc must be "2.0"', id ?? null);
-  if (typeof method !== 'string') return invalid('method must be a string', id ?? null);
-  return { id, method, params };
+  // 1e400 is Infinity, which an answer could not repeat.
+  if (id !== undefined && id !== null && typeof id !== 'string' && !Number.isFinite(id))
+    return invalid('id must be a string, a finite number or null');
+  if (jsonrpc !== '2.0') return invalid('jsonrpc must be "2.0"', (id as Id | undefined) ?? null);
+  if (typeof method !== 'string') return invalid('method must be a string', (id as Id | undefined) ?? null);
+  return { id: id as Id | undefined, method, params };
 }
 
 export const resultLine = (id: Id, result: unknown) => `${JSON.stringify({ jsonrpc: '2.0', id, result })}\n`;

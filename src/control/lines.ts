@@ -28,6 +28,11 @@ export class LineReader {
     return lines;
   }
 
+  /** Returns what follows the last line feed, if anything does, at the end of the stream. */
+  end(): string[] {
+    return this.#length > 0 ? [this.#take()] : [];
+  }
+
   #keep(part: Buffer): void {
     this.#length += part.length;
     if (this.#length > this.#longest) throw new MalformedError(`line longer than ${this.#longest} bytes`);

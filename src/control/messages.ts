@@ -9,6 +9,22 @@ export const LONGEST_LINE = 64 << 20;
 /** Longest request that the daemon accepts, in bytes. */
 export const LONGEST_REQUEST = 64 << 10;
 
+/** Set by an operator for a real server: drained, disabled, forced up, or a weight. */
+export interface OverrideStatus {
+  kind: 'drain' | 'disable' | 'up' | 'weight';
+  weight?: number | undefined;
+  by?: string | undefined;
+  /** Milliseconds since the epoch. */
+  at?: number | undefined;
+  reason?: string | undefined;
+}
+
+/** An override whose real server is not in the file. */
+export interface OrphanStatus extends OverrideStatus {
+  service: string;
+  server: string;
+}
+
 export interface RealServerStatus {
   /** The name, or address:port. */
   name: string;
@@ -19,7 +35,9 @@ export interface RealServerStatus {
   effectiveWeight: number;
   state: 'up' | 'down' | 'unchecked' | 'draining';
   /** Set by the operator; takes precedence over checks. */
-  override: 'drain' | undefined;
+  override: 'drain' | 'disable' | 'up' | undefined;
+  /** All that operators have set for it, a weight included. */
+  overrides?: readonly OverrideStatus[] | undefined;
   /** Milliseconds since the epoch. */
   since: number | undefined;
   reason: string | undefined;
@@ -64,6 +82,8 @@ export interface DaemonStatus {
   /** Why the last reload was rejected; undefined if it succeeded. */
   reloadError: string | undefined;
   paused: boolean;
+  /** Overrides that apply to no real server of the file. */
+  orphans?: readonly OrphanStatus[];
   services: ServiceStatus[];
 }
 
@@ -125,9 +145,11 @@ export type EventFields = {
   /** The new state: up, down, draining, failed, ... */
   state?: string | undefined;
   reason?: string | undefined;
-  /** Quorum: the sum of weights, and the one that it is compared with. */
+  /** Quorum: the sum of weights, and the one that it is compared with. Override: the weight that was set. */
   weight?: number | undefined;
   needed?: number | undefined;
+  /** Who asked for it. */
+  by?: string | undefined;
   /** An operation that the kernel rejected: its kind, how often it was tried, and seconds until the next attempt. */
   op?: string | undefined;
   attempts?: number | undefined;

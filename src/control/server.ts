@@ -21,10 +21,17 @@ export interface ControlServerOptions {
   clients?: number;
   /** Milliseconds that an answer may remain unread. */
   patience?: number;
+  /** Milliseconds without a whole request, after which a client that follows no events is disconnected. */
+  idle?: number;
 }
 
 const CLIENTS = 32;
 const PATIENCE = 30_000;
+const IDLE = 60_000;
+/** Milliseconds that a client must have been idle to make room for another. */
+const YIELDING = 2000;
+/** Milliseconds for a rejected client to read why. */
+const FAREWELL = 1000;
 
 export class ControlServer {
   readonly #options: ControlServerOptions;
@@ -44,18 +51,36 @@ export class ControlServer {
   }
 
   #open(socket: Socket, peer: PeerCredentials): void {
-    const { handlers, events, log, clients = CLIENTS, patience = PATIENCE } = this.#options;
-    if (this.#connections.size >= clients) {
+    const { handlers, events, log, clients = CLIENTS, patience = PATIENCE, idle = IDLE } = this.#options;
+    if (this.#connections.size >= clients && !this.#makeRoom()) {
       log.warn(`control client (${peerText(peer)}) rejected: the limit of ${clients} clients is reached`);
-      socket.on('error', () => {});
       const message = `lvsd already serves ${clients} clients: try again later`;
-      socket.end(failureLine({ id: null, error: { code: INVALID_REQUEST, message } }), () => socket.destroy());
+      reject(socket, failureLine({ id: null, error: { code: INVALID_REQUEST, message } }));
       return;
     }
-    const connection = new Connection(socket, peer, { handlers, events, log, patience }, () =>
+    const connection = new Connection(socket, peer, { handlers, events, log, patience, idle }, () =>
       this.#connections.delete(connection),
     );
     this.#connections.add(connection);
     log.debug(`control client connected: ${peerText(peer)}`);
   }
+
+  /** Disconnects the client that has been idle longest: clients that are silent must not lock out the others. */
+  #makeRoom(): boolean {
+    const [idlest] = [...this.#connections].sort((a, b) => b.idleFor - a.idleFor);
+    if (!idlest || idlest.idleFor < YIELDING) return false;
+    this.#options.log.warn(`control client (${peerText(idlest.peer)}) disconnected for another one: it was idle`);
+    idlest.destroy();
+    this.#connections.delete(idlest);
+    return true;
+  }
+}
+
+/** Sends a last line. The client's request is read, so that its write does not fail before it has read the line. */
+function reject(socket: Socket, line: string): void {
+  socket.on('error', () => {});
+  socket.on('end', () => socket.destroy());
+  socket.resume();
+  socket.end(line);
+  setTimeout(() => socket.destroy(), FAREWELL).unref();
 }

@@ -35,11 +35,20 @@ const REQUIRED_STRING: Parameter = { type: 'string', required: true };
 
 // biome-ignore lint/complexity/noBannedTypes: a method without parameters
 type None = {};
-type Override = { service?: string; server: string };
-/** `paused`: the daemon is paused, so that the kernel does not have the change yet. */
+type Place = { service?: string; server: string };
+type Override = Place & { reason?: string; by?: string };
 /** `paused`: the daemon is paused, so that nothing of it is written. */
 type PlanResult = { file: string; lines: PlanLine[]; obstacles?: PlanObstacle[]; paused?: boolean };
-type Overridden = { servers: string[]; paused: boolean };
+/** `paused`: the kernel does not have the change yet. */
+type Overridden = { servers: string[]; paused: boolean; notes?: string[] };
+
+/** `by`: who asks, if not the owner of the process, such as the user of sudo. */
+const OVERRIDE = {
+  service: OPTIONAL_STRING,
+  server: REQUIRED_STRING,
+  reason: OPTIONAL_STRING,
+  by: OPTIONAL_STRING,
+} as const;
 
 export const METHODS = {
   ping: method<None, { version: string; pid: number; file: string }>({ parameters: {} }),
@@ -51,12 +60,15 @@ export const METHODS = {
     changes: true,
     timeout: 600_000,
   }),
-  drain: method<Override, Overridden>({
-    parameters: { service: OPTIONAL_STRING, server: REQUIRED_STRING },
-    changes: true,
-  }),
-  undrain: method<Override, Overridden>({
-    parameters: { service: OPTIONAL_STRING, server: REQUIRED_STRING },
+  drain: method<Override, Overridden>({ parameters: OVERRIDE, changes: true }),
+  undrain: method<Override, Overridden>({ parameters: OVERRIDE, changes: true }),
+  /** Counts as down, or as up, whatever its checks say; `enable` ends both. */
+  disable: method<Override, Overridden>({ parameters: OVERRIDE, changes: true }),
+  forceUp: method<Override, Overridden>({ parameters: OVERRIDE, changes: true }),
+  enable: method<Override, Overridden>({ parameters: OVERRIDE, changes: true }),
+  /** Without `weight`: that of the file again. */
+  weight: method<Override & { weight?: number }, Overridden>({
+    parameters: { ...OVERRIDE, weight: { type: 'integer' } },
     changes: true,
   }),
   /** While paused, nothing is written to the kernel; checks continue. */
@@ -68,7 +80,7 @@ export const METHODS = {
   events: method<{ after?: number; follow?: boolean }, { events: DaemonEvent[] }>({
     parameters: { after: { type: 'integer' }, follow: { type: 'boolean' } },
   }),
-  history: method<Override, { servers: ServerHistory[] }>({
+  history: method<Place, { servers: ServerHistory[] }>({
     parameters: { service: OPTIONAL_STRING, server: REQUIRED_STRING },
   }),
 };
@@ -90,6 +102,7 @@ export const VERB_OPTIONS = {
   server: { type: 'string' },
   state: { type: 'string' },
   watch: { type: 'boolean', short: 'w' },
+  reason: { type: 'string', short: 'r' },
 } as const;
 
 export interface VerbOptions {
@@ -101,6 +114,7 @@ export interface VerbOptions {
   state?: string | undefined;
   /** Repeats the verb, with a pause in between. */
   watch?: boolean | undefined;
+  reason?: string | undefined;
 }
 
 export interface PrintContext {
@@ -154,6 +168,29 @@ const pausedExitCode = ({ paused }: { paused: boolean }) => (paused ? EXIT.RUNTI
 const printPaused = ({ paused }: { paused: boolean }) =>
   paused ? 'paused: nothing is written to the kernel\n' : 'not paused\n';
 
+/** Parameters of an override, with what the caller says about it. */
+function readOverride(place: Record<string, string>, { reason }: VerbOptions): Params<'drain'> {
+  // sudo(8) says who is behind root.
+  const by = process.env.SUDO_USER;
+  return { ...(place as { server: string }), ...(reason === undefined ? {} : { reason }), ...(by ? { by } : {}) };
+}
+
+const OVERRIDE_VERB = {
+  options: ['reason'] as const,
+  exitCode: pausedExitCode,
+  errors: ({ paused, notes = [] }: Overridden) => [...pausedLines(paused), ...notes],
+};
+
+const override = (method: 'drain' | 'undrain' | 'disable' | 'enable' | 'forceUp', help: string, state: string): Verb =>
+  verb<typeof method>({
+    ...OVERRIDE_VERB,
+    method,
+    words: '[SERVICE] SERVER',
+    help,
+    read: (words, options) => readOverride(readWords('[SERVICE] SERVER', words) as Record<string, string>, options),
+    print: ({ servers }) => printServers(servers, state),
+  });
+
 export const VERBS: Readonly<Record<string, Verb>> = {
   status: verb({
     method: 'status',
@@ -192,21 +229,23 @@ export const VERBS: Readonly<Record<string, Verb>> = {
     exitCode: ({ failed, paused }) => (failed.length > 0 || paused ? EXIT.RUNTIME : EXIT.OK),
     errors: ({ failed, paused }) => [...failed, ...pausedLines(paused)],
   }),
-  drain: verb({
-    method: 'drain',
-    words: '[SERVICE] SERVER',
-    help: 'no new connections to this real server; existing ones continue',
-    print: ({ servers }) => printServers(servers, 'drained'),
-    exitCode: pausedExitCode,
-    errors: ({ paused }) => pausedLines(paused),
-  }),
-  undrain: verb({
-    method: 'undrain',
-    words: '[SERVICE] SERVER',
-    help: 'end a drain',
-    print: ({ servers }) => printServers(servers, 'no longer drained'),
-    exitCode: pausedExitCode,
-    errors: ({ paused }) => pausedLines(paused),
+  drain: override('drain', 'no new connections to this real server; existing ones continue', 'drained'),
+  undrain: override('undrain', 'end a drain', 'no longer drained'),
+  disable: override('disable', 'count this real server as down, whatever its checks say', 'disabled'),
+  'force-up': override('forceUp', 'count this real server as up, whatever its checks say', 'forced up'),
+  enable: override('enable', 'let its checks decide again: the end of disable and force-up', 'its checks decide'),
+  weight: verb({
+    ...OVERRIDE_VERB,
+    method: 'weight',
+    words: '[SERVICE] SERVER N',
+    help: 'give this real server the weight N; with reset for N, that of the file',
+    read: (words, options) => {
+      const { n: text = '', ...place } = readWords('[SERVICE] SERVER N', words) as Record<string, string>;
+      if (text !== 'reset' && !/^\d{1,5}$/.test(text))
+        throw new UsageError(`weight takes a number or reset, not ${text}`);
+      return { ...readOverride(place, options), ...(text === 'reset' ? {} : { weight: Number(text) }) };
+    },
+    print: ({ servers }) => printServers(servers, 'weight changed'),
   }),
   pause: verb({
     method: 'pause',

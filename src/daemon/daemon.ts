@@ -5,26 +5,30 @@
  */
 
 import { monotonic } from '../base/clock.ts';
+import { errorLine } from '../base/error-line.ts';
 import type { Config } from '../config/types.ts';
 import type { HealthMonitor } from '../health/monitor.ts';
 import type { TargetState, Transition } from '../health/types.ts';
 import { serviceKeyText } from '../ipvs/index.ts';
 import type { DriftFilter, KernelWriter, Obstacle } from '../plan/index.ts';
 import type { Desired, Ownership } from '../plan/types.ts';
-import { checkMessage, overrideMessage, quorumMessage, serverMessage } from './control/messages.ts';
+import { checkMessage, overrideMessage, overrideNoteText, quorumMessage, serverMessage } from './control/messages.ts';
 import type { Reporter } from './control/reporter.ts';
 import type { HookRunner } from './hooks/hooks.ts';
 import { type DesiredCache, desiredState } from './model/desired-state.ts';
 import type { DrainingServer } from './model/draining.ts';
-import { type Override, RuntimeState } from './model/runtime-state.ts';
+import type { Override } from './model/overrides.ts';
+import { RuntimeState } from './model/runtime-state.ts';
 import { targets } from './model/targets.ts';
 import { type VirtualService, virtualServices } from './model/virtual-services.ts';
 import { type CycleResult, Reconciler, type Refresh } from './reconcile/reconciler.ts';
+import type { Sysctls } from './reconcile/sysctls.ts';
 import type { TableCache } from './reconcile/table-cache.ts';
 import type { Snapshot } from './state/snapshot.ts';
 
 export interface DaemonParts {
   table: TableCache;
+  sysctls: Sysctls;
   writer: KernelWriter;
   /** Undefined: no health checks (`run --once`). */
   monitor: HealthMonitor | undefined;
@@ -35,6 +39,8 @@ export interface DaemonParts {
   saveSoon(): void;
   /** Writes the state file. Resolves when it is written. */
   saveNow(): Promise<void>;
+  /** Writes the overrides to where they survive a reboot. Throws system errors. */
+  saveOverrides(overrides: readonly Override[]): Promise<void>;
   /** What the machine lacks for a desired state. */
   obstacles(desired: Desired): Promise<readonly Obstacle[]>;
 }
@@ -129,7 +135,9 @@ export class Daemon {
 
   async #apply(prepare: () => Promise<void>, options: { refresh?: Refresh } = {}): Promise<CycleResult> {
     const result = await this.reconciler.runAfter(prepare, options);
+    await this.#followOverrides();
     await this.#reportObstacles();
+    if (!this.reconciler.paused && this.#parts.sysctls.configure(this.#config)) this.#parts.saveSoon();
     this.#disownMissing();
     return result;
   }
@@ -187,20 +195,47 @@ export class Daemon {
     }
   }
 
-  /** Drains or undrains real servers. Resolves when the kernel has the change. */
-  async override(overrides: readonly Override[], on: boolean): Promise<CycleResult> {
-    for (const override of overrides)
+  /** Sets or ends overrides. Resolves when they are saved and the kernel has the change. */
+  async override(overrides: readonly Override[], on: boolean): Promise<CycleResult & { unsaved: string | undefined }> {
+    for (const { service, ...rest } of overrides) {
+      const virtuals = this.runtime.services.filter(({ spec }) => spec.name === service).map(({ key }) => key);
+      const override = { service, ...rest, virtuals };
       if (this.runtime.setOverride(override, on)) this.#parts.reporter.override(overrideMessage(override, on));
+    }
+    const unsaved = await this.#saveOverrides();
     this.#parts.saveSoon();
     this.#updateQuorums();
-    return this.reconciler.run();
+    return { ...(await this.reconciler.run()), unsaved };
+  }
+
+  /** Returns the error, which is logged. */
+  async #saveOverrides(): Promise<string | undefined> {
+    try {
+      await this.#parts.saveOverrides(this.runtime.overrides);
+      return undefined;
+    } catch (error) {
+      const text = `the overrides cannot be saved, a reboot will end them: ${errorLine(error)}`;
+      this.#parts.reporter.log('control', 'error', text);
+      return text;
+    }
+  }
+
+  /** Reports what a configuration changed for overrides. */
+  async #followOverrides(): Promise<void> {
+    const notes = this.runtime.takeOverrideNotes();
+    for (const note of notes) {
+      const { service, server } = note.override;
+      this.#parts.reporter.log('control', 'warn', overrideNoteText(note), { service, address: server });
+    }
+    if (notes.some(({ change }) => change === 'renamed')) await this.#saveOverrides();
   }
 
   /**
-   * Checks whether local addresses and real servers that drain have connections left, or whose time is over. Call it
+   * Watches the settings of the kernel, and checks whether local addresses and real servers that drain have connections left, or whose time is over. Call it
    * about once a second; `now` as of monotonic().
    */
   async tick(now: number): Promise<void> {
+    if (!this.reconciler.paused && this.#parts.sysctls.watch()) this.#parts.saveSoon();
     const { draining } = this.runtime;
     if (draining.length === 0 && this.reconciler.waiting.length === 0) return;
     const keys = new Map(this.reconciler.waiting.map(({ service }) => [serviceKeyText(service), service]));
@@ -225,7 +260,13 @@ export class Daemon {
   /** Removes everything that lvsd added (`on_stop: remove`). */
   async removeAll(): Promise<CycleResult> {
     this.#removing = true;
-    return this.reconciler.run();
+    const result = await this.reconciler.run();
+    this.#parts.sysctls.restore();
+    return result;
+  }
+
+  get sysctls(): Sysctls {
+    return this.#parts.sysctls;
   }
 
   /** With `manage: named`, changes of services that lvsd does not own are not reported. */

@@ -1,8 +1,22 @@
 // SPDX-License-Identifier: MIT
-/** Standard input. */
+/** Standard input, and whole files. */
 import { readSync } from 'node:fs';
 
 const CHUNK = 128 << 10;
+
+/** Reads a descriptor to its end. Undefined if it has more than `most` bytes. Throws system errors. */
+export function readWhole(fd: number, most: number): Buffer | undefined {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for (;;) {
+    const chunk = Buffer.allocUnsafeSlow(Math.min(CHUNK, most + 1));
+    const count = readSync(fd, chunk);
+    if (count === 0) return Buffer.concat(chunks);
+    length += count;
+    if (length > most) return undefined;
+    chunks.push(chunk.subarray(0, count));
+  }
+}
 
 /**
  * Reads with blocking calls: there is nothing else to do meanwhile, and to create a stream takes as long as to start the

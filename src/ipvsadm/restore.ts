@@ -10,13 +10,15 @@ import { BulkRules } from './bulk-rules.ts';
 import { changes, featureOf } from './changes.ts';
 import type { Invocation } from './command-line/invocation.ts';
 import { ruleWords } from './command-line/rule-words.ts';
-import { Fatal, Rejected, tryHelp } from './errors.ts';
+import { Fatal, Rejected, tryHelp, usage } from './errors.ts';
 import { change, DONE, execute, failed, type Outcome, parseLine, REJECTED, report } from './execute.ts';
 import type { Connected, Session } from './session.ts';
 
 /** Unanswered requests before reading pauses; several windows of the netlink client. */
 const MAX_PENDING = 1024;
 const NEWLINE = 10;
+/** Bytes. */
+const LONGEST_LINE = 1 << 20;
 
 /** Rules to be sent in one batch, and the text they were read from. */
 interface Batch {
@@ -157,22 +159,35 @@ class Restore {
 /** Executes every rule. Returns the status of the last one, with --strict of the first that failed. Throws Fatal. */
 export async function restore(input: Session['input'], session: Session): Promise<number> {
   const work = new Restore(session);
-  let rest: Buffer = Buffer.alloc(0);
+  /** The line that the chunks so far have not ended. */
+  let parts: Buffer[] = [];
+  let held = 0;
+  const hold = (part: Buffer) => {
+    held += part.length;
+    if (held > LONGEST_LINE) throw usage(`a rule is longer than ${LONGEST_LINE} bytes`);
+    if (part.length > 0) parts.push(part);
+  };
   try {
     for await (const chunk of input) {
       const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
-      const data = rest.length > 0 ? Buffer.concat([rest, bytes]) : bytes;
+      // Joined once for each line: a line without an end must not be copied with every chunk.
+      if (!bytes.includes(NEWLINE)) {
+        hold(bytes);
+        continue;
+      }
+      const data = parts.length > 0 ? Buffer.concat([...parts, bytes]) : bytes;
+      [parts, held] = [[], 0];
       let start = 0;
       for (let end = data.indexOf(NEWLINE); end >= 0; end = data.indexOf(NEWLINE, start)) {
         const waiting = work.take(data, start, end);
         if (waiting) await waiting;
         start = end + 1;
       }
-      rest = data.subarray(start);
+      hold(data.subarray(start));
       // The writer may wait for the effect of these rules before it goes on.
       await work.settle(0);
     }
-    await work.line(rest.toString());
+    await work.line(Buffer.concat(parts).toString());
   } finally {
     await work.settle(0);
   }

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MIT
 /** The parts of the scripts ipvsadm-save and ipvsadm-restore that are not ipvsadm's. */
+import { usage } from './errors.ts';
 import { standardInput } from './input.ts';
+
+/** Bytes. */
+const LARGEST = 256 << 20;
 
 /** The words of lvsadm for `lvsadm-save WORDS`; undefined if an option is unknown. */
 export function saveWords(words: readonly string[]): string[] | undefined {
@@ -12,7 +16,12 @@ export function saveWords(words: readonly string[]): string[] | undefined {
 /** Reads all of `input`, standard input by default, and removes lines that begin with #. */
 export async function withoutComments(input: AsyncIterable<Buffer | string> = standardInput()): Promise<string> {
   const chunks: Buffer[] = [];
-  for await (const chunk of input) chunks.push(Buffer.from(chunk));
+  let length = 0;
+  for await (const chunk of input) {
+    length += chunk.length;
+    if (length > LARGEST) throw usage(`standard input has more than ${LARGEST >> 20} MiB`);
+    chunks.push(Buffer.from(chunk));
+  }
   return Buffer.concat(chunks)
     .toString()
     .replace(/^#.*(\n|$)/gm, '');

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
 /** The file of --secret. */
-import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, fstatSync, openSync } from 'node:fs';
 import { UsageError } from '../base/errors.ts';
 import { IPVS_SECRET_LENGTH } from '../ipvs/index.ts';
+import { readWhole } from './input.ts';
 
+/** Bytes. */
+const LARGEST = 4096;
 const READABLE_BY_OTHERS = 0o044;
 const HEX = new RegExp(`^[0-9a-fA-F]{${2 * IPVS_SECRET_LENGTH}}\\n?$`);
 
@@ -17,10 +20,13 @@ export function parseSecret(content: Buffer): Uint8Array | undefined {
 /** Reads a secret; '-' is standard input. Throws UsageError, also if group or others can read the file. */
 export function readSecret(path: string): Uint8Array {
   const name = path === '-' ? 'standard input' : path;
-  const secret = parseSecret(path === '-' ? readFileSync(0) : readPrivate(path));
+  const secret = parseSecret(path === '-' ? bounded(0) : readPrivate(path));
   if (!secret) throw new UsageError(`${name}: a secret is 16 bytes or 32 hexadecimal digits`);
   return secret;
 }
+
+/** Empty, which is no secret, if there is more than any secret has. */
+const bounded = (fd: number): Buffer => readWhole(fd, LARGEST) ?? Buffer.alloc(0);
 
 function readPrivate(path: string): Buffer {
   let fd: number | undefined;
@@ -29,7 +35,7 @@ function readPrivate(path: string): Buffer {
     // fstat of the open file: the path may name another one by now.
     if (fstatSync(fd).mode & READABLE_BY_OTHERS)
       throw new UsageError(`${path}: a secret must not be readable by group or others (chmod 600)`);
-    return readFileSync(fd);
+    return bounded(fd);
   } catch (error) {
     if (error instanceof UsageError) throw error;
     throw new UsageError(`${path}: cannot read it (${(error as NodeJS.ErrnoException).code})`);

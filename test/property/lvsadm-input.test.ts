@@ -3,6 +3,7 @@
 // Everything up to the kernel runs here; IPVS may be missing on this machine.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
@@ -12,6 +13,7 @@ import { parseGlobalOptions } from '../../src/ipvsadm/command-line/global-option
 import { parse } from '../../src/ipvsadm/command-line/grammar.ts';
 import { optionsFor } from '../../src/ipvsadm/command-line/options.ts';
 import { Fatal, Rejected } from '../../src/ipvsadm/errors.ts';
+import { readWhole } from '../../src/ipvsadm/input.ts';
 import { HostNeeded, Lookup } from '../../src/ipvsadm/lookup.ts';
 import { restore } from '../../src/ipvsadm/restore.ts';
 import { Session } from '../../src/ipvsadm/session.ts';
@@ -157,4 +159,25 @@ class Offline extends Session {
 
 test('a name is asked for once, whatever it is', () => {
   assert.throws(() => parse(['-A', '-t', 'name:80'], new Lookup(), 'lvsadm'), HostNeeded);
+});
+
+test('a line without an end is refused after a megabyte, in time that does not grow with its square', async () => {
+  let chunks = 0;
+  async function* endless() {
+    for (; chunks < 100_000; chunks++) yield Buffer.alloc(64, 'x');
+  }
+  const session = new Offline(
+    'lvsadm',
+    { out: () => {}, err: () => {}, flush: () => {}, gone: false },
+    { input: endless() },
+  );
+  await assert.rejects(restore(endless(), session), { message: 'a rule is longer than 1048576 bytes', status: 2 });
+  assert.equal(chunks, 16_384);
+});
+
+test('a file of rules without an end is refused', () => {
+  const fd = openSync('/dev/zero', 'r');
+  assert.equal(readWhole(fd, 1 << 20), undefined);
+  closeSync(fd);
+  assert.equal(readWhole(openSync('/dev/null', 'r'), 10)?.length, 0);
 });

@@ -18,8 +18,9 @@ Usage:
 
 Commands:
 ${commandLines()}
-  SERVER is the name of a real server, or its address:port, as shown by status. Without SERVICE, it is drained in every
-  service that contains it. A drain persists over reloads and restarts of lvsd until undrain.
+  SERVER is the name of a real server, or its address:port, as shown by status. Without SERVICE, the command applies to
+  every service that contains it. Drains, disable, force-up and weights persist over reloads, restarts and reboots until
+  they are ended; status shows who set them, when and why.
 
 Options:
   -s, --socket PATH    the control socket; default /run/lvsd/control.sock
@@ -31,6 +32,7 @@ Options:
       --server SERVER  status: only this real server, by name, address or address:port
       --state STATE    status: only real servers that are up, down, draining or unchecked
   -w, --watch          status: again every 2 s until interrupted
+  -r, --reason TEXT    drain, disable, force-up, weight: what for; shown by status
   -h, --help           print this help
   -V, --version        print the version
 

@@ -2,7 +2,14 @@
 /** The text of `lvsctl status`. Names and reasons, which come from outside, are escaped here. */
 import { printable } from '../../base/printable.ts';
 import { count } from '../../base/words.ts';
-import type { CheckStatus, DaemonStatus, RealServerStatus, ServiceStatus } from '../messages.ts';
+import type {
+  CheckStatus,
+  DaemonStatus,
+  OrphanStatus,
+  OverrideStatus,
+  RealServerStatus,
+  ServiceStatus,
+} from '../messages.ts';
 import { type Column, table } from './table.ts';
 import type { Colour, Paint } from './terminal.ts';
 import { clockText, endpointText, latencyText, spanText } from './words.ts';
@@ -21,7 +28,9 @@ const STATES = Object.keys(STATE_COLOURS) as readonly RealServerStatus['state'][
  */
 export function statusText(status: DaemonStatus, paint: Paint, now: number, all = status.services): string {
   const services = status.services.map((service) => serviceLines(service, paint, now).join('\n'));
-  return `${[head(status, paint, now), ...services, totals(status.services, all)].join('\n\n')}\n`;
+  const orphans = orphanLines(status.orphans ?? [], paint, now);
+  const parts = [head(status, paint, now), ...services, ...(orphans.length > 0 ? [orphans.join('\n')] : [])];
+  return `${[...parts, totals(status.services, all)].join('\n\n')}\n`;
 }
 
 /** The same with one line for each service. `all`: as they are before a filter. */
@@ -142,7 +151,7 @@ const columns = (now: number): Column<Row>[] => [
   { title: 'ACTIVE', text: (row) => (row.check ? '' : `${row.activeConnections}`), right: true },
   { title: 'INACTIVE', text: (row) => (row.check ? '' : `${row.inactiveConnections}`), right: true },
   { title: 'PROBE', text: ({ latency }) => (latency === undefined ? '' : latencyText(latency)), right: true },
-  { title: 'WHY', text: why },
+  { title: 'WHY', text: (server) => why(server, now) },
 ];
 
 /** Empty if the name is the address. */
@@ -151,11 +160,34 @@ function addressText(server: RealServerStatus): string {
   return text === server.name ? '' : printable(text);
 }
 
-function why({ override, reason }: RealServerStatus): string {
-  return [override === 'drain' ? 'drained by the operator' : '', reason ?? '']
+function why({ override, overrides, reason }: RealServerStatus, now: number): string {
+  const simple = override === 'drain' ? ['drained by the operator'] : [];
+  return [...(overrides?.map((one) => overrideText(one, now)) ?? simple), reason ?? '']
     .filter((part) => part !== '')
     .map(printable)
     .join('; ');
+}
+
+const OVERRIDES: Readonly<Record<OverrideStatus['kind'], string>> = {
+  drain: 'drained by the operator',
+  disable: 'disabled by the operator',
+  up: 'forced up by the operator',
+  weight: 'weight set by the operator',
+};
+
+/** 'drained by the operator (alice, 5m ago: CHG-123)' */
+function overrideText({ kind, weight, by, at, reason }: OverrideStatus, now: number): string {
+  const when = at === undefined ? undefined : `${spanText(now - at)} ago`;
+  const details = [[by, when].filter((one) => one !== undefined).join(', '), reason].filter((one) => one).join(': ');
+  const what = kind === 'weight' ? `${OVERRIDES.weight}: ${weight}` : OVERRIDES[kind];
+  return details === '' ? what : `${what} (${details})`;
+}
+
+/** Overrides of real servers that are not in the file: nothing else shows them. */
+function orphanLines(orphans: readonly OrphanStatus[], paint: Paint, now: number): string[] {
+  return orphans.map((one) =>
+    paint('yellow', printable(`not in the file: ${one.service} ${one.server}: ${overrideText(one, now)}`)),
+  );
 }
 
 function sumLine(services: readonly ServiceStatus[]): string {

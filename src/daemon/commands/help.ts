@@ -18,6 +18,8 @@ Options:
       --node NAME    which entry of the file's nodes to use; default: the host name
       --socket PATH  the control socket; default /run/lvsd/control.sock
       --state PATH   the state file, read after a restart; default /run/lvsd/state.json
+      --overrides PATH  drains and other overrides, which survive a reboot; default /var/lib/lvsd/overrides.json, with
+                        --state none but those in the state file
       --json         output for programs
 
 plan and apply ask a running daemon over its control socket: it knows which real servers are down and does not report
@@ -33,6 +35,6 @@ Exit status:
   4  not permitted: lvsd needs CAP_NET_ADMIN
   5  the kernel lacks a feature: see docs/kernel.md
 
-Files: /etc/lvsd/lvsd.yaml, /run/lvsd/control.sock, /run/lvsd/state.json.
+Files: /etc/lvsd/lvsd.yaml, /run/lvsd/control.sock, /run/lvsd/state.json, /var/lib/lvsd/overrides.json.
 See docs/configuration.md for the file, and lvsctl --help for commands to a running daemon.
 `;

@@ -8,8 +8,10 @@ import { desiredState } from '../model/desired-state.ts';
 import { RuntimeState } from '../model/runtime-state.ts';
 import { virtualServices } from '../model/virtual-services.ts';
 import { findObstacles, type Kernel } from '../reconcile/kernel.ts';
-import { readState, writeState } from '../state/file.ts';
-import { EMPTY_SNAPSHOT, fromState, type Snapshot, toState } from '../state/snapshot.ts';
+import { type ChangedSysctl, Sysctls } from '../reconcile/sysctls.ts';
+import { writeState } from '../state/file.ts';
+import { readSaved, type StatePaths } from '../state/saved.ts';
+import { type Snapshot, toState } from '../state/snapshot.ts';
 
 export class Offline {
   readonly #config: Config;
@@ -18,9 +20,8 @@ export class Offline {
   readonly #saved: Snapshot;
   readonly #runtime = new RuntimeState();
 
-  static async open(config: Config, kernel: Kernel, statePath: string): Promise<Offline> {
-    const read = await readState(statePath, { maxAge: Number.POSITIVE_INFINITY });
-    return new Offline(config, kernel, statePath, read.state ? fromState(read.state, read.age) : EMPTY_SNAPSHOT);
+  static async open(config: Config, kernel: Kernel, paths: StatePaths): Promise<Offline> {
+    return new Offline(config, kernel, paths.state, (await readSaved(paths)).saved);
   }
 
   private constructor(config: Config, kernel: Kernel, statePath: string, saved: Snapshot) {
@@ -43,10 +44,19 @@ export class Offline {
     };
   }
 
+  /** Sets what the configuration needs of the kernel's settings. */
+  async setSysctls(): Promise<void> {
+    const log = (_area: string, level: string, text: string) => {
+      if (level === 'error') process.stderr.write(`lvsd: ${text}\n`);
+    };
+    const sysctls = new Sysctls({ log }, this.#saved.sysctls);
+    if (sysctls.configure(this.#config)) await this.saveOwnership(sysctls.changed);
+  }
+
   /** Records in the state file that lvsd owns the services of the file. Call it before the kernel is changed. */
-  async saveOwnership(): Promise<void> {
+  async saveOwnership(sysctls: readonly ChangedSysctl[] = this.#saved.sysctls): Promise<void> {
     const owned = new Set([...this.#saved.services, ...this.#runtime.services.map(({ key }) => key)]);
-    await writeState(this.#statePath, toState(this.#runtime, owned, this.#saved.health));
+    await writeState(this.#statePath, toState(this.#runtime, owned, this.#saved.health, undefined, sysctls));
   }
 
   #ownership(): Ownership {

@@ -11,6 +11,8 @@ export interface Options {
   file: string;
   socket: string;
   state: string;
+  /** Default: the usual file, if `state` is the usual one. */
+  overrides?: string;
   node: string | undefined;
   json: boolean;
   once: boolean;
@@ -20,6 +22,7 @@ export const DEFINITIONS = {
   file: { type: 'string', short: 'f' },
   socket: { type: 'string' },
   state: { type: 'string' },
+  overrides: { type: 'string' },
   node: { type: 'string' },
   json: { type: 'boolean' },
   once: { type: 'boolean' },
@@ -31,10 +34,10 @@ export const DEFINITIONS = {
 
 /** Options of each command, besides --help. */
 const OPTIONS: Readonly<Record<Command, readonly string[]>> = {
-  run: ['file', 'socket', 'state', 'node', 'once', 'foreground'],
+  run: ['file', 'socket', 'state', 'overrides', 'node', 'once', 'foreground'],
   check: ['file', 'node', 'json', 'test'],
-  plan: ['file', 'socket', 'state', 'node', 'json'],
-  apply: ['file', 'socket', 'state', 'node', 'json'],
+  plan: ['file', 'socket', 'state', 'overrides', 'node', 'json'],
+  apply: ['file', 'socket', 'state', 'overrides', 'node', 'json'],
   doctor: ['json'],
   help: [],
   version: [],
@@ -56,6 +59,7 @@ export function parseOptions(words: readonly string[]): Options {
     node: values.node,
     json: values.json ?? false,
     once: values.once ?? false,
+    ...(values.overrides === undefined ? {} : { overrides: values.overrides }),
   };
 }
 

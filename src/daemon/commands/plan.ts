@@ -35,9 +35,9 @@ async function fromDaemon(client: ControlClient): Promise<Result<'plan'>> {
   }
 }
 
-async function fromKernel(config: Config, kernel: Kernel, { file, state }: Options): Promise<Result<'plan'>> {
-  const { plan, obstacles } = await (await Offline.open(config, kernel, state)).plan();
-  return { file, lines: plan.operations.map(describe), obstacles, paused: false };
+async function fromKernel(config: Config, kernel: Kernel, options: Options): Promise<Result<'plan'>> {
+  const { plan, obstacles } = await (await Offline.open(config, kernel, options)).plan();
+  return { file: options.file, lines: plan.operations.map(describe), obstacles, paused: false };
 }
 
 const complain = (text: string) => process.stderr.write(`lvsd: ${printable(text)}\n`);
@@ -71,7 +71,7 @@ export async function applyOnce(options: Options): Promise<number> {
     }
   }
   return withKernel(async (kernel) => {
-    const offline = await Offline.open(config, kernel, options.state);
+    const offline = await Offline.open(config, kernel, options);
     const {
       plan: { operations },
       obstacles,
@@ -79,6 +79,7 @@ export async function applyOnce(options: Options): Promise<number> {
     if (isImpossible(obstacles, options.json)) return EXIT.KERNEL_LACKS;
     await offline.saveOwnership();
     const results = await apply(operations, kernel);
+    await offline.setSysctls();
     const rejected = results.flatMap(({ operation, error }) =>
       error === undefined || error === 'skipped'
         ? []

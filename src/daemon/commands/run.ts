@@ -17,16 +17,14 @@ import { Loader } from '../loader.ts';
 import { DaemonLog } from '../log/log.ts';
 import { findObstacles, type Kernel, openKernel } from '../reconcile/kernel.ts';
 import { KernelWatch } from '../reconcile/kernel-watch.ts';
+import { Sysctls } from '../reconcile/sysctls.ts';
 import { TableCache } from '../reconcile/table-cache.ts';
 import { Notifier } from '../sd-notify.ts';
 import { Signals } from '../signals.ts';
-import { readState } from '../state/file.ts';
+import { writeOverrides } from '../state/overrides-file.ts';
+import { overridesPath, readSaved } from '../state/saved.ts';
 import { StateSaver } from '../state/saver.ts';
-import { EMPTY_SNAPSHOT, fromState, type Snapshot } from '../state/snapshot.ts';
 import type { Options } from './options.ts';
-
-/** Health states and quorums older than this are not used; milliseconds. */
-const HEALTH_AGE = 15 * 60_000;
 
 /** Resolves with the exit status. Throws ConfigError and other errors that prevent a start. */
 export async function run(options: Options): Promise<number> {
@@ -58,7 +56,9 @@ interface Start {
 
 async function serve({ options, config, loader, logs, reporter, kernel, startedAt }: Start): Promise<number> {
   const { file } = loader;
-  const saved = await readSnapshot(options.state, reporter);
+  const { saved, notes } = await readSaved(options);
+  for (const { level, text, file, reason } of notes) reporter.log('daemon', level, text, { file, reason });
+  const overridesFile = overridesPath(options);
   const notifier = new Notifier(logs.area('daemon'));
   const monitor = options.once
     ? undefined
@@ -75,12 +75,16 @@ async function serve({ options, config, loader, logs, reporter, kernel, startedA
   const hooks = monitor && new HookRunner(logs.area('daemon'));
   const daemon: Daemon = new Daemon(config, {
     table: new TableCache(kernel),
+    sysctls: new Sysctls(reporter, saved.sysctls),
     writer: kernel,
     monitor,
     reporter,
     hooks,
     saveSoon: () => saver.request(),
     saveNow: () => saver.now(),
+    saveOverrides: async (overrides) => {
+      if (overridesFile !== undefined) await writeOverrides(overridesFile, overrides);
+    },
     obstacles: (desired) => findObstacles(kernel, desired),
   });
 
@@ -152,23 +156,4 @@ async function removeAll(daemon: Daemon, reporter: Reporter): Promise<void> {
   } catch (error) {
     reporter.log('kernel', 'error', `cannot remove what lvsd added (on_stop: remove): ${errorLine(error)}`);
   }
-}
-
-async function readSnapshot(path: string, reporter: Reporter): Promise<Snapshot> {
-  const read = await readState(path, { maxAge: Number.POSITIVE_INFINITY });
-  if (!read.state) {
-    if (!read.missing)
-      reporter.log('daemon', 'warn', `state file ${path} ignored, starting without state: ${read.reason}`, {
-        file: path,
-        reason: read.reason,
-      });
-    return EMPTY_SNAPSHOT;
-  }
-  const saved = fromState(read.state, read.age);
-  if (read.age < HEALTH_AGE) return saved;
-  // Ownership and overrides do not age; results of checks do.
-  const minutes = Math.round(read.age / 60_000);
-  const text = `state file ${path} is ${minutes} minutes old: its health states and quorums are ignored`;
-  reporter.log('daemon', 'info', text, { file: path });
-  return { ...saved, health: new Map(), quorum: new Map() };
 }

@@ -2,21 +2,23 @@
 /** The daemon's handlers of requests on the control socket. */
 import { monotonic, wallTime } from '../../base/clock.ts';
 import { EXIT, LvsdError, UsageError } from '../../base/errors.ts';
+import type { PeerCredentials } from '../../base/native.ts';
 import { version } from '../../base/version.ts';
 import type { Handlers } from '../../control/server.ts';
 import type { TargetHistory } from '../../health/monitor.ts';
 import type { TargetState } from '../../health/types.ts';
 import { serviceKeyText } from '../../ipvs/index.ts';
-import { describe, difference, readActual } from '../../plan/index.ts';
+import { describe, difference, readActual, serviceText } from '../../plan/index.ts';
 import type { Daemon } from '../daemon.ts';
 import type { Loader } from '../loader.ts';
 import { desiredState } from '../model/desired-state.ts';
+import { MOST_WEIGHT, type Override } from '../model/overrides.ts';
 import type { RuntimeState } from '../model/runtime-state.ts';
 import { serverText, virtualServices } from '../model/virtual-services.ts';
 import { findObstacles, type Kernel } from '../reconcile/kernel.ts';
 import type { CycleResult } from '../reconcile/reconciler.ts';
 import type { Reporter } from './reporter.ts';
-import { serverHistories, serviceStatuses } from './status.ts';
+import { overrideStatus, serverHistories, serviceStatuses } from './status.ts';
 
 export interface HandlerParts {
   daemon: Daemon;
@@ -35,13 +37,27 @@ export function handlers({ daemon, kernel, health, history, loader, reporter, st
     if (service !== undefined && !daemon.config.services.has(service))
       throw new UsageError(`no service ${service} (lvsctl status lists them)`);
   };
-  const override = async ({ service, server }: { service?: string; server: string }, on: boolean) => {
-    requireService(service);
-    const found = daemon.runtime.find(server, service);
-    if (found.length === 0) throw new UsageError(unknownServer(daemon.runtime, server, service));
-    const result = await daemon.override(found, on);
+  const override = async (
+    { service, server, reason, by }: OverrideParams,
+    setting: Pick<Override, 'kind' | 'weight'>,
+    on: boolean,
+    { uid }: PeerCredentials,
+  ) => {
+    for (const text of [reason, by])
+      if (text !== undefined && text.length > LONGEST_REASON)
+        throw new UsageError(`a reason has at most ${LONGEST_REASON} characters`);
+    const { runtime } = daemon;
+    if (!runtime.orphans.some((one) => one.service === service)) requireService(service);
+    const found = runtime.find(server, service);
+    if (found.length === 0) throw new UsageError(unknownServer(runtime, server, service));
+    const details = { by: by ?? (uid === 0 ? 'root' : `uid ${uid}`), at: Date.now(), reason };
+    const result = await daemon.override(
+      found.map((one) => ({ ...one, ...setting, ...details })),
+      on,
+    );
     throwFailures(result);
-    return { servers: found.map((one) => `${one.service} ${one.server}`), paused: result.paused };
+    const notes = [...(result.unsaved === undefined ? [] : [result.unsaved]), ...overrideNotes(runtime, found)];
+    return { servers: found.map((one) => `${one.service} ${one.server}`), paused: result.paused, notes };
   };
   return {
     ping: () => ({ version: version(), pid: process.pid, file: loader.file }),
@@ -63,6 +79,9 @@ export function handlers({ daemon, kernel, health, history, loader, reporter, st
         loadedAt: wallTime(loader.loadedAt),
         reloadError: loader.error,
         paused: daemon.reconciler.paused,
+        orphans: daemon.runtime.orphans
+          .filter((one) => service === undefined || service === one.service)
+          .map((one) => ({ service: one.service, server: one.server, ...overrideStatus(one) })),
         services: serviceStatuses(sources, service),
       };
     },
@@ -86,8 +105,17 @@ export function handlers({ daemon, kernel, health, history, loader, reporter, st
       const { done, failed, paused } = await loader.reload();
       return { operations: done.length, failed: failed.map(({ text, error }) => `${text}: ${error}`), paused };
     },
-    drain: (params) => override(params, true),
-    undrain: (params) => override(params, false),
+    drain: (params, peer) => override(params, { kind: 'drain' }, true, peer),
+    undrain: (params, peer) => override(params, { kind: 'drain' }, false, peer),
+    disable: (params, peer) => override(params, { kind: 'disable' }, true, peer),
+    forceUp: (params, peer) => override(params, { kind: 'up' }, true, peer),
+    // Ends whichever of the two there is.
+    enable: (params, peer) => override(params, { kind: 'disable' }, false, peer),
+    weight: ({ weight, ...params }, peer) => {
+      if (weight !== undefined && (weight < 0 || weight > MOST_WEIGHT))
+        throw new UsageError(`weight ${weight}; allowed: 0 to ${MOST_WEIGHT}`);
+      return override(params, { kind: 'weight', weight }, weight !== undefined, peer);
+    },
     pause: async ({ on }) => {
       daemon.reconciler.pause(on);
       if (on) reporter.daemon('paused by the operator: the kernel is not changed until lvsctl resume', PAUSED);
@@ -100,6 +128,41 @@ export function handlers({ daemon, kernel, health, history, loader, reporter, st
 
 const PAUSED = { state: 'paused', reason: 'operator' };
 const RESUMED = { state: 'running', reason: 'operator' };
+
+interface OverrideParams {
+  service?: string;
+  server: string;
+  reason?: string;
+  by?: string;
+}
+
+const LONGEST_REASON = 200;
+
+/** What an operator should know after a change: services without a server, and weights that have no effect. */
+function overrideNotes(runtime: RuntimeState, changed: readonly Override[]): string[] {
+  const notes = new Set<string>();
+  for (const { service: name, server: address } of changed) {
+    for (const service of runtime.services.filter(({ spec }) => spec.name === name)) {
+      const weight = runtime.weight(service);
+      const subject = `${name} (${serviceText(service.config)})`;
+      if (!runtime.quorumUp(service))
+        notes.add(
+          `${subject} has no quorum: weight ${weight}, needs ${service.spec.quorum}; ${service.sorryServer ? 'the sorry server serves' : weight > 0 ? 'what is up goes on serving' : 'no real server takes new connections'}`,
+        );
+      const server = service.realServers.find((one) => serverText(one) === address);
+      if (!server) continue;
+      const state = runtime.serverState(service, server);
+      const own = runtime.overridesOf(service, server);
+      if (own.weight && (state === 'down' || state === 'draining'))
+        notes.add(`${name} ${address} is ${state}: weight ${own.weight.weight} takes effect after that`);
+      if (own.drain && own.forced?.kind === 'up')
+        notes.add(`${name} ${address} is drained as well: lvsctl undrain ends that`);
+    }
+    if (runtime.orphans.some((one) => one.service === name && one.server === address))
+      notes.add(`${name} ${address} is not in the file: more overrides are left for it`);
+  }
+  return [...notes];
+}
 
 function unknownServer(runtime: RuntimeState, server: string, service: string | undefined): string {
   const where = service === undefined ? '' : ` in service ${service}`;

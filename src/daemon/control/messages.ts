@@ -5,7 +5,8 @@ import type { Transition } from '../../health/types.ts';
 import { type Drift, describe, toJson } from '../../plan/index.ts';
 import { serviceText } from '../../plan/texts.ts';
 import type { Operation } from '../../plan/types.ts';
-import type { Override, QuorumChange } from '../model/runtime-state.ts';
+import type { Override, OverrideNote } from '../model/overrides.ts';
+import type { QuorumChange } from '../model/runtime-state.ts';
 import { type RealServer, serverText, type VirtualService } from '../model/virtual-services.ts';
 
 export interface Message {
@@ -52,11 +53,58 @@ export function quorumMessage({ service, up, weight }: QuorumChange): Message {
   };
 }
 
-export function overrideMessage({ service, server }: Override, on: boolean): Message {
+export function overrideMessage(override: Override, on: boolean): Message {
+  const { service, server, weight, by, reason } = override;
+  const { set, ended, states } = OVERRIDE_WORDS[override.kind ?? 'drain'];
+  const details = on ? [by, reason].filter((one) => one !== undefined).join(': ') : '';
   return {
-    text: `real server ${server} ${on ? 'drained by the operator' : 'no longer drained'}`,
-    fields: { service, address: server, state: on ? 'draining' : 'undrained', reason: 'operator' },
+    text: `real server ${server} ${on ? set(weight) : ended}${details === '' ? '' : ` (${details})`}`,
+    fields: {
+      service,
+      address: server,
+      state: on ? states[0] : states[1],
+      reason: reason ?? 'operator',
+      ...(on && weight !== undefined ? { weight } : {}),
+      ...(by === undefined ? {} : { by }),
+    },
   };
+}
+
+const OVERRIDE_WORDS = {
+  drain: {
+    set: () => 'drained by the operator',
+    ended: 'no longer drained',
+    states: ['draining', 'undrained'],
+  },
+  disable: {
+    set: () => 'disabled by the operator',
+    ended: 'no longer disabled',
+    states: ['disabled', 'enabled'],
+  },
+  up: {
+    set: () => 'forced up by the operator',
+    ended: 'no longer forced up',
+    states: ['forced up', 'enabled'],
+  },
+  weight: {
+    set: (weight: number | undefined) => `set to weight ${weight} by the operator`,
+    ended: 'has the weight of the file again',
+    states: ['weight set', 'weight reset'],
+  },
+} as const;
+
+/** What a new configuration changed for an override. */
+export function overrideNoteText({ override, change, was }: OverrideNote): string {
+  const { service, server } = override;
+  const subject = `${service}: the override "${override.kind ?? 'drain'}" of real server ${server}`;
+  switch (change) {
+    case 'renamed':
+      return `${subject} follows the service, whose name was ${was}`;
+    case 'orphaned':
+      return `${subject} stays, although the file has no such server: it applies again with it, unless it is ended`;
+    case 'returned':
+      return `${subject} applies: the file has the server`;
+  }
 }
 
 /** `service`: the name in the file, if the file has it. */

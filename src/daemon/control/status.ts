@@ -5,6 +5,7 @@ import { wallTime } from '../../base/clock.ts';
 import type {
   CheckHistoryStatus,
   CheckStatus,
+  OverrideStatus,
   RealServerStatus,
   ServerHistory,
   ServiceStatus,
@@ -16,7 +17,8 @@ import { destinationKeyText } from '../../plan/keys.ts';
 import { serviceText } from '../../plan/texts.ts';
 import type { ActualService } from '../../plan/types.ts';
 import type { DrainingServer } from '../model/draining.ts';
-import type { Override, RuntimeState } from '../model/runtime-state.ts';
+import type { Override } from '../model/overrides.ts';
+import type { RuntimeState } from '../model/runtime-state.ts';
 import { type HealthTarget, type RealServer, serverText, type VirtualService } from '../model/virtual-services.ts';
 import type { Failure } from '../reconcile/backoff.ts';
 
@@ -64,6 +66,7 @@ function serverStatus(
 ): RealServerStatus {
   const states = server.targets.flatMap(({ id }) => health.get(id) ?? []);
   const state = deciding(states);
+  const own = runtime.overridesOf(service, server);
   return {
     name: server.spec.name,
     address: formatAddress(server.destination.family, server.destination.address),
@@ -71,7 +74,8 @@ function serverStatus(
     weight: server.destination.weight,
     effectiveWeight: actual?.weight ?? 0,
     state: runtime.serverState(service, server),
-    override: runtime.isOverridden(service, server) ? 'drain' : undefined,
+    override: own.forced?.kind === 'disable' ? 'disable' : own.drain ? 'drain' : own.forced ? 'up' : undefined,
+    overrides: [own.drain, own.forced, own.weight].flatMap((one) => (one ? [overrideStatus(one)] : [])),
     since: state && wallTime(state.since),
     reason: state?.last?.reason,
     latency: state?.last?.latency,
@@ -104,6 +108,10 @@ function checkStatus(target: HealthTarget, health: ReadonlyMap<string, TargetSta
 }
 
 const targetText = ({ address, port }: HealthTarget) => `${address.includes(':') ? `[${address}]` : address}:${port}`;
+
+export function overrideStatus({ kind = 'drain', weight, by, at, reason }: Override): OverrideStatus {
+  return { kind, weight, by, at, reason };
+}
 
 function drainingStatus({ destination }: DrainingServer, actual: Destination | undefined): RealServerStatus {
   const address = formatAddress(destination.family, destination.address);

@@ -73,12 +73,15 @@ function destinations(service: VirtualService, runtime: RuntimeState): Destinati
     if (sorry && server.key === destinationKeyText(sorry)) continue;
     const state = runtime.serverState(service, server);
     const serves = state === 'up' || state === 'unchecked';
-    if (serves && !sorry) wanted.push(server.destination);
+    if (serves && !sorry) wanted.push(weighted(server.destination, runtime.weightOf(service, server)));
     else if (state !== 'down' || service.spec.onFailure === 'inhibit')
       wanted.push({ ...server.destination, weight: 0 });
   }
   return wanted;
 }
+
+const weighted = (destination: DestinationConfig, weight: number): DestinationConfig =>
+  destination.weight === weight ? destination : { ...destination, weight };
 
 /**
  * A virtual address is needed while one of its services has its quorum or a sorry server, or has a real server that

@@ -7,14 +7,10 @@ import { nextQuorum } from '../../health/quorum.ts';
 import { destinationKeyText } from '../../plan/keys.ts';
 import type { ActualService } from '../../plan/types.ts';
 import { Draining, type DrainingServer } from './draining.ts';
+import { type Override, type OverrideNote, Overrides, type ServerOverrides } from './overrides.ts';
 import { type RealServer, serverText, type VirtualService } from './virtual-services.ts';
 
-/** An operator's drain: the real server gets no new connections, whatever its checks say. */
-export interface Override {
-  service: string;
-  /** "10.31.4.2:8443". */
-  server: string;
-}
+export type { Override } from './overrides.ts';
 
 export interface QuorumChange {
   service: VirtualService;
@@ -36,7 +32,8 @@ export class RuntimeState {
   readonly #changed = new Set<VirtualService>();
   readonly #up = new Map<string, boolean>();
   readonly #quorum = new Map<string, boolean>();
-  #overrides = new Map<string, Override>();
+  #overrides = new Overrides();
+  #overrideNotes: OverrideNote[] = [];
   #draining = new Draining();
   /** Previous state of the real servers behind targets that the last configuration added. */
   readonly #inherited = new Map<string, boolean>();
@@ -66,6 +63,7 @@ export class RuntimeState {
     }
     for (const service of removed) this.#release(service);
     this.#services = services;
+    this.#followOverrides();
     return this.#targetChanges !== targetChanges;
   }
 
@@ -141,7 +139,8 @@ export class RuntimeState {
   }): void {
     const services = new Map(this.#services.map((service) => [service.key, service]));
     for (const [key, up] of saved.quorum) if (services.has(key)) this.#quorum.set(key, up);
-    for (const override of saved.overrides) this.#overrides.set(overrideKey(override), override);
+    for (const override of saved.overrides) this.#overrides.set(override);
+    this.#followOverrides();
     for (const server of saved.draining) if (services.has(server.service)) this.#draining.add(server);
     for (const service of this.#services) {
       for (const { server, was } of this.#draining.revive(service)) this.#inherit(server, !was.wasDown);
@@ -170,7 +169,7 @@ export class RuntimeState {
     copy.#users = new Map(this.#users);
     for (const [id, up] of this.#up) copy.#up.set(id, up);
     for (const [key, up] of this.#quorum) copy.#quorum.set(key, up);
-    copy.#overrides = new Map(this.#overrides);
+    copy.#overrides = new Overrides(this.#overrides.all);
     copy.#draining = this.#draining.copy();
     copy.configure(services, now);
     return copy;
@@ -208,20 +207,26 @@ export class RuntimeState {
     return this.#quorum.get(service.key) ?? true;
   }
 
-  /** Sum of the weights of real servers that are up and not drained. */
+  /** Sum of the weights of real servers that are up and not drained, with those that operators set. */
   weight(service: VirtualService): number {
     let sum = 0;
     for (const server of service.realServers) {
       const state = this.serverState(service, server);
-      if (state === 'up' || state === 'unchecked') sum += server.destination.weight;
+      if (state === 'up' || state === 'unchecked') sum += this.weightOf(service, server);
     }
     return sum;
   }
 
   serverState(service: VirtualService, server: RealServer): ServerState {
-    if (this.isDown(server)) return 'down';
-    if (this.isOverridden(service, server)) return 'draining';
-    return server.targets.length > 0 ? 'up' : 'unchecked';
+    const { drain, forced } = this.overridesOf(service, server);
+    if (forced?.kind === 'disable' || (this.isDown(server) && !forced)) return 'down';
+    if (drain) return 'draining';
+    return server.targets.length > 0 || forced ? 'up' : 'unchecked';
+  }
+
+  /** The weight of the file, or the one that an operator set. */
+  weightOf(service: VirtualService, server: RealServer): number {
+    return this.overridesOf(service, server).weight?.weight ?? server.destination.weight;
   }
 
   /** Whether an operator drains a real server of this service that is not down. */
@@ -231,28 +236,44 @@ export class RuntimeState {
     );
   }
 
-  isOverridden(service: VirtualService, server: RealServer): boolean {
-    return (
-      this.#overrides.size > 0 &&
-      this.#overrides.has(overrideKey({ service: service.spec.name, server: serverText(server) }))
-    );
+  overridesOf(service: VirtualService, server: RealServer): ServerOverrides {
+    return this.#overrides.size === 0 ? NO_OVERRIDES : this.#overrides.of(service.spec.name, serverText(server));
   }
 
   get overrides(): Override[] {
-    return [...this.#overrides.values()];
+    return this.#overrides.all;
   }
 
-  /** Returns whether that changed anything. */
+  /** Overrides whose real server is not in the file: they apply again when it is. */
+  get orphans(): Override[] {
+    return this.#overrides.orphans;
+  }
+
+  /** What the last configurations changed for overrides; each note is returned once. */
+  takeOverrideNotes(): OverrideNote[] {
+    return this.#overrideNotes.splice(0);
+  }
+
+  #followOverrides(): void {
+    this.#overrideNotes.push(...this.#overrides.follow(this.#services));
+  }
+
+  /** Sets or ends an override. Returns whether that changed anything. */
   setOverride(override: Override, on: boolean): boolean {
-    const key = overrideKey(override);
-    if (on === this.#overrides.has(key)) return false;
-    if (on) this.#overrides.set(key, override);
-    else this.#overrides.delete(key);
+    if (!on && !this.#overrides.delete(override)) return false;
+    if (on) {
+      const { service, server, kind = 'drain', weight } = override;
+      const before = this.#overrides.all.find(
+        (one) => one.service === service && one.server === server && (one.kind ?? 'drain') === kind,
+      );
+      this.#overrides.set(override);
+      if (before && before.weight === weight) return false;
+    }
     for (const service of this.#services) if (service.spec.name === override.service) this.#touch(service);
     return true;
   }
 
-  /** Real servers by name or address:port, of one service or of all. */
+  /** Real servers by name or address:port, of one service or of all; by address also those of orphaned overrides. */
   find(server: string, service?: string): Override[] {
     const found = new Map<string, Override>();
     for (const { spec, realServers } of this.#services) {
@@ -261,9 +282,12 @@ export class RuntimeState {
         const text = serverText(one);
         if (text !== server && one.spec.name !== server) continue;
         const override = { service: spec.name, server: text };
-        found.set(overrideKey(override), override);
+        found.set(`${override.service}\0${text}`, override);
       }
     }
+    for (const { service: name, server: text } of this.orphans)
+      if (text === server && (service === undefined || service === name))
+        found.set(`${name}\0${text}`, { service: name, server: text });
     return [...found.values()];
   }
 
@@ -294,4 +318,4 @@ export class RuntimeState {
   }
 }
 
-const overrideKey = ({ service, server }: Override) => `${service}\0${server}`;
+const NO_OVERRIDES: ServerOverrides = {};

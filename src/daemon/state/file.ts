@@ -22,7 +22,7 @@ const MAX_AGE = 15 * 60_000;
 /** The state and its age in milliseconds, or why there is none. `missing`: there is no file. */
 export type StateRead = { state: DaemonState; age: number } | { state: undefined; reason: string; missing: boolean };
 
-interface Header {
+export interface Header {
   lvsd_state: number;
   /** The kernel's boot id. */
   boot: string;
@@ -38,10 +38,41 @@ export interface ReadStateOptions {
 
 /** Reads a file that `writeState` wrote since the last boot. Does not throw for an invalid file. */
 export async function readState(path: string, { maxAge = MAX_AGE }: ReadStateOptions = {}): Promise<StateRead> {
-  const without = (reason: string, missing = false): StateRead => ({ state: undefined, reason, missing });
+  const found = await readContent(path, {
+    largest: LARGEST,
+    read: readDaemonState,
+    reject: ({ boot, uptime: then }) => {
+      if (boot !== bootId()) return 'it was written before the last boot';
+      const age = ageOf(then);
+      return age <= maxAge ? undefined : `it is ${Math.round(age / 1000)}s old`;
+    },
+  });
+  if (!('content' in found)) return { state: undefined, reason: found.reason, missing: found.missing };
+  return { state: found.content, age: Math.max(0, ageOf(found.header.uptime)) };
+}
+
+const ageOf = (then: number): number => Math.round((uptime() - then) * 1000);
+
+export interface ReadContentOptions<T> {
+  /** Bytes. */
+  largest: number;
+  /** Throws MismatchError. */
+  read: (value: unknown) => T;
+  /** Why a file with this header is not accepted. */
+  reject?: (header: Header) => string | undefined;
+}
+
+export type ContentRead<T> = { content: T; header: Header } | { reason: string; missing: boolean };
+
+/** Reads a file of this format. Does not throw for an invalid one. */
+export async function readContent<T>(
+  path: string,
+  { largest, read, reject }: ReadContentOptions<T>,
+): Promise<ContentRead<T>> {
+  const without = (reason: string, missing = false) => ({ reason, missing });
   let bytes: Buffer | string;
   try {
-    bytes = await readBounded(path);
+    bytes = await readBounded(path, largest);
   } catch (error) {
     if (!isSystemError(error)) throw error;
     return without(error.message, error.code === 'ENOENT');
@@ -55,11 +86,10 @@ export async function readState(path: string, { maxAge = MAX_AGE }: ReadStateOpt
   if (header.lvsd_state !== VERSION) return without(`it has version ${header.lvsd_state}, not ${VERSION}`);
   const content = text.slice(end + 1);
   if (header.sha256 !== sha256(content)) return without('its checksum is wrong: it is damaged');
-  if (header.boot !== bootId()) return without('it was written before the last boot');
-  const age = Math.round((uptime() - header.uptime) * 1000);
-  if (!(age <= maxAge)) return without(`it is ${Math.round(age / 1000)}s old`);
+  const rejected = reject?.(header);
+  if (rejected !== undefined) return without(rejected);
   try {
-    return { state: readDaemonState(JSON.parse(content)), age: Math.max(0, age) };
+    return { content: read(JSON.parse(content)), header };
   } catch (error) {
     return without(error instanceof MismatchError ? `state${error.message}` : 'its content is not JSON');
   }
@@ -68,15 +98,20 @@ export async function readState(path: string, { maxAge = MAX_AGE }: ReadStateOpt
 /** Writes in progress by path. They run one after the other because they share a temporary file. */
 const writing = new Map<string, Promise<void>>();
 
-/**
- * Replaces the file atomically: after a crash of the daemon either the old or the new file is there. Not synced to disk,
- * because it is valid for this boot only and a slow disk would delay the daemon. Throws system errors.
- */
+/** Not synced to disk: it is valid for this boot only, and a slow disk would delay the daemon. Throws system errors. */
 export function writeState(path: string, state: DaemonState): Promise<void> {
-  const content = JSON.stringify(state);
+  return writeContent(path, state, { sync: false });
+}
+
+/**
+ * Replaces a file atomically: after a crash of the daemon, with `sync` also of the machine, either the old or the new file
+ * is there. Throws system errors.
+ */
+export function writeContent(path: string, value: unknown, { sync }: { sync: boolean }): Promise<void> {
+  const content = JSON.stringify(value);
   const header: Header = { lvsd_state: VERSION, boot: bootId(), uptime: uptime(), sha256: sha256(content) };
   const before = writing.get(path) ?? Promise.resolve();
-  const done = before.catch(() => {}).then(() => replace(path, `${JSON.stringify(header)}\n${content}`));
+  const done = before.catch(() => {}).then(() => replace(path, `${JSON.stringify(header)}\n${content}`, sync));
   writing.set(path, done);
   const forget = () => {
     if (writing.get(path) === done) writing.delete(path);
@@ -85,7 +120,7 @@ export function writeState(path: string, state: DaemonState): Promise<void> {
   return done;
 }
 
-async function replace(path: string, text: string): Promise<void> {
+async function replace(path: string, text: string, sync: boolean): Promise<void> {
   const temporary = `${path}.new`;
   await mkdir(dirname(path), { recursive: true, mode: 0o755 });
   // A killed daemon may have left one. 'wx' does not follow a symbolic link in its place.
@@ -93,8 +128,10 @@ async function replace(path: string, text: string): Promise<void> {
   const file = await open(temporary, 'wx', 0o600);
   try {
     await file.writeFile(text);
+    if (sync) await file.sync();
     await file.close();
     await rename(temporary, path);
+    if (sync) await syncFolder(dirname(path));
   } catch (error) {
     await file.close();
     await rm(temporary, { force: true });
@@ -102,8 +139,17 @@ async function replace(path: string, text: string): Promise<void> {
   }
 }
 
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
 /** A string says why the file is not accepted. */
-async function readBounded(path: string): Promise<Buffer | string> {
+async function readBounded(path: string, largest: number): Promise<Buffer | string> {
   // O_NONBLOCK: opening a FIFO in its place must not block.
   const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {
@@ -112,7 +158,7 @@ async function readBounded(path: string): Promise<Buffer | string> {
     if (!found.isFile()) return 'it is not a regular file';
     if (uid !== process.geteuid?.() && uid !== 0) return `its owner is uid ${uid}, neither root nor this user`;
     if ((mode & 0o022) !== 0) return 'its group or others may write to it';
-    if (size > LARGEST) return `it has ${size} bytes, more than ${LARGEST}`;
+    if (size > largest) return `it has ${size} bytes, more than ${largest}`;
     const bytes = Buffer.alloc(size);
     let length = 0;
     while (length < size) {

@@ -56,9 +56,9 @@ export class StateSaver {
   /** Writes the current state. Write errors are logged, not thrown. */
   async now(): Promise<void> {
     const { path, daemon, reporter } = this.#options;
-    const { runtime, owned } = daemon();
+    const { runtime, owned, sysctls } = daemon();
     try {
-      await writeState(path, toState(runtime, owned, this.#health));
+      await writeState(path, toState(runtime, owned, this.#health, undefined, sysctls.changed));
       this.#failing = false;
     } catch (error) {
       if (!this.#failing) {

@@ -1,19 +1,36 @@
 // SPDX-License-Identifier: MIT
 /** The content of the state file, and the readers that validate it. */
 import type { TargetState } from '../../health/types.ts';
+import { MOST_WEIGHT, type OverrideKind } from '../model/overrides.ts';
+import { type ChangedSysctl, SYSCTL_NAMES, type SysctlName } from '../reconcile/sysctls.ts';
 
 export interface DaemonState {
   /** Services that lvsd owns, by `serviceKeyText`. */
   services: string[];
   health: TargetState[];
+  /** Settings of the kernel that lvsd changed, with their values before. */
+  sysctls?: ChangedSysctl[] | undefined;
   /** Milliseconds since the epoch, as the clock was when the file was written; that of `health` as well. */
   written?: number | undefined;
-  /** Drains by the operator. */
-  overrides: { service: string; server: string }[];
+  /** Drains by operators. */
+  overrides: OverrideState[];
+  /** All other overrides: an older version takes each of `overrides` for a drain. */
+  settings?: OverrideState[] | undefined;
   /** Whether each service, by `serviceKeyText`, has its quorum. */
   quorum: { service: string; up: boolean }[];
   /** Real servers that were removed from the file and drain. */
   leaving: DrainingState[];
+}
+
+export interface OverrideState {
+  service: string;
+  server: string;
+  kind?: OverrideKind | undefined;
+  weight?: number | undefined;
+  by?: string | undefined;
+  at?: number | undefined;
+  reason?: string | undefined;
+  virtuals?: readonly string[] | undefined;
 }
 
 export interface DrainingState {
@@ -94,12 +111,35 @@ const target = object<TargetState>({
   failures: number,
 });
 
+const kind: Reader<OverrideKind> = (value) => {
+  const kinds: readonly OverrideKind[] = ['drain', 'disable', 'up', 'weight'];
+  return kinds.find((one) => one === value) ?? mismatch(` is none of ${kinds.join(', ')}`);
+};
+
+const weight: Reader<number> = (value) =>
+  Number.isInteger(value) && (value as number) >= 0 && (value as number) <= MOST_WEIGHT
+    ? (value as number)
+    : mismatch(' is not a weight');
+
+const override = object<OverrideState, 'kind' | 'weight' | 'by' | 'at' | 'reason' | 'virtuals'>(
+  { service: text, server: text },
+  { kind, weight, by: text, at: number, reason: text, virtuals: list(text) },
+);
+
+const sysctl: Reader<SysctlName> = (value) =>
+  SYSCTL_NAMES.find((name) => name === value) ?? mismatch(' is not a setting of lvsd');
+
+/** The content of the file of overrides. Throws `MismatchError`. */
+export const readOverrideList: Reader<{ overrides: OverrideState[] }> = object<{ overrides: OverrideState[] }>({
+  overrides: list(override),
+});
+
 /** Throws `MismatchError`. */
-export const readDaemonState: Reader<DaemonState> = object<DaemonState, 'written'>(
+export const readDaemonState: Reader<DaemonState> = object<DaemonState, 'written' | 'settings' | 'sysctls'>(
   {
     services: list(text),
     health: list(target),
-    overrides: list(object<DaemonState['overrides'][number]>({ service: text, server: text })),
+    overrides: list(override),
     quorum: list(object<DaemonState['quorum'][number]>({ service: text, up: truth })),
     leaving: list(
       object<DrainingState>({
@@ -116,5 +156,5 @@ export const readDaemonState: Reader<DaemonState> = object<DaemonState, 'written
       }),
     ),
   },
-  { written: number },
+  { written: number, settings: list(override), sysctls: list(object<ChangedSysctl>({ name: sysctl, was: number })) },
 );

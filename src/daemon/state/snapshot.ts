@@ -5,7 +5,9 @@ import { type Instant, instant, wallTime } from '../../base/clock.ts';
 import type { TargetState } from '../../health/types.ts';
 import { defaultDestination } from '../../ipvs/index.ts';
 import type { DrainingServer } from '../model/draining.ts';
-import type { Override, RuntimeState } from '../model/runtime-state.ts';
+import { kindOf, type Override } from '../model/overrides.ts';
+import type { RuntimeState } from '../model/runtime-state.ts';
+import type { ChangedSysctl } from '../reconcile/sysctls.ts';
 import type { DaemonState, DrainingState } from './schema.ts';
 
 export interface Snapshot {
@@ -15,6 +17,7 @@ export interface Snapshot {
   overrides: readonly Override[];
   quorum: ReadonlyMap<string, boolean>;
   draining: readonly DrainingServer[];
+  sysctls: readonly ChangedSysctl[];
 }
 
 export const EMPTY_SNAPSHOT: Snapshot = {
@@ -23,6 +26,7 @@ export const EMPTY_SNAPSHOT: Snapshot = {
   overrides: [],
   quorum: new Map(),
   draining: [],
+  sysctls: [],
 };
 
 export function toState(
@@ -30,12 +34,15 @@ export function toState(
   owned: ReadonlySet<string>,
   health: ReadonlyMap<string, TargetState>,
   now: Instant = instant(),
+  sysctls: readonly ChangedSysctl[] = [],
 ): DaemonState {
   return {
     services: [...owned],
     health: [...health.values()].map((state) => moved(state, (at) => wallTime(at, now))),
     written: now.wall,
-    overrides: runtime.overrides,
+    sysctls: [...sysctls],
+    overrides: runtime.overrides.filter((one) => kindOf(one) === 'drain'),
+    settings: runtime.overrides.filter((one) => kindOf(one) !== 'drain'),
     quorum: [...runtime.quorums].map(([service, up]) => ({ service, up })),
     leaving: runtime.draining.map(({ service, destination, until, wasDown }): DrainingState => {
       const { address, port, method, tunnelType, tunnelPort, tunnelFlags } = destination;
@@ -62,9 +69,10 @@ export function fromState(state: DaemonState, age = 0, now: Instant = instant())
   return {
     services: state.services,
     health: new Map(state.health.map((one) => [one.id, moved(one, (at) => steadyTime(at, state, age, now))])),
-    overrides: state.overrides,
+    overrides: [...state.overrides, ...(state.settings ?? [])],
     quorum: new Map(state.quorum.map(({ service, up }) => [service, up])),
     draining: state.leaving.flatMap((one) => drainingServer(one, age, now)),
+    sysctls: state.sysctls ?? [],
   };
 }
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 /** Reads a file of rules: the table it describes, or all of its errors. */
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { ruleWords } from '../command-line/rule-words.ts';
 import { Fatal, Rejected, usage } from '../errors.ts';
 import { parseLine } from '../execute.ts';
+import { readWhole } from '../input.ts';
 import type { Session } from '../session.ts';
 import { BadRule, RuleTable } from './table.ts';
 
@@ -13,6 +14,8 @@ export interface Problem {
   reason: string;
 }
 
+/** Bytes; 50,000 rules have 5 MB. */
+const LARGEST = 256 << 20;
 /** Problems to print; the rest are counted. */
 const PRINTED = 100;
 
@@ -29,11 +32,18 @@ export async function readRules(
 }
 
 function readText(path: string, name: string): string {
+  let fd = 0;
+  let bytes: Buffer | undefined;
   try {
-    return readFileSync(path === '-' ? 0 : path, 'utf8');
+    if (path !== '-') fd = openSync(path, 'r');
+    bytes = readWhole(fd, LARGEST);
   } catch (error) {
     throw usage(`cannot read ${name}: ${(error as NodeJS.ErrnoException).code ?? error}`);
+  } finally {
+    if (fd > 0) closeSync(fd);
   }
+  if (!bytes) throw usage(`${name} has more than ${LARGEST >> 20} MiB`);
+  return bytes.toString('utf8');
 }
 
 /** The table that a text describes, and its errors. Empty lines and lines that begin with # are ignored. */

@@ -56,10 +56,10 @@ export class Lvsd {
   }
 
   /** With a configuration: writes it first. Resolves when lvsd says that it is ready. */
-  async start(conf?: Conf): Promise<void> {
+  async start(conf?: Conf, ...options: string[]): Promise<void> {
     if (conf) this.write(conf);
     this.#said = this.said;
-    const running = this.#where.spawn(['lvsd', 'run', ...this.paths]);
+    const running = this.#where.spawn(['lvsd', 'run', ...this.paths, ...options]);
     this.#running = running;
     await until(
       'lvsd to be ready',

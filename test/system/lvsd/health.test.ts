@@ -31,6 +31,7 @@ before(() => {
 });
 afterEach(async () => {
   await lvsd.stop();
+  site.lvs.balancer.sysctl({ 'net.ipv4.vs.expire_quiescent_template': 0, 'net.ipv4.vs.expire_nodest_conn': 0 });
   site.clear();
 });
 after(async () => {
@@ -246,6 +247,64 @@ describe('draining', () => {
     assert.equal((await lvsd.ctl('drain', 'shop', '10.31.6.6:80')).status, 2);
   });
 
+  test('weights, disabled and forced up: shown with who, when and why, over reload, restart and reboot', async () => {
+    const overrides = `${lvsd.dir}/overrides.json`;
+    rmSync(overrides, { force: true });
+    const start = () => lvsd.start(one(), '--overrides', overrides);
+    const rules = () => site.rules().filter((rule) => rule.includes(' -r '));
+    const rule = (rs: string, weight: number) => `-a -t 10.99.0.11:80 -r ${rs}:80 -m -w ${weight}`;
+    const [rs1, rs2] = ['10.31.4.2', '10.31.5.2'] as const;
+    await start();
+    const ctl = async (...words: string[]) => {
+      const { status, stderr } = await lvsd.ctl(...words);
+      assert.equal(status, 0, stderr);
+      return stderr;
+    };
+    await ctl('weight', 'shop', `${rs1}:80`, '7', '--reason', 'CHG-123');
+    assert.deepEqual(rules(), [rule(rs1, 7), rule(rs2, 1)]);
+    await ctl('disable', `${rs2}:80`);
+    assert.deepEqual(rules(), [rule(rs1, 7)]);
+    await ctl('force-up', `${rs2}:80`);
+    site.block('rs2', [80], 'reset');
+    await lvsd.reload(one({ scheduler: 'wrr' }));
+    await sleep(3000);
+    assert.deepEqual(rules(), [rule(rs1, 7), rule(rs2, 1)]);
+    // A reboot: the state file of the boot before is gone, and so is the table.
+    await lvsd.stop();
+    rmSync(lvsd.state);
+    site.ipvsadm('-C');
+    await start();
+    await sleep(3000);
+    assert.deepEqual(rules(), [rule(rs1, 7), rule(rs2, 1)]);
+    const { overrides: listed, weight, effectiveWeight } = await lvsd.server('shop', `${rs1}:80`);
+    const [{ at, ...told } = {}] = listed ?? [];
+    assert.deepEqual(
+      [told, weight, effectiveWeight],
+      [{ kind: 'weight', weight: 7, by: 'root', reason: 'CHG-123' }, 1, 7],
+    );
+    assert.ok(Math.abs(Date.now() - (at ?? 0)) < 600_000);
+    const shown = (await lvsd.ctl('status')).stdout;
+    assert.match(shown, / 7 of 1 .* weight set by the operator: 7 \(root, \d+\w( \d+\w)? ago: CHG-123\)/);
+    assert.match(shown, / up .* forced up by the operator \(root, /);
+    await ctl('enable', `${rs2}:80`);
+    await until('the check to decide', () => rules().length === 1, 20_000);
+    assert.match(await ctl('drain', `${rs1}:80`), /shop \(tcp 10\.99\.0\.11:80\) has no quorum: weight 0, needs 1/);
+    site.block('rs2', [], undefined);
+    // The server leaves the file: its overrides are shown and can be ended.
+    await lvsd.reload(one({ real_servers: [rs2] }));
+    await lvsd.says(/the override "drain" of real server 10\.31\.4\.2:80 stays, although the file has no such server/);
+    assert.match((await lvsd.ctl('status')).stdout, /^not in the file: shop 10\.31\.4\.2:80: drained by the operator/m);
+    await ctl('undrain', `${rs1}:80`);
+    await ctl('weight', `${rs1}:80`, 'reset');
+    assert.equal((await lvsd.status()).orphans?.length, 0);
+    // A service that is renamed keeps its overrides.
+    await ctl('drain', `${rs2}:80`);
+    await lvsd.reload({ ...one(), services: { renamed: { ...shop, real_servers: both } } });
+    assert.equal((await lvsd.server('renamed', `${rs2}:80`)).override, 'drain');
+    await ctl('undrain', 'renamed', `${rs2}:80`);
+    rmSync(overrides);
+  });
+
   test('of all real servers: the quorum is lost, and no connection', async () => {
     await lvsd.start(one());
     const downloads = await site.downloads('10.99.0.11', 4, 4);
@@ -294,6 +353,53 @@ describe('draining', () => {
     await until('it to leave the device', () => !site.addresses().includes('10.31.3.101/32 on in0'), 30_000);
     assert.doesNotMatch(site.lvs.balancer.run('lvsadm -G').stdout, /10\.31\.3\.101/);
     assert.match(await site.get('http://10.99.0.11/'), /^rs[12]$/);
+  });
+});
+
+describe('settings of the kernel', () => {
+  const sysctl = (name: string) => site.lvs.balancer.run(['sysctl', '-n', `net.ipv4.vs.${name}`]).stdout.trim();
+  const values = () => [sysctl('expire_quiescent_template'), sysctl('expire_nodest_conn')];
+  const persistent = { persistence: { timeout: '5m' }, on_failure: 'inhibit' };
+
+  test('with persistence a real server that is inhibited or drained gets no new connection', async () => {
+    await lvsd.start(one(persistent));
+    assert.deepEqual(values(), ['1', '0']);
+    const first = await site.get('http://10.99.0.11/');
+    const [address, other] = first === 'rs1' ? ['10.31.4.2:80', 'rs2'] : ['10.31.5.2:80', 'rs1'];
+    assert.equal(await site.get('http://10.99.0.11/'), first);
+    site.well(`${first}:80`, false);
+    await until('weight 0', () => site.rules().some((rule) => rule.includes(`${address} -m -w 0`)), 20_000);
+    assert.equal(await site.get('http://10.99.0.11/'), other);
+    site.well(`${first}:80`, true);
+    await until('weight 1', () => site.rules().every((rule) => !rule.endsWith('-w 0')), 20_000);
+    await lvsd.ctl('drain', other === 'rs1' ? '10.31.4.2:80' : '10.31.5.2:80');
+    assert.equal(await site.get('http://10.99.0.11/'), first);
+  });
+
+  test('on_failure: remove ends the connections of the real server', async () => {
+    await lvsd.start(one({ scheduler: 'wrr' }));
+    assert.deepEqual(values(), ['0', '1']);
+    // A request a second over one connection; after a reset curl opens another.
+    const words = ['curl', '-s', '-m', '4', '--rate', '1/s', 'http://10.99.0.11/?[1-15]'];
+    const running = site.lvs.client.spawn(words);
+    await until('answers', () => running.stdout().length > 6, 20_000);
+    const first = running.stdout().slice(0, 3);
+    site.well(`${first}:80`, false);
+    const status = await new Promise((done) => running.child.once('close', done));
+    const answers = running.stdout().match(/rs[12]/g) ?? [];
+    assert.deepEqual([status, answers.length], [0, 15], running.stdout() + running.stderr());
+    assert.equal(answers.at(-1), first === 'rs1' ? 'rs2' : 'rs1');
+  });
+
+  test('are set again if another program changes them, and put back by on_stop: remove', async () => {
+    await lvsd.start({ ...one(persistent), on_stop: 'remove' });
+    site.lvs.balancer.sysctl({ 'net.ipv4.vs.expire_quiescent_template': 0 });
+    await until('the setting', () => values()[0] === '1', 10_000);
+    await lvsd.says(/changed by another program: net\.ipv4\.vs\.expire_quiescent_template was set to 0/);
+    await lvsd.kill();
+    await lvsd.start();
+    await lvsd.stop();
+    assert.deepEqual(values(), ['0', '0']);
   });
 });
 

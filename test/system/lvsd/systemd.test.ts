@@ -52,6 +52,7 @@ const CONFIG = {
         { name: 'fine', address: '127.0.0.1', port: 8083, check: { ...check('true'), fall: 3 } },
       ],
     },
+    removing: { fwmark: 7, real_servers: [] },
   },
 };
 
@@ -73,12 +74,14 @@ after(() => {
 
 test('it starts, notifies systemd, and has two capabilities besides those added', async () => {
   await machine.until('lvsd to be active', active);
-  assert.match(show('StatusText'), /^1 service, /);
+  assert.match(show('StatusText'), /^2 services, /);
   const status = machine.run('cat', `/proc/${show('MainPID')}/status`).stdout;
   const field = (name: string) => new RegExp(`^${name}:\\s*(\\S+)`, 'm').exec(status)?.[1];
   // CAP_KILL 5, CAP_SETGID 6, CAP_SETUID 7, CAP_NET_ADMIN 12, CAP_NET_RAW 13.
   assert.equal(Number.parseInt(field('CapEff') ?? '', 16), 0b11_0000_1110_0000);
   assert.deepEqual([field('NoNewPrivs'), field('Seccomp')], ['1', '2']);
+  // Of the settings of the kernel only those of IPVS are writable in the sandbox.
+  assert.equal(machine.run('cat', '/proc/sys/net/ipv4/vs/expire_nodest_conn').stdout, '1\n', log());
   // The kernel loaded ip_vs and the scheduler, though the unit may not.
   assert.match(table(), /^-A -t 10\.99\.0\.10:80 -s sh\n/);
 });

@@ -463,3 +463,48 @@ test('help names every command, and fits a terminal', async () => {
 test('it starts fast because it brings little', () => {
   assert.ok(statSync(program).size < 64 << 10, 'winston or ajv has come in');
 });
+
+test('overrides: what is asked for, and what is said of them', async () => {
+  delete process.env.SUDO_USER;
+  const asked: unknown[] = [];
+  const answer = (name: string) => (params: object) => {
+    asked.push([name, params]);
+    return { servers: ['shop web1'], paused: false, notes: ['shop has no quorum'] };
+  };
+  const names = ['drain', 'disable', 'forceUp', 'enable', 'weight'] as const;
+  using daemon = fakeDaemon(Object.fromEntries(names.map((name) => [name, answer(name)])));
+  const ctl = (...words: string[]) => lvsctl(daemon.path, ...words);
+  const said = (out: string) => ({ code: 0, out, err: 'lvsctl: shop has no quorum\n' });
+  assert.deepEqual(await ctl('disable', 'web1', '--reason', 'CHG-1'), said('shop web1: disabled\n'));
+  assert.deepEqual(await ctl('force-up', 'shop', 'web1'), said('shop web1: forced up\n'));
+  assert.deepEqual(await ctl('enable', 'shop', 'web1'), said('shop web1: its checks decide\n'));
+  assert.deepEqual(await ctl('weight', 'shop', 'web1', '5', '-r', 'x'), said('shop web1: weight changed\n'));
+  assert.deepEqual(await ctl('weight', 'web1', 'reset'), said('shop web1: weight changed\n'));
+  process.env.SUDO_USER = 'alice';
+  await ctl('drain', 'web1');
+  delete process.env.SUDO_USER;
+  assert.deepEqual(asked, [
+    ['disable', { server: 'web1', reason: 'CHG-1' }],
+    ['forceUp', { service: 'shop', server: 'web1' }],
+    ['enable', { service: 'shop', server: 'web1' }],
+    ['weight', { service: 'shop', server: 'web1', reason: 'x', weight: 5 }],
+    ['weight', { server: 'web1' }],
+    ['drain', { server: 'web1', by: 'alice' }],
+  ]);
+  assert.match((await ctl('weight', 'web1', 'five')).err, /weight takes a number or reset, not five/);
+  assert.match((await ctl('status', '--reason', 'x')).err, /status does not take --reason/);
+});
+
+test('status shows who overrides what, when and why, and what applies to no real server', () => {
+  const overrides = [
+    { kind: 'drain', by: 'alice', at: NOW - 300_000, reason: 'CHG-123' },
+    { kind: 'weight', weight: 7 },
+  ] as const;
+  const server = { ...SERVER, override: 'drain', overrides: [...overrides] } as const;
+  const [first] = SHOP.services;
+  const services = first ? [{ ...first, realServers: [server] }] : [];
+  const orphans = [{ service: 'old', server: '10.31.4.9:80', kind: 'disable', by: 'bob\x1b[2J' } as const];
+  const text = statusText({ ...SHOP, services, orphans }, PLAIN, NOW);
+  assert.match(text, / drained by the operator \(alice, 5m ago: CHG-123\); weight set by the operator: 7$/m);
+  assert.match(text, /^not in the file: old 10\.31\.4\.9:80: disabled by the operator \(bob\\x1b\[2J\)$/m);
+});

@@ -80,6 +80,7 @@ test('whatever is no request is refused in words, and the next one is still serv
     ['7', -32600, /must be an object/],
     ['{"id":1,"method":"plan"}', -32600, /jsonrpc must be "2.0"/, 1],
     ['{"jsonrpc":"2.0","id":{},"method":"plan"}', -32600, /id must be/],
+    ['{"jsonrpc":"2.0","id":1e400,"method":"plan"}', -32600, /id must be .* a finite number/],
     ['{"jsonrpc":"2.0","id":1}', -32600, /method must be a string/, 1],
     ['{"jsonrpc":"2.0","id":1,"method":"constructor"}', -32601, /methods: ping, status, plan/, 1],
     ['{"jsonrpc":"2.0","id":1,"method":"__proto__"}', -32601, /methods: ping, status, plan/, 1],
@@ -232,6 +233,51 @@ test('more clients than allowed are turned away with a word, and let in again la
   });
   await sleep(20);
   assert.equal((await answers(daemon.path, request('plan'))).length, 1);
+});
+
+test('a client that writes at once reads why it is turned away', async () => {
+  using daemon = fakeDaemon({}, { clients: 1 });
+  const first = await rawClient(daemon.path);
+  for (let i = 0; i < 50; i++)
+    assert.match(JSON.stringify(await answers(daemon.path, request('plan'))), /already serves 1 clients/);
+  first.destroy();
+});
+
+test('a client that has been silent for long makes room for another; one that follows events does not', async () => {
+  using daemon = fakeDaemon({}, { clients: 2 });
+  const follower = await rawClient(daemon.path);
+  follower.write(request('events', { follow: true }));
+  const silent = await rawClient(daemon.path);
+  silent.write('{"jsonrpc":');
+  await sleep(2200);
+  assert.equal((await answers(daemon.path, request('plan'))).length, 1);
+  await wait(() => silent.destroyed || silent.readableEnded);
+  assert.match(daemon.log.lines.join('\n'), /disconnected for another one: it was idle/);
+  follower.destroy();
+});
+
+test('a client that sends no whole request for long is disconnected, and told', async () => {
+  using daemon = fakeDaemon({}, { idle: 200 });
+  const follower = await rawClient(daemon.path);
+  follower.write(request('events', { follow: true }));
+  const socket = await rawClient(daemon.path);
+  let said = '';
+  socket.on('data', (chunk) => {
+    said += String(chunk);
+  });
+  const ended = once(socket, 'end');
+  socket.write('{"jsonrpc":');
+  await ended;
+  assert.match(said, /no request for 0\.2 s: disconnected/);
+  assert.equal(follower.readableEnded, false);
+  socket.destroy();
+  follower.destroy();
+});
+
+test('a last line without its line feed is answered', async () => {
+  using daemon = fakeDaemon();
+  const got = await answers(daemon.path, request('plan', {}, 'last').trimEnd());
+  assert.deepEqual(got, [{ jsonrpc: '2.0', id: 'last', result: PLAN }]);
 });
 
 test('a client that does not read its answer is cut off', async () => {

@@ -2,7 +2,8 @@
 /** Derives the report from the facts. Pure. */
 
 import { formatAddress } from '../../../base/addresses.ts';
-import { IP_VS_CONN_F_FULLNAT, IP_VS_CONN_F_FWD_MASK } from '../../../ipvs/index.ts';
+import { IP_VS_CONN_F_FULLNAT, IP_VS_CONN_F_FULLNAT, IP_VS_CONN_F_FWD_MASK, IP_VS_CONN_F_FWD_MASK, IP_VS_SVC_F_PERSISTENT } from '../../../ipvs/index.ts';
+import { SYSCTL_NAMES, SYSCTLS, type SysctlName, sysctlText } from '../../reconcile/sysctls.ts';
 import { otherPrograms, routingChecks } from './routing.ts';
 import { isFullnat, serviceChecks } from './services.ts';
 import type { Check, Facts, ServiceFacts } from './types.ts';
@@ -19,6 +20,7 @@ export function examine(facts: Facts): Check[] {
     ...routingChecks(facts),
     ...fullnat.flatMap((each) => serviceChecks(each, facts)),
     ...(fullnat.length > 0 ? [conntrack(facts, fullnat)] : []),
+    ...sysctls(facts),
     tableSize(info.tableSize, services),
     ...otherPrograms(facts),
   ];
@@ -64,6 +66,23 @@ function installed({ installed: file, installedIsLoaded }: Facts): Check {
     text: `${file} is another build than the loaded module`,
     remedy: ['to load it: docs/kernel.md, Installing'],
   };
+}
+
+/** Settings that lvsd owns: a note where a service of the table suffers from the kernel's default. */
+function sysctls({ sysctls: values = {}, services }: Facts): Check[] {
+  const persistent = services.some(({ service }) => (service.flags & IP_VS_SVC_F_PERSISTENT) !== 0);
+  const suffers: Readonly<Record<SysctlName, boolean>> = {
+    expire_quiescent_template: persistent,
+    expire_nodest_conn: services.length > 0,
+  };
+  return SYSCTL_NAMES.flatMap((name): Check[] => {
+    const value = values[name];
+    if (value === undefined) return [];
+    const text = `${sysctlText(name)} is ${value}`;
+    if (value !== 0 || !suffers[name]) return [{ check: 'sysctl', verdict: 'ok', text }];
+    const remedy = [`sysctl -w ${sysctlText(name)}=1    # lvsd sets it while it runs`];
+    return [{ check: 'sysctl', verdict: 'note', text: `${text}: ${SYSCTLS[name].without}`, remedy }];
+  });
 }
 
 /** conntrack must ignore FULLNAT's addresses: it never sees both directions of a connection under one tuple. */

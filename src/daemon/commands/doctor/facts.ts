@@ -6,6 +6,7 @@ import { release } from 'node:os';
 import { extname } from 'node:path';
 import { formatAddress } from '../../../base/addresses.ts';
 import { Ipvs } from '../../../ipvs/index.ts';
+import { SYSCTL_NAMES, type SysctlName } from '../../reconcile/sysctls.ts';
 import { parseLocalPrefixes } from './fib.ts';
 import { forwardingFacts, localAddresses6, otherProgrammers, routesTo, strictDevices } from './host.ts';
 import type { Facts, ServiceFacts } from './types.ts';
@@ -34,6 +35,7 @@ export async function gather(): Promise<Facts> {
     others: otherProgrammers(),
     portRange: portRange(),
     conntrack: flag(number('/proc/sys/net/ipv4/vs/conntrack')),
+    sysctls: sysctls(),
     conntrackEntries: number('/proc/sys/net/netfilter/nf_conntrack_count'),
   };
 }
@@ -75,6 +77,11 @@ function moduleBytes(file: string): Buffer {
   const program = { '.xz': 'xz', '.zst': 'zstd', '.gz': 'gzip' }[extname(file)];
   if (!program) return readFileSync(file);
   return execFileSync(program, ['-dc', file], { maxBuffer: 1 << 26, stdio: ['ignore', 'pipe', 'ignore'] });
+}
+
+function sysctls(): Record<string, number> {
+  const values = SYSCTL_NAMES.map((name) => [name, number(`/proc/sys/net/ipv4/vs/${name}`)] as const);
+  return Object.fromEntries(values.filter((entry): entry is [SysctlName, number] => entry[1] !== undefined));
 }
 
 function portRange(): Facts['portRange'] {

@@ -56,6 +56,8 @@ export interface Facts {
   /** Of net.ipv4.vs. */
   portRange: { min: number; max: number } | undefined;
   conntrack: boolean | undefined;
+  /** Of net.ipv4.vs, by name; without those that are unknown. */
+  sysctls?: Readonly<Record<string, number>>;
   /** Entries of this network namespace. */
   conntrackEntries: number | undefined;
 }

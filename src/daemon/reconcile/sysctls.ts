@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: MIT
+/**
+ * Settings of IPVS in this network namespace that the promises of the configuration depend on. lvsd sets them, remembers
+ * what they were, sets them again if another program changes them, and puts them back when nothing needs them.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { isErrno } from '../../base/errno.ts';
+import { errorLine } from '../../base/error-line.ts';
+import type { Config } from '../../config/types.ts';
+import type { Reporter } from '../control/reporter.ts';
+
+export const SYSCTLS = {
+  expire_quiescent_template: {
+    needed: ({ services }: Config) => [...services.values()].some(({ persistence }) => persistence !== undefined),
+    without: 'with persistence, a drained or inhibited real server goes on getting the new connections of its clients',
+  },
+  expire_nodest_conn: {
+    needed: ({ services }: Config) => [...services.values()].some(({ onFailure }) => onFailure === 'remove'),
+    without: 'connections of a removed real server hang until they time out, instead of ending (on_failure: remove)',
+  },
+} as const;
+
+export type SysctlName = keyof typeof SYSCTLS;
+export const SYSCTL_NAMES = Object.keys(SYSCTLS) as SysctlName[];
+
+export const sysctlText = (name: SysctlName): string => `net.ipv4.vs.${name}`;
+
+/** A setting that lvsd changed, and its value before that. */
+export interface ChangedSysctl {
+  name: SysctlName;
+  was: number;
+}
+
+/** Access to the files; both throw system errors. */
+export interface SysctlFiles {
+  read(name: SysctlName): number;
+  write(name: SysctlName, value: number): void;
+}
+
+const pathOf = (name: SysctlName): string => `/proc/sys/net/ipv4/vs/${name}`;
+
+export const SYSCTL_FILES: SysctlFiles = {
+  read: (name) => Number(readFileSync(pathOf(name), 'utf8')),
+  write: (name, value) => writeFileSync(pathOf(name), `${value}\n`),
+};
+
+export class Sysctls {
+  readonly #files: SysctlFiles;
+  readonly #reporter: Pick<Reporter, 'log'>;
+  readonly #was = new Map<SysctlName, number>();
+  #needed: ReadonlySet<SysctlName> = new Set();
+  /** Those that could not be set, which is reported once. */
+  readonly #failing = new Set<SysctlName>();
+
+  constructor(
+    reporter: Pick<Reporter, 'log'>,
+    changed: readonly ChangedSysctl[] = [],
+    files: SysctlFiles = SYSCTL_FILES,
+  ) {
+    this.#reporter = reporter;
+    this.#files = files;
+    for (const { name, was } of changed) this.#was.set(name, was);
+  }
+
+  get changed(): ChangedSysctl[] {
+    return [...this.#was].map(([name, was]) => ({ name, was }));
+  }
+
+  /** Takes another configuration into account. Returns whether `changed` is another now. */
+  configure(config: Config): boolean {
+    const before = this.#was.size;
+    this.#needed = new Set(SYSCTL_NAMES.filter((name) => SYSCTLS[name].needed(config)));
+    const unneeded = SYSCTL_NAMES.filter((name) => this.#was.has(name) && !this.#needed.has(name));
+    for (const name of unneeded) this.#putBack(name);
+    return this.watch() || this.#was.size !== before;
+  }
+
+  /** Sets what is needed and has another value. Returns whether `changed` is another now. */
+  watch(): boolean {
+    let isNew = false;
+    for (const name of this.#needed) if (this.#set(name)) isNew = true;
+    return isNew;
+  }
+
+  /** Puts all of them back (`on_stop: remove`). */
+  restore(): void {
+    for (const { name } of this.changed) this.#putBack(name);
+  }
+
+  /** Returns whether it was changed for the first time. */
+  #set(name: SysctlName): boolean {
+    try {
+      const is = this.#files.read(name);
+      if (is !== 0) {
+        this.#failing.delete(name);
+        return false;
+      }
+      this.#files.write(name, 1);
+      this.#failing.delete(name);
+      const isNew = !this.#was.has(name);
+      if (isNew) {
+        this.#was.set(name, is);
+        this.#log('info', `${sysctlText(name)} set to 1`);
+      } else this.#log('warn', `changed by another program: ${sysctlText(name)} was set to 0; set to 1 again`);
+      return isNew;
+    } catch (error) {
+      this.#fail(name, error);
+      return false;
+    }
+  }
+
+  #putBack(name: SysctlName): void {
+    const was = this.#was.get(name);
+    if (was === undefined) return;
+    try {
+      this.#files.write(name, was);
+      this.#was.delete(name);
+      this.#log('info', `${sysctlText(name)} set back to ${was}`);
+    } catch (error) {
+      this.#log('error', `cannot set ${sysctlText(name)} back to ${was}: ${errorLine(error)}`);
+    }
+  }
+
+  #fail(name: SysctlName, error: unknown): void {
+    if (this.#failing.has(name)) return;
+    this.#failing.add(name);
+    const remedy = isErrno(error, 'EROFS', 'EACCES', 'EPERM')
+      ? `; allow it (docs/operations.md, Kernel settings), or set it: sysctl -w ${sysctlText(name)}=1`
+      : '';
+    this.#log('error', `cannot set ${sysctlText(name)} to 1 (${errorLine(error)}): ${SYSCTLS[name].without}${remedy}`);
+  }
+
+  #log(level: 'info' | 'warn' | 'error', text: string): void {
+    this.#reporter.log('kernel', level, text);
+  }
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+/** What earlier runs left: the state file, and the file of overrides. */
+import { DEFAULT_STATE_FILE, readState } from './file.ts';
+import { DEFAULT_OVERRIDES_FILE, readOverrides } from './overrides-file.ts';
+import { EMPTY_SNAPSHOT, fromState, type Snapshot } from './snapshot.ts';
+
+/** Health states and quorums older than this are not used; milliseconds. */
+const HEALTH_AGE = 15 * 60_000;
+
+export interface StatePaths {
+  state: string;
+  overrides?: string;
+}
+
+export interface SavedNote {
+  level: 'info' | 'warn';
+  file: string;
+  text: string;
+  reason?: string;
+}
+
+/** Undefined: overrides are kept in the state file only, which is not the default one. */
+export function overridesPath({ state, overrides }: StatePaths): string | undefined {
+  return overrides ?? (state === DEFAULT_STATE_FILE ? DEFAULT_OVERRIDES_FILE : undefined);
+}
+
+/** Does not throw for invalid files: `notes` say what is not used. */
+export async function readSaved(paths: StatePaths): Promise<{ saved: Snapshot; notes: SavedNote[] }> {
+  const notes: SavedNote[] = [];
+  const saved = await readSnapshot(paths.state, notes);
+  const path = overridesPath(paths);
+  if (path === undefined) return { saved, notes };
+  const read = await readOverrides(path);
+  // The state file has them too: for a first start with this file, or one that is damaged.
+  if (read.overrides === undefined) {
+    if (!read.missing)
+      notes.push({
+        level: 'warn',
+        file: path,
+        text: `file of overrides ${path} ignored: ${read.reason}`,
+        reason: read.reason,
+      });
+    return { saved, notes };
+  }
+  return { saved: { ...saved, overrides: read.overrides }, notes };
+}
+
+async function readSnapshot(path: string, notes: SavedNote[]): Promise<Snapshot> {
+  const read = await readState(path, { maxAge: Number.POSITIVE_INFINITY });
+  if (!read.state) {
+    const { reason } = read;
+    if (!read.missing)
+      notes.push({
+        level: 'warn',
+        file: path,
+        text: `state file ${path} ignored, starting without state: ${reason}`,
+        reason,
+      });
+    return EMPTY_SNAPSHOT;
+  }
+  const saved = fromState(read.state, read.age);
+  if (read.age < HEALTH_AGE) return saved;
+  // Ownership and overrides do not age; results of checks do.
+  const minutes = Math.round(read.age / 60_000);
+  const text = `state file ${path} is ${minutes} minutes old: its health states and quorums are ignored`;
+  notes.push({ level: 'info', file: path, text });
+  return { ...saved, health: new Map(), quorum: new Map() };
+}

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: MIT
+// What operators set by hand: which state and weight results, what follows a change of the file, and what is saved.
+import assert from 'node:assert/strict';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { overrideMessage, overrideNoteText } from '../../../src/daemon/control/messages.ts';
+import { desiredState } from '../../../src/daemon/model/desired-state.ts';
+import type { Override, OverrideKind } from '../../../src/daemon/model/overrides.ts';
+import { RuntimeState } from '../../../src/daemon/model/runtime-state.ts';
+import { type VirtualService, virtualServices } from '../../../src/daemon/model/virtual-services.ts';
+import { writeState } from '../../../src/daemon/state/file.ts';
+import { readOverrides, writeOverrides } from '../../../src/daemon/state/overrides-file.ts';
+import { overridesPath, readSaved } from '../../../src/daemon/state/saved.ts';
+import { readDaemonState } from '../../../src/daemon/state/schema.ts';
+import { fromState, toState } from '../../../src/daemon/state/snapshot.ts';
+import { config, realServer, service } from '../../support/specs.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'lvsd-overrides-'));
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+const FIRST = '10.31.0.1:80';
+const two = (name = 'web') => config([service(name, [realServer(1, { weight: 2 }), realServer(2)])]);
+const on = (server: string, kind?: OverrideKind, weight?: number): Override => ({
+  service: 'web',
+  server,
+  kind,
+  weight,
+  virtuals: virtualServices(two()).map(({ key }) => key),
+});
+
+function world() {
+  const runtime = new RuntimeState();
+  runtime.configure(virtualServices(two()), 0);
+  const web = () => runtime.services[0] as VirtualService;
+  const first = () => web().realServers[0] as VirtualService['realServers'][number];
+  const set = (up: boolean) => runtime.setTarget(first().targets[0]?.id ?? '', up);
+  const state = () => runtime.serverState(web(), first());
+  /** Weights in the kernel, by the last byte of the address. */
+  const weights = () =>
+    Object.fromEntries(
+      (desiredState(two(), runtime).services[0]?.destinations ?? []).map((one) => [one.address[3], one.weight]),
+    );
+  return { runtime, web, first, set, state, weights };
+}
+
+test('disabled: down whatever the check says; enabled: as the check says', () => {
+  const { runtime, set, state, weights } = world();
+  assert.equal(runtime.setOverride(on(FIRST, 'disable'), true), true);
+  set(true);
+  assert.deepEqual([state(), weights()], ['down', { 2: 1 }]);
+  assert.equal(runtime.setOverride(on(FIRST, 'disable'), false), true);
+  assert.deepEqual([state(), weights()], ['up', { 1: 2, 2: 1 }]);
+});
+
+test('forced up: up whatever the check says; replaces disabled, and enable ends either', () => {
+  const { runtime, set, state, weights } = world();
+  set(false);
+  assert.equal(state(), 'down');
+  runtime.setOverride(on(FIRST, 'disable'), true);
+  runtime.setOverride(on(FIRST, 'up'), true);
+  assert.deepEqual([state(), weights(), runtime.overrides.length], ['up', { 1: 2, 2: 1 }, 1]);
+  runtime.setOverride(on(FIRST, 'disable'), false);
+  assert.deepEqual([state(), runtime.overrides], ['down', []]);
+});
+
+test('drained: weight 0 although forced up; a drained one that is down is down', () => {
+  const { runtime, set, state, weights } = world();
+  runtime.setOverride(on(FIRST), true);
+  set(false);
+  assert.equal(state(), 'down');
+  runtime.setOverride(on(FIRST, 'up'), true);
+  assert.deepEqual([state(), weights()], ['draining', { 1: 0, 2: 1 }]);
+  runtime.setOverride(on(FIRST), false);
+  assert.deepEqual([state(), weights()], ['up', { 1: 2, 2: 1 }]);
+});
+
+test('a weight counts for the kernel and for the quorum, and survives a drain', () => {
+  const { runtime, web, weights } = world();
+  assert.equal(runtime.weight(web()), 3);
+  runtime.setOverride(on(FIRST, 'weight', 7), true);
+  assert.deepEqual([runtime.weight(web()), weights()], [8, { 1: 7, 2: 1 }]);
+  assert.equal(runtime.setOverride(on(FIRST, 'weight', 7), true), false);
+  assert.equal(runtime.setOverride(on(FIRST, 'weight', 5), true), true);
+  runtime.setOverride(on(FIRST), true);
+  assert.deepEqual(weights(), { 1: 0, 2: 1 });
+  runtime.setOverride(on(FIRST), false);
+  assert.deepEqual(weights(), { 1: 5, 2: 1 });
+  runtime.setOverride(on(FIRST, 'weight'), false);
+  assert.deepEqual([runtime.weight(web()), weights()], [3, { 1: 2, 2: 1 }]);
+});
+
+test('an override follows its service to another name, as told by the virtual service', () => {
+  const { runtime, state } = world();
+  runtime.setOverride(on(FIRST), true);
+  const preview = runtime.preview(virtualServices(two('shop')), 0);
+  assert.equal(preview.overrides[0]?.service, 'shop');
+  assert.equal(runtime.overrides[0]?.service, 'web');
+  runtime.configure(virtualServices(two('shop')), 0);
+  assert.deepEqual([state(), runtime.overrides[0]?.service], ['draining', 'shop']);
+  assert.deepEqual(runtime.takeOverrideNotes().map(overrideNoteText), [
+    `shop: the override "drain" of real server ${FIRST} follows the service, whose name was web`,
+  ]);
+  assert.deepEqual(runtime.takeOverrideNotes(), []);
+});
+
+test('an override of a server that leaves the file is told, listed, can be ended, and applies when it returns', () => {
+  const { runtime, state } = world();
+  runtime.setOverride(on(FIRST), true);
+  const without = config([service('web', [realServer(2)])]);
+  runtime.configure(virtualServices(without), 0);
+  assert.deepEqual(
+    runtime.orphans.map(({ server }) => server),
+    [FIRST],
+  );
+  assert.deepEqual(
+    runtime.takeOverrideNotes().map(({ change }) => change),
+    ['orphaned'],
+  );
+  runtime.configure(virtualServices(config([service('web', [realServer(2), realServer(3)])])), 0);
+  assert.deepEqual(runtime.takeOverrideNotes(), []);
+  runtime.configure(virtualServices(two()), 0);
+  assert.deepEqual([state(), runtime.orphans], ['draining', []]);
+  assert.deepEqual(
+    runtime.takeOverrideNotes().map(({ change }) => change),
+    ['returned'],
+  );
+  runtime.configure(virtualServices(config([])), 0);
+  assert.deepEqual(runtime.find(FIRST), [{ service: 'web', server: FIRST }]);
+  assert.deepEqual(runtime.find(FIRST, 'other'), []);
+  runtime.setOverride({ service: 'web', server: FIRST }, false);
+  assert.deepEqual([runtime.overrides, runtime.orphans, runtime.find(FIRST)], [[], [], []]);
+});
+
+const FULL: Override = { ...on(FIRST, 'weight', 7), by: 'alice', at: 1000, reason: 'CHG-1' };
+
+test('state file: an older lvsd sees the drains and nothing else, a newer one all', () => {
+  const { runtime } = world();
+  runtime.setOverride(on(FIRST), true);
+  runtime.setOverride(FULL, true);
+  const state = JSON.parse(JSON.stringify(toState(runtime, new Set(), new Map())));
+  assert.deepEqual(
+    state.overrides.map(({ server }: Override) => server),
+    [FIRST],
+  );
+  const { overrides } = fromState(readDaemonState(state));
+  assert.deepEqual(
+    overrides.map(({ kind, weight, by }) => [kind, weight, by]),
+    [
+      [undefined, undefined, undefined],
+      ['weight', 7, 'alice'],
+    ],
+  );
+  assert.throws(
+    () => readDaemonState({ ...state, settings: [{ ...FULL, weight: 70_000 }] }),
+    /settings\[0\]\.weight is not a weight/,
+  );
+  assert.throws(
+    () => readDaemonState({ ...state, settings: [{ ...FULL, kind: 'sleep' }] }),
+    /settings\[0\]\.kind is none of/,
+  );
+});
+
+test('the file of overrides outlives a boot; one that is damaged or that others may write is not used', async () => {
+  const path = join(folder, 'var', 'overrides.json');
+  assert.deepEqual({ ...(await readOverrides(path)), reason: '' }, { overrides: undefined, reason: '', missing: true });
+  await writeOverrides(path, [FULL]);
+  assert.equal(statSync(path).mode & 0o777, 0o600);
+  writeFileSync(path, readFileSync(path, 'utf8').replace(/"boot":"[^"]*"/, '"boot":"another"'));
+  const read = await readOverrides(path);
+  assert.deepEqual(read.overrides, [FULL]);
+  chmodSync(path, 0o666);
+  assert.match(
+    'reason' in (await readOverrides(path)) ? JSON.stringify(await readOverrides(path)) : '',
+    /may write to it/,
+  );
+  chmodSync(path, 0o600);
+  writeFileSync(path, `${readFileSync(path, 'utf8')} `);
+  assert.match(JSON.stringify(await readOverrides(path)), /damaged/);
+});
+
+test('its overrides replace those of the state file, which count without it', async () => {
+  const [state, overrides] = [join(folder, 'state.json'), join(folder, 'overrides.json')];
+  const { runtime } = world();
+  runtime.setOverride(on(FIRST), true);
+  await writeState(state, toState(runtime, new Set(), new Map()));
+  const servers = async () => (await readSaved({ state, overrides })).saved.overrides.map(({ kind = 'drain' }) => kind);
+  assert.deepEqual(await servers(), ['drain']);
+  await writeOverrides(overrides, [FULL]);
+  assert.deepEqual(await servers(), ['weight']);
+  await writeOverrides(overrides, []);
+  assert.deepEqual(await servers(), []);
+  writeFileSync(overrides, 'x');
+  const { notes } = await readSaved({ state, overrides });
+  assert.deepEqual(await servers(), ['drain']);
+  assert.match(notes[0]?.text ?? '', /^file of overrides .* ignored: it is not a state file$/);
+});
+
+test('where they are kept: beside the usual state file only, unless told', () => {
+  assert.equal(overridesPath({ state: '/run/lvsd/state.json' }), '/var/lib/lvsd/overrides.json');
+  assert.equal(overridesPath({ state: '/tmp/s' }), undefined);
+  assert.equal(overridesPath({ state: '/tmp/s', overrides: '/tmp/o' }), '/tmp/o');
+});
+
+test('events say who and why', () => {
+  assert.deepEqual(overrideMessage(FULL, true), {
+    text: `real server ${FIRST} set to weight 7 by the operator (alice: CHG-1)`,
+    fields: { service: 'web', address: FIRST, state: 'weight set', reason: 'CHG-1', weight: 7, by: 'alice' },
+  });
+  assert.equal(overrideMessage(FULL, false).text, `real server ${FIRST} has the weight of the file again`);
+});

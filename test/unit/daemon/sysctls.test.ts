@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+// The kernel's settings that the configuration needs: set, watched, put back.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { RuntimeState } from '../../../src/daemon/model/runtime-state.ts';
+import { type ChangedSysctl, type SysctlName, Sysctls } from '../../../src/daemon/reconcile/sysctls.ts';
+import { readDaemonState } from '../../../src/daemon/state/schema.ts';
+import { fromState, toState } from '../../../src/daemon/state/snapshot.ts';
+import { config, service } from '../../support/specs.ts';
+
+const plain = config([service('web', [], { onFailure: 'inhibit' })]);
+const removing = config([service('web', [], { onFailure: 'remove' })]);
+const persistent = config([
+  service('web', [], { onFailure: 'inhibit', persistence: { timeout: 300, granularity: 32, engine: '' } }),
+]);
+
+function world(changed: ChangedSysctl[] = [], values: Partial<Record<SysctlName, number>> = {}) {
+  const is = { expire_quiescent_template: 0, expire_nodest_conn: 0, ...values };
+  const log: string[] = [];
+  let refuse: Error | undefined;
+  const files = {
+    read: (name: SysctlName) => is[name],
+    write: (name: SysctlName, value: number) => {
+      if (refuse) throw refuse;
+      is[name] = value;
+    },
+  };
+  const sysctls = new Sysctls({ log: (_area, level, text) => log.push(`${level} ${text}`) }, changed, files);
+  const fail = (error: Error | undefined) => {
+    refuse = error;
+  };
+  return { sysctls, is, log, fail, values: () => [is.expire_quiescent_template, is.expire_nodest_conn] };
+}
+
+test('each is set if a service needs it, and put back when none does', () => {
+  const { sysctls, values, log } = world();
+  assert.equal(sysctls.configure(plain), false);
+  assert.deepEqual(values(), [0, 0]);
+  assert.equal(sysctls.configure(persistent), true);
+  assert.deepEqual(values(), [1, 0]);
+  assert.equal(sysctls.configure(removing), true);
+  assert.deepEqual([values(), sysctls.changed], [[0, 1], [{ name: 'expire_nodest_conn', was: 0 }]]);
+  sysctls.restore();
+  assert.deepEqual([values(), sysctls.changed], [[0, 0], []]);
+  assert.deepEqual(log, [
+    'info net.ipv4.vs.expire_quiescent_template set to 1',
+    'info net.ipv4.vs.expire_quiescent_template set back to 0',
+    'info net.ipv4.vs.expire_nodest_conn set to 1',
+    'info net.ipv4.vs.expire_nodest_conn set back to 0',
+  ]);
+});
+
+test('one that somebody had set is left alone, at the end as well', () => {
+  const { sysctls, values, log } = world([], { expire_nodest_conn: 1 });
+  assert.equal(sysctls.configure(removing), false);
+  sysctls.restore();
+  assert.deepEqual([values(), log], [[0, 1], []]);
+});
+
+test('one that another program changes is set again; after a restart it is still known what it was', () => {
+  const { sysctls, is, values, log } = world();
+  sysctls.configure(removing);
+  is.expire_nodest_conn = 0;
+  assert.equal(sysctls.watch(), false);
+  assert.deepEqual(values(), [0, 1]);
+  assert.equal(log[1], 'warn changed by another program: net.ipv4.vs.expire_nodest_conn was set to 0; set to 1 again');
+  const state = toState(new RuntimeState(), new Set(), new Map(), undefined, sysctls.changed);
+  const { sysctls: saved } = fromState(readDaemonState(JSON.parse(JSON.stringify(state))));
+  const next = world([...saved], { expire_nodest_conn: 1 });
+  next.sysctls.configure(removing);
+  next.sysctls.restore();
+  assert.deepEqual(next.values(), [0, 0]);
+});
+
+test('one that cannot be set is told once, with what does not hold and what to do', () => {
+  const { sysctls, log, fail, values } = world();
+  fail(Object.assign(new Error('EROFS: read-only file system'), { errno: -30, code: 'EROFS', syscall: 'open' }));
+  sysctls.configure(persistent);
+  sysctls.watch();
+  assert.equal(log.length, 1);
+  assert.match(
+    log[0] ?? '',
+    /^error cannot set net\.ipv4\.vs\.expire_quiescent_template to 1 \(EROFS: .*\): with persistence, a drained or /,
+  );
+  assert.match(log[0] ?? '', /sysctl -w net\.ipv4\.vs\.expire_quiescent_template=1$/);
+  fail(undefined);
+  sysctls.watch();
+  assert.deepEqual(values(), [1, 0]);
+});
+
+test('a state file with a setting that is none of ours is not read', () => {
+  const state = { services: [], health: [], overrides: [], quorum: [], leaving: [] };
+  assert.throws(
+    () => readDaemonState({ ...state, sysctls: [{ name: '../../kernel/panic', was: 1 }] }),
+    /sysctls\[0\]\.name is not a setting of lvsd/,
+  );
+});
