@@ -2,7 +2,7 @@
 /** Derives the report from the facts. Pure. */
 
 import { formatAddress } from '../../../base/addresses.ts';
-import { IP_VS_CONN_F_FULLNAT, IP_VS_CONN_F_FULLNAT, IP_VS_CONN_F_FWD_MASK, IP_VS_CONN_F_FWD_MASK, IP_VS_SVC_F_PERSISTENT } from '../../../ipvs/index.ts';
+import { IP_VS_CONN_F_FULLNAT, IP_VS_CONN_F_FWD_MASK, IP_VS_SVC_F_PERSISTENT } from '../../../ipvs/index.ts';
 import { SYSCTL_NAMES, SYSCTLS, type SysctlName, sysctlText } from '../../reconcile/sysctls.ts';
 import { otherPrograms, routingChecks } from './routing.ts';
 import { isFullnat, serviceChecks } from './services.ts';
