@@ -43,6 +43,10 @@ export interface RealServerStatus {
   reason: string | undefined;
   /** Duration of the last probe in milliseconds. */
   latency: number | undefined;
+  /** When the last result came, milliseconds since the epoch; of `since`, `reason` and `latency`. */
+  lastResultAt?: number | undefined;
+  /** Since when and why it cannot be checked: `state` and `reason` are of before. */
+  inability?: { since: number; reason: string } | undefined;
   activeConnections: number;
   inactiveConnections: number;
   /** Each of several checks; `since`, `reason` and `latency` above are those of the check that decides. */

@@ -8,11 +8,18 @@ import { monotonic } from '../base/clock.ts';
 import { errorLine } from '../base/error-line.ts';
 import type { Config } from '../config/types.ts';
 import type { HealthMonitor } from '../health/monitor.ts';
-import type { TargetState, Transition } from '../health/types.ts';
+import type { Inability, TargetState, Transition } from '../health/types.ts';
 import { serviceKeyText } from '../ipvs/index.ts';
 import type { DriftFilter, KernelWriter, Obstacle } from '../plan/index.ts';
 import type { Desired, Ownership } from '../plan/types.ts';
-import { checkMessage, overrideMessage, overrideNoteText, quorumMessage, serverMessage } from './control/messages.ts';
+import {
+  checkMessage,
+  inabilityMessage,
+  overrideMessage,
+  overrideNoteText,
+  quorumMessage,
+  serverMessage,
+} from './control/messages.ts';
 import type { Reporter } from './control/reporter.ts';
 import type { HookRunner } from './hooks/hooks.ts';
 import { type DesiredCache, desiredState } from './model/desired-state.ts';
@@ -74,6 +81,7 @@ export class Daemon {
       parts.reporter,
     );
     parts.monitor?.onTransition((transition) => this.#queueTransition(transition));
+    parts.monitor?.onInability((id, inability) => this.#reportInability(id, inability));
   }
 
   get config(): Config {
@@ -186,6 +194,13 @@ export class Daemon {
     this.#updateQuorums();
     saveSoon();
     this.reconciler.request();
+  }
+
+  #reportInability(id: string, inability: Inability | undefined): void {
+    for (const service of this.runtime.users(id))
+      for (const server of service.realServers)
+        if (server.targets.some((target) => target.id === id))
+          this.#parts.reporter.server(inabilityMessage(service, server, id, inability), inability === undefined);
   }
 
   #updateQuorums(): void {

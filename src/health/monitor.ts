@@ -8,7 +8,7 @@ import { steady } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import { type CheckHistory, EMPTY_HISTORY } from './history.ts';
 import { resumed, unknown } from './machine.ts';
-import type { Check, Target, TargetState, Transition } from './types.ts';
+import type { Check, Inability, Target, TargetState, Transition } from './types.ts';
 import { LoadWatch } from './worker/load-watch.ts';
 import type { FromWorker, Load, ToWorker, WireTarget } from './worker/messages.ts';
 import { fromRow } from './worker/messages.ts';
@@ -34,6 +34,7 @@ interface Known {
   state: TargetState;
   /** The last transitions, oldest first. */
   transitions: Omit<Transition, 'id'>[] | undefined;
+  inability: Inability | undefined;
 }
 
 /** History of a target since the daemon started; without its transitions, since the health worker started. */
@@ -41,6 +42,8 @@ export interface TargetHistory extends CheckHistory {
   state: TargetState;
   transitions: Omit<Transition, 'id'>[];
 }
+
+export type InabilityListener = (id: string, inability: Inability | undefined) => void;
 
 interface Snapshot {
   request: number;
@@ -54,6 +57,7 @@ export class HealthMonitor {
   readonly #byId = new Map<string, Known>();
   readonly #byNumber = new Map<number, Known>();
   readonly #listeners = new Set<(transition: Transition) => void>();
+  readonly #inabilityListeners = new Set<InabilityListener>();
   readonly #loadWatch = new LoadWatch();
   #concurrency: number;
   #numbers = 0;
@@ -107,7 +111,7 @@ export class HealthMonitor {
       }
       const past = history.get(target.id);
       const state = past ? resumed(past, now, target.check) : unknown(target.id, target.initiallyUp, now);
-      const known: Known = { number: ++this.#numbers, target, state, transitions: undefined };
+      const known: Known = { number: ++this.#numbers, target, state, transitions: undefined, inability: undefined };
       this.#byId.set(target.id, known);
       this.#byNumber.set(known.number, known);
       added.push(known);
@@ -147,6 +151,16 @@ export class HealthMonitor {
   onTransition(callback: (transition: Transition) => void): () => void {
     this.#listeners.add(callback);
     return () => this.#listeners.delete(callback);
+  }
+
+  /** Why the checks of a target cannot be made; undefined if they can. */
+  inability(id: string): Inability | undefined {
+    return this.#byId.get(id)?.inability;
+  }
+
+  /** Calls back when checks of a target cannot be made, for another reason, or can again (undefined). */
+  onInability(callback: InabilityListener): void {
+    this.#inabilityListeners.add(callback);
   }
 
   /** False if the health worker does not respond and a restart did not help. For a watchdog. */
@@ -227,6 +241,9 @@ export class HealthMonitor {
       case 'transitions':
         for (const { number, latency, ...transition } of message.list) this.#turn(number, transition, latency);
         break;
+      case 'inability':
+        this.#setInability(message.number, message.inability);
+        break;
       case 'states':
         for (const row of message.rows) {
           const known = this.#byNumber.get(row[0]);
@@ -244,6 +261,15 @@ export class HealthMonitor {
         this.#log[message.level](message.text);
         break;
     }
+  }
+
+  #setInability(number: number, inability: Inability | undefined): void {
+    const known = this.#byNumber.get(number);
+    if (!known) return;
+    // A new health worker may find the same again.
+    const isNew = known.inability?.reason !== inability?.reason;
+    known.inability = inability && { ...inability, since: known.inability?.since ?? inability.since };
+    if (isNew) for (const listener of this.#inabilityListeners) listener(known.target.id, known.inability);
   }
 
   #beat(load: Load): void {

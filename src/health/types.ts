@@ -25,6 +25,13 @@ export interface TargetState {
   failures: number;
 }
 
+/** Checks of a target that cannot be made, for a reason of this machine. */
+export interface Inability {
+  /** By the clock `steady()`. */
+  since: number;
+  reason: string;
+}
+
 export interface Transition {
   id: string;
   up: boolean;

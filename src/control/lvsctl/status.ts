@@ -160,7 +160,8 @@ function addressText(server: RealServerStatus): string {
   return text === server.name ? '' : printable(text);
 }
 
-function why({ override, overrides, reason }: RealServerStatus, now: number): string {
+function why({ override, overrides, inability, reason: last }: RealServerStatus, now: number): string {
+  const reason = inability ? `cannot be checked for ${spanText(now - inability.since)}: ${inability.reason}` : last;
   const simple = override === 'drain' ? ['drained by the operator'] : [];
   return [...(overrides?.map((one) => overrideText(one, now)) ?? simple), reason ?? '']
     .filter((part) => part !== '')
@@ -195,6 +196,7 @@ function sumLine(services: readonly ServiceStatus[]): string {
   const counts = STATES.map((state) => [servers.filter((server) => server.state === state).length, state] as const);
   const states = counts.filter(([found]) => found > 0).map(([found, state]) => `${found} ${state}`);
   const without = services.filter(({ quorum }) => !quorum.up).length;
+  const unable = servers.filter(({ inability }) => inability !== undefined).length;
   const parts = [count(services.length, 'service'), count(servers.length, 'real server')];
-  return `${parts.join(', ')}${states.length > 0 ? `: ${states.join(', ')}` : ''}${without > 0 ? `; ${without} without quorum` : ''}`;
+  return `${parts.join(', ')}${states.length > 0 ? `: ${states.join(', ')}` : ''}${without > 0 ? `; ${without} without quorum` : ''}${unable > 0 ? `; ${unable} cannot be checked` : ''}`;
 }

@@ -92,7 +92,16 @@ async function serve({ options, config, loader, logs, reporter, kernel, startedA
   // The socket comes first: it fails if another lvsd is running.
   const control = new ControlServer({
     path: options.socket,
-    handlers: handlers({ daemon, kernel, health: states, history, loader, reporter, startedAt }),
+    handlers: handlers({
+      daemon,
+      kernel,
+      health: states,
+      history,
+      inability: (id) => monitor?.inability(id),
+      loader,
+      reporter,
+      startedAt,
+    }),
     events: reporter.events,
     log: logs.area('control'),
   });

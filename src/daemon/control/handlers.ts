@@ -6,7 +6,7 @@ import type { PeerCredentials } from '../../base/native.ts';
 import { version } from '../../base/version.ts';
 import type { Handlers } from '../../control/server.ts';
 import type { TargetHistory } from '../../health/monitor.ts';
-import type { TargetState } from '../../health/types.ts';
+import type { Inability, TargetState } from '../../health/types.ts';
 import { serviceKeyText } from '../../ipvs/index.ts';
 import { describe, difference, readActual, serviceText } from '../../plan/index.ts';
 import type { Daemon } from '../daemon.ts';
@@ -26,13 +26,24 @@ export interface HandlerParts {
   /** Health states of all targets. */
   health: () => Promise<ReadonlyMap<string, TargetState>>;
   history: (ids: readonly string[]) => Promise<ReadonlyMap<string, TargetHistory>>;
+  /** Why a target cannot be checked. */
+  inability: (target: string) => Inability | undefined;
   loader: Loader;
   reporter: Reporter;
   /** By the clock `steady()`. */
   startedAt: number;
 }
 
-export function handlers({ daemon, kernel, health, history, loader, reporter, startedAt }: HandlerParts): Handlers {
+export function handlers({
+  daemon,
+  kernel,
+  health,
+  history,
+  inability,
+  loader,
+  reporter,
+  startedAt,
+}: HandlerParts): Handlers {
   const requireService = (service: string | undefined): void => {
     if (service !== undefined && !daemon.config.services.has(service))
       throw new UsageError(`no service ${service} (lvsctl status lists them)`);
@@ -70,6 +81,7 @@ export function handlers({ daemon, kernel, health, history, loader, reporter, st
         health: states,
         failures: daemon.reconciler.backoff.failures,
         table: (key: string) => table.get(key),
+        inability,
       };
       return {
         version: version(),

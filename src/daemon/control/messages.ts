@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** Texts and fields of what the daemon logs and reports as events. `service` is a name in the file. */
 import type { EventFields } from '../../control/messages.ts';
-import type { Transition } from '../../health/types.ts';
+import type { Inability, Transition } from '../../health/types.ts';
 import { type Drift, describe, toJson } from '../../plan/index.ts';
 import { serviceText } from '../../plan/texts.ts';
 import type { Operation } from '../../plan/types.ts';
@@ -26,6 +26,23 @@ export function checkMessage(service: VirtualService, server: RealServer, { id, 
   const type = server.targets.find((target) => target.id === id)?.check.type ?? '';
   const what = `its ${type} check ${up ? 'passes again' : 'fails as well'}`;
   return { text: `${text} is still down: ${what}: ${reason}`, fields: { ...fields, state: 'down', reason } };
+}
+
+/** `inability`: why the check cannot be made; undefined: it can again. */
+export function inabilityMessage(
+  service: VirtualService,
+  server: RealServer,
+  id: string,
+  inability: Inability | undefined,
+): Message {
+  const { text, fields } = subject(service, server);
+  const type = server.targets.find((target) => target.id === id)?.check.type ?? '';
+  return inability
+    ? {
+        text: `${text} cannot be checked, its state is kept: ${type}: ${inability.reason}`,
+        fields: { ...fields, state: 'not checked', reason: inability.reason },
+      }
+    : { text: `${text} is checked again`, fields: { ...fields, state: 'checked', reason: `${type} check` } };
 }
 
 function subject(service: VirtualService, server: RealServer): Message {

@@ -11,7 +11,7 @@ import type {
   ServiceStatus,
 } from '../../control/messages.ts';
 import type { TargetHistory } from '../../health/monitor.ts';
-import type { TargetState } from '../../health/types.ts';
+import type { Inability, TargetState } from '../../health/types.ts';
 import type { Destination } from '../../ipvs/index.ts';
 import { destinationKeyText } from '../../plan/keys.ts';
 import { serviceText } from '../../plan/texts.ts';
@@ -28,6 +28,8 @@ export interface Sources {
   /** Finds a kernel service by `VirtualService.key`. */
   table: (key: string) => ActualService | undefined;
   failures: ReadonlyMap<string, Failure>;
+  /** Why a target cannot be checked. */
+  inability?: (target: string) => Inability | undefined;
 }
 
 /** One item for each virtual service; `only`: those of this name in the file. */
@@ -61,12 +63,13 @@ function serviceStatus(service: VirtualService, sources: Sources): ServiceStatus
 function serverStatus(
   service: VirtualService,
   server: RealServer,
-  { runtime, health }: Sources,
+  { runtime, health, inability: inabilityOf }: Sources,
   actual: Destination | undefined,
 ): RealServerStatus {
   const states = server.targets.flatMap(({ id }) => health.get(id) ?? []);
   const state = deciding(states);
   const own = runtime.overridesOf(service, server);
+  const inability = server.targets.map(({ id }) => inabilityOf?.(id)).find((one) => one !== undefined);
   return {
     name: server.spec.name,
     address: formatAddress(server.destination.family, server.destination.address),
@@ -79,6 +82,8 @@ function serverStatus(
     since: state && wallTime(state.since),
     reason: state?.last?.reason,
     latency: state?.last?.latency,
+    lastResultAt: state?.last && wallTime(state.last.at),
+    inability: inability && { ...inability, since: wallTime(inability.since) },
     activeConnections: actual?.activeConnections ?? 0,
     inactiveConnections: actual?.inactiveConnections ?? 0,
     ...(server.targets.length > 1 ? { checks: server.targets.map((target) => checkStatus(target, health)) } : {}),

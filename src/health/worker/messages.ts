@@ -4,7 +4,7 @@
  * numbers, assigned by the daemon and never reused. Only changes are sent, and snapshots on request.
  */
 import type { CheckHistory } from '../history.ts';
-import type { Check, TargetState, Transition } from '../types.ts';
+import type { Check, Inability, TargetState, Transition } from '../types.ts';
 
 /** A TargetState without its id. */
 export type StateRow = [
@@ -55,6 +55,7 @@ export interface Load {
 
 export type FromWorker =
   | { type: 'transitions'; list: (Omit<Transition, 'id'> & { number: number; latency: number })[] }
+  | { type: 'inability'; number: number; inability?: Inability | undefined }
   | { type: 'states'; request: number; rows: StateRow[]; last: boolean }
   | { type: 'history'; request: number; list: { number: number; history: CheckHistory }[] }
   | { type: 'beat'; load: Load }

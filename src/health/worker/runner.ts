@@ -8,7 +8,7 @@ import { next, type Result } from '../machine.ts';
 import { Pace } from '../schedule/pace.ts';
 import { type Lane, Schedule, type Slot } from '../schedule/schedule.ts';
 import { fraction } from '../schedule/spread.ts';
-import type { Target, TargetState, Transition } from '../types.ts';
+import type { Inability, Target, TargetState, Transition } from '../types.ts';
 import { failure, inconclusive, type Probe, type Prober, type Verdict } from '../verdict.ts';
 import { ErrorReports } from './error-reports.ts';
 import type { Load } from './messages.ts';
@@ -26,6 +26,8 @@ export interface ProbeRunnerOptions {
   prepare: Prepare;
   /** `state` is the new state. */
   onTransition: (target: Target, transition: Transition, state: TargetState) => void;
+  /** The checks of a target cannot be made, `fall` times in a row, or for another reason; undefined: they can again. */
+  onInability?: (target: Target, inability: Inability | undefined) => void;
   /** A rate-limited line for the operator. */
   onTrouble: (text: string) => void;
 }
@@ -43,6 +45,10 @@ interface ProbedTarget {
   /** Incremented with each probe, to ignore late results of earlier ones. */
   turn: number;
   startedAt: number;
+  /** Inconclusive probes since the last result, and the instant of the first. */
+  inconclusive: { count: number; since: number };
+  /** What was last reported. */
+  inability: Inability | undefined;
 }
 
 /** Milliseconds of a monotonic clock. */
@@ -84,6 +90,8 @@ export class ProbeRunner {
       probe: undefined,
       turn: 0,
       startedAt: 0,
+      inconclusive: { count: 0, since: 0 },
+      inability: undefined,
     };
     try {
       entry.prober = this.#options.prepare(target);
@@ -227,13 +235,30 @@ export class ProbeRunner {
     this.#arm();
   }
 
+  #unable(entry: ProbedTarget, reason: string): void {
+    const { inconclusive, target } = entry;
+    if (inconclusive.count++ === 0) inconclusive.since = steady();
+    if (inconclusive.count < target.check.fall || entry.inability?.reason === reason) return;
+    entry.inability = { since: inconclusive.since, reason };
+    this.#options.onInability?.(target, entry.inability);
+  }
+
+  #able(entry: ProbedTarget): void {
+    entry.inconclusive.count = 0;
+    if (!entry.inability) return;
+    entry.inability = undefined;
+    this.#options.onInability?.(entry.target, undefined);
+  }
+
   #take(entry: ProbedTarget, { outcome, reason }: Verdict): void {
     const { target } = entry;
     if (this.#entries.get(target.id) !== entry) return;
     if (outcome === 'inconclusive') {
       this.#errors.add(reason, target.label, clock());
+      this.#unable(entry, reason);
       return;
     }
+    this.#able(entry);
     const latency = Math.round((clock() - entry.startedAt) * 1000) / 1000;
     const result: Result = { at: steady(), ok: outcome === 'success', reason, latency };
     const before = entry.state;

@@ -32,6 +32,10 @@ export function serveHealth(): void {
           const number = numbers.get(id);
           if (number !== undefined) transitions.add({ number, up, reason, at, latency: last?.latency ?? 0 });
         },
+        onInability: ({ id }, inability) => {
+          const number = numbers.get(id);
+          if (number !== undefined) send({ type: 'inability', number, inability });
+        },
         onTrouble: (text) => send({ type: 'log', level: 'error', text }),
       }),
   );

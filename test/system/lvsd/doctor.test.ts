@@ -36,7 +36,7 @@ test('a correct service: no problem, and the loaded module is the installed one'
     checks.map(({ check, verdict }) => `${check} ${verdict}`),
     [
       ...['module', 'build', 'installed', 'services', 'addresses', 'routes', 'rp_filter'],
-      ...['laddrs', 'ports', 'conntrack', 'table', 'others'],
+      ...['laddrs', 'ports', 'conntrack', 'sysctl', 'table', 'others'],
     ].map((name) => `${name} ok`),
   );
   assert.equal(status, 0);

@@ -495,6 +495,16 @@ test('overrides: what is asked for, and what is said of them', async () => {
   assert.match((await ctl('status', '--reason', 'x')).err, /status does not take --reason/);
 });
 
+test('status shows what cannot be checked, since when and why, and counts it', () => {
+  const [first] = SHOP.services;
+  const inability = { since: NOW - 3 * HOUR, reason: 'user nosuchuser does not exist' };
+  const services = first ? [{ ...first, realServers: [{ ...SERVER, reason: 'exit status 0', inability }] }] : [];
+  const text = statusText({ ...SHOP, services }, PLAIN, NOW);
+  assert.match(text, / up .* cannot be checked for 3h: user nosuchuser does not exist$/m);
+  assert.doesNotMatch(text, /exit status 0/);
+  assert.match(text, /1 real server: 1 up; 1 cannot be checked$/m);
+});
+
 test('status shows who overrides what, when and why, and what applies to no real server', () => {
   const overrides = [
     { kind: 'drain', by: 'alice', at: NOW - 300_000, reason: 'CHG-123' },

@@ -193,3 +193,18 @@ test('routes as ip says them, one array a line', () => {
     ],
   );
 });
+
+test('persistence needs expire_quiescent_template', () => {
+  const sysctls = { expire_quiescent_template: 0, expire_nodest_conn: 0 };
+  const persistent = { ...service, flags: 1 } as ServiceFacts['service'];
+  const services = [{ service: persistent, destinations: [dest], localAddresses: [] }];
+  assert.equal(find(facts({ sysctls }), 'sysctl')?.verdict, 'ok');
+  const note = find(facts({ sysctls, services }), 'sysctl');
+  assert.deepEqual([note?.verdict, note?.remedy?.length], ['note', 1]);
+  assert.match(
+    note?.text ?? '',
+    /expire_quiescent_template is 0, .*: with persistence, a drained or inhibited real server/,
+  );
+  const set = { ...sysctls, expire_quiescent_template: 1 };
+  assert.equal(find(facts({ sysctls: set, services }), 'sysctl')?.verdict, 'ok');
+});

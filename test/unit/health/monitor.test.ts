@@ -3,8 +3,9 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, test } from 'node:test';
 import { createServer as createTlsServer } from 'node:tls';
@@ -87,6 +88,23 @@ test('history has transitions, the last results, and failures by reason', async 
     new Array(Math.min(failures, 10)).fill('connection refused'),
   );
   server.close();
+});
+
+test('checks that cannot be made are told when that begins and when it ends, and kept from counting', async () => {
+  const { monitor, transitions } = start();
+  const program = join(tmpdir(), `lvsd-monitor-${process.pid}`);
+  const of = target({ ...EXEC, interval: 500, timeout: 400, command: [program] }, 1);
+  const told: (string | undefined)[] = [];
+  monitor.onInability((_id, inability) => told.push(inability?.reason));
+  monitor.configure([of]);
+  await until(() => told.length === 1, 'the inability');
+  assert.match(told[0] ?? '', /^the program cannot be started: /);
+  const { since = 0 } = monitor.inability(of.id) ?? {};
+  assert.ok(Math.abs(since - Date.now()) < 10_000);
+  writeFileSync(program, '#!/bin/sh\nexit 0\n', { mode: 0o755 });
+  await until(() => told.length === 2, 'its end');
+  assert.deepEqual([told[1], monitor.inability(of.id), transitions], [undefined, undefined, []]);
+  rmSync(program);
 });
 
 test('a target that goes and comes back, with its reasons', async () => {

@@ -3,7 +3,7 @@
 
 import { formatAddress } from '../../../base/addresses.ts';
 import { IP_VS_CONN_F_FULLNAT, IP_VS_CONN_F_FWD_MASK, IP_VS_SVC_F_PERSISTENT } from '../../../ipvs/index.ts';
-import { SYSCTL_NAMES, SYSCTLS, type SysctlName, sysctlText } from '../../reconcile/sysctls.ts';
+import { SYSCTL_NAMES, SYSCTLS, sysctlText } from '../../reconcile/sysctls.ts';
 import { otherPrograms, routingChecks } from './routing.ts';
 import { isFullnat, serviceChecks } from './services.ts';
 import type { Check, Facts, ServiceFacts } from './types.ts';
@@ -68,21 +68,17 @@ function installed({ installed: file, installedIsLoaded }: Facts): Check {
   };
 }
 
-/** Settings that lvsd owns: a note where a service of the table suffers from the kernel's default. */
+/** Settings that lvsd owns. A note where a service of the table suffers from the kernel's default. */
 function sysctls({ sysctls: values = {}, services }: Facts): Check[] {
+  const known = SYSCTL_NAMES.filter((name) => values[name] !== undefined);
+  if (known.length === 0) return [];
+  const text = known.map((name) => `${sysctlText(name)} is ${values[name]}`).join(', ');
   const persistent = services.some(({ service }) => (service.flags & IP_VS_SVC_F_PERSISTENT) !== 0);
-  const suffers: Readonly<Record<SysctlName, boolean>> = {
-    expire_quiescent_template: persistent,
-    expire_nodest_conn: services.length > 0,
-  };
-  return SYSCTL_NAMES.flatMap((name): Check[] => {
-    const value = values[name];
-    if (value === undefined) return [];
-    const text = `${sysctlText(name)} is ${value}`;
-    if (value !== 0 || !suffers[name]) return [{ check: 'sysctl', verdict: 'ok', text }];
-    const remedy = [`sysctl -w ${sysctlText(name)}=1    # lvsd sets it while it runs`];
-    return [{ check: 'sysctl', verdict: 'note', text: `${text}: ${SYSCTLS[name].without}`, remedy }];
-  });
+  if (!persistent || values.expire_quiescent_template !== 0)
+    return [{ check: 'sysctl', verdict: 'ok', text: `${text}; lvsd sets them while its file needs them` }];
+  const why = SYSCTLS.expire_quiescent_template.without;
+  const remedy = ['sysctl -w net.ipv4.vs.expire_quiescent_template=1    # lvsd does so while it runs'];
+  return [{ check: 'sysctl', verdict: 'note', text: `${text}: ${why}`, remedy }];
 }
 
 /** conntrack must ignore FULLNAT's addresses: it never sees both directions of a connection under one tuple. */
