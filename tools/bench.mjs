@@ -25,6 +25,8 @@ const benches = {
   detect: { options: [], ready: 'modprobe ip_vs && modprobe ip_vs_wrr' },
   // Reading a file needs no VM.
   config: { host: true },
+  // Nor does checking on loopback.
+  probes: { host: true },
 };
 
 /**
@@ -75,6 +77,8 @@ await main(async (args) => {
     BENCH_SEGMENTS: buildProgram('segments'),
     BENCH_HEADROOM: buildProgram('headroom'),
     BENCH_LISTENER: buildProgram('listener'),
+    BENCH_ANSWERER: buildProgram('answerer'),
+    BENCH_CHECKER: buildProgram('checker'),
   };
   /** @type {Record<string, unknown>} */
   const results = {};

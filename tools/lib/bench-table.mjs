@@ -97,6 +97,22 @@ const formats = {
         figure(one.ratio, 2),
       ]),
     ),
+  probes: (results) =>
+    table(
+      'CPU for checks on loopback, microseconds a check, and memory of the process that checks, MB',
+      ['check', 'targets', 'a second', 'C: reached', 'CPU', 'MB', 'lvsd: reached', 'CPU', 'MB', 'CPU: lvsd / C'],
+      results.map((/** @type {Results} */ one) => [
+        one.type,
+        String(one.targets),
+        String(one.rate),
+        ...[one.c, one.lvsd].flatMap(({ reached, cpu, memory }) => [
+          figure(reached, 0),
+          figure(cpu, 1),
+          figure(memory, 0),
+        ]),
+        figure(one.ratio, 2),
+      ]),
+    ),
   detect: (results) =>
     table(
       'Seconds until the kernel’s table says so',
