@@ -21,7 +21,7 @@ const LEFTOVER_MOST = 1024;
 
 export interface ConnectionEvents {
   /** Bytes of the answer, valid during the call. */
-  data?(bytes: Uint8Array): void;
+  data?(bytes: Buffer): void;
   /** The connection has ended. Undefined: it was established or, after a request, closed by the peer. */
   end(trouble: Verdict | undefined): void;
 }

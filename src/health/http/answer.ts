@@ -10,6 +10,8 @@ export const LONGEST_BODY = 256 << 10;
 /** Characters of the missing text that are quoted. */
 const QUOTED = 60;
 
+const NO_BYTES = Buffer.alloc(0);
+
 /** A verdict, or a body and two verdicts between which a regular expression decides. */
 export type Finding = Verdict | { body: Buffer; success: Verdict; otherwise: Verdict };
 
@@ -22,9 +24,9 @@ export class AnswerReader {
   #status = 0;
   #seen = 0;
   /** The part of the body for a regular expression: the first `#seen` bytes. */
-  #kept = Buffer.alloc(0);
+  #kept = NO_BYTES;
   /** The last bytes, in which the required text may have started. */
-  #tail = Buffer.alloc(0);
+  #tail = NO_BYTES;
 
   constructor(check: HttpCheck, done: (finding: Finding) => void) {
     this.#check = check;
@@ -48,7 +50,7 @@ export class AnswerReader {
     return this.#reader.over;
   }
 
-  push(bytes: Uint8Array): void {
+  push(bytes: Buffer): void {
     this.#reader.push(bytes);
   }
 

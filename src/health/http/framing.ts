@@ -5,8 +5,13 @@ export type Framing = { kind: 'length'; length: number } | { kind: 'chunked' } |
 
 /** Collects the header lines that matter for it. */
 export class FramingHeaders {
-  #lengths: string[] = [];
-  #codings: string[] = [];
+  readonly #lengths: string[] = [];
+  readonly #codings: string[] = [];
+
+  clear(): void {
+    this.#lengths.length = 0;
+    this.#codings.length = 0;
+  }
 
   add(name: string, value: string): void {
     if (name === 'content-length') this.#lengths.push(...list(value));

@@ -36,9 +36,9 @@ export class ResponseReader {
   readonly #headRequest: boolean;
   #state: State = 'status';
   #status = 0;
-  #headers = new FramingHeaders();
+  readonly #headers = new FramingHeaders();
   /** The incomplete current line. */
-  #line: Buffer[] = [];
+  #line = '';
   #lineLength = 0;
   #headLength = 0;
   /** Remaining bytes of the body or of the chunk. */
@@ -56,7 +56,7 @@ export class ResponseReader {
     return this.#state === 'over';
   }
 
-  push(bytes: Uint8Array): void {
+  push(bytes: Buffer): void {
     let at = 0;
     while (at < bytes.length && this.#state !== 'over')
       at = this.#inBody() ? this.#takeBody(bytes, at) : this.#takeLine(bytes, at);
@@ -86,7 +86,7 @@ export class ResponseReader {
     return this.#state === 'length' || this.#state === 'chunk' || this.#state === 'close';
   }
 
-  #takeBody(bytes: Uint8Array, at: number): number {
+  #takeBody(bytes: Buffer, at: number): number {
     const end = this.#state === 'close' ? bytes.length : Math.min(bytes.length, at + this.#left);
     this.#left -= end - at;
     if (!this.#events.body(bytes.subarray(at, end))) this.#state = 'over';
@@ -95,13 +95,14 @@ export class ResponseReader {
     return end;
   }
 
-  #takeLine(bytes: Uint8Array, at: number): number {
-    const end = bytes.indexOf(LF, at);
-    const piece = bytes.subarray(at, end < 0 ? bytes.length : end + 1);
-    this.#lineLength += piece.length;
+  #takeLine(bytes: Buffer, at: number): number {
+    const found = bytes.indexOf(LF, at);
+    const end = found < 0 ? bytes.length : found + 1;
+    const length = end - at;
+    this.#lineLength += length;
     const head = this.#state === 'status' || this.#state === 'header';
-    if (head) this.#headLength += piece.length;
-    else this.#sizeLinesLength += piece.length;
+    if (head) this.#headLength += length;
+    else this.#sizeLinesLength += length;
     if (head ? this.#headLength > LONGEST_HEAD : this.#lineLength > LONGEST_SIZE_LINE) {
       this.#fail(head ? `header of more than ${LONGEST_HEAD >> 10} KiB` : 'malformed chunk');
       return bytes.length;
@@ -110,15 +111,13 @@ export class ResponseReader {
       this.#fail(`chunk sizes of more than ${LONGEST_SIZE_LINES >> 10} KiB`);
       return bytes.length;
     }
-    // A copy, because the caller reuses its buffer.
-    if (end < 0 || this.#line.length > 0) this.#line.push(Buffer.from(piece));
-    if (end < 0) return bytes.length;
-    const line =
-      this.#line.length > 0 ? Buffer.concat(this.#line) : Buffer.from(piece.buffer, piece.byteOffset, piece.length);
-    this.#line = [];
+    this.#line += bytes.toString('latin1', at, end);
+    if (found < 0) return end;
+    const line = this.#line;
+    this.#line = '';
     this.#lineLength = 0;
-    this.#takeText(line.toString('latin1').replace(/\r?\n$/, ''));
-    return end + 1;
+    this.#takeText(line.slice(0, line.endsWith('\r\n') ? -2 : -1));
+    return end;
   }
 
   #takeText(line: string): void {
@@ -130,7 +129,7 @@ export class ResponseReader {
           return;
         }
         this.#status = Number(found[1]);
-        this.#headers = new FramingHeaders();
+        this.#headers.clear();
         this.#state = 'header';
         return;
       }
