@@ -42,9 +42,11 @@ static void serve(int fd)
 {
 	char request[4096];
 
+	/* A client that has given up resets the connection. */
 	if (read(fd, request, sizeof(request)) > 0 &&
-	    write(fd, answer, sizeof(answer) - 1) < 0)
-		perror("answerer: write");
+	    send(fd, answer, sizeof(answer) - 1, MSG_NOSIGNAL) < 0 &&
+	    errno != ECONNRESET && errno != EPIPE)
+		perror("answerer: send");
 	close(fd);
 }
 

@@ -37,6 +37,30 @@ export interface Connection {
 
 const ENDED: Connection = { established: false, cancel() {}, leave() {} };
 
+class OpenConnection implements Connection {
+  readonly #connections: Connections;
+  readonly #number: number;
+  readonly #events: ConnectionEvents;
+
+  constructor(connections: Connections, number: number, events: ConnectionEvents) {
+    this.#connections = connections;
+    this.#number = number;
+    this.#events = events;
+  }
+
+  get established(): boolean {
+    return this.#connections.established(this.#number);
+  }
+
+  cancel(): void {
+    this.#connections.cancel(this.#number, this.#events);
+  }
+
+  leave(): void {
+    this.#connections.leave(this.#number, this.#events);
+  }
+}
+
 export class Connections {
   readonly #connector: NativeConnector;
   readonly #results = new Int32Array(WORDS * RESULTS);
@@ -67,20 +91,23 @@ export class Connections {
     this.#events[number] = events;
     if (this.#count++ === 0) this.#connector.ref();
     this.#collectSoon();
-    const connector = this.#connector;
-    return {
-      get established() {
-        return connector.established(number);
-      },
-      cancel: () => {
-        if (this.#events[number] !== events) return;
-        this.#forget(number);
-        connector.cancel(number);
-      },
-      leave: () => {
-        if (this.#events[number] === events) this.#leave(number);
-      },
-    };
+    return new OpenConnection(this, number, events);
+  }
+
+  established(number: number): boolean {
+    return this.#connector.established(number);
+  }
+
+  /** No effect if the connection with these events has ended. */
+  cancel(number: number, events: ConnectionEvents): void {
+    if (this.#events[number] !== events) return;
+    this.#forget(number);
+    this.#connector.cancel(number);
+  }
+
+  /** No effect if the connection with these events has ended. */
+  leave(number: number, events: ConnectionEvents): void {
+    if (this.#events[number] === events) this.#leave(number);
   }
 
   /** On a fast network, all connections of a batch are established when the last is started: this saves a wake-up. */

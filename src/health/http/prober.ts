@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /** Health by an HTTP/1.1 request on a fresh connection, over TLS or not. */
 import { isIP } from 'node:net';
-import { type Connection, connections } from '../common/connections.ts';
+import { type Connection, type ConnectionEvents, connections } from '../common/connections.ts';
 import { endpoint } from '../common/dial.ts';
 import type { ProbeTarget } from '../common/target.ts';
-import { failure, inconclusive, type Prober, type Verdict } from '../verdict.ts';
+import { failure, inconclusive, type Probe, type Prober, type Verdict } from '../verdict.ts';
 import { AnswerReader, type Finding } from './answer.ts';
 import { type MatchResult, matcher } from './matcher.ts';
 import { requestBytes } from './request.ts';
@@ -23,68 +23,104 @@ const MATCH_VERDICTS: Record<Exclude<MatchResult, boolean>, Verdict> = {
 
 /** Over TLS or not. */
 type HttpConnection = Connection | SecureConnection;
+type Connect = (events: ConnectionEvents) => HttpConnection;
+type Pattern = ReturnType<typeof matcher.pattern>;
 
 export function httpProber(target: ProbeTarget<HttpCheck>): Prober {
   const { check, address, port } = target;
   const request = requestBytes(check, address, port);
   const pattern = check.body && 'matches' in check.body ? matcher.pattern(check.body.matches) : undefined;
   const connect = connector(target, request);
-  return {
-    start(done) {
-      let connection: HttpConnection | undefined;
-      let phase: 'exchange' | 'match' | 'over' = 'exchange';
-      const finish = (verdict: Verdict): void => {
-        if (phase === 'over') return;
-        phase = 'over';
-        done(verdict);
-      };
-      const answer = new AnswerReader(check, (finding: Finding) => {
-        // Lets the peer finish its answer, so that it does not log an error.
-        connection?.leave();
-        if ('outcome' in finding) return finish(finding);
-        phase = 'match';
-        const { body, success, otherwise } = finding;
-        void pattern?.test(body).then((result) => {
-          if (typeof result === 'boolean') finish(result ? success : otherwise);
-          else finish(MATCH_VERDICTS[result]);
-        });
-      });
-      connection = connect({
-        data: (bytes) => answer.push(bytes),
-        end: (trouble) => {
-          if (phase !== 'exchange') return;
-          if (trouble) finish(trouble);
-          else answer.end();
-        },
-      });
-      return {
-        get answered() {
-          return phase === 'match';
-        },
-        get waitsFor() {
-          if (phase === 'match') return phase;
-          if (!connection?.established) return 'connection';
-          if ('secure' in connection && !connection.secure) return 'end of the TLS handshake';
-          return answer.begun ? 'end of the answer' : 'answer';
-        },
-        cancel() {
-          phase = 'over';
-          connection?.cancel();
-          return undefined;
-        },
-      };
-    },
-  };
+  return { start: (done) => new Exchange(check, pattern, connect, done) };
+}
+
+/**
+ * A request and its answer. A class, as are connections: V8 makes a hidden class, which lives until the next full
+ * collection, for each object literal with a getter.
+ */
+class Exchange implements Probe, ConnectionEvents {
+  readonly #check: HttpCheck;
+  readonly #pattern: Pattern | undefined;
+  readonly #done: (verdict: Verdict) => void;
+  #connection: HttpConnection | undefined;
+  /** Made when something arrives: until then thousands of probes may wait. */
+  #answer: AnswerReader | undefined;
+  #phase: 'exchange' | 'match' | 'over' = 'exchange';
+
+  constructor(check: HttpCheck, pattern: Pattern | undefined, connect: Connect, done: (verdict: Verdict) => void) {
+    this.#check = check;
+    this.#pattern = pattern;
+    this.#done = done;
+    this.#connection = connect(this);
+  }
+
+  get answered(): boolean {
+    return this.#phase === 'match';
+  }
+
+  get waitsFor(): string {
+    if (this.#phase === 'match') return 'match';
+    if (!this.#connection?.established) return 'connection';
+    if ('secure' in this.#connection && !this.#connection.secure) return 'end of the TLS handshake';
+    return this.#answer?.begun ? 'end of the answer' : 'answer';
+  }
+
+  cancel(): undefined {
+    this.#connection?.cancel();
+    this.#release();
+  }
+
+  data(bytes: Buffer): void {
+    this.#reader().push(bytes);
+  }
+
+  end(trouble: Verdict | undefined): void {
+    if (this.#phase !== 'exchange') return;
+    if (trouble) this.#finish(trouble);
+    else this.#reader().end();
+  }
+
+  #reader(): AnswerReader {
+    this.#answer ??= new AnswerReader(this.#check, (finding) => this.#found(finding));
+    return this.#answer;
+  }
+
+  #found(finding: Finding): void {
+    // Lets the peer finish its answer, so that it does not log an error.
+    this.#connection?.leave();
+    if ('outcome' in finding) {
+      this.#finish(finding);
+      return;
+    }
+    this.#phase = 'match';
+    const { body, success, otherwise } = finding;
+    void this.#pattern?.test(body).then((result) => {
+      if (typeof result === 'boolean') this.#finish(result ? success : otherwise);
+      else this.#finish(MATCH_VERDICTS[result]);
+    });
+  }
+
+  #finish(verdict: Verdict): void {
+    if (this.#phase === 'over') return;
+    this.#release();
+    this.#done(verdict);
+  }
+
+  /** Drops what only a probe in progress needs: V8 would keep it as long as this object, until a full collection. */
+  #release(): void {
+    this.#phase = 'over';
+    this.#answer = undefined;
+    this.#connection = undefined;
+  }
 }
 
 /** Returns a function that connects and sends the request. */
-function connector({ check, address, ...rest }: ProbeTarget<HttpCheck>, request: Uint8Array) {
-  type Events = Parameters<ReturnType<typeof connections>['begin']>[2];
+function connector({ check, address, ...rest }: ProbeTarget<HttpCheck>, request: Uint8Array): Connect {
   const to = endpoint({ check, address, ...rest });
-  if (check.type === 'http') return (events: Events): HttpConnection => connections().begin(to, request, events);
+  if (check.type === 'http') return (events) => connections().begin(to, request, events);
   const tls = check.tls ?? SYSTEM_TRUST;
   const serverName = withoutFinalDot(tls.serverName ?? nameOf(check.host));
-  return (events: Events): HttpConnection =>
+  return (events) =>
     secureConnection(
       to,
       { context: () => secureContext(tls), verify: tls.verify, serverName, address },

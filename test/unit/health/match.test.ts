@@ -28,8 +28,14 @@ test('an expression that would take years holds nobody up, and rests afterwards'
   const body = bytes(`${'a'.repeat(60)}!`);
   let ticks = 0;
   const timer = setInterval(() => ticks++, 5);
-  const started = performance.now();
-  assert.equal(await hostile.test(body), 'slow');
+  let started = performance.now();
+  let result = await hostile.test(body);
+  // On a busy machine the thread may get no processor time, which says nothing.
+  for (let tries = 0; result === 'starved' && tries < 20; tries++) {
+    started = performance.now();
+    result = await hostile.test(body);
+  }
+  assert.equal(result, 'slow');
   const took = performance.now() - started;
   clearInterval(timer);
   assert.ok(took < 1000, `${took}`);
