@@ -2,7 +2,7 @@
 // A bare Debian 12 root for tests of the installation: made once by mmdebstrap, with layers of what commands added to it.
 // Each run gets an overlay, which is gone at its end, in namespaces of its own. Needs root, or sudo without a password.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { cached, hashOf, run } from './cache.ts';
@@ -41,9 +41,17 @@ function asRoot(...words: string[]): string {
   return run(command, rest);
 }
 
+/** Removes a folder whose files may belong to root. */
+export function removeTree(path: string): void {
+  asRoot('rm', '-rf', path);
+}
+
+/** Entries kept of each kind: all, as they may belong to root, and are few. */
+const KEEP = 1000;
+
 /** The bare root. */
 export async function bareRoot(): Promise<string> {
-  return await cached('bare-root', hashOf('bookworm', ...PACKAGES), (dir) => {
+  const fill = (dir: string) => {
     const tool = mkdtempSync(join(tmpdir(), 'lvsd-mmdebstrap-'));
     try {
       unpackDebs(['mmdebstrap'], tool);
@@ -53,18 +61,20 @@ export async function bareRoot(): Promise<string> {
       asRoot('perl', join(tool, 'usr/bin/mmdebstrap'), ...options, 'bookworm', tar);
       asRoot('tar', '-xf', tar, '-C', dir);
     } finally {
-      asRoot('rm', '-rf', tool);
+      removeTree(tool);
     }
-  });
+  };
+  return await cached('bare-root', hashOf('bookworm', ...PACKAGES), fill, KEEP);
 }
 
 /** A layer of what `script`, run as root with a network, adds to `layers`. */
 export async function layerOf(script: string, layers: string[]): Promise<string> {
-  return await cached('bare-root-layers', hashOf(script, ...layers), (dir) => {
+  const fill = (dir: string) => {
     say(`making a layer of a bare Debian 12 root: ${script.trim().replaceAll('\n', '; ')}`);
     const { status, output } = inRoot({ layers, script, network: true, keep: dir });
     if (status !== 0) throw new LabError(`${script} failed: ${output}`);
-  });
+  };
+  return await cached('bare-root-layers', hashOf(script, ...layers), fill, KEEP);
 }
 
 /** Runs a script in the root that `layers` make. */
@@ -106,10 +116,10 @@ export function inRoot(wanted: RootRun): { status: number | null; output: string
       maxBuffer: 64 << 20,
       timeout: 540_000,
     });
-    if (keep !== undefined) asRoot('rm', '-rf', work);
+    if (keep !== undefined) removeTree(work);
     return { status, output: stdout + stderr };
   } finally {
-    rmSync(scratch, { recursive: true, force: true });
+    removeTree(scratch);
   }
 }
 

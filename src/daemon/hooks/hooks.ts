@@ -136,7 +136,7 @@ export class HookRunner {
       if (program) this.#programs.delete(program);
       over = true;
       if (verdict === ENDED && attempt < ATTEMPTS && !this.#closed) {
-        setTimeout(() => this.#start(name, event, attempt + 1, done), PAUSE);
+        setTimeout(() => (this.#closed ? done() : this.#start(name, event, attempt + 1, done)), PAUSE);
         return;
       }
       const line = `${name}: hook for ${label} (${command[0]})`;

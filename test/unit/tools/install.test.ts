@@ -3,12 +3,12 @@
 // package without a compiler and without a network; and what other versions of Node say.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { bareRoot, commandBlocks, inRoot, layerOf } from '../../../lab/bare-root.ts';
+import { bareRoot, commandBlocks, inRoot, layerOf, removeTree } from '../../../lab/bare-root.ts';
 
 const top = join(fileURLToPath(import.meta.url), '../../../..');
 const { version, bin } = JSON.parse(readFileSync(join(top, 'package.json'), 'utf8'));
@@ -17,7 +17,7 @@ const [packages = '', ...packing] = pack.split('\n');
 const update = 'apt-get -qq update';
 
 const scratch = mkdtempSync(join(tmpdir(), 'lvsd-install-'));
-after(() => rmSync(scratch, { recursive: true, force: true }));
+after(() => removeTree(scratch));
 const [clone, unpacked] = [join(scratch, 'clone'), join(scratch, 'unpacked')];
 const tarball = join(clone, `lvsd-${version}.tgz`);
 
@@ -119,4 +119,48 @@ test("Debian's Node 18 gets one line", async () => {
     assert.equal(lines.length, 1, output);
     assert.match(lines[0] ?? '', line);
   }
+});
+
+/** zsh in a terminal of its own: types each line up to the tab, and waits for what it should become. */
+const ZSH = `
+zmodload zsh/zpty
+zpty shell zsh -f -i
+out=
+await() {
+  for try in {1..40}; do
+    while zpty -r -t shell more; do out+=$more; done
+    [[ $out == *$1* ]] && return
+    sleep 0.5
+  done
+}
+zpty -w shell 'PS1=; PROMPT_EOL_MARK=; fpath=(/package/completions $fpath); autoload -U compinit; compinit -u'
+zpty -w shell 'echo ready$((1 + 1))'
+await ready2
+for pair in 'lvsctl hist:lvsctl history' 'lvsd do:lvsd doctor' 'lvsctl events --fol:lvsctl events --follow'; do
+  zpty -w -n shell $'\\x15'\${pair%%:*}$'\\t'
+  await \${pair#*:}
+done
+print -r -- $out
+`;
+
+test('zsh and fish complete by the help of the installed programs', async () => {
+  const shells = await layerOf(`${update}\napt-get install -y --no-install-recommends zsh fish`, [bare]);
+  const zsh = join(scratch, 'completions.zsh');
+  writeFileSync(zsh, ZSH);
+  const script = `set +x
+for name in lvsd lvsctl; do ln -s /package/dist/bin/$name.cjs /usr/local/bin/$name; done
+cat >/tmp/lines.fish <<'END'
+for name in lvsd lvsctl; source /package/completions/$name.fish; end
+for line in 'lvsctl hist' 'lvsctl --wa' 'lvsctl pause ' 'lvsd do' 'lvsd --no'; complete -C$line; end
+END
+fish /tmp/lines.fish
+zsh -f /completions.zsh`;
+  const binds = { '/package': join(unpacked, 'package'), '/completions.zsh': zsh };
+  const output = inBare(script, { layers: [bare, shells], binds });
+  const fish = output.split('\n').map((line) => line.split('\t')[0]);
+  assert.deepEqual(fish.slice(fish.indexOf('history'), fish.indexOf('--node') + 1), [
+    ...['history', '--watch', 'off', 'on', 'doctor', '--node'],
+  ]);
+  for (const line of ['lvsctl history', 'lvsd doctor', 'lvsctl events --follow'])
+    assert.ok(output.includes(line), `${line} in ${JSON.stringify(output)}`);
 });
