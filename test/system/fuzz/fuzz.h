@@ -56,7 +56,7 @@ static inline bool chance(struct random *r, uint32_t percent)
 /* One honest connection, while it lives and after: what the fuzzer aims at. */
 struct honest_slot {
 	uint16_t port, service;
-	bool alive;
+	bool alive, established;
 	/* FULLNAT: how the real server sees it. */
 	uint32_t laddr, server;
 	uint16_t lport;

@@ -315,7 +315,7 @@ static void open_talk(struct talk *t)
 	t->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	setsockopt(t->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	setsockopt(t->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	own.sin_port = htons(t->last_port && chance(r, 40) ? t->last_port : 10000 + below(r, 20000));
+	own.sin_port = htons(t->last_port && is_fullnat(t->service) && chance(r, 40) ? t->last_port : 10000 + below(r, 20000));
 	if (bind(t->fd, (void *)&own, sizeof(own))) {
 		own.sin_port = 0;
 		if (bind(t->fd, (void *)&own, sizeof(own)))
@@ -391,6 +391,7 @@ static void talk_on(struct talk *t, short events)
 			return finish(t, false);
 		}
 		t->phase = TALKING;
+		shared->slots[t->slot].established = true;
 		t->progress = now();
 		if (send(t->fd, &t->hello, sizeof(t->hello), MSG_NOSIGNAL) != sizeof(t->hello))
 			say_failure(t, "hello: %s", strerror(errno));

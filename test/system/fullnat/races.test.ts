@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+// also: --kernel 6.12
+// Segments of one connection that two CPUs handle at once, or that overtake each other.
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { ACK, mss, type Segment, SYN, tcpPacket } from './packets.ts';
+import { destConfig, fullnatRig, ip4, type Rig, serviceConfig, setVs } from './rig.ts';
+import { closeAll } from './tcp.ts';
+import { eventually, RawHost } from './wire.ts';
+
+const port = 80;
+/** A real server that never answers, and one made of packets. */
+const silent = '10.31.4.77';
+const rawServer = '10.31.4.99';
+const silentPort = 7100;
+const rawPort = 7200;
+const pairs = process.env.LVSD_COUNTS === 'full' ? 20_000 : 2000;
+const TOA = 254;
+
+const program = join(mkdtempSync(join(tmpdir(), 'twins-')), 'twins');
+let rig: Rig;
+let client: RawHost;
+let server: RawHost;
+
+before(async () => {
+  execFileSync('cc', ['-O1', '-pthread', '-o', program, join(import.meta.dirname, 'twins.c')]);
+  rig = await fullnatRig({ port });
+  rig.inside.ip(`route add blackhole ${silent}/32`);
+  client = new RawHost(rig.client, 'eth0', '10.1.0.3');
+  server = new RawHost(rig.rs1, 'eth0', rawServer);
+  for (const [at, address] of [
+    [silentPort, silent],
+    [rawPort, rawServer],
+  ] as const) {
+    const key = serviceConfig(rig.vip, at);
+    await rig.ipvs.addService(key);
+    for (const laddr of rig.laddrs) await rig.ipvs.addLocalAddress(key, ip4(laddr));
+    await rig.ipvs.addDestination(key, destConfig(address, at));
+  }
+});
+
+after(async () => {
+  client.close();
+  server.close();
+  closeAll();
+  await rig.destroy();
+});
+
+test(`${pairs} pairs of SYNs, each on two CPUs at once: never two connections of one client's port`, () => {
+  setVs(rig.balancer, { timeout_synrecv: 600 });
+  const before = rig.connections().length;
+  rig.router.run([program, '10.1.0.9', rig.vip, String(silentPort), '10000', String(pairs)]);
+  const clients = rig.connections().map((each) => each.client);
+  // The queue between namespaces may drop some.
+  assert.ok(clients.length - before > pairs / 2, `${clients.length - before} connections`);
+  const twice = clients.filter((each, index) => clients.indexOf(each) !== index);
+  assert.deepEqual(twice, []);
+  setVs(rig.balancer, { timeout_synrecv: 30 });
+});
+
+test('an ACK of the real server that overtakes its SYN-ACK does not hide the client', async () => {
+  const flow = client.flow(rig.vip, rawPort, 22_222);
+  const seen = (what: string, find: (segment: Segment) => boolean) =>
+    eventually(what, () =>
+      server.capture.segments.find((each) => !each.outgoing && each.destination === rawServer && find(each)),
+    );
+  flow.send(SYN, { options: mss(1460) });
+  const syn = await seen('the SYN', ({ flags }) => flags === SYN);
+  const answer = (flags: number, seq: number) =>
+    server.send(
+      tcpPacket({
+        ...{ source: rawServer, sourcePort: rawPort, destination: syn.source, destinationPort: syn.sourcePort },
+        ...{ flags, seq, ack: (syn.seq + 1) >>> 0, window: 64_240 },
+      }),
+    );
+  // A challenge ACK, in answer to a stranger's SYN (RFC 9293, 3.10.7.4).
+  answer(ACK, 5001);
+  await flow.expect('the challenge', ({ flags }) => flags === ACK);
+  answer(SYN | ACK, 5000);
+  await flow.expect('the SYN-ACK', ({ flags }) => flags === (SYN | ACK));
+  flow.send(ACK);
+  const third = await seen('the last ACK of the handshake', ({ flags, ack }) => flags === ACK && ack === 5001);
+  assert.ok(third.options.some(({ kind }) => kind === TOA));
+});
