@@ -30,7 +30,7 @@ export const checkSchema = Type.Unsafe<'none' | Static<KindSchemas[CheckType]> |
       Type.Object(keysOfAllKinds, {
         additionalProperties: false,
         title: 'a check without `type`',
-        description: 'Keys to lay over the check that is inherited; it gives the type.',
+        description: 'Keys that override those of the inherited check, which sets the type.',
       }),
     ],
     {
@@ -67,17 +67,17 @@ export const forwardSchema = Type.Union(
         method: Type.Literal('tunnel', { description: 'The method that has options.', examples: ['tunnel'] }),
         type: Type.Optional(
           choice(['ipip', 'gue', 'gre'], {
-            description: 'What packets are wrapped in.',
+            description: 'Encapsulation of the packets.',
             default: DEFAULTS.tunnelType,
             examples: ['gue'],
           }),
         ),
         port: Type.Optional(
-          port({ description: 'UDP port on the real server; `gue` only, and needed there.', examples: [5555] }),
+          port({ description: 'UDP port on the real server; required for `gue`, invalid otherwise.', examples: [5555] }),
         ),
         checksum: Type.Optional(
           choice(['none', 'checksum', 'remote'], {
-            description: 'Checksum of the outer header: `gre` knows `checksum`, `gue` also `remote`.',
+            description: 'Checksum of the outer header: `gre` supports `checksum`, `gue` also `remote`.',
             default: DEFAULTS.tunnelChecksum,
             examples: ['checksum'],
           }),
@@ -88,7 +88,7 @@ export const forwardSchema = Type.Union(
     Type.Object(
       {
         method: choice(['masquerade', 'nat', 'direct', 'fullnat'], {
-          description: 'A method that has none.',
+          description: 'A method without options.',
           examples: ['direct'],
         }),
       },
@@ -113,14 +113,14 @@ const thresholdsSchema = Type.Object(
   {
     upper: Type.Optional(
       count(0, 0xffffffff, {
-        description: 'No new connection from this many on; 0: no limit.',
+        description: 'Connections at which it stops getting new ones; 0: no limit.',
         default: 0,
         examples: [1000],
       }),
     ),
     lower: Type.Optional(
       count(0, 0xffffffff, {
-        description: 'New ones again below this many; 0: three quarters of `upper`.',
+        description: 'Connections below which it gets new ones again; 0: three quarters of `upper`.',
         default: 0,
         examples: [800],
       }),
@@ -128,13 +128,13 @@ const thresholdsSchema = Type.Object(
   },
   {
     additionalProperties: false,
-    description: 'Limits on its connections, active and inactive.',
+    description: 'Limits on the number of its connections, active and inactive.',
     examples: [{ upper: 1000, lower: 800 }],
   },
 );
 
 export const weightSchema = count(0, 65535, {
-  description: 'Share of new connections, for schedulers that look at it; 0: none.',
+  description: 'Share of new connections, for schedulers that use weights; 0: none.',
   default: DEFAULTS.weight,
   examples: [2],
 });
@@ -147,7 +147,7 @@ export const realServerSchema = Type.Union(
         address: address({ description: 'Its address.', examples: ['10.31.4.2', '2001:db8:4::2'] }),
         port: Type.Optional(
           port({
-            description: 'Its port, where that is not the service’s. `masquerade` and `fullnat` only.',
+            description: 'Its port, if not the service’s; only with `masquerade` and `fullnat`.',
             examples: [8443],
           }),
         ),
@@ -156,7 +156,7 @@ export const realServerSchema = Type.Union(
           Type.String({
             title: NAME_WORDS,
             pattern: NAME,
-            description: 'What lvsctl and logs call it. Without this key: ADDRESS:PORT.',
+            description: 'Name in lvsctl and logs. Default: ADDRESS:PORT.',
             examples: ['web1'],
           }),
         ),
@@ -177,7 +177,7 @@ export const sorrySchema = Type.Union(
     Type.Object(
       {
         address: address({ description: 'Its address.', examples: ['10.31.9.9'] }),
-        port: Type.Optional(port({ description: 'Its port, where that is not the service’s.', examples: [8443] })),
+        port: Type.Optional(port({ description: 'Its port, if not the service’s.', examples: [8443] })),
         forward: Type.Optional(forwardSchema),
       },
       { additionalProperties: false },
@@ -185,7 +185,7 @@ export const sorrySchema = Type.Union(
   ],
   {
     title: `${ENDPOINT_WORDS}, or a map with \`address\``,
-    description: 'Serves while the quorum is lost, in place of the real servers. It is not checked.',
+    description: 'Sorry server: gets all connections while the quorum is lost. Not checked.',
     examples: ['10.31.9.9:8443'],
     'x-part': 'sorryServer',
   },

@@ -13,7 +13,7 @@ const protocol = choice(['tcp', 'udp'], { description: 'One protocol.' });
 export const inherited = {
   protocol: Type.Union([protocol, Type.Array(protocol, { minItems: 1, maxItems: 2, title: 'a list of tcp and udp' })], {
     title: 'tcp, udp or [tcp, udp]',
-    description: 'Each protocol of a list is a service of its own to the kernel.',
+    description: 'One protocol or a list; the kernel gets one service per protocol.',
     default: DEFAULTS.protocol,
     examples: ['udp', ['tcp', 'udp']],
   }),
@@ -28,7 +28,7 @@ export const inherited = {
   forward: forwardSchema,
   local_addresses: Type.String({
     title: 'the name of a pool under the top-level local_addresses',
-    description: 'Pool of local addresses; `fullnat` needs one, no other method uses it.',
+    description: 'Pool of local addresses. Required by `fullnat`, unused by other methods.',
     examples: ['inner'],
   }),
   timeouts: Type.Object(
@@ -40,10 +40,10 @@ export const inherited = {
         }),
       ),
     },
-    { additionalProperties: false, description: 'Timeouts of the service’s own.', examples: [{ established: '15m' }] },
+    { additionalProperties: false, description: 'Timeouts of this service.', examples: [{ established: '15m' }] },
   ),
   quorum: count(1, 0xffffffff, {
-    description: 'Sum of the weights of real servers that are up, from which on the service counts as served.',
+    description: 'Total weight of healthy real servers at which the service counts as available.',
     default: DEFAULTS.quorum,
     examples: [2],
   }),
@@ -71,7 +71,7 @@ export const inherited = {
 export const serviceSchema = Type.Object(
   {
     address: Type.Optional(
-      address({ description: 'What clients connect to.', examples: ['203.0.113.10', '2001:db8::10'] }),
+      address({ description: 'Address that clients connect to.', examples: ['203.0.113.10', '2001:db8::10'] }),
     ),
     port: Type.Optional(
       Type.Union(
@@ -89,13 +89,13 @@ export const serviceSchema = Type.Object(
     ),
     fwmark: Type.Optional(
       count(1, 0xffffffff, {
-        description: 'Instead of address and port: packets with this firewall mark, of any protocol.',
+        description: 'Firewall mark of the packets to balance, instead of address and port; any protocol.',
         examples: [7],
       }),
     ),
     family: Type.Optional(
       choice(['ipv4', 'ipv6'], {
-        description: 'With `fwmark` only. Without this key: that of the real servers.',
+        description: 'Address family, only with `fwmark`. Default: that of the real servers.',
         examples: ['ipv6'],
       }),
     ),
@@ -112,7 +112,7 @@ export const serviceSchema = Type.Object(
     ),
     one_packet: Type.Optional(
       Type.Boolean({
-        description: 'Each packet is scheduled by itself; udp and firewall marks only.',
+        description: 'Schedule each packet separately; only for udp and firewall marks.',
         default: false,
         examples: [true],
       }),
@@ -122,7 +122,7 @@ export const serviceSchema = Type.Object(
         {
           timeout: Type.Optional(
             duration({
-              description: 'How long a client is kept at its real server, in whole seconds.',
+              description: 'Time for which a client keeps its real server, in whole seconds.',
               default: '5m',
               examples: ['1h'],
             }),
@@ -136,14 +136,14 @@ export const serviceSchema = Type.Object(
           ),
           engine: Type.Optional(
             choice(ENGINES, {
-              description: 'Persistence by what packets say rather than by address; udp only.',
+              description: 'Engine that identifies clients by packet contents instead of address; only for udp.',
               examples: ['sip'],
             }),
           ),
         },
         {
           additionalProperties: false,
-          description: 'A client stays with the real server that it had. `{}` will do.',
+          description: 'Send a client to the real server that it used before. `{}` uses the defaults.',
           examples: [{ timeout: '1h', granularity: 24 }],
         },
       ),
@@ -153,7 +153,7 @@ export const serviceSchema = Type.Object(
     real_servers: Type.Array(realServerSchema, {
       maxItems: 65536,
       title: 'a list of real servers',
-      description: 'Where connections go: `ADDRESS`, `ADDRESS:PORT`, `"[IPV6]:PORT"` or a map each.',
+      description: 'Real servers, each `ADDRESS`, `ADDRESS:PORT`, `"[IPV6]:PORT"` or a map.',
       examples: [['10.31.4.3:8443']],
     }),
   },
@@ -197,7 +197,7 @@ export const poolSchema = Type.Object(
   {
     additionalProperties: false,
     title: 'a map with addresses',
-    description: 'Addresses of the balancer that FULLNAT services use as their source towards real servers.',
+    description: 'Addresses of the balancer, the source addresses of FULLNAT connections to real servers.',
     'x-later': LATER.pool,
     'x-part': 'pool',
   },

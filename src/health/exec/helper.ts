@@ -8,8 +8,9 @@ import { signalGroup, startTime } from './process-group.ts';
 
 /** Milliseconds between two starts. */
 const PAUSE = 1000;
-/** Milliseconds between two looks for a message, and looks without one after which the helper is killed. Looks are counted, not time: if this process is held up, so are they. */
-const LOOK = 1000;
+/** Milliseconds between checks for a message from the helper. */
+const WATCH_INTERVAL = 1000;
+/** Checks without a message after which it is killed. Counted instead of time: a delay of this process delays both. */
 const PATIENCE = 5;
 /** Milliseconds for the helper to confirm that a program is still running. */
 const ANSWER_TIME = 1000;
@@ -41,7 +42,7 @@ class ExecHelper {
   #child: ChildProcess | undefined;
   #startedAt = Number.NEGATIVE_INFINITY;
   #numbers = 0;
-  #look: NodeJS.Timeout | undefined;
+  #watchdog: NodeJS.Timeout | undefined;
   /** Intervals without a message. */
   #missed = 0;
   readonly #running = new Map<number, Running>();
@@ -57,7 +58,7 @@ class ExecHelper {
     const running: Running = { ended, startedAt: undefined, leader: undefined, answer: undefined };
     this.#running.set(number, running);
     child.channel?.ref();
-    this.#look ??= setInterval(() => this.#watch(), LOOK).unref();
+    this.#watchdog ??= setInterval(() => this.#watch(), WATCH_INTERVAL).unref();
     send(child, { type: 'run', number, run });
     return {
       get startedAt() {
@@ -126,8 +127,8 @@ class ExecHelper {
 
   #rest(): void {
     this.#child?.channel?.unref();
-    clearInterval(this.#look);
-    this.#look = undefined;
+    clearInterval(this.#watchdog);
+    this.#watchdog = undefined;
   }
 
   /** Kills programs that the ended helper left behind. */

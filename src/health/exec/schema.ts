@@ -24,7 +24,7 @@ export const execCheckKeys = {
   user: Type.String({
     title: 'a user’s name',
     pattern: '^[A-Za-z_][A-Za-z0-9_.-]{0,31}$',
-    description: 'Whom the program runs as. Without this key: the user of lvsd’s exec helper.',
+    description: 'User to run the program as. Default: the user of lvsd’s exec helper.',
     examples: ['nobody'],
   }),
 };

@@ -48,7 +48,7 @@ export const httpCheckKeys = {
     title: 'a path that starts with / and has no blanks',
     pattern: '^/[!-~]*$',
     maxLength: 2000,
-    description: 'What is asked for, with the query if there is one.',
+    description: 'Path to request, including the query.',
     default: '/',
     examples: ['/healthz?full=1'],
   }),
@@ -72,7 +72,7 @@ export const httpCheckKeys = {
       additionalProperties: false,
       maxProperties: 50,
       'x-name': 'the name of a header',
-      description: 'More header lines of the request. A value that looks like a number needs quotes.',
+      description: 'Additional headers of the request. Quote values that look like numbers.',
       default: {},
       examples: [{ 'X-Probe': 'lvsd' }],
     },
@@ -93,7 +93,7 @@ export const httpCheckKeys = {
           contains: Type.String({
             minLength: 1,
             maxLength: 4000,
-            description: 'The body has this text.',
+            description: 'Text that the body must contain.',
             examples: ['"status":"ok"'],
           }),
         },
@@ -104,7 +104,7 @@ export const httpCheckKeys = {
           matches: Type.String({
             minLength: 1,
             maxLength: 1000,
-            description: 'The body matches this regular expression (JavaScript’s, without flags).',
+            description: 'Regular expression that the body must match (JavaScript’s, without flags).',
             examples: ['^ok\\s'],
           }),
         },
@@ -113,7 +113,7 @@ export const httpCheckKeys = {
     ],
     {
       title: 'a map with `contains: TEXT` or with `matches: REGEX`',
-      description: 'What the first 256 KiB of the body must have. Without this key the body is not looked at.',
+      description: 'Condition on the first 256 KiB of the body. Default: the body is ignored.',
       examples: [{ contains: 'ready' }],
     },
   ),
@@ -128,13 +128,13 @@ export const tlsKeys = {
           title: 'a host name',
           pattern: '^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?$',
           maxLength: 253,
-          description: 'Server name (SNI), also the name that the certificate must bear. Without this key: `host`.',
+          description: 'Server name (SNI), for which the certificate must be valid. Default: `host`.',
           examples: ['shop.example'],
         }),
       ),
       verify: Type.Optional(
         Type.Boolean({
-          description: '`false`: any certificate will do, an expired or a foreign one too.',
+          description: '`false` accepts any certificate, even if expired or issued for another name.',
           default: true,
           examples: [false],
         }),
@@ -143,12 +143,12 @@ export const tlsKeys = {
         Type.String({
           title: 'an absolute path of a PEM file',
           pattern: '^/',
-          description: 'File with the authorities to trust, instead of the system’s.',
+          description: 'File of trusted CA certificates, instead of the system’s.',
           examples: ['/etc/lvsd/ca.pem'],
         }),
       ),
     },
-    { additionalProperties: false, description: 'How the certificate is looked at.', examples: [{ verify: false }] },
+    { additionalProperties: false, description: 'Verification of the server’s certificate.', examples: [{ verify: false }] },
   ),
 };
 
@@ -156,7 +156,7 @@ const optional = Type.Partial(Type.Object(httpCheckKeys)).properties;
 
 export const httpCheckSchema = Type.Object(
   { type: Type.Literal('http'), ...optional },
-  { additionalProperties: false, title: 'an http check', description: 'One HTTP/1.1 request on a fresh connection.' },
+  { additionalProperties: false, title: 'an http check', description: 'One HTTP/1.1 request on a new connection.' },
 );
 
 export const httpsCheckSchema = Type.Object(

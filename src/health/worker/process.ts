@@ -7,10 +7,10 @@ import { workerPath } from '../worker-path.ts';
 import type { FromWorker, ToWorker } from './messages.ts';
 
 /** Milliseconds between checks of the heartbeat. */
-const LOOK = 1000;
-/** Looks without one, after which it is killed. Looks are counted rather than time: if this process is held up, so are they. */
+const WATCH_INTERVAL = 1000;
+/** Checks without one after which it is killed. Counted instead of time: a delay of this process delays both. */
 const PATIENCE = 15;
-/** Looks without one, a new start in between, after which something is wrong that a new start does not cure. */
+/** Checks without one, across a restart, after which a restart is taken not to help. */
 const DEAD = 40;
 const FIRST_DELAY = 100;
 const LONGEST_DELAY = 10_000;
@@ -35,7 +35,7 @@ export class HealthWorker {
   /** Sent one per turn of the event loop. */
   #outbox: (() => ToWorker)[] = [];
   #restart: NodeJS.Timeout | undefined;
-  #look: NodeJS.Timeout | undefined;
+  #watchdog: NodeJS.Timeout | undefined;
   #missed = 0;
   #delay = FIRST_DELAY;
   #stopped = false;
@@ -56,7 +56,7 @@ export class HealthWorker {
   /** No effect if it is running or about to start. */
   start(): void {
     if (this.#child || this.#restart || this.#stopped) return;
-    this.#look ??= setInterval(() => this.#watch(), LOOK).unref();
+    this.#watchdog ??= setInterval(() => this.#watch(), WATCH_INTERVAL).unref();
     this.#spawn();
   }
 
@@ -69,7 +69,7 @@ export class HealthWorker {
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#restart);
-    clearInterval(this.#look);
+    clearInterval(this.#watchdog);
     const child = this.#child;
     if (!child) return;
     const ended = new Promise((resolve) => child.once('exit', resolve));
