@@ -73,7 +73,10 @@ export const forwardSchema = Type.Union(
           }),
         ),
         port: Type.Optional(
-          port({ description: 'UDP port on the real server; required for `gue`, invalid otherwise.', examples: [5555] }),
+          port({
+            description: 'UDP port on the real server; required for `gue`, invalid otherwise.',
+            examples: [5555],
+          }),
         ),
         checksum: Type.Optional(
           choice(['none', 'checksum', 'remote'], {

@@ -148,7 +148,11 @@ export const tlsKeys = {
         }),
       ),
     },
-    { additionalProperties: false, description: 'Verification of the server’s certificate.', examples: [{ verify: false }] },
+    {
+      additionalProperties: false,
+      description: 'Verification of the server’s certificate.',
+      examples: [{ verify: false }],
+    },
   ),
 };
 

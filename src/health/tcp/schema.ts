@@ -9,5 +9,9 @@ export interface TcpCheck extends CommonCheck {
 
 export const tcpCheckSchema = Type.Object(
   { type: Type.Literal('tcp'), ...Type.Partial(Type.Object(commonCheckKeys)).properties },
-  { additionalProperties: false, title: 'a tcp check', description: 'Healthy if the connection is accepted; it is then closed.' },
+  {
+    additionalProperties: false,
+    title: 'a tcp check',
+    description: 'Healthy if the connection is accepted; it is then closed.',
+  },
 );
