@@ -2,6 +2,7 @@
 /** Validates the files that checks name: programs, and certificates of authorities. */
 import { X509Certificate } from 'node:crypto';
 import type { Stats } from 'node:fs';
+import { needsShell } from '../../base/executable.ts';
 import { type PathTrust, trustPath } from '../../base/trusted-path.ts';
 import { findUserNow } from '../../base/users.ts';
 import { describe } from '../describe.ts';
@@ -48,6 +49,8 @@ function wrongProgram(path: string, user: string | undefined): string | undefine
   }
   const { stat }: { stat: Stats } = trust;
   if (!stat.isFile()) return `found ${shown}, which is not a regular file; allowed: a program`;
+  if ((stat.mode & ANY_EXECUTE) !== 0 && needsShell(trust.path))
+    return `found ${shown}, a text whose first line names no interpreter; allowed: a program, or a script that begins with #!/bin/sh`;
   if ((stat.mode & ANY_EXECUTE) === 0) return `found ${shown}, which is not executable; allowed: a program`;
   return undefined;
 }

@@ -26,6 +26,9 @@ import { overridesPath, readSaved } from '../state/saved.ts';
 import { StateSaver } from '../state/saver.ts';
 import type { Options } from './options.ts';
 
+const NO_INIT =
+  'lvsd is process 1: processes that programs of exec checks leave behind stay as zombies; run the container with --init';
+
 /** Resolves with the exit status. Throws ConfigError and other errors that prevent a start. */
 export async function run(options: Options): Promise<number> {
   const startedAt = steady();
@@ -107,6 +110,7 @@ async function serve({ options, config, loader, logs, reporter, kernel, startedA
   });
   try {
     reporter.daemon(`starting lvsd ${version()} with ${file}`, { state: 'starting', file });
+    if (process.pid === 1) reporter.log('daemon', 'warn', NO_INIT);
     const signals = new Signals();
     const first = await daemon.start(saved);
     started = true;

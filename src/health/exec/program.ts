@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** Runs a program in its own process group and kills what remains of the group at its end. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { needsShell } from '../../base/executable.ts';
 import { trustPath } from '../../base/trusted-path.ts';
 import type { User } from '../../base/users.ts';
 import { errorWords } from '../common/errors.ts';
@@ -12,6 +13,7 @@ import { signalGroup } from './process-group.ts';
 /** Milliseconds to wait for output after the program has ended, as its children may hold the pipes open. */
 const LINGER = 200;
 
+const ANY_EXECUTE = 0o111;
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 export interface RunOptions extends Omit<Run, 'user'> {
@@ -103,6 +105,8 @@ export class Program {
 function trustedProgram(path: string, user: User | undefined): string {
   const trust = trustPath(path, [process.geteuid?.() ?? 0, ...(user ? [user.uid] : [])]);
   if ('why' in trust) throw new Error(`${trust.part} ${trust.why}`);
+  if ((trust.stat.mode & ANY_EXECUTE) !== 0 && needsShell(trust.path))
+    throw new Error(`${trust.path} has no #! line, and no shell runs it`);
   return trust.path;
 }
 

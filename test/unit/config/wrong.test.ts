@@ -38,6 +38,7 @@ function furnish(folder: string): void {
   };
   put('program', 0o755);
   put('plain', 0o644);
+  put('no-interpreter', 0o755, 'exit 0\n');
   put('loose', 0o757);
   symlinkSync('open/program', join(folder, 'link-to-open'));
   if (process.geteuid?.() === 0) {

@@ -67,6 +67,13 @@ test('there is no shell, and no input', async () => {
   assert.equal(await run('read -r line'), 'failure: exit status 1');
 });
 
+test('a script without an interpreter line is not run by a shell', async () => {
+  const path = join(dir, 'no-interpreter');
+  writeFileSync(path, 'exit 0\n', { mode: 0o755 });
+  const verdict = await probe(target({ ...EXEC, timeout: 3000, command: [path] }, 1));
+  assert.equal(verdict, `inconclusive: the program cannot be started: ${path} has no #! line, and no shell runs it`);
+});
+
 test('a program that takes too long is ended, and all that it started with it', async () => {
   const [parent, child] = [join(dir, 'parent'), join(dir, 'child')];
   const started = performance.now();
