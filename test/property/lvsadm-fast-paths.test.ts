@@ -230,7 +230,7 @@ test('a table is read as its services and destinations, in order', async () => {
   await fc.assert(
     fc.asyncProperty(tables, fc.boolean(), async (table, sort) => {
       const entries: ServiceWithDestinations[] = [];
-      for await (const entry of readTable(client(table), { stats: false, sort })) entries.push(entry);
+      for await (const page of readTable(client(table), { stats: false, sort })) entries.push(...page);
       const services = table.map(({ service: one }) => one);
       const wanted = (sort ? sortServices(services) : services).map((one) => {
         const destinations = [...(table.find((entry) => entry.service === one)?.destinations ?? [])];

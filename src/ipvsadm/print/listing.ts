@@ -22,16 +22,19 @@ export async function list(
   const stats = layout.needsStats === true;
   const one = options.has('service-address') ? [await ipvs.service(key, { stats })] : undefined;
   const reading = { stats, sort: !options.has('nosort'), filters, services: one };
-  const table: AsyncGenerator<ListedService> = layout.inProc ? readColumns(ipvs, reading) : readTable(ipvs, reading);
+  const pages: AsyncGenerator<ListedService[]> = layout.inProc ? readColumns(ipvs, reading) : readTable(ipvs, reading);
   // An error in the first reading leaves standard output empty.
-  const first = await table.next();
+  const first = await pages.next();
   if (!one) output.out(`${versionText(info)}\n`);
   output.out(`${layout.title[0]}\n${layout.title[1]}\n`);
-  for (let entry = first; !entry.done; entry = await table.next()) {
-    const { service, destinations } = entry.value;
-    if (format.names) await fetchNames([entry.value], format.names);
-    output.out(`${layout.service(service, format)}\n`);
-    for (const dest of destinations) output.out(destinationRow(service, dest, layout, format));
+  for (let page = first; !page.done; page = await pages.next()) {
+    if (format.names) await fetchNames(page.value, format.names);
+    let text = '';
+    for (const { service, destinations } of page.value) {
+      text += `${layout.service(service, format)}\n`;
+      for (const dest of destinations) text += destinationRow(service, dest, layout, format);
+    }
+    output.out(text);
   }
 }
 

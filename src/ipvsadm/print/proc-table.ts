@@ -14,10 +14,17 @@ import { bytesText, type DestinationKey, namesByNumber, PROTOCOLS, type Service 
 
 const PATH = '/proc/net/ip_vs';
 const TITLE_LINES = 3;
-const ROW = '  -> ';
-const ROW_FORM = /^ {2}-> (?:[0-9A-F]{8}|\[[0-9a-f:]{39}\]):[0-9A-F]{4} {6}\w+ +\d+ +\d+ +\d+ *$/;
+const ROW = / {2}-> (?:[0-9A-F]{8}|\[[0-9a-f:]{39}\]):[0-9A-F]{4} {6}\w+ +\d+ +\d+ +\d+ *\n/y;
+/** Offset of the address in a line, of services as of rows. */
+const ADDRESS = 5;
+const IPV4_DIGITS = 8;
+const IPV6_DIGITS = 41;
+const PORT_DIGITS = 4;
 /** Between the port and the columns. */
 const GAP = 6;
+
+const BLANK = 32;
+const BRACKET = 91;
 
 const protocols = namesByNumber(PROTOCOLS, 'kernel');
 
@@ -50,10 +57,10 @@ export class ProcTable {
     let at = 0;
     for (let line = 0; line < TITLE_LINES; line++) at = nextLine(text, at);
     for (const service of services) {
-      if (!text.startsWith(`${serviceName(service)} `, at)) return undefined;
+      if (!isLineOf(service, text, at)) return undefined;
       at = nextLine(text, at);
       starts.set(service, at);
-      while (text.startsWith(ROW, at)) at = nextLine(text, at);
+      while (text.charCodeAt(at) === BLANK) at = nextLine(text, at);
     }
     return at === text.length ? new ProcTable(text, starts) : undefined;
   }
@@ -62,10 +69,11 @@ export class ProcTable {
   destinations(service: Service): ProcDestination[] {
     const text = this.#text;
     const destinations: ProcDestination[] = [];
-    for (let at = this.#starts.get(service) ?? 0; text.startsWith(ROW, at); ) {
-      const next = nextLine(text, at);
-      destinations.push(parseRow(text.slice(at, next - 1)));
-      at = next;
+    for (let at = this.#starts.get(service) ?? 0; text.charCodeAt(at) === BLANK; at = ROW.lastIndex) {
+      ROW.lastIndex = at;
+      const dest = ROW.test(text) ? rowAt(text, at, ROW.lastIndex - 1) : undefined;
+      if (!dest) throw new MalformedError(`${PATH}: unexpected line: ${text.slice(at, nextLine(text, at)).trimEnd()}`);
+      destinations.push(dest);
     }
     return destinations;
   }
@@ -77,37 +85,54 @@ function nextLine(text: string, at: number): number {
   return newline < 0 ? text.length : newline + 1;
 }
 
-/** As the file names a service. */
-function serviceName({ family, protocol, address, port, fwmark }: Service): string {
-  if (fwmark) return `FWM  ${hex(fwmark, 8)}`;
-  const digits = bytesText(address);
-  const host = family === AF_INET6 ? `[${digits.replace(/(.{4})(?!$)/g, '$1:')}]` : digits.toUpperCase();
-  return `${protocols[protocol] ?? protocol}  ${host}:${hex(port, 4)}`;
+function isLineOf({ family, protocol, address, port, fwmark }: Service, text: string, at: number): boolean {
+  if (fwmark) return text.startsWith('FWM  ', at) && hexAt(text, at + ADDRESS, 8) === fwmark;
+  if (!text.startsWith(protocols[protocol] ?? `${protocol}`, at)) return false;
+  const start = text.indexOf(' ', at) + 2;
+  if (family === AF_INET)
+    return (
+      hexAt(text, start, IPV4_DIGITS) === ipv4Number(address) &&
+      hexAt(text, start + IPV4_DIGITS + 1, PORT_DIGITS) === port
+    );
+  const digits = `[${bytesText(address).replace(/(.{4})(?!$)/g, '$1:')}]:`;
+  return text.startsWith(digits, start) && hexAt(text, start + digits.length, PORT_DIGITS) === port;
 }
 
-const hex = (value: number, digits: number): string => value.toString(16).toUpperCase().padStart(digits, '0');
-
-function parseRow(row: string): ProcDestination {
-  if (!ROW_FORM.test(row)) throw new MalformedError(`${PATH}: ${row}`);
-  const ipv6 = row[ROW.length] === '[';
-  const colon = ROW.length + (ipv6 ? 41 : 8);
+function rowAt(text: string, start: number, end: number): ProcDestination | undefined {
+  const ipv6 = text.charCodeAt(start + ADDRESS) === BRACKET;
+  const colon = start + ADDRESS + (ipv6 ? IPV6_DIGITS : IPV4_DIGITS);
   const address = ipv6
-    ? parseIpv6(row.slice(ROW.length + 1, colon - 1))
-    : ipv4Bytes(Number.parseInt(row.slice(ROW.length, colon), 16));
-  if (!address) throw new MalformedError(`${PATH}: ${row}`);
-  const columns = colon + 5;
+    ? parseIpv6(text.slice(start + ADDRESS + 1, colon - 1))
+    : ipv4Bytes(hexAt(text, start + ADDRESS, IPV4_DIGITS));
+  if (!address) return undefined;
   return {
     family: ipv6 ? AF_INET6 : AF_INET,
     address,
-    port: Number.parseInt(row.slice(colon + 1, columns), 16),
-    columns: row.slice(columns + GAP),
+    port: hexAt(text, colon + 1, PORT_DIGITS),
+    columns: text.slice(colon + 1 + PORT_DIGITS + GAP, end),
   };
+}
+
+/** A number in upper-case hexadecimal; NaN if a character is missing. */
+function hexAt(text: string, at: number, digits: number): number {
+  let value = 0;
+  for (let i = at; i < at + digits; i++) {
+    const code = text.charCodeAt(i);
+    value = 16 * value + code - (code < 58 ? 48 : 55);
+  }
+  return value;
 }
 
 function ipv4Bytes(value: number): Uint8Array {
   const bytes = new Uint8Array(4);
   for (let i = 0; i < 4; i++) bytes[i] = value >>> (24 - 8 * i);
   return bytes;
+}
+
+function ipv4Number(bytes: Uint8Array): number {
+  let value = 0;
+  for (let i = 0; i < 4; i++) value = 256 * value + (bytes[i] as number);
+  return value;
 }
 
 /** Reads a file of /proc into one buffer. The kernel returns a page per call, and readFileSync allocates 64 KiB for each. */

@@ -57,14 +57,15 @@ export function localAddressRule(service: Service, address: LocalAddress, names:
  * addresses come before the destinations that need them; draining ones are omitted.
  */
 export async function save(ipvs: Ipvs, names: Lookup | undefined, output: Output, strict: boolean): Promise<void> {
-  for await (const entry of readTable(ipvs, { stats: false, sort: true })) {
-    const { service, destinations } = entry;
-    if (names) await fetchNames([entry], names);
-    const printed = strict ? service : withSignedMark(service);
-    output.out(serviceRule(printed, names));
-    if (service.numLocalAddresses)
-      for (const address of await ipvs.localAddresses(service))
-        if (!address.draining) output.out(localAddressRule(printed, address, names));
-    for (const dest of destinations) output.out(destinationRule(printed, dest, names, strict));
+  for await (const page of readTable(ipvs, { stats: false, sort: true })) {
+    if (names) await fetchNames(page, names);
+    for (const { service, destinations } of page) {
+      const printed = strict ? service : withSignedMark(service);
+      output.out(serviceRule(printed, names));
+      if (service.numLocalAddresses)
+        for (const address of await ipvs.localAddresses(service))
+          if (!address.draining) output.out(localAddressRule(printed, address, names));
+      for (const dest of destinations) output.out(destinationRule(printed, dest, names, strict));
+    }
   }
 }

@@ -4,44 +4,44 @@
  * 10.0.0.1 and the order is not transitive. The result then depends on the algorithm, which has to be that of glibc's
  * qsort(3), a merge sort.
  */
-import { AF_INET6, type Family } from '../../base/addresses.ts';
+import { AF_INET6 } from '../../base/addresses.ts';
 import type { DestinationKey, ServiceKey } from '../../ipvs/index.ts';
 
-/** The sort key of a service or destination. */
-interface Sortable {
-  /** 0 for a destination. */
-  readonly fwmark: number;
-  /** Family and protocol; 0 for a destination. */
-  readonly order: number;
-  readonly family: Family;
-  /** The first four bytes of the address, as a number. */
-  readonly number: number;
-  readonly bytes: Uint8Array;
-  readonly port: number;
+/** Sorts in place. */
+export function sortServices<T extends ServiceKey>(services: T[]): T[] {
+  return mergeSort(services, compareServices);
 }
 
-interface Prepared<T> extends Sortable {
-  readonly item: T;
+/** Sorts in place. */
+export function sortDestinations<T extends DestinationKey>(destinations: T[]): T[] {
+  return mergeSort(destinations, compareDestinations);
 }
 
-function prepare<T extends DestinationKey>(item: T, fwmark: number, order: number): Prepared<T> {
-  const bytes = item.address;
-  const number =
+type Compare<T> = (a: T, b: T) => number;
+
+// `| 0` truncates a difference to an int.
+
+function compareServices(a: ServiceKey, b: ServiceKey): number {
+  return (
+    (a.fwmark - b.fwmark) | 0 || 65536 * (a.family - b.family) + a.protocol - b.protocol || compareDestinations(a, b)
+  );
+}
+
+function compareDestinations(a: DestinationKey, b: DestinationKey): number {
+  const order =
+    a.family === AF_INET6
+      ? Buffer.compare(padded(a.address), padded(b.address))
+      : (firstWord(a.address) - firstWord(b.address)) | 0;
+  return order || a.port - b.port;
+}
+
+function firstWord(bytes: Uint8Array): number {
+  return (
     (((bytes[0] as number) << 24) |
       ((bytes[1] as number) << 16) |
       ((bytes[2] as number) << 8) |
       (bytes[3] as number)) >>>
-    0;
-  return { item, fwmark, order, family: item.family, number, bytes, port: item.port };
-}
-
-function compare(a: Sortable, b: Sortable): number {
-  return (
-    // `| 0` truncates the difference to an int.
-    (a.fwmark - b.fwmark) | 0 ||
-    a.order - b.order ||
-    (a.family === AF_INET6 ? Buffer.compare(padded(a.bytes), padded(b.bytes)) : (a.number - b.number) | 0) ||
-    a.port - b.port
+    0
   );
 }
 
@@ -54,24 +54,25 @@ function padded(address: Uint8Array): Uint8Array {
 }
 
 /** Sorts in place and stably. */
-function mergeSort(items: Sortable[]): void {
-  sortPart(items, 0, items.length, []);
+function mergeSort<T>(items: T[], compare: Compare<T>): T[] {
+  sortPart(items, 0, items.length, [], compare);
+  return items;
 }
 
 /** `left` is scratch space for the left half. */
-function sortPart(items: Sortable[], from: number, to: number, left: Sortable[]): void {
+function sortPart<T>(items: T[], from: number, to: number, left: T[], compare: Compare<T>): void {
   if (to - from < 2) return;
   const middle = from + ((to - from) >> 1);
-  sortPart(items, from, middle, left);
-  sortPart(items, middle, to, left);
+  sortPart(items, from, middle, left, compare);
+  sortPart(items, middle, to, left, compare);
   const count = middle - from;
-  for (let i = 0; i < count; i++) left[i] = items[from + i] as Sortable;
+  for (let i = 0; i < count; i++) left[i] = items[from + i] as T;
   let i = 0;
   let j = middle;
   let at = from;
   while (i < count && j < to) {
-    const a = left[i] as Sortable;
-    const b = items[j] as Sortable;
+    const a = left[i] as T;
+    const b = items[j] as T;
     if (compare(a, b) <= 0) {
       items[at++] = a;
       i++;
@@ -81,24 +82,5 @@ function sortPart(items: Sortable[], from: number, to: number, left: Sortable[])
     }
   }
   // The rest of the right half is already in place.
-  while (i < count) items[at++] = left[i++] as Sortable;
-}
-
-function putBack<T>(items: T[], prepared: readonly Prepared<T>[]): T[] {
-  for (let i = 0; i < items.length; i++) items[i] = (prepared[i] as Prepared<T>).item;
-  return items;
-}
-
-/** Sorts in place. */
-export function sortServices<T extends ServiceKey>(services: T[]): T[] {
-  const prepared = services.map((one) => prepare(one, one.fwmark, 65536 * one.family + one.protocol));
-  mergeSort(prepared);
-  return putBack(services, prepared);
-}
-
-/** Sorts in place. */
-export function sortDestinations<T extends DestinationKey>(destinations: T[]): T[] {
-  const prepared = destinations.map((one) => prepare(one, 0, 0));
-  mergeSort(prepared);
-  return putBack(destinations, prepared);
+  while (i < count) items[at++] = left[i++] as T;
 }

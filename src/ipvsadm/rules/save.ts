@@ -21,10 +21,11 @@ export async function saveFull({ ipvs, info }: Connected, output: Output): Promi
     output.out(daemon ? `--start-daemon ${name} ${daemonOptions(daemon)}\n` : `--stop-daemon ${name}\n`);
   }
   const fullnat = info.features.has('FULLNAT');
-  for await (const { service, destinations } of readTable(ipvs, { stats: false, sort: true })) {
-    const pool = fullnat && service.numLocalAddresses ? await ipvs.localAddresses(service) : [];
-    output.out(fullRules({ service, destinations, localAddresses: pool }));
-  }
+  for await (const page of readTable(ipvs, { stats: false, sort: true }))
+    for (const { service, destinations } of page) {
+      const pool = fullnat && service.numLocalAddresses ? await ipvs.localAddresses(service) : [];
+      output.out(fullRules({ service, destinations, localAddresses: pool }));
+    }
 }
 
 /** The rules of one service. */

@@ -63,10 +63,11 @@ async function* services(line: Invocation, ipvs: Ipvs, info: IpvsInfo): AsyncGen
   const one = options.has('service-address') ? [await ipvs.service(line.service, { stats: true })] : undefined;
   const fullnat = info.features.has('FULLNAT');
   const table = readTable(ipvs, { stats: true, sort: !options.has('nosort'), filters, services: one });
-  for await (const { service, destinations, localAddresses } of table) {
-    const pool = localAddresses ?? (fullnat ? await poolOf(ipvs, service) : undefined);
-    yield serviceJson({ service, destinations, localAddresses: pool });
-  }
+  for await (const page of table)
+    for (const { service, destinations, localAddresses } of page) {
+      const pool = localAddresses ?? (fullnat ? await poolOf(ipvs, service) : undefined);
+      yield serviceJson({ service, destinations, localAddresses: pool });
+    }
 }
 
 async function* localAddresses({ options, service: key, filters }: Invocation, ipvs: Ipvs): AsyncGenerator<Json> {
