@@ -60,7 +60,7 @@ function netlinkSource(ipvs: Ipvs, services: readonly Service[], stats: boolean)
 async function columnSource(ipvs: Ipvs): Promise<Source<Destination | ProcDestination>> {
   const services = await ipvs.services({ once: true });
   if (services.length <= FEW_SERVICES) return netlinkSource(ipvs, services, false);
-  // A listing ends before inlining pays: without, it takes a seventh fewer instructions (docs/benchmarks.md).
+  // A listing ends before inlining pays: without, it takes a tenth fewer instructions (docs/benchmarks.md).
   const { setFlagsFromString } = await import('node:v8');
   setFlagsFromString('--no-turbo-inlining');
   const table = ProcTable.read(services);
