@@ -130,7 +130,7 @@ const ENVIRONMENT = {
   DEBIAN_FRONTEND: 'noninteractive',
 };
 
-/** What this machine needs for its network: name servers, certificates, npm's settings and cache. */
+/** This machine's settings for its network: name servers, certificates, npm's settings and cache. */
 function networkBinds(): Record<string, string> {
   const home = homedir();
   const wanted = {

@@ -4,7 +4,6 @@
  * validator and of the reference in docs/configuration.md. Used at build time only, because of TypeBox: programs
  * import only types from here.
  */
-
 import { type Static, Type } from '@sinclair/typebox';
 import { choice, count, duration } from '../base/schema-words.ts';
 import { DEFAULTS } from './limits.ts';

@@ -91,7 +91,7 @@ export interface DaemonStatus {
   services: ServiceStatus[];
 }
 
-/** What the machine lacks for a configuration. */
+/** Something that the configuration needs and the machine lacks. */
 export interface PlanObstacle {
   text: string;
   /** The kernel lacks it; false: a device, which may come later. */
@@ -152,7 +152,7 @@ export type EventFields = {
   /** Quorum: the sum of weights, and the one that it is compared with. Override: the weight that was set. */
   weight?: number | undefined;
   needed?: number | undefined;
-  /** Who asked for it. */
+  /** The user who asked for the change. */
   by?: string | undefined;
   /** An operation that the kernel rejected: its kind, how often it was tried, and seconds until the next attempt. */
   op?: string | undefined;

@@ -48,7 +48,7 @@ export interface DaemonParts {
   saveNow(): Promise<void>;
   /** Writes the overrides to where they survive a reboot. Throws system errors. */
   saveOverrides(overrides: readonly Override[]): Promise<void>;
-  /** What the machine lacks for a desired state. */
+  /** Features and devices that the desired state needs and the machine lacks. */
   obstacles(desired: Desired): Promise<readonly Obstacle[]>;
 }
 
@@ -246,8 +246,8 @@ export class Daemon {
   }
 
   /**
-   * Watches the settings of the kernel, and checks whether local addresses and real servers that drain have connections left, or whose time is over. Call it
-   * about once a second; `now` as of monotonic().
+   * Watches the settings of the kernel, and ends drains of local addresses and real servers that have no connections
+   * left or whose time is over. Call it about once a second; `now` as of monotonic().
    */
   async tick(now: number): Promise<void> {
     if (!this.reconciler.paused && this.#parts.sysctls.watch()) this.#parts.saveSoon();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** What this machine lacks for a desired state, known before anything is changed. Pure. */
+/** Finds what a desired state needs and a machine lacks, before anything is changed. Pure. */
 import { formatAddress } from '../base/addresses.ts';
 import { count } from '../base/words.ts';
 import { type Feature, IP_VS_CONN_F_FULLNAT, lacksFeature } from '../ipvs/index.ts';
@@ -11,7 +11,7 @@ export interface Obstacle {
   kernel: boolean;
 }
 
-/** What a machine has. */
+/** Features of the kernel and devices of a machine. */
 export interface Machine {
   features: ReadonlySet<Feature>;
   /** Names of network devices. */

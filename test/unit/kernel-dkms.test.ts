@@ -43,7 +43,7 @@ function run(command: string, ...args: string[]): string {
   return stdout.trim();
 }
 
-/** What npm would publish, put in place as docs/kernel.md says. */
+/** Puts the files of the npm package in place as docs/kernel.md says. */
 before(() => {
   const source = join(dir, 'src', `lvsd-ipvs-${version}`);
   for (const name of ['src', 'dkms', 'modules']) mkdirSync(join(dir, name));

@@ -123,7 +123,7 @@ function specOf(
   };
 }
 
-/** What real servers without checks of their own have. */
+/** The checks of real servers without their own. */
 interface InheritedChecks {
   check: Check | undefined;
   more: readonly Check[];

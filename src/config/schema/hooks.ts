@@ -23,7 +23,7 @@ export const hooksSchema = Type.Object(
       Type.String({
         title: 'a user’s name',
         pattern: '^[A-Za-z_][A-Za-z0-9_.-]{0,31}$',
-        description: 'Whom the programs run as. Without this key: the user of lvsd.',
+        description: 'User that the programs run as. Without this key: the user of lvsd.',
         examples: ['nobody'],
       }),
     ),

@@ -150,7 +150,7 @@ interface OverrideParams {
 
 const LONGEST_REASON = 200;
 
-/** What an operator should know after a change: services without a server, and weights that have no effect. */
+/** Consequences of a change that the operator may not expect: services without a server, and weights that have no effect. */
 function overrideNotes(runtime: RuntimeState, changed: readonly Override[]): string[] {
   const notes = new Set<string>();
   for (const { service: name, server: address } of changed) {

@@ -110,7 +110,7 @@ const OVERRIDE_WORDS = {
   },
 } as const;
 
-/** What a new configuration changed for an override. */
+/** Describes how a new configuration changed an override. */
 export function overrideNoteText({ override, change, was }: OverrideNote): string {
   const { service, server } = override;
   const subject = `${service}: the override "${override.kind ?? 'drain'}" of real server ${server}`;

@@ -3,7 +3,7 @@
  * Runs hooks: programs that are told of changes of real servers and quorums. Those of a service run one at a time, in
  * order; at most 16 at a time in all. They run in an exec helper, as exec checks do, and the daemon never waits for them.
  */
-
+import { formatAddress } from '../../base/addresses.ts';
 import { formatDuration } from '../../base/durations.ts';
 import type { Log } from '../../base/log.ts';
 import { ENDED, execHelper, type RunningProgram } from '../../health/exec/helper.ts';
@@ -60,7 +60,7 @@ export class HookRunner {
       environment: {
         ...facts('server', service, state, reason),
         LVSD_SERVER: server.spec.name,
-        LVSD_ADDRESS: address.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1'),
+        LVSD_ADDRESS: formatAddress(server.destination.family, server.destination.address),
         LVSD_PORT: String(server.destination.port),
         LVSD_SERVER_WEIGHT: String(server.destination.weight),
       },

@@ -2,7 +2,7 @@
 /** Events of one service that wait for its hooks. Pure. */
 
 export interface HookEvent {
-  /** What the event is about: the name of a real server, or a virtual service. */
+  /** Subject of the event: the name of a real server, or a virtual service. */
   subject: string;
   command: readonly string[];
   user: string | undefined;

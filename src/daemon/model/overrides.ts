@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /**
- * What operators set for real servers by hand, over file and checks. Identified by the service's name and the server's
+ * Settings of real servers by operators, which replace those of file and checks. Identified by the service's name and the server's
  * address; they follow a service that is renamed, and stay known while their server is not in the file. Pure.
  */
 import { serverText, type VirtualService } from './virtual-services.ts';
@@ -19,7 +19,7 @@ export interface Override {
   /** Default: `drain`. */
   kind?: OverrideKind | undefined;
   weight?: number | undefined;
-  /** Who set it, when (milliseconds since the epoch) and what for, as far as known. */
+  /** User, time (milliseconds since the epoch) and purpose of the change, as far as known. */
   by?: string | undefined;
   at?: number | undefined;
   reason?: string | undefined;
@@ -52,6 +52,8 @@ const SLOTS: Readonly<Record<OverrideKind, Slot>> = {
   up: 'forced',
   weight: 'weight',
 };
+
+export const OVERRIDE_KINDS = Object.keys(SLOTS) as OverrideKind[];
 
 export const kindOf = ({ kind = 'drain' }: Override): OverrideKind => kind;
 

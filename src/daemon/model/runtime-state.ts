@@ -249,7 +249,7 @@ export class RuntimeState {
     return this.#overrides.orphans;
   }
 
-  /** What the last configurations changed for overrides; each note is returned once. */
+  /** Changes of overrides by the last configurations; each note is returned once. */
   takeOverrideNotes(): OverrideNote[] {
     return this.#overrideNotes.splice(0);
   }

@@ -13,7 +13,7 @@ export interface Kernel {
   close(): void;
 }
 
-/** What this machine lacks for a desired state. */
+/** Features and devices that the desired state needs and this machine lacks. Throws NetlinkError. */
 export async function findObstacles({ reader, addresses }: Kernel, desired: Desired): Promise<Obstacle[]> {
   const [features, devices] = await Promise.all([reader.features(), addresses.devices()]);
   return obstacles(desired, { features, devices });

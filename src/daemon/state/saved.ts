@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** What earlier runs left: the state file, and the file of overrides. */
+/** Reads the files of earlier runs: the state file and the file of overrides. */
 import { DEFAULT_STATE_FILE, readState } from './file.ts';
 import { DEFAULT_OVERRIDES_FILE, readOverrides } from './overrides-file.ts';
 import { EMPTY_SNAPSHOT, fromState, type Snapshot } from './snapshot.ts';

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** The content of the state file, and the readers that validate it. */
 import type { TargetState } from '../../health/types.ts';
-import { MOST_WEIGHT, type OverrideKind } from '../model/overrides.ts';
+import { MOST_WEIGHT, OVERRIDE_KINDS, type Override, type OverrideKind } from '../model/overrides.ts';
 import { type ChangedSysctl, SYSCTL_NAMES, type SysctlName } from '../reconcile/sysctls.ts';
 
 export interface DaemonState {
@@ -13,24 +13,13 @@ export interface DaemonState {
   /** Milliseconds since the epoch, as the clock was when the file was written; that of `health` as well. */
   written?: number | undefined;
   /** Drains by operators. */
-  overrides: OverrideState[];
+  overrides: Override[];
   /** All other overrides: an older version takes each of `overrides` for a drain. */
-  settings?: OverrideState[] | undefined;
+  settings?: Override[] | undefined;
   /** Whether each service, by `serviceKeyText`, has its quorum. */
   quorum: { service: string; up: boolean }[];
   /** Real servers that were removed from the file and drain. */
   leaving: DrainingState[];
-}
-
-export interface OverrideState {
-  service: string;
-  server: string;
-  kind?: OverrideKind | undefined;
-  weight?: number | undefined;
-  by?: string | undefined;
-  at?: number | undefined;
-  reason?: string | undefined;
-  virtuals?: readonly string[] | undefined;
 }
 
 export interface DrainingState {
@@ -112,8 +101,7 @@ const target = object<TargetState>({
 });
 
 const kind: Reader<OverrideKind> = (value) => {
-  const kinds: readonly OverrideKind[] = ['drain', 'disable', 'up', 'weight'];
-  return kinds.find((one) => one === value) ?? mismatch(` is none of ${kinds.join(', ')}`);
+  return OVERRIDE_KINDS.find((one) => one === value) ?? mismatch(` is none of ${OVERRIDE_KINDS.join(', ')}`);
 };
 
 const weight: Reader<number> = (value) =>
@@ -121,7 +109,7 @@ const weight: Reader<number> = (value) =>
     ? (value as number)
     : mismatch(' is not a weight');
 
-const override = object<OverrideState, 'kind' | 'weight' | 'by' | 'at' | 'reason' | 'virtuals'>(
+const override = object<Override, 'kind' | 'weight' | 'by' | 'at' | 'reason' | 'virtuals'>(
   { service: text, server: text },
   { kind, weight, by: text, at: number, reason: text, virtuals: list(text) },
 );
@@ -130,7 +118,7 @@ const sysctl: Reader<SysctlName> = (value) =>
   SYSCTL_NAMES.find((name) => name === value) ?? mismatch(' is not a setting of lvsd');
 
 /** The content of the file of overrides. Throws `MismatchError`. */
-export const readOverrideList: Reader<{ overrides: OverrideState[] }> = object<{ overrides: OverrideState[] }>({
+export const readOverrideList: Reader<{ overrides: Override[] }> = object<{ overrides: Override[] }>({
   overrides: list(override),
 });
 

@@ -47,7 +47,7 @@ interface ProbedTarget {
   startedAt: number;
   /** Inconclusive probes since the last result, and the instant of the first. */
   inconclusive: { count: number; since: number };
-  /** What was last reported. */
+  /** As last reported. */
   inability: Inability | undefined;
 }
 

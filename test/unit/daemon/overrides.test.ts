@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What operators set by hand: which state and weight results, what follows a change of the file, and what is saved.
+// Overrides: the resulting state and weight, changes of the file, and saving.
 import assert from 'node:assert/strict';
 import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What a plan cannot have on this machine is known before anything is changed, and told once.
+// Obstacles of a plan are found before anything is changed, and reported once.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { planExitCode, planNotes } from '../../../src/control/plan-text.ts';
