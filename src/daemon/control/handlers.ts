@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** The daemon's handlers of requests on the control socket. */
+import { formatAddress } from '../../base/addresses.ts';
 import { monotonic, wallTime } from '../../base/clock.ts';
 import { EXIT, LvsdError, UsageError } from '../../base/errors.ts';
 import type { PeerCredentials } from '../../base/native.ts';
@@ -12,7 +13,7 @@ import { describe, difference, readActual, serviceText } from '../../plan/index.
 import type { Daemon } from '../daemon.ts';
 import type { Loader } from '../loader.ts';
 import { desiredState } from '../model/desired-state.ts';
-import { MOST_WEIGHT, type Override } from '../model/overrides.ts';
+import { authorOf, MOST_WEIGHT, type Override } from '../model/overrides.ts';
 import type { RuntimeState } from '../model/runtime-state.ts';
 import { serverText, virtualServices } from '../model/virtual-services.ts';
 import { findObstacles, type Kernel } from '../reconcile/kernel.ts';
@@ -61,7 +62,7 @@ export function handlers({
     if (!runtime.orphans.some((one) => one.service === service)) requireService(service);
     const found = runtime.find(server, service);
     if (found.length === 0) throw new UsageError(unknownServer(runtime, server, service));
-    const details = { by: by ?? (uid === 0 ? 'root' : `uid ${uid}`), at: Date.now(), reason };
+    const details = { by: authorOf(by, uid), at: Date.now(), reason };
     const result = await daemon.override(
       found.map((one) => ({ ...one, ...setting, ...details })),
       on,
@@ -180,8 +181,9 @@ function unknownServer(runtime: RuntimeState, server: string, service: string | 
   const where = service === undefined ? '' : ` in service ${service}`;
   const same = runtime.services
     .filter(({ spec }) => service === undefined || spec.name === service)
-    .flatMap(({ realServers }) => realServers.map(serverText))
-    .filter((text) => text.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1') === server);
+    .flatMap(({ realServers }) => realServers)
+    .filter(({ destination }) => formatAddress(destination.family, destination.address) === server)
+    .map(serverText);
   const ports = [...new Set(same)].slice(0, 4).join(' or ');
   return `no real server ${server}${where}: ${ports === '' ? 'lvsctl status lists them' : `give the port, ${ports}`}`;
 }

@@ -55,6 +55,10 @@ const SLOTS: Readonly<Record<OverrideKind, Slot>> = {
 
 export const OVERRIDE_KINDS = Object.keys(SLOTS) as OverrideKind[];
 
+/** The author of an override. A process of root may name the user it acts for (sudo), any other cannot choose a name. */
+export const authorOf = (named: string | undefined, uid: number): string =>
+  uid === 0 ? (named ?? 'root') : `uid ${uid}`;
+
 export const kindOf = ({ kind = 'drain' }: Override): OverrideKind => kind;
 
 const placeOf = ({ service, server }: Override) => `${service}\0${server}`;

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { overrideMessage, overrideNoteText } from '../../../src/daemon/control/messages.ts';
 import { desiredState } from '../../../src/daemon/model/desired-state.ts';
-import type { Override, OverrideKind } from '../../../src/daemon/model/overrides.ts';
+import { authorOf, type Override, type OverrideKind } from '../../../src/daemon/model/overrides.ts';
 import { RuntimeState } from '../../../src/daemon/model/runtime-state.ts';
 import { type VirtualService, virtualServices } from '../../../src/daemon/model/virtual-services.ts';
 import { writeState } from '../../../src/daemon/state/file.ts';
@@ -209,4 +209,10 @@ test('events say who and why', () => {
     fields: { service: 'web', address: FIRST, state: 'weight set', reason: 'CHG-1', weight: 7, by: 'alice' },
   });
   assert.equal(overrideMessage(FULL, false).text, `real server ${FIRST} has the weight of the file again`);
+});
+
+test('only a process of root may name another author', () => {
+  assert.equal(authorOf('alice', 0), 'alice');
+  assert.equal(authorOf(undefined, 0), 'root');
+  assert.equal(authorOf('alice', 1000), 'uid 1000');
 });
