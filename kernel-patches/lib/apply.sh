@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# Puts a series on a kernel source: exactly where the touched files are those it was made for, else by three-way merge
-# in a small git repository in the cache that also holds the files it was made for.
+# Applies a series to a kernel source: exactly if the files that it changes are those that it was made for, else by
+# three-way merge in a small git repository in the cache, which also has the files that it was made for.
 # shellcheck shell=bash
 
 series_file() { echo "$here/$1/series"; }
@@ -35,7 +35,7 @@ changed_files() {
   done < <(grep -E '^# (sha256|absent) ' "$(series_file "$1")")
 }
 
-# import_source REPO VERSION DIR: the patched parts of DIR as a commit, tagged base/VERSION; the same id every time.
+# import_source REPO VERSION DIR: commits the patched parts of DIR, with the tag base/VERSION; the id is always the same.
 import_source() {
   local repo=$1 tag="base/${2//\~/_}" index tree commit part there=()
   plain_git -C "$repo" rev-parse -q --verify "$tag" >/dev/null && return
@@ -61,7 +61,7 @@ am_series() {
     >"$tree.log" 2>&1
 }
 
-# Says which patch, file and hunk did not fit, and both versions.
+# Names the patch, file and hunk that did not fit, and both versions.
 explain_failure() {
   local tree=$1 made_for=$2 version=$3 at patch file dir
   shift 3
@@ -75,7 +75,7 @@ explain_failure() {
   grep -E '^(error|CONFLICT|fatal)' "$tree.log" | sed 's/^/  /' >&2 || true
 }
 
-# apply_series LINE VERSION SOURCE OUT: OUT becomes a git worktree of SOURCE plus one commit a patch.
+# apply_series LINE VERSION SOURCE OUT: OUT becomes a git worktree of SOURCE plus one commit per patch.
 apply_series() {
   local line=$1 version=$2 source=$3 out=$4 repo="$cache/repo-$1" patches changed='' made_for
   mapfile -t patches < <(series_patches "$line")
@@ -86,7 +86,7 @@ apply_series() {
   if [[ -z $changed ]]; then
     am_series "$repo" "$version" "$out" "${patches[@]}" && return
     explain_failure "$out" "$made_for" "$version" "${patches[@]}"
-    die "the series in $here/$line is damaged: its own base does not take it"
+    die "the series in $here/$line is damaged: it does not apply to its own base"
   fi
   say "linux-source $version differs from $made_for in files that the series touches:"
   sed 's/^/kernel:   /' <<<"$changed" >&2
@@ -96,7 +96,7 @@ apply_series() {
     local first="$out.base"
     am_series "$repo" "$made_for" "$first" "${patches[@]}" || {
       explain_failure "$first" "$made_for" "$made_for" "${patches[@]}"
-      die "the series in $here/$line is damaged: its own base does not take it"
+      die "the series in $here/$line is damaged: it does not apply to its own base"
     }
     plain_git -C "$repo" worktree remove --force "$first"
     rm -f "$first.log"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# What must hold for every patch (it builds by itself, checkpatch has nothing to say) and for the sum of them (sparse
-# and W=1 say nothing that they do not say of the kernel's own files).
+# Checks of every patch (builds by itself, no report of checkpatch) and of all together (no warning of sparse and W=1
+# that the unpatched source does not have).
 # shellcheck shell=bash
 
 install_missing() {
@@ -12,7 +12,7 @@ install_missing() {
   quietly apt-get -q install -y --no-install-recommends "${missing[@]}" || die "cannot install ${missing[*]}"
 }
 
-# What was found fine once is not looked at again. done_before KEY; remember KEY.
+# Checks that passed are recorded in the cache and not repeated: done_before KEY, remember KEY.
 done_before() { [[ -f $cache/checked/$1 ]]; }
 
 remember() {
@@ -20,12 +20,12 @@ remember() {
   touch "$cache/checked/$1"
 }
 
-# commits TREE BASE: one id a patch, first to last.
+# commits TREE BASE: one id per patch, first to last.
 commits() { plain_git -C "$1" rev-list --reverse "$2..HEAD"; }
 
 title() { plain_git -C "$1" log -1 --format=%s "$2"; }
 
-# build_each TREE BASE: every commit builds without a warning; done in one folder, so that make does only what is new.
+# build_each TREE BASE: builds every commit without a warning, in one folder, so that make compiles only what changed.
 build_each() {
   local tree=$1 base=$2 work="$cache/work-${kver}_$headers_version-each" commit key log stage_from number=0
   lock "work-${kver}_$headers_version-each"
@@ -41,7 +41,7 @@ build_each() {
     find "$stage_from" -mindepth 1 -delete
     plain_git -C "$tree" archive "$commit" | tar -x -C "$stage_from"
     stage "$stage_from" "$work"
-    # Without debug information, which costs time and knows no warnings.
+    # Without debug information, which takes time and causes no warnings.
     compile "$work" each "$log" KCFLAGS=-g0 || { show_errors "$log"; die "does not build: $(title "$tree" "$commit")"; }
     if grep -q 'warning:' "$log"; then
       show_errors "$log"
@@ -54,8 +54,8 @@ build_each() {
   say "$number patches, each builds by itself for $kver"
 }
 
-# FILE_PATH_CHANGES asks for MAINTAINERS, which the series does not carry; the other two are about ip_vs_compat.h, the
-# only file that asks for the kernel's version (a unit test holds it to that).
+# FILE_PATH_CHANGES concerns MAINTAINERS, which the series does not change; the other two concern ip_vs_compat.h, the
+# only file that tests the kernel's version (checked by a unit test).
 ignored=FILE_PATH_CHANGES,LINUX_VERSION_CODE,CONSTANT_COMPARISON
 
 run_checkpatch() {
@@ -67,11 +67,11 @@ run_checkpatch() {
     printf 'checkpatch: %s\n%s\n' "$(title "$tree" "$commit")" "$out" >&2
     bad=$((bad + 1))
   done
-  ((bad == 0)) || { say "checkpatch --strict: $bad of $number patches need work"; return 1; }
-  say "checkpatch --strict: $number patches, nothing to say"
+  ((bad == 0)) || { say "checkpatch --strict: $bad of $number patches have reports"; return 1; }
+  say "checkpatch --strict: $number patches, no report"
 }
 
-# Warnings of sparse and W=1 on a whole tree, without line numbers and without what moves with them.
+# Writes the warnings of sparse and W=1 on a tree, without line numbers, so that two trees can be compared.
 analyse() {
   local work=$1 from=$2 log="$1.log"
   stage "$from" "$work"
@@ -91,11 +91,11 @@ run_sparse() {
   lock "work-${kver}_$headers_version-check"
   dir=$(mktemp -d)
   plain_git -C "$tree" archive "$base" | tar -x -C "$dir"
-  say 'sparse and W=1 on the kernel as it is'
+  say 'sparse and W=1 on the unpatched source'
   analyse "$cache/work-${kver}_$headers_version-check-base" "$dir"
   find "$dir" -mindepth 1 -delete
   plain_git -C "$tree" archive HEAD | tar -x -C "$dir"
-  say 'sparse and W=1 on the patched one'
+  say 'sparse and W=1 on the patched source'
   analyse "$cache/work-${kver}_$headers_version-check" "$dir"
   rm -rf "$dir"
   new=$(comm -13 "$cache/work-${kver}_$headers_version-check-base.warnings" "$cache/work-${kver}_$headers_version-check.warnings")

@@ -5,8 +5,8 @@
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cache="${LVSD_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/lvsd}/kernel"
 
-# The parts of a kernel source that the series may touch. Everything else that is unpacked is only read. The selftests
-# lie in one of the two places, depending on the kernel line.
+# The parts of a kernel source that the series may change. Everything else that is unpacked is only read. The selftests
+# are in one of the two folders, depending on the kernel line.
 # shellcheck disable=SC2034 # used by the files that source this one
 parts=(net/netfilter/ipvs net/netfilter/xt_ipvs.c include/net/ip_vs.h include/uapi/linux/ip_vs.h
   Documentation/networking/ipvs-sysctl.rst Documentation/networking/ipvs-fullnat.rst
@@ -14,7 +14,7 @@ parts=(net/netfilter/ipvs net/netfilter/xt_ipvs.c include/net/ip_vs.h include/ua
 
 say() { printf 'kernel: %s\n' "$*" >&2; }
 
-# die MESSAGE: what the operator has to know, exit code 1; usage errors go through misuse (2).
+# die MESSAGE: exits with status 1; misuse, for usage errors, with 2.
 die() {
   say "$*"
   exit 1
@@ -27,10 +27,10 @@ misuse() {
 
 hash_of() { sha256sum | cut -c1-16; }
 
-# What is unpacked appears by rename; half of it must not stay behind.
+# Unpacked folders appear by rename; removes an unfinished one.
 trap 'rm -rf "$cache/fresh-$$"' EXIT
 
-# One writer at a time for what $1 names; the lock ends with the process.
+# lock NAME: waits until no other process holds the lock of that name; held until this process ends.
 lock() {
   mkdir -p "$cache"
   exec {lock_fd}>"$cache/$1.lock"
@@ -39,7 +39,7 @@ lock() {
   flock "$lock_fd"
 }
 
-# Quiet when it works; shows the end of what was said when it does not.
+# quietly COMMAND...: shows the end of its output only if it fails.
 quietly() {
   local log
   log=$(mktemp)
@@ -57,13 +57,13 @@ need() {
   ((${#missing[@]} == 0)) || die "these programs are missing: ${missing[*]}"
 }
 
-# Git as the builds need it: whatever the caller's configuration says, the same commits come out.
+# Git without the caller's configuration, so that the commits are always the same.
 plain_git() {
   GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null GIT_COMMITTER_NAME='lvsd build' \
     GIT_COMMITTER_EMAIL='lvsd@lists.example.org' git -c core.autocrlf=false -c gc.auto=0 -c advice.detachedHead=false "$@"
 }
 
-# keep_newest NAME...: of what was built and applied before, the twelve last used of each kind stay in the cache.
+# keep_newest NAME...: keeps the twelve last used folders of each name in the cache.
 keep_newest() {
   local name old
   for name in "$@"; do

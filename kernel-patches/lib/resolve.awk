@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# Solves the conflicts of one file by recorded resolutions (docs/kernel.md shows one).
+# Resolves the conflicts of one file by recorded resolutions (docs/kernel.md shows one).
 #   awk -v path=FILE -v open=UNSOLVED -f resolve.awk RESOLUTION... FILE
-# prints FILE with every conflict replaced that has a resolution; the others stay, and are appended to UNSOLVED in the
-# form of a resolution whose last part is still to be written. Exit code 1 if there were such, 3 if FILE looks wrong.
-# A conflict is known by its path and its three versions, not by patch or line: those change.
+# prints FILE with every conflict replaced that has a resolution; the others stay, and are appended to UNSOLVED as
+# resolutions without the last part. Exit status 1 if there are any, 3 if FILE ends within a conflict.
+# A conflict is identified by its path and its three versions, not by patch or line: those change.
 
 function marker(line) { return substr(line, 1, 7) }
 
@@ -27,7 +27,7 @@ FILENAME != ARGV[ARGC - 1] {
   next
 }
 
-# the file: ours (the kernel being ported to), base and theirs (the 6.1 patch), labelled the same whatever git says
+# the file: ours (the kernel being ported to), base and theirs (the 6.1 patch), with fixed labels instead of git's
 marker($0) == "<<<<<<<" { inside = 1; part = 1; raw = $0 "\n"; conflict = "<<<<<<< this kernel\n"; theirs = ""; next }
 inside && marker($0) == "|||||||" { part = 2; raw = raw $0 "\n"; conflict = conflict "||||||| 6.1, unpatched\n"; next }
 inside && $0 == "=======" { part = 3; raw = raw $0 "\n"; conflict = conflict "=======\n"; next }

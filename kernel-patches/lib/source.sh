@@ -3,12 +3,12 @@
 # Nothing is installed: packages are unpacked in the cache.
 # shellcheck shell=bash
 
-# versions_of PACKAGE...: lines "VERSION PACKAGE" of what the archive offers, oldest first.
+# versions_of PACKAGE...: lines "VERSION PACKAGE" of the versions in the archive, oldest first.
 versions_of() { apt-cache madison "$@" | awk -F' *\\| *' '{ gsub(/ /, "", $1); print $2, $1 }' | sort -uV; }
 
 offered() { versions_of "$1" | grep -qxF "$2 $1"; }
 
-# Package lists may be missing (a fresh container) or old: fetched anew at most once a run, by root.
+# Package lists may be missing (in a new container) or old: root updates them, at most once per run.
 refresh_lists() {
   [[ $(id -u) == 0 && -z ${apt_updated-} ]] || return 0
   apt_updated=1
@@ -36,8 +36,8 @@ offered_headers() {
   [[ -z $names ]] || versions_of $names
 }
 
-# choose_kver LINE: the kernel to build for when none was named: the one of the series' base version while Debian has
-# it (or it is installed), else the newest.
+# choose_kver LINE: the kernel to build for by default: the one of the series' base version while Debian has it (or it is
+# installed), else the newest.
 choose_kver() {
   local line=$1 wanted offered chosen
   wanted=$(series_base_version "$line")
@@ -45,7 +45,7 @@ choose_kver() {
     chosen=$(dpkg-query -W -f '${Version} ${Package} ${db:Status-Abbrev}\n' 'linux-headers-*-cloud-*' 2>/dev/null |
       awk -v v="$wanted" '$1 == v && $3 ~ /^ii/ && $2 ~ /-headers-[0-9]/ { print $2 }' | sort -V | tail -n 1)
     [[ -z $chosen ]] || { echo "${chosen#linux-headers-}"; return; }
-    # Headers in the cache serve when the archive has moved on.
+    # Headers in the cache are used if the archive no longer has them.
     chosen=$(find "$cache" -maxdepth 1 -name "headers-*_$wanted" -printf '%f\n' 2>/dev/null | sort -V | tail -n 1)
     [[ -z $chosen ]] || { chosen=${chosen#headers-}; echo "${chosen%%_*}"; return; }
   fi
@@ -61,7 +61,7 @@ choose_kver() {
   echo "${chosen#linux-headers-}"
 }
 
-# The stable release ("6.1.192") of a header folder or of a source: their Makefiles agree in form.
+# The stable release ("6.1.192") of a header folder or of a source: their Makefiles have the same form.
 release_of() { awk -F' *= *' '/^(VERSION|PATCHLEVEL|SUBLEVEL) =/ { v = v d $2; d = "." } /^EXTRAVERSION/ { print v; exit }' "$1"; }
 
 headers_makefile() { awk '$1 == "include" { print $2; exit }' "$1/Makefile"; }
@@ -96,7 +96,7 @@ find_headers() {
   [[ -n $headers_release ]] || die "cannot read the kernel release of the headers in $headers"
 }
 
-# own_headers DIR: the same for a build folder that is not Debian's; its file source-version says what it was made from.
+# own_headers DIR: the same for a build folder that is not Debian's; its file source-version has the source's version.
 own_headers() {
   headers=$(cd "$1" && pwd)
   headers_version=$(cat "$headers/source-version" 2>/dev/null || true)
@@ -122,7 +122,7 @@ unpack_headers() {
   mv -T "$tmp" "$dir" 2>/dev/null || rm -rf "$tmp"
 }
 
-# find_source LINE VERSION: sets source_dir to the unpacked parts of linux-source-LINE VERSION; 1 if it is nowhere.
+# find_source LINE VERSION: sets source_dir to the unpacked parts of linux-source-LINE VERSION; 1 if not found.
 find_source() {
   local line=$1 version=$2 package="linux-source-$1" tarball=
   source_dir="$cache/source-${line}_$version"
@@ -148,7 +148,7 @@ unpack_source() {
     members+=("$3/$member")
   done
   say "unpacking the IPVS parts of $(basename "$1")"
-  # tar complains about the place where this line has no selftests; what matters is looked at afterwards.
+  # tar reports the folder that this line does not have; the required files are checked below.
   tar -xJf "$1" -C "$2" --strip-components=1 "${members[@]}" 2>/dev/null || true
   for member in Makefile net/netfilter/ipvs/Makefile net/netfilter/xt_ipvs.c include/net/ip_vs.h include/uapi/linux/ip_vs.h \
     Documentation/networking/ipvs-sysctl.rst scripts/checkpatch.pl; do

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * toa_option.h in user space: known lists with known answers, then random
- * lists in buffers of exactly their size, so that a sanitizer sees every byte
- * too far. Whatever is found must really stand in the list.
+ * Tests toa_option.h in user space: known lists with known results, then random
+ * lists in buffers of exactly their size, so that a sanitizer reports every
+ * overrun. A client that is found must be in the list.
  *
  *   option-fuzz ROUNDS SEED
  */
@@ -59,8 +59,8 @@ static enum toa_verdict scan(const __u8 *opt, unsigned int len,
 	return verdict;
 }
 
-/* Whether port and address of @client stand together behind a TOA head. */
-static int stands_in(const __u8 *opt, unsigned int len,
+/* Whether a TOA option with port and address of @client is in the list. */
+static int is_in(const __u8 *opt, unsigned int len,
 		     const struct toa_end *client)
 {
 	unsigned int i, f;
@@ -90,7 +90,7 @@ static unsigned int next(void)
 	return state;
 }
 
-/* Random bytes say little: mostly small kinds, ours, and lengths that fit. */
+/* Mostly small kinds, ours, and valid lengths: random bytes rarely are. */
 static unsigned int make(__u8 *opt)
 {
 	static const __u8 usual[] = { 0, 1, 2, 3, 4, 5, 8, 10, 20, 253, 254 };
@@ -129,8 +129,8 @@ int main(int argc, char **argv)
 		switch (scan(opt, len, &client)) {
 		case TOA_FOUND:
 			found++;
-			if (!client.port || !stands_in(opt, len, &client)) {
-				fprintf(stderr, "invented in round %lu\n", i);
+			if (!client.port || !is_in(opt, len, &client)) {
+				fprintf(stderr, "not in the list: round %lu\n", i);
 				return 1;
 			}
 			break;
