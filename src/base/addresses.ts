@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** IP addresses as bytes and as text. Bytes are in network order, 4 or 16 of them. */
 
-/** AF_INET and AF_INET6 as Linux numbers them. */
+/** Address families, numbered as on Linux (sys/socket.h). */
 export const AF_INET = 2;
 export const AF_INET6 = 10;
 

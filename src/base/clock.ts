@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 
 /**
- * Milliseconds of a clock that is never set (CLOCK_MONOTONIC), since the start of the process: for everything that
- * decides. Date.now() is for instants that are shown.
+ * Milliseconds since the start of the process by CLOCK_MONOTONIC, which is independent of the time of day: for timers
+ * and decisions. Date.now() is for displayed times.
  */
 export const monotonic = (): number => performance.now();
 
@@ -11,27 +11,27 @@ const sinceBoot = (): number => {
   return seconds * 1000 + nanoseconds / 1e6;
 };
 
-/** Workers get it from the daemon, so that instants of both can be compared. */
+/** The time of day at boot by the clock at the start of lvsd. Passed to workers, so that their instants are comparable. */
 const epoch = Number(process.env.LVSD_EPOCH ?? Number.NaN) || Date.now() - sinceBoot();
 
 /**
- * Milliseconds since the epoch by a clock that is never set: the time of day at the start of lvsd, counted on from there.
- * For instants of which the age is shown.
+ * Milliseconds since the Unix epoch by a clock that setting the time of day does not change: the time of day at the start
+ * of lvsd plus the monotonic time since then. For instants whose age is displayed.
  */
 export const steady = (): number => Math.round(epoch + sinceBoot());
 
 /** The environment that gives a child process the same `steady()`. */
 export const clockEnvironment = (): { LVSD_EPOCH: string } => ({ LVSD_EPOCH: String(epoch) });
 
-/** The same instant by all clocks, in milliseconds; `wall` and `steady` since the epoch. */
+/** One instant by each clock, in milliseconds; `wall` and `steady` since the Unix epoch. */
 export interface Instant {
   wall: number;
   monotonic: number;
-  /** Default: as `wall`. */
+  /** Default: `wall`. */
   steady?: number;
 }
 
 export const instant = (): Instant => ({ wall: Date.now(), monotonic: monotonic(), steady: steady() });
 
-/** An instant of `steady()` by the time of day as the clock is set now. */
+/** Converts an instant of `steady()` to the time of day by the present setting of the clock. */
 export const wallTime = (at: number, { wall, steady = wall }: Instant = instant()): number => wall - (steady - at);

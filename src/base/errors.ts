@@ -14,7 +14,7 @@ export const EXIT = {
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
-/** Every error that this project throws on purpose. */
+/** Base class of all errors that this project throws on purpose. */
 export class LvsdError extends Error {
   readonly code: string;
   /** Exit code of a command that fails with this error. */

@@ -51,7 +51,7 @@ export interface NativeSocket {
 export interface NativeConnector {
   /**
    * Starts a connection and returns its number. Addresses are a sockaddr_in or sockaddr_in6; mark 0 sets none. Without a
-   * `request` the connection is reset as soon as it has come about.
+   * `request` the connection is reset as soon as it is established.
    */
   connect(address: Uint8Array, bind: Uint8Array | null, mark: number, request?: Uint8Array | null): number;
   /**

@@ -17,21 +17,23 @@ const options = { timeout: LOOKUP_TIME, maxBuffer: 65536, encoding: 'utf8' } as 
 
 const known = new Map<string, User>();
 const missing = new Map<string, number>();
-const asked = new Map<string, Promise<User | undefined>>();
+const pending = new Map<string, Promise<User | undefined>>();
 
-/** Undefined if there is no such user. Positive answers are cached for good. */
+/**
+ * Undefined if there is no such user or the lookup fails. A user that was found is cached for the life of the process.
+ */
 export function findUser(name: string): Promise<User | undefined> {
   const old = known.get(name);
   if (old || isMissing(name)) return Promise.resolve(old);
-  let answer = asked.get(name);
+  let answer = pending.get(name);
   if (!answer) {
     answer = new Promise((resolve) => {
       execFile('getent', getent(name), options, (_error, stdout) => {
-        asked.delete(name);
+        pending.delete(name);
         resolve(remember(name, stdout));
       });
     });
-    asked.set(name, answer);
+    pending.set(name, answer);
   }
   return answer;
 }

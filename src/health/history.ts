@@ -6,7 +6,7 @@ import type { Result } from './machine.ts';
 const RECENT = 30;
 /** Failures kept with time and reason. */
 const FAILURES = 10;
-/** Reasons counted on their own; failures for others are counted together. */
+/** Reasons that are counted separately; failures for further ones are counted together. */
 const REASONS = 8;
 /** Longest reason, in characters. */
 const LONGEST_REASON = 200;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** Decides by results whether a target is up. Pure: takes a state and a result, returns a state. */
+/** Counts results to decide whether a target is up. Pure: takes a state and a result, returns a state. */
 import type { TargetState } from './types.ts';
 
 /** The result of one probe. Times are in milliseconds, `at` since the epoch. */
@@ -45,8 +45,8 @@ export function next(state: TargetState, result: Result, { rise, fall }: Thresho
 }
 
 /**
- * Restores a state from before a restart. `up` is kept; the streak only if its results are as recent as consecutive ones,
- * not after a longer pause or with a clock that was set back.
+ * Restores a state from before a restart. Keeps `up`; keeps the streak only if the last result is at most two intervals
+ * old, so that the next one counts as consecutive.
  */
 export function resumed(state: TargetState, now: number, { interval }: { interval: number }): TargetState {
   const age = state.last === undefined ? Number.POSITIVE_INFINITY : now - state.last.at;

@@ -28,7 +28,7 @@ export interface HealthMonitorOptions {
 /** Transitions kept for each target that has any. */
 const TRANSITIONS = 20;
 
-interface Known {
+interface MonitoredTarget {
   number: number;
   target: Target;
   state: TargetState;
@@ -54,8 +54,8 @@ interface Snapshot {
 export class HealthMonitor {
   readonly #log: Log;
   readonly #worker: HealthWorker;
-  readonly #byId = new Map<string, Known>();
-  readonly #byNumber = new Map<number, Known>();
+  readonly #byId = new Map<string, MonitoredTarget>();
+  readonly #byNumber = new Map<number, MonitoredTarget>();
   readonly #listeners = new Set<(transition: Transition) => void>();
   readonly #inabilityListeners = new Set<InabilityListener>();
   readonly #loadWatch = new LoadWatch();
@@ -73,7 +73,7 @@ export class HealthMonitor {
     this.#worker = new HealthWorker({
       log,
       onStart: () => this.#send([...this.#byId.values()], []),
-      onMessage: (message) => this.#hear(message),
+      onMessage: (message) => this.#receive(message),
       onEnd: () => {
         this.#snapshot?.done();
         for (const done of [...this.#histories.values()]) done(new Map());
@@ -87,7 +87,7 @@ export class HealthMonitor {
   }
 
   /**
-   * Replaces the set of targets. Existing targets keep their state and their position in time, except unprobed ones that
+   * Replaces the set of targets. Existing targets keep their state and their place in the schedule, except unprobed ones that
    * counted as down and now are `initiallyUp`. New ones continue from `history` if they are in it; their first probes are
    * spread over the interval.
    */
@@ -102,7 +102,7 @@ export class HealthMonitor {
       this.#byNumber.delete(number);
       removed.push(number);
     }
-    const added: Known[] = [];
+    const added: MonitoredTarget[] = [];
     for (const target of targets) {
       const there = this.#byId.get(target.id);
       if (there) {
@@ -111,7 +111,13 @@ export class HealthMonitor {
       }
       const past = history.get(target.id);
       const state = past ? resumed(past, now, target.check) : unknown(target.id, target.initiallyUp, now);
-      const known: Known = { number: ++this.#numbers, target, state, transitions: undefined, inability: undefined };
+      const known: MonitoredTarget = {
+        number: ++this.#numbers,
+        target,
+        state,
+        transitions: undefined,
+        inability: undefined,
+      };
       this.#byId.set(target.id, known);
       this.#byNumber.set(known.number, known);
       added.push(known);
@@ -129,7 +135,7 @@ export class HealthMonitor {
   /** Current state from the health worker, or the state known here if it does not answer. */
   async states(): Promise<ReadonlyMap<string, TargetState>> {
     if (this.#worker.running && this.#byId.size > 0) {
-      this.#snapshot ??= this.#ask();
+      this.#snapshot ??= this.#requestSnapshot();
       await this.#snapshot.answer;
     }
     return new Map([...this.#byId].map(([id, { state }]) => [id, state]));
@@ -138,7 +144,7 @@ export class HealthMonitor {
   /** History of these targets, by id. If the health worker does not answer, only what is known here. */
   async history(ids: readonly string[]): Promise<ReadonlyMap<string, TargetHistory>> {
     const known = ids.flatMap((id) => this.#byId.get(id) ?? []);
-    const [found] = await Promise.all([this.#askHistory(known), this.states()]);
+    const [found] = await Promise.all([this.#requestHistory(known), this.states()]);
     return new Map(
       known.map(({ number, target, state, transitions = [] }) => {
         const current = this.#byId.get(target.id)?.state ?? state;
@@ -153,12 +159,12 @@ export class HealthMonitor {
     return () => this.#listeners.delete(callback);
   }
 
-  /** Why the checks of a target cannot be made; undefined if they can. */
+  /** The reason why the checks of a target cannot be made; undefined if they can. */
   inability(id: string): Inability | undefined {
     return this.#byId.get(id)?.inability;
   }
 
-  /** Calls back when checks of a target cannot be made, for another reason, or can again (undefined). */
+  /** Calls back when checks of a target cannot be made, when the reason changes, and when they can again (undefined). */
   onInability(callback: InabilityListener): void {
     this.#inabilityListeners.add(callback);
   }
@@ -178,16 +184,16 @@ export class HealthMonitor {
     await this.#worker.stop();
   }
 
-  #send(added: readonly Known[], removed: number[]): void {
+  #send(added: readonly MonitoredTarget[], removed: number[]): void {
     const messages = Math.max(1, Math.ceil(added.length / TARGETS));
     for (let i = 0; i < messages; i++) {
       const part = added.slice(i * TARGETS, (i + 1) * TARGETS);
-      // Composed when it is sent: by then targets may have been removed or changed their state.
+      // Composed when it is sent, because targets may be removed or change their state before that.
       this.#worker.send(() => this.#targets(part, i === 0 ? removed : []));
     }
   }
 
-  #targets(part: readonly Known[], remove: number[]): ToWorker {
+  #targets(part: readonly MonitoredTarget[], remove: number[]): ToWorker {
     const checks: Check[] = [];
     const places = new Map<Check, number>();
     const add: WireTarget[] = [];
@@ -205,7 +211,7 @@ export class HealthMonitor {
     return { type: 'targets', concurrency: this.#concurrency, checks, add, remove };
   }
 
-  #ask(): Snapshot {
+  #requestSnapshot(): Snapshot {
     const request = ++this.#requests;
     let done = (): void => {};
     const answer = new Promise<void>((resolve) => {
@@ -220,7 +226,7 @@ export class HealthMonitor {
     return { request, answer, done };
   }
 
-  #askHistory(known: readonly Known[]): Promise<ReadonlyMap<number, CheckHistory>> {
+  #requestHistory(known: readonly MonitoredTarget[]): Promise<ReadonlyMap<number, CheckHistory>> {
     if (!this.#worker.running || known.length === 0) return Promise.resolve(new Map());
     const request = ++this.#requests;
     const numbers = known.map(({ number }) => number);
@@ -236,10 +242,10 @@ export class HealthMonitor {
     });
   }
 
-  #hear(message: FromWorker): void {
+  #receive(message: FromWorker): void {
     switch (message.type) {
       case 'transitions':
-        for (const { number, latency, ...transition } of message.list) this.#turn(number, transition, latency);
+        for (const { number, latency, ...transition } of message.list) this.#addTransition(number, transition, latency);
         break;
       case 'inability':
         this.#setInability(message.number, message.inability);
@@ -266,7 +272,7 @@ export class HealthMonitor {
   #setInability(number: number, inability: Inability | undefined): void {
     const known = this.#byNumber.get(number);
     if (!known) return;
-    // A new health worker may find the same again.
+    // A restarted health worker reports it again.
     const isNew = known.inability?.reason !== inability?.reason;
     known.inability = inability && { ...inability, since: known.inability?.since ?? inability.since };
     if (isNew) for (const listener of this.#inabilityListeners) listener(known.target.id, known.inability);
@@ -274,11 +280,11 @@ export class HealthMonitor {
 
   #beat(load: Load): void {
     this.#load = load;
-    const line = this.#loadWatch.see(load, performance.now());
+    const line = this.#loadWatch.check(load, performance.now());
     if (line !== undefined) this.#log.warn(line);
   }
 
-  #turn(number: number, { up, reason, at }: Omit<Transition, 'id'>, latency: number): void {
+  #addTransition(number: number, { up, reason, at }: Omit<Transition, 'id'>, latency: number): void {
     const known = this.#byNumber.get(number);
     if (!known) return;
     const { target, state } = known;

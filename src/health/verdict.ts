@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** The interface of probers: prepared once for a target, then asked for one probe at a time. */
+/** The interface of probers. A prober is prepared once for a target and makes one probe at a time. */
 
 /** `reason` is one line: "connected", "connection refused", "status 503, wanted 200". */
 export interface Verdict {
@@ -14,9 +14,9 @@ export interface Probe {
   readonly waitsFor: string;
   /** The target has answered: it is waiting for this machine. */
   readonly answered?: boolean;
-  /** From when its time counts, by performance.now(), if not from the start of the probe; undefined: not yet. */
+  /** Start of its timeout by performance.now(), if that is not the start of the probe; undefined: not started yet. */
   readonly startedAt?: number | undefined;
-  /** Asks, when its time is over, whether that is so of the target, too. False: nothing is known of the target. */
+  /** At the deadline: whether the target itself is late. False if the delay may be that of this machine. */
   late?(): Promise<boolean>;
   /** Ends the probe; `done` is not called. Returns a promise for the end of its clean-up, undefined if there is none. */
   cancel(): Promise<void> | undefined;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** Adds whole services in bulk: some hundred requests in a system call, and one ack for all of them. */
+/** Adds services with their destinations in bulk: several hundred requests per system call, with a single ack. */
 import type { BulkWriter } from './bulk-writer.ts';
 import type { DestinationConfig, ServiceConfig } from './types.ts';
 

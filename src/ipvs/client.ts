@@ -83,7 +83,7 @@ export class Ipvs {
     this.#netlink = new GenericNetlink({ ...options, unknownFamily: NO_IPVS });
   }
 
-  /** Successful changes by this client. `generation` of a patched kernel grows by these and by those of other programs. */
+  /** Successful changes by this client. A patched kernel's `generation` counts these and those of other programs. */
   get changes(): number {
     return this.#changes;
   }
@@ -158,7 +158,7 @@ export class Ipvs {
     );
   }
 
-  /** `needs`: a feature that the service will need later; without it the service is not added either. */
+  /** `needs`: a feature that its real servers will require; if the kernel lacks it, the service is not added. */
   addService(service: ServiceConfig, needs?: Feature): Promise<void> {
     const feature = needs ?? serviceFeature(service);
     return this.#command(IPVS_CMD_NEW_SERVICE, { service: serviceAttributes(service) }, feature);
@@ -299,8 +299,8 @@ export class Ipvs {
   }
 
   /**
-   * Commands reach the kernel in the order of the calls. While the features are being queried, commands that need none
-   * wait too, so as not to overtake.
+   * Commands reach the kernel in the order of the calls: while the features are being queried, commands that need none
+   * wait too.
    */
   #command(command: number, attributes: CommandAttributes, feature?: Feature): Promise<void> {
     if (feature || this.#pendingQuery) return this.#commandAfterQuery(command, attributes, feature);
@@ -365,7 +365,7 @@ function featureMissing(feature: Feature): KernelLacksError {
   return new KernelLacksError(feature, `${what}: ${remedy}`);
 }
 
-/** That the running kernel lacks a feature, as text, and what to do about it. */
+/** Texts for a missing feature: the problem and its remedy. */
 export function lacksFeature(feature: Feature): { what: string; remedy: string } {
   return {
     what: `the running ip_vs does not support ${FEATURE_TEXTS[feature]}`,

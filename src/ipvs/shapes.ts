@@ -16,7 +16,7 @@ import {
 } from './constants.ts';
 import type { Destination, DestinationConfig, DestinationKey, Service, ServiceConfig, ServiceKey } from './types.ts';
 
-/** The flags that are set and compared. IP_VS_SVC_F_HASHED belongs to the kernel; others are not ours to change. */
+/** The flags that are set and compared. IP_VS_SVC_F_HASHED is internal to the kernel; all others are left unchanged. */
 export const SERVICE_FLAGS =
   IP_VS_SVC_F_PERSISTENT | IP_VS_SVC_F_ONEPACKET | IP_VS_SVC_F_SCHED1 | IP_VS_SVC_F_SCHED2 | IP_VS_SVC_F_SCHED3;
 
@@ -52,7 +52,7 @@ export function defaultDestination({ family, address, port }: DestinationKey): D
   };
 }
 
-/** Only what the kernel is sent: no further properties, and none but our flags. */
+/** A copy with only the properties that are sent to the kernel and the flags in SERVICE_FLAGS. */
 export function canonicalService(service: ServiceConfig): ServiceConfig {
   return {
     family: service.family,
@@ -70,7 +70,7 @@ export function canonicalService(service: ServiceConfig): ServiceConfig {
   };
 }
 
-/** Sets to 0 what has no effect with the destination's method. Returns the same object if nothing changes. */
+/** Sets tunnel settings to 0 where the method or tunnel type ignores them. Returns the same object if none changes. */
 export function canonicalDestination(destination: DestinationConfig): DestinationConfig {
   const tunnel = destination.method === IP_VS_CONN_F_TUNNEL;
   const tunnelType = tunnel ? destination.tunnelType : 0;

@@ -49,7 +49,7 @@ const NLM_F_EXCL = 0x200;
 type Placed = FoundAddress & { device: string };
 
 /** All addresses, as a list and by `placeKey`. */
-interface Picture {
+interface AddressTable {
   all: readonly Placed[];
   byPlace: ReadonlyMap<string, Placed>;
 }
@@ -58,7 +58,7 @@ export class Addresses {
   readonly #netlink: NetlinkClient;
   /** Shared by all requests of one turn of the event loop. */
   #links: Promise<Link[]> | undefined;
-  #placed: Promise<Picture> | undefined;
+  #placed: Promise<AddressTable> | undefined;
 
   /** Changing addresses requires CAP_NET_ADMIN; reading them does not. */
   constructor(options: NetlinkClientOptions = {}) {
@@ -128,7 +128,7 @@ export class Addresses {
    */
   subscribe(changed: () => void, failed: (error: Error) => void = () => {}): Watch {
     let due: NodeJS.Immediate | undefined;
-    const tell = () => {
+    const notify = () => {
       due ??= setImmediate(() => {
         due = undefined;
         changed();
@@ -138,9 +138,9 @@ export class Addresses {
     const own = this.#netlink.portId;
     const subscription = this.#netlink.subscribe(groups, {
       message: (view) => {
-        if (view.portId !== own) tell();
+        if (view.portId !== own) notify();
       },
-      overrun: tell,
+      overrun: notify,
       failed,
     });
     subscription.hold(false);
@@ -163,14 +163,14 @@ export class Addresses {
     return link;
   }
 
-  #read(): Promise<Picture> {
+  #read(): Promise<AddressTable> {
     this.#placed ??= this.#readPlaced().finally(() => {
       this.#placed = undefined;
     });
     return this.#placed;
   }
 
-  async #readPlaced(): Promise<Picture> {
+  async #readPlaced(): Promise<AddressTable> {
     // Addresses first, so that the device of each of them is among the links.
     const found = await this.#netlink.dump(MessageType.GETADDR, (writer) => writeAddressDump(writer), readAddress);
     const names = new Map((await this.#readLinks()).map(({ index, name }) => [index, name]));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** Time and microtasks, by means that add little to the run time of short-lived programs. */
+/** A clock and microtasks that cost little at first use, for short-lived programs. */
 
 /** Milliseconds of a monotonic clock. The first use of performance.now() would load a module, which takes 2 ms. */
 export function now(): number {

@@ -72,7 +72,7 @@ function comingServices(
   for (const { service, destinations } of actual.services) {
     if (service.fwmark) continue;
     const key = serviceKeyText(service);
-    // A service for which no real servers are planned counts as serving: what it has was put there by others.
+    // A service for which no real servers are planned counts as serving: its real servers are those of other programs.
     if (destinations.some(carries) || empty.has(key) || !coming.has(key)) served.add(bytesKey(service.address));
   }
   const waiting = new Map<string, string[]>();

@@ -6,8 +6,8 @@ import { changedService, newService } from './service-difference.ts';
 import type { Actual, ActualService, Desired, DesiredService, Operation, Ownership, Plan } from './types.ts';
 
 /**
- * Results of earlier comparisons, for a caller that compares again and again. Holds because services are never changed
- * in place, and pays because nearly all of them are the same objects as the last time.
+ * Results of earlier comparisons, for a caller that compares repeatedly. Valid because services are never modified in
+ * place; effective because nearly all of them are the same objects as in the previous comparison.
  */
 export class DifferenceCache {
   readonly #equal = new WeakMap<DesiredService, ActualService>();
@@ -34,9 +34,9 @@ export class DifferenceCache {
 }
 
 /**
- * The order: virtual addresses without a service are removed first, so that no more traffic arrives for what is removed
- * next. Local addresses are added before the services that use them, virtual addresses after the services behind them.
- * Then unwanted services are deleted, and last the addresses that nothing uses any more.
+ * The order: virtual addresses without a service are removed first, so that no traffic arrives for the services that are
+ * removed later. Local addresses are added before the services that use them, virtual addresses after the services behind
+ * them. Then unwanted services are deleted, and last the local addresses that no service uses any more.
  */
 export function difference(
   desired: Desired,

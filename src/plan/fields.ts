@@ -2,9 +2,8 @@
 /**
  * The fields in which services and destinations are compared: each as a value, and as text. Settings without effect do
  * not count: the netmask without persistence, tunnel settings without a tunnel, flags that only the kernel sets. All
- * others are compared as they are, because the kernel returns what it was given.
+ * others are compared as they are, because the kernel returns the values that it was given.
  */
-
 import { AF_INET6 } from '../base/addresses.ts';
 import { formatDuration } from '../base/durations.ts';
 import {
@@ -29,7 +28,7 @@ export interface Field<T> {
   name: string;
   /** Compared with ===. */
   value(of: T): number | string | boolean;
-  /** For people. */
+  /** For display. */
   text(of: T): string;
 }
 
@@ -119,7 +118,7 @@ function persistence({ family, flags, timeout, netmask }: ServiceConfig): string
 }
 
 /** Dotted, because the netmask that another program has set need not be a prefix. */
-function dotted(mask: number): string {
+export function dotted(mask: number): string {
   return [24, 16, 8, 0].map((shift) => (mask >>> shift) & 255).join('.');
 }
 

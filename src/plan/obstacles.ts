@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** Finds what a desired state needs and a machine lacks, before anything is changed. Pure. */
+/** Finds the features and devices that a desired state needs and a machine lacks, before anything is changed. Pure. */
 import { formatAddress } from '../base/addresses.ts';
 import { count } from '../base/words.ts';
 import { type Feature, IP_VS_CONN_F_FULLNAT, lacksFeature } from '../ipvs/index.ts';
@@ -7,7 +7,7 @@ import type { Desired, DesiredService } from './types.ts';
 
 export interface Obstacle {
   text: string;
-  /** The kernel lacks it, as opposed to a device, which may come later. */
+  /** True for a feature of the kernel; false for a device, which may be created later. */
   kernel: boolean;
 }
 
@@ -44,7 +44,7 @@ export function obstacles(desired: Desired, { features, devices }: Machine): Obs
   for (const [device, addresses] of missing)
     found.push({
       kernel: false,
-      text: `no device ${device}, which is to have ${listed(addresses, 'address', 'addresses')}`,
+      text: `there is no device ${device} for ${listed(addresses, 'address', 'addresses')}: create it, or correct \`device\` in the file`,
     });
   return found;
 }

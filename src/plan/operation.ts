@@ -82,7 +82,7 @@ export function applyOperation(operation: Operation, { ipvs, addresses }: Kernel
   }
 }
 
-/** Ignores errors that mean that the desired state is there already: deleted, or added, by another program. */
+/** Ignores errors that mean that the kernel has the desired state already, because another program made the change. */
 async function ignoring(errnos: readonly ErrnoName[], request: Promise<void>): Promise<void> {
   try {
     await request;
@@ -93,7 +93,7 @@ async function ignoring(errnos: readonly ErrnoName[], request: Promise<void>): P
 
 async function addService(ipvs: KernelTable, service: DesiredService): Promise<void> {
   rejectUnsupported(service);
-  // Required now rather than by its real servers: a service without any would stay.
+  // Checked now rather than with its real servers, which would leave a service without any.
   const needs = needsFullnat(service) ? 'FULLNAT' : undefined;
   try {
     await ipvs.addService(canonicalService(service), needs);
@@ -110,7 +110,7 @@ async function setService(ipvs: KernelTable, service: DesiredService, was: Servi
   await ipvs.setService({ ...canonicalService(service), ...ports }, SERVICE_FLAGS);
 }
 
-/** Recovers from EEXIST of an addition and ENOENT of an edit: another program was faster. */
+/** Recovers from EEXIST of an addition and ENOENT of an edit: another program changed the table in the meantime. */
 async function fitDestination(
   ipvs: KernelTable,
   service: ServiceKey,

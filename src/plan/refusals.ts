@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 /**
- * Why the kernel rejected an operation, as text. The patched kernel explains itself in extended ACKs; a stock kernel
- * returns an error number, whose meaning depends on the request.
+ * Explains why the kernel rejected an operation. The patched kernel sends a message in its extended ACK; a stock kernel
+ * returns only an error number, whose meaning depends on the request.
  */
-import { formatAddress } from '../base/addresses.ts';
+import { AF_INET, formatAddress } from '../base/addresses.ts';
 import type { ErrnoName } from '../base/errno.ts';
 import { NetlinkError, RefusedError } from '../base/errors.ts';
 import { IP_VS_CONN_F_TUNNEL, IP_VS_CONN_F_TUNNEL_TYPE_GUE, type ServiceConfig } from '../ipvs/index.ts';
+import { dotted } from './fields.ts';
 import type { Operation } from './types.ts';
 
 /** The error with a better text if there is one, else the same error. */
@@ -28,9 +29,11 @@ function reasonOf(operation: Operation, errno: ErrnoName): string | undefined {
     case 'set-destination':
       return destinationReason(operation, errno);
     case 'add-address':
-      if (errno === 'ENODEV') return `no device ${operation.address.device}`;
+      if (errno === 'ENODEV') return `there is no device ${operation.address.device}`;
       // Returned for an IPv6 address on a device with disable_ipv6.
-      return errno === 'EACCES' ? `IPv6 is off on ${operation.address.device}` : undefined;
+      return errno === 'EACCES'
+        ? `IPv6 is disabled on ${operation.address.device}: sysctl net.ipv6.conf.${operation.address.device}.disable_ipv6`
+        : undefined;
     case 'set-timeouts':
       return errno === 'EINVAL' ? 'a timeout is out of range' : undefined;
     default:
@@ -38,13 +41,14 @@ function reasonOf(operation: Operation, errno: ErrnoName): string | undefined {
   }
 }
 
-function serviceReason({ scheduler, peName, netmask }: ServiceConfig, errno: ErrnoName): string | undefined {
+function serviceReason({ family, scheduler, peName, netmask }: ServiceConfig, errno: ErrnoName): string | undefined {
   if (errno === 'ENOENT') {
     const engine = peName ? ` or persistence engine ${peName}` : '';
     const modules = peName ? `ip_vs_${scheduler} and ip_vs_pe_${peName}` : `ip_vs_${scheduler}`;
-    return `no scheduler ${scheduler}${engine} in this kernel: check modprobe ${modules}`;
+    return `the running kernel has no scheduler ${scheduler}${engine}: try modprobe ${modules}`;
   }
-  return errno === 'EINVAL' ? `invalid service (scheduler ${scheduler}, netmask ${netmask})` : undefined;
+  const mask = family === AF_INET ? dotted(netmask) : `/${netmask}`;
+  return errno === 'EINVAL' ? `invalid service (scheduler ${scheduler}, netmask ${mask})` : undefined;
 }
 
 function destinationReason(

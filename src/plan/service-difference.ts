@@ -3,7 +3,6 @@
  * The operations from one actual service to the desired one. Destinations are added before others are removed, so that
  * the service never runs without any, and local addresses before the first destination that uses them.
  */
-
 import {
   canonicalDestination,
   type Destination,

@@ -18,14 +18,14 @@ export function resolveHooks(raw: RawHooks, path: Path, files: NamedFiles, probl
   if (user !== undefined && !findUserNow(user))
     problems.report(
       [...path, 'user'],
-      `found ${user}, which is no user of this machine; allowed: the name of one (getent passwd)`,
+      `found ${user}, which is not a user of this machine; allowed: a name that getent passwd lists`,
     );
   for (const [name, command] of Object.entries({ up, down, quorum })) {
     if (!command) continue;
     const wrong = files.program(command[0] ?? '', user);
     if (wrong !== undefined) problems.report([...path, name, 0], wrong);
     for (const [index, word] of command.entries())
-      if (word.includes('\0')) problems.report([...path, name, index], 'found a zero byte; allowed: any other text');
+      if (word.includes('\0')) problems.report([...path, name, index], 'found a zero byte; allowed: text without it');
   }
   const timeout =
     raw.timeout === undefined ? DEFAULTS.hookTimeout : durationOf(raw.timeout, TIMEOUT.least, TIMEOUT.most);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** TCP connections of checks through the addon's Connector: a mere connect, or a request and its answer. */
+/** TCP connections of checks through the addon's Connector: a connect only, or a request and its answer. */
 import { errnoName } from '../../base/errno.ts';
 import { CONNECT_STEPS, type NativeConnector, native } from '../../base/native.ts';
 import type { Verdict } from '../verdict.ts';

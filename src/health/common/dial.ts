@@ -24,7 +24,7 @@ const LINGER_NONE = new Uint8Array(new Int32Array([1, 0]).buffer);
 /** struct linger { l_onoff = 0 }: close() sends a FIN. */
 const LINGER_OFF = new Uint8Array(8);
 
-/** From this port on the kernel may have picked the same port for the connecting socket. */
+/** The lowest port that the kernel picks as a source, and so the lowest at which a TCP self-connect is possible. */
 const FIRST_UNPRIVILEGED_PORT = 1024;
 
 export interface Endpoint {
@@ -70,7 +70,7 @@ export function closeByFin(socket: NativeSocket): void {
   socket.setsockopt(SOL_SOCKET, SO_LINGER, LINGER_OFF);
 }
 
-/** Failures here are failures of this machine. */
+/** Sets options and the source address. Failures are those of this machine, not of the target. */
 function prepare(socket: NativeSocket, { bind, mark }: Endpoint): Verdict | undefined {
   let step: ConnectStep = 'setup';
   try {

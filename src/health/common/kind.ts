@@ -38,9 +38,9 @@ export interface CheckSource<K> {
   /** A value as problems quote it. */
   quote(value: unknown): string;
   files: {
-    /** Why a program must not be run by the user (undefined: lvsd's own); undefined if it may. */
+    /** The reason why the user (undefined: lvsd's own) must not run a program; undefined if there is none. */
     program(path: string, user: string | undefined): string | undefined;
-    /** Why a file does not hold certificates of authorities; undefined if it does. */
+    /** The reason why a file is not usable as a set of CA certificates; undefined if it is. */
     authorities(path: string): string | undefined;
   };
 }

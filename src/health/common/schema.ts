@@ -48,7 +48,7 @@ export const commonCheckKeys = {
   }),
   start: choice(['auto', 'up', 'down'], {
     description:
-      'What a real server counts as before its first probe. `auto`: up if it is in the kernel’s table or its service is new, down if its service is there without it.',
+      'State of a real server before its first probe. `auto`: up if it is in the kernel’s table or its service is new, down if the kernel has its service without it.',
     default: 'auto',
     examples: ['down'],
   }),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** The exec helper as the health process sees it: started with the first program, and again when it has ended or hangs. */
+/** Starts the exec helper with the first program, restarts it after it has ended or hangs, and runs programs through it. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { inconclusive, type Verdict } from '../verdict.ts';
 import { workerPath } from '../worker-path.ts';
@@ -10,7 +10,7 @@ import { signalGroup, startTime } from './process-group.ts';
 const PAUSE = 1000;
 /** Milliseconds between checks for a message from the helper. */
 const WATCH_INTERVAL = 1000;
-/** Checks without a message after which it is killed. Counted instead of time: a delay of this process delays both. */
+/** Checks without a message after which it is killed. A count, not a time, because a delay of this process delays both. */
 const PATIENCE = 5;
 /** Milliseconds for the helper to confirm that a program is still running. */
 const ANSWER_TIME = 1000;
@@ -88,7 +88,7 @@ class ExecHelper {
     child.on('exit', end);
     child.on('error', end);
     child.on('message', (message: FromExec) => {
-      if (this.#child === child) this.#heard(message);
+      if (this.#child === child) this.#receive(message);
     });
     // Keeps this process alive only while programs are running.
     child.unref();
@@ -97,7 +97,7 @@ class ExecHelper {
     return child;
   }
 
-  #heard(message: FromExec): void {
+  #receive(message: FromExec): void {
     this.#missed = 0;
     if (message.type === 'pong') return;
     const running = this.#running.get(message.number);
@@ -112,7 +112,7 @@ class ExecHelper {
         break;
       case 'ended':
         this.#running.delete(message.number);
-        if (this.#running.size === 0) this.#rest();
+        if (this.#running.size === 0) this.#becomeIdle();
         running.ended(message.verdict);
         running.answer?.(false);
     }
@@ -125,7 +125,7 @@ class ExecHelper {
     else send(child, { type: 'ping' });
   }
 
-  #rest(): void {
+  #becomeIdle(): void {
     this.#child?.channel?.unref();
     clearInterval(this.#watchdog);
     this.#watchdog = undefined;
@@ -133,7 +133,7 @@ class ExecHelper {
 
   /** Kills programs that the ended helper left behind. */
   #ended(): void {
-    this.#rest();
+    this.#becomeIdle();
     this.#child = undefined;
     const running = [...this.#running.values()];
     this.#running.clear();

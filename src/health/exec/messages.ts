@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** Messages between the health process and its exec helper, as JSON over the channel of child_process.fork(). */
+/** Messages between a process that runs programs (health worker, daemon) and its exec helper, as JSON over the channel of child_process.fork(). */
 import type { Verdict } from '../verdict.ts';
 
 export interface Run {

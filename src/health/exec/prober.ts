@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-/** Health by a program: exit status 0 is success. */
+/** Prober of exec checks: runs a program, whose exit status 0 is success. */
 import type { ProbeTarget } from '../common/target.ts';
 import type { Prober } from '../verdict.ts';
 import { execHelper } from './helper.ts';
 import type { ExecCheck } from './schema.ts';
 
-/** Milliseconds between SIGTERM and SIGKILL, at most and at least: the next run must not wait for one that ignores SIGTERM. */
+/** Limits of the milliseconds between SIGTERM and SIGKILL: a program that ignores SIGTERM must not delay the next run. */
 const LONGEST_PATIENCE = 2000;
 const LEAST_PATIENCE = 100;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { readFileSync } from 'node:fs';
 
-/** Clock ticks after boot at which the process started, field 22 of proc(5)'s stat; '' if there is none of that id. */
+/** Clock ticks after boot at which the process started, field 22 of proc(5)'s stat; '' if there is no such process. */
 export function startTime(pid: number): string {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'latin1');

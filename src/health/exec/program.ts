@@ -48,7 +48,7 @@ export class Program {
     }
     const child = this.#child;
     const tooMuch = (): void => {
-      this.#verdict ??= failure('wrote more than 1 MiB');
+      this.#verdict ??= failure('the program wrote more than 1 MiB of output');
       this.#signal('SIGKILL');
     };
     const stdout = new Output(child.stdout, tooMuch);
@@ -106,7 +106,7 @@ function trustedProgram(path: string, user: User | undefined): string {
   const trust = trustPath(path, [process.geteuid?.() ?? 0, ...(user ? [user.uid] : [])]);
   if ('why' in trust) throw new Error(`${trust.part} ${trust.why}`);
   if ((trust.stat.mode & ANY_EXECUTE) !== 0 && needsShell(trust.path))
-    throw new Error(`${trust.path} has no #! line, and no shell runs it`);
+    throw new Error(`${trust.path} has no #! line; lvsd does not run scripts through a shell`);
   return trust.path;
 }
 

@@ -14,10 +14,13 @@ export function resolveExec(
     return undefined;
   }
   if (user !== undefined && source.isOwn('user') && !findUserNow(user))
-    source.wrong(['user'], `found ${user}, which is no user of this machine; allowed: the name of one (getent passwd)`);
+    source.wrong(
+      ['user'],
+      `found ${user}, which is not a user of this machine; allowed: a name that getent passwd lists`,
+    );
   const wrong = source.isOwn('command') ? source.files.program(command[0] ?? '', user) : undefined;
   if (wrong !== undefined) source.wrong(['command', 0], wrong);
   for (const [index, word] of command.entries())
-    if (word.includes('\0')) source.wrong(['command', index], 'found a zero byte; allowed: any other text');
+    if (word.includes('\0')) source.wrong(['command', index], 'found a zero byte; allowed: text without it');
   return { type: 'exec', ...common, command, user };
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** The exec helper as a process: starts programs for the health process. It is small, so that a fork of it is cheap. */
+/** Main function of the exec helper: starts programs for its parent. A small process, so that a fork of it is cheap. */
 import { findUser } from '../../base/users.ts';
 import { inconclusive, type Verdict } from '../verdict.ts';
 import type { FromExec, ToExec } from './messages.ts';

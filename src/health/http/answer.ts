@@ -12,7 +12,7 @@ const QUOTED = 60;
 
 const NO_BYTES = Buffer.alloc(0);
 
-/** A verdict, or a body and two verdicts between which a regular expression decides. */
+/** A verdict, or a body and the verdicts for a match and for no match of the regular expression. */
 export type Finding = Verdict | { body: Buffer; success: Verdict; otherwise: Verdict };
 
 /** Reads a response and calls back once, as soon as the verdict is known: after the header if the body does not matter. */

@@ -3,7 +3,7 @@
 
 export type Framing = { kind: 'length'; length: number } | { kind: 'chunked' } | { kind: 'close' } | { kind: 'none' };
 
-/** Collects the header lines that matter for it. */
+/** Collects the header fields that determine it. */
 export class FramingHeaders {
   readonly #lengths: string[] = [];
   readonly #codings: string[] = [];
@@ -18,13 +18,13 @@ export class FramingHeaders {
     else if (name === 'transfer-encoding') this.#codings.push(...list(value.toLowerCase()));
   }
 
-  /** A text describes an error. */
+  /** A string is the description of an error. */
   framing(status: number, headRequest: boolean): Framing | string {
     if (headRequest || status < 200 || status === 204 || status === 304) return { kind: 'none' };
     const codings = this.#codings.filter((coding) => coding !== 'identity');
     if (codings.length > 0) {
       // The request accepts no transfer coding other than chunked.
-      return codings.length === 1 && codings[0] === 'chunked' ? { kind: 'chunked' } : 'transfer coding not understood';
+      return codings.length === 1 && codings[0] === 'chunked' ? { kind: 'chunked' } : 'unsupported transfer coding';
     }
     const [length] = this.#lengths;
     if (length === undefined) return { kind: 'close' };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /**
- * Matches regular expressions against bodies. Because some expressions take years for some texts, they run in a separate
+ * Matches regular expressions against bodies. Because some expressions need exponential time for some texts, they run in a separate
  * thread with a time limit and block no other check. Slow patterns are retried at increasing intervals, so that they do
  * not occupy the thread.
  */
@@ -9,8 +9,8 @@ import { workerPath } from '../worker-path.ts';
 import { MATCH_LIMIT, type MatchAnswer, type MatchRequest } from './match-messages.ts';
 
 /** Milliseconds that a target's pattern is suspended after its first slow match, and the maximum. */
-const FIRST_REST = 1000;
-const LONGEST_REST = 60_000;
+const FIRST_PAUSE = 1000;
+const LONGEST_PAUSE = 60_000;
 
 /** `failed`: the thread has ended. `starved`: it got no processor time. */
 export type MatchResult = MatchAnswer['result'] | 'failed';
@@ -28,25 +28,25 @@ class Matcher {
   /** One per target. Throws if the text is not a regular expression. */
   pattern(source: string): Pattern {
     new RegExp(source);
-    let rest = 0;
-    let restsUntil = 0;
+    let pause = 0;
+    let pausedUntil = 0;
     let waiting = false;
     return {
       test: async (body) => {
-        if (performance.now() < restsUntil) return 'slow';
+        if (performance.now() < pausedUntil) return 'slow';
         // The previous probe is over. One request per target limits the thread's queue.
         if (waiting) return 'starved';
         waiting = true;
-        const result = await this.#ask(source, body);
+        const result = await this.#request(source, body);
         waiting = false;
-        rest = result === 'slow' ? Math.min(LONGEST_REST, 2 * rest || FIRST_REST) : 0;
-        if (rest > 0) restsUntil = performance.now() + rest;
+        pause = result === 'slow' ? Math.min(LONGEST_PAUSE, 2 * pause || FIRST_PAUSE) : 0;
+        if (pause > 0) pausedUntil = performance.now() + pause;
         return result;
       },
     };
   }
 
-  #ask(pattern: string, body: Uint8Array): Promise<MatchResult> {
+  #request(pattern: string, body: Uint8Array): Promise<MatchResult> {
     return new Promise((resolve) => {
       const number = ++this.#numbers;
       this.#waiting.set(number, resolve);

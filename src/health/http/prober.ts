@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** Health by an HTTP/1.1 request on a fresh connection, over TLS or not. */
+/** Prober of http and https checks: one HTTP/1.1 request on a new connection. */
 import { isIP } from 'node:net';
 import { type Connection, type ConnectionEvents, connections } from '../common/connections.ts';
 import { endpoint } from '../common/dial.ts';
@@ -16,9 +16,9 @@ const SYSTEM_TRUST: TlsCheck = { serverName: undefined, verify: true, ca: undefi
 
 /** Verdicts for matches without a result. */
 const MATCH_VERDICTS: Record<Exclude<MatchResult, boolean>, Verdict> = {
-  slow: failure(`the body could not be matched within ${matcher.limit}ms`),
-  starved: inconclusive('no processor time to match bodies'),
-  failed: inconclusive('the thread that matches bodies has ended'),
+  slow: failure(`the regular expression took more than ${matcher.limit}ms of CPU time on the body`),
+  starved: inconclusive('this machine had no CPU time for the regular expression'),
+  failed: inconclusive('the thread that runs regular expressions has ended'),
 };
 
 /** Over TLS or not. */
@@ -43,7 +43,7 @@ class Exchange implements Probe, ConnectionEvents {
   readonly #pattern: Pattern | undefined;
   readonly #done: (verdict: Verdict) => void;
   #connection: HttpConnection | undefined;
-  /** Made when something arrives: until then thousands of probes may wait. */
+  /** Created when the first bytes arrive, because thousands of probes may be waiting for theirs. */
   #answer: AnswerReader | undefined;
   #phase: 'exchange' | 'match' | 'over' = 'exchange';
 
@@ -59,7 +59,7 @@ class Exchange implements Probe, ConnectionEvents {
   }
 
   get waitsFor(): string {
-    if (this.#phase === 'match') return 'match';
+    if (this.#phase === 'match') return 'result of the regular expression';
     if (!this.#connection?.established) return 'connection';
     if ('secure' in this.#connection && !this.#connection.secure) return 'end of the TLS handshake';
     return this.#answer?.begun ? 'end of the answer' : 'answer';
@@ -106,7 +106,7 @@ class Exchange implements Probe, ConnectionEvents {
     this.#done(verdict);
   }
 
-  /** Drops what only a probe in progress needs: V8 would keep it as long as this object, until a full collection. */
+  /** Releases the parts of a probe in progress; V8 would keep them as long as this object, until a full collection. */
   #release(): void {
     this.#phase = 'over';
     this.#answer = undefined;

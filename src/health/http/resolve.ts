@@ -9,7 +9,7 @@ type HttpsSource = CheckSource<RawKeys<typeof httpsCheckSchema>>;
 
 const DEFAULT_STATUS = [200, 299] as const;
 
-/** Headers that the checker sets itself, and the alternative to name. */
+/** Headers that the checker sets itself, and the alternative that the message names. */
 const RESERVED_HEADERS: Readonly<Record<string, string>> = {
   host: 'the key `host`',
   connection: 'any other, as lvsd closes each connection',
@@ -55,20 +55,22 @@ function resolve(
   };
 }
 
-/** Why a `host` cannot be one; undefined if it can. The schema has checked its characters. */
+/** The defect of a `host`; undefined if it is valid. The schema has checked its characters. */
 function hostProblem(host: string): string | undefined {
   const [, bracketed, name = '', port] = /^(?:\[([^\]]*)\]|([^:[\]]*))(?::([^:]*))?$/.exec(host) ?? [];
   if (bracketed === undefined && name === '')
     return 'which is neither a name nor an address; allowed: NAME, ADDRESS or [IPV6], with or without :PORT';
   if (port !== undefined && !(/^\d{1,5}$/.test(port) && Number(port) >= 1 && Number(port) <= 65535))
-    return 'whose port is none; allowed: 1 to 65535';
+    return 'whose port is invalid; allowed: 1 to 65535';
   if (bracketed !== undefined)
-    return isIPv6(bracketed) ? undefined : 'whose brackets hold no IPv6 address; allowed: such as [2001:db8::1]';
+    return isIPv6(bracketed)
+      ? undefined
+      : 'whose brackets do not contain an IPv6 address; allowed: one such as [2001:db8::1]';
   // One final dot is the root of DNS.
   const labels = name.replace(/\.$/, '').split('.');
   return labels.every((label) => LABEL.test(label))
     ? undefined
-    : 'which is no host name; allowed: labels of letters, digits and inner hyphens, with single dots between them';
+    : 'which is not a host name; allowed: labels of letters, digits and inner hyphens, with single dots between them';
 }
 
 const LABEL = /^[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?$/;
@@ -80,7 +82,7 @@ function checkRegex(source: HttpSource, regex: string): void {
     const why = error instanceof Error ? error.message.replace(/^Invalid regular expression: /, '') : '';
     source.wrong(
       ['body', 'matches'],
-      `found no regular expression: ${source.quote(regex)} (${why.replace(/^.*: /, '')})`,
+      `found ${source.quote(regex)}, which is not a regular expression (${why.replace(/^.*: /, '')}); allowed: JavaScript’s syntax`,
     );
   }
 }
@@ -103,7 +105,10 @@ function resolveTls(source: HttpsSource): TlsCheck {
   if (ca === undefined || !source.isOwn('tls')) return { serverName, verify, ca };
   const wrong = source.files.authorities(ca);
   if (!verify)
-    source.wrong(['tls', 'ca'], 'found ca with `verify: false`, which looks at no certificate; allowed: one of them');
+    source.wrong(
+      ['tls', 'ca'],
+      'found ca with `verify: false`, which accepts any certificate; allowed: one of the two keys',
+    );
   else if (wrong !== undefined) source.wrong(['tls', 'ca'], `${wrong}; allowed: a PEM file with certificates to trust`);
   return { serverName, verify, ca };
 }

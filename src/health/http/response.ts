@@ -10,7 +10,7 @@ import { type Framing, FramingHeaders } from './framing.ts';
 export const LONGEST_HEAD = 32 << 10;
 /** Maximum bytes of a chunk's size line. */
 const LONGEST_SIZE_LINE = 1 << 10;
-/** Chunks of a body, and bytes of their size lines: an answer in pieces of a byte costs the checker a thousand times more. */
+/** Maximum of chunks of a body, and of bytes of their size lines: chunks of one byte cost a thousand times more CPU time. */
 export const MOST_CHUNKS = 8192;
 const LONGEST_SIZE_LINES = 256 << 10;
 /** Characters of a first line that is not HTTP that are quoted. */

@@ -3,7 +3,7 @@ import { Type } from '@sinclair/typebox';
 import { choice } from '../../base/schema-words.ts';
 import { type CommonCheck, commonCheckKeys } from '../common/schema.ts';
 
-/** One request on a fresh connection. */
+/** One request on a new connection. */
 export interface HttpCheck extends CommonCheck {
   type: 'http' | 'https';
   method: string;
@@ -36,7 +36,7 @@ const statusCode = Type.Union([
   Type.String({ pattern: '^[1-5][0-9]{2}-[1-5][0-9]{2}$', title: 'a range such as 200-299' }),
 ]);
 
-/** Keys of http checks; https has them too. */
+/** Keys of http and https checks. */
 export const httpCheckKeys = {
   ...commonCheckKeys,
   method: choice(['GET', 'HEAD', 'OPTIONS', 'POST'], {
@@ -57,7 +57,7 @@ export const httpCheckKeys = {
     pattern: '^[A-Za-z0-9._:\\[\\]-]+$',
     maxLength: 262,
     description:
-      'Host header, and with https the server name. Without this key: the address that is probed, with its port where that is not the usual one.',
+      'Host header, and with https the server name. Without this key: the address that is probed, with its port unless that is the default of the protocol.',
     examples: ['shop.example'],
   }),
   headers: Type.Record(

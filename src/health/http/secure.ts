@@ -74,7 +74,7 @@ class SecureExchange {
     this.#events = events;
     closeByFin(socket);
     this.#raw = new Socket({ fd: socket.takeFd(), readable: true, writable: true });
-    // Errors before the TLS socket listens for them.
+    // Discards errors that occur before the TLS socket has its own listener.
     this.#raw.on('error', () => {});
     this.#tls = connect({
       socket: this.#raw,

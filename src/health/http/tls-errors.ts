@@ -20,7 +20,7 @@ interface TlsError extends Error {
 export function tlsVerdict(error: TlsError, name: string, secure: boolean): Verdict {
   const { code = '', syscall, reason, message } = error;
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
-    const names = error.cert?.subjectaltname?.replaceAll(/(DNS|IP Address):/g, '') ?? 'nobody';
+    const names = error.cert?.subjectaltname?.replaceAll(/(DNS|IP Address):/g, '') ?? 'no name';
     return failure(`certificate is for ${printable(shortened(names, QUOTED))}, not for ${name}`);
   }
   if (code === 'ECONNRESET' && !secure) return failure('connection reset during the TLS handshake');

@@ -3,6 +3,7 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { createSecureContext, type SecureContext } from 'node:tls';
+import { errorWords } from '../common/errors.ts';
 import type { TlsCheck } from './schema.ts';
 
 /** The system's authorities on Debian, Fedora, openSUSE and Alpine. */
@@ -13,34 +14,34 @@ const SYSTEM_FILES = [
   '/etc/ssl/cert.pem',
 ];
 /** Milliseconds until a changed file is noticed. */
-const LOOK_AGAIN = 5000;
+const RECHECK_TIME = 5000;
 
 interface Trust {
   context: SecureContext;
   /** Identifies the version of the file that was read. */
   version: string;
-  lookedAt: number;
+  checkedAt: number;
 }
 
 const known = new Map<string, Trust>();
-let trusting: SecureContext | undefined;
+let unverified: SecureContext | undefined;
 
 /**
  * `now`: milliseconds of a monotonic clock. Throws, with a message for the operator, if the authorities cannot be read.
  */
 export function secureContext({ verify, ca }: TlsCheck, now = performance.now()): SecureContext {
   if (!verify) {
-    trusting ??= createSecureContext();
-    return trusting;
+    unverified ??= createSecureContext();
+    return unverified;
   }
   const path = ca ?? systemFile();
   // Without a system file, Node's built-in authorities are used.
   if (path === undefined) return createSecureContext();
   const old = known.get(path);
-  if (old && now - old.lookedAt < LOOK_AGAIN) return old.context;
+  if (old && now - old.checkedAt < RECHECK_TIME) return old.context;
   const version = attempt(path, () => versionOf(path));
   if (old?.version === version) {
-    old.lookedAt = now;
+    old.checkedAt = now;
     return old.context;
   }
   const context = attempt(path, () => {
@@ -49,7 +50,7 @@ export function secureContext({ verify, ca }: TlsCheck, now = performance.now())
     new X509Certificate(ca);
     return createSecureContext({ ca });
   });
-  known.set(path, { context, version, lookedAt: now });
+  known.set(path, { context, version, checkedAt: now });
   return context;
 }
 
@@ -67,8 +68,8 @@ function attempt<T>(path: string, action: () => T): T {
     return action();
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-    const why =
-      code === 'ENOENT' ? 'there is no such file' : code === 'EACCES' ? 'permission denied' : 'it is not a PEM file';
-    throw new Error(`authorities in ${path} cannot be read: ${why}`);
+    // Errors of OpenSSL have codes like ERR_OSSL_PEM_NO_START_LINE.
+    const why = code === '' || code.startsWith('ERR_') ? 'it is not a PEM file of certificates' : errorWords(code);
+    throw new Error(`the CA certificates in ${path} cannot be read: ${why}`);
   }
 }

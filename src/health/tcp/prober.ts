@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** Health by connection: success if the target accepts one. */
+/** Prober of tcp checks: success if the target accepts a connection. */
 import { connections } from '../common/connections.ts';
 import { endpoint } from '../common/dial.ts';
 import type { ProbeTarget } from '../common/target.ts';

@@ -14,15 +14,15 @@ interface ErrorReport {
 }
 
 export class ErrorReports {
-  readonly #say: (text: string) => void;
+  readonly #log: (text: string) => void;
   readonly #open = new Map<string, ErrorReport>();
 
-  constructor(say: (text: string) => void) {
-    this.#say = say;
+  constructor(log: (text: string) => void) {
+    this.#log = log;
   }
 
-  /** `whose` is the target to name. `now`: milliseconds of a monotonic clock. */
-  add(reason: string, whose: string, now: number): void {
+  /** `label`: the target that the line names. `now`: milliseconds of a monotonic clock. */
+  add(reason: string, label: string, now: number): void {
     const key = this.#open.has(reason) || this.#open.size < MOST ? reason : 'for many different reasons';
     const open = this.#open.get(key);
     if (open) {
@@ -30,7 +30,7 @@ export class ErrorReports {
       return;
     }
     this.#open.set(key, { period: FIRST_PERIOD, until: now + FIRST_PERIOD, more: 0 });
-    this.#say(`cannot check ${whose}, its state is kept: ${key}`);
+    this.#log(`cannot check ${label}, its state is kept: ${key}`);
   }
 
   /** Must be called regularly. */
@@ -42,7 +42,7 @@ export class ErrorReports {
         this.#open.delete(reason);
         continue;
       }
-      this.#say(`${more} more checks failed on this machine in ${period / 1000}s, states are kept: ${reason}`);
+      this.#log(`${more} more checks could not be made in ${period / 1000}s, states are kept: ${reason}`);
       const next = Math.min(2 * period, LONGEST_PERIOD);
       this.#open.set(reason, { period: next, until: now + next, more: 0 });
     }

@@ -8,18 +8,18 @@ import type { FromWorker, ToWorker } from './messages.ts';
 
 /** Milliseconds between checks of the heartbeat. */
 const WATCH_INTERVAL = 1000;
-/** Checks without one after which it is killed. Counted instead of time: a delay of this process delays both. */
+/** Checks without one after which it is killed. A count, not a time, because a delay of this process delays both. */
 const PATIENCE = 15;
-/** Checks without one, across a restart, after which a restart is taken not to help. */
+/** Checks without one, restarts included, after which `alive` is false. */
 const DEAD = 40;
 const FIRST_DELAY = 100;
 const LONGEST_DELAY = 10_000;
 /** Milliseconds of run time after which a restart is not delayed. */
-const STEADY = 60_000;
+const STABLE_TIME = 60_000;
 /** Milliseconds for it to exit before it is killed. */
-const GOODBYE = 3000;
+const EXIT_TIME = 3000;
 /** Characters of its stderr that are kept for the log. */
-const LAST_WORDS = 400;
+const STDERR_LENGTH = 400;
 
 export interface HealthWorkerOptions {
   log: Log;
@@ -60,7 +60,7 @@ export class HealthWorker {
     this.#spawn();
   }
 
-  /** Dropped if it is not running: a new process gets all targets anyway. */
+  /** Dropped if the worker is not running: a new process gets all targets. */
   send(message: () => ToWorker): void {
     if (!this.#child) return;
     if (this.#outbox.push(message) === 1) setImmediate(() => this.#flush());
@@ -73,7 +73,7 @@ export class HealthWorker {
     const child = this.#child;
     if (!child) return;
     const ended = new Promise((resolve) => child.once('exit', resolve));
-    const timer = setTimeout(() => child.kill('SIGKILL'), GOODBYE);
+    const timer = setTimeout(() => child.kill('SIGKILL'), EXIT_TIME);
     if (child.connected) child.disconnect();
     await ended;
     clearTimeout(timer);
@@ -88,7 +88,7 @@ export class HealthWorker {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     });
     const startedAt = performance.now();
-    let lastWords = '';
+    let stderr = '';
     let over = false;
     const end = (how: string): void => {
       if (over) return;
@@ -97,9 +97,9 @@ export class HealthWorker {
       this.#outbox = [];
       this.#options.onEnd();
       if (this.#stopped) return;
-      if (performance.now() - startedAt > STEADY) this.#delay = FIRST_DELAY;
-      const words = lastWords.trim().split('\n', 1)[0];
-      this.#options.log.error(`the health worker ended (${how}${words ? `: ${words}` : ''}): restarting it`);
+      if (performance.now() - startedAt > STABLE_TIME) this.#delay = FIRST_DELAY;
+      const line = stderr.trim().split('\n', 1)[0];
+      this.#options.log.error(`the health worker ended (${how}${line ? `: ${line}` : ''}): restarting it`);
       // Not from within the exit event: a process that cannot start would block all timers of this one.
       this.#restart = setTimeout(() => {
         this.#restart = undefined;
@@ -108,7 +108,7 @@ export class HealthWorker {
       this.#delay = Math.min(2 * this.#delay, LONGEST_DELAY);
     };
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-      lastWords = (lastWords + text).slice(0, LAST_WORDS);
+      stderr = (stderr + text).slice(0, STDERR_LENGTH);
     });
     child.on('error', (error) => end(error.message));
     child.on('exit', (code, signal) => end(signal ?? `exit status ${code}`));

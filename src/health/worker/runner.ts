@@ -26,7 +26,7 @@ export interface ProbeRunnerOptions {
   prepare: Prepare;
   /** `state` is the new state. */
   onTransition: (target: Target, transition: Transition, state: TargetState) => void;
-  /** The checks of a target cannot be made, `fall` times in a row, or for another reason; undefined: they can again. */
+  /** `fall` probes in a row could not be made, or the reason changed; undefined: they can be made again. */
   onInability?: (target: Target, inability: Inability | undefined) => void;
   /** A rate-limited line for the operator. */
   onTrouble: (text: string) => void;
@@ -37,7 +37,7 @@ interface ProbedTarget {
   state: TargetState;
   readonly history: History;
   prober: Prober | undefined;
-  /** Why the target cannot be probed. */
+  /** The reason why the target cannot be probed. */
   defect: string;
   slot: Slot<ProbedTarget> | undefined;
   /** The probe in progress. */

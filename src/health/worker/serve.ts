@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 /** Main function of the health worker: receives targets from the daemon, reports transitions, and exits with it. */
-
 import { socketLimit } from './descriptors.ts';
 import { type FromWorker, type Load, type StateRow, type ToWorker, toRow } from './messages.ts';
 import { loadProbers } from './probers.ts';

@@ -76,7 +76,7 @@ test('a rejected or unsupported operation affects its service only; its address 
   const first = await carry(wish(services, [1, 2, 3, 4].map(virtual)));
   const short = (line: string) => line.replace(/tcp 192\.0\.2\.(\d):80/, '$1');
   assert.deepEqual(first.map(short), [
-    '+ 1 scheduler nosuch: no scheduler nosuch in this kernel: check modprobe ip_vs_nosuch (ENOENT)',
+    '+ 1 scheduler nosuch: the running kernel has no scheduler nosuch: try modprobe ip_vs_nosuch (ENOENT)',
     '+ 1 real server 10.0.0.1:80 forward masquerade, weight 1: skipped',
     '+ 1 real server 10.0.0.2:80 forward masquerade, weight 1: skipped',
     '+ 2 scheduler rr: done',

@@ -71,7 +71,10 @@ test('a script without an interpreter line is not run by a shell', async () => {
   const path = join(dir, 'no-interpreter');
   writeFileSync(path, 'exit 0\n', { mode: 0o755 });
   const verdict = await probe(target({ ...EXEC, timeout: 3000, command: [path] }, 1));
-  assert.equal(verdict, `inconclusive: the program cannot be started: ${path} has no #! line, and no shell runs it`);
+  assert.equal(
+    verdict,
+    `inconclusive: the program cannot be started: ${path} has no #! line; lvsd does not run scripts through a shell`,
+  );
 });
 
 test('a program that takes too long is ended, and all that it started with it', async () => {
@@ -101,8 +104,8 @@ test('what a program leaves running goes when it ends', async () => {
 });
 
 test('a flood of output is ended, and not kept', async () => {
-  assert.equal(await run('yes'), 'failure: wrote more than 1 MiB');
-  assert.equal(await run('yes >&2'), 'failure: wrote more than 1 MiB');
+  assert.equal(await run('yes'), 'failure: the program wrote more than 1 MiB of output');
+  assert.equal(await run('yes >&2'), 'failure: the program wrote more than 1 MiB of output');
 });
 
 test('what cannot be started says nothing of the target', async () => {

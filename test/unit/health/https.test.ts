@@ -99,7 +99,7 @@ test('authorities that cannot be read are our own trouble', async () => {
   const port = await server(good);
   assert.equal(
     await check(port, { ca: '/nowhere/ca.pem' }),
-    'inconclusive: authorities in /nowhere/ca.pem cannot be read: there is no such file',
+    'inconclusive: the CA certificates in /nowhere/ca.pem cannot be read: no such file or directory (ENOENT)',
   );
 });
 
@@ -114,6 +114,6 @@ test('a context is made once for a file of authorities, and anew when that chang
   assert.notEqual(second, first);
   assert.equal(secureContext(tls, 99_000), second);
   writeFileSync(path, '-----BEGIN CERTIFICATE-----\nnone\n');
-  assert.throws(() => secureContext(tls, 120_000), /cannot be read: it is not a PEM file$/);
+  assert.throws(() => secureContext(tls, 120_000), /cannot be read: it is not a PEM file of certificates$/);
   assert.equal(secureContext({ ...tls, verify: false }), secureContext({ ...TLS, verify: false }));
 });

@@ -8,13 +8,13 @@ const FINE = { probes: 5000, running: 20, queued: 0, limit: 500, longestWait: 12
 
 test('a process that did not run, and a limit that is too low', () => {
   const watch = new LoadWatch();
-  assert.equal(watch.see(FINE, 0), undefined);
-  assert.equal(watch.see({ ...FINE, longestWait: 5000 }, 0), undefined, 'nobody waits any more');
-  assert.match(watch.see({ ...FINE, lost: 4200 }, 0) ?? '', /^the health worker could not run for 4200 ms: /);
+  assert.equal(watch.check(FINE, 0), undefined);
+  assert.equal(watch.check({ ...FINE, longestWait: 5000 }, 0), undefined, 'nobody waits any more');
+  assert.match(watch.check({ ...FINE, lost: 4200 }, 0) ?? '', /^the health worker could not run for 4200 ms: /);
   assert.match(
-    watch.see({ ...FINE, queued: 90, longestWait: 1500 }, 0) ?? '',
+    watch.check({ ...FINE, queued: 90, longestWait: 1500 }, 0) ?? '',
     /^checks of unresponsive servers are delayed by up to 1500 ms.* limit of 500 .*checks\.concurrency.*LimitNOFILE/,
   );
-  assert.equal(watch.see({ ...FINE, lost: 4200, queued: 90, longestWait: 1500 }, 59_999), undefined);
-  assert.ok(watch.see({ ...FINE, lost: 4200 }, 60_000));
+  assert.equal(watch.check({ ...FINE, lost: 4200, queued: 90, longestWait: 1500 }, 59_999), undefined);
+  assert.ok(watch.check({ ...FINE, lost: 4200 }, 60_000));
 });

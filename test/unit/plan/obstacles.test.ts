@@ -45,7 +45,7 @@ test('a timeout that no kernel has, and devices that are not there', () => {
     },
     {
       kernel: false,
-      text: 'no device eth7, which is to have 10.99.0.1/32, 10.99.0.2/32, 10.99.0.3/32 and 2 more addresses',
+      text: 'there is no device eth7 for 10.99.0.1/32, 10.99.0.2/32, 10.99.0.3/32 and 2 more addresses: create it, or correct `device` in the file',
     },
   ]);
 });

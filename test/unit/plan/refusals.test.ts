@@ -12,12 +12,12 @@ const add = (at: string, more = {}): Operation => ({
 });
 
 for (const [operation, errno, message] of [
-  [{ op: 'add-service', service: shop }, 2, 'no scheduler wlx in this kernel: check modprobe ip_vs_wlx (ENOENT)'],
+  [{ op: 'add-service', service: shop }, 2, 'the running kernel has no scheduler wlx: try modprobe ip_vs_wlx (ENOENT)'],
   [
     { op: 'add-service', service: { ...shop, peName: 'sip' } },
     ...([
       2,
-      'no scheduler wlx or persistence engine sip in this kernel: check modprobe ip_vs_wlx and ip_vs_pe_sip (ENOENT)',
+      'the running kernel has no scheduler wlx or persistence engine sip: try modprobe ip_vs_wlx and ip_vs_pe_sip (ENOENT)',
     ] as const),
   ],
   [
@@ -37,7 +37,11 @@ for (const [operation, errno, message] of [
   [add('10.0.0.1:80', { method: 2, tunnelType: 1 }), 22, 'a GUE tunnel needs a port (EINVAL)'],
   [add('10.0.0.1:80'), 34, 'negative weight, or lower threshold above the upper one (ERANGE)'],
   [add('10.0.0.1:80'), 3, 'another program has deleted the service (ESRCH)'],
-  [{ op: 'add-address', address: onDevice('2001:db8::1', 'eth0'), name: 'shop' }, 13, 'IPv6 is off on eth0 (EACCES)'],
+  [
+    { op: 'add-address', address: onDevice('2001:db8::1', 'eth0'), name: 'shop' },
+    13,
+    'IPv6 is disabled on eth0: sysctl net.ipv6.conf.eth0.disable_ipv6 (EACCES)',
+  ],
   [add('10.0.0.1:80'), 12, 'not enough memory (ENOMEM)'],
 ] as const satisfies [Operation, number, string][])
   test(message, () => {
