@@ -115,7 +115,7 @@ function advert(state: State, heard: Advert, now: number): Step {
     case 'master':
       return heardAsMaster(state, heard, now);
     default:
-      return same({ ...state, heard });
+      return same(heard.priority === 0 ? state : { ...state, heard });
   }
 }
 
@@ -250,7 +250,13 @@ function sendNow(state: State, now: number, actions: Action[]): Step {
 
 function waitAsBackup(state: State, now: number, reason: string, actions: Action[] = []): Step {
   const { settings } = state;
-  const own: State = { ...state, phase: 'backup', masterInterval: settings.interval, preemptAt: undefined };
+  const own: State = {
+    ...state,
+    phase: 'backup',
+    masterInterval: settings.interval,
+    preemptAt: undefined,
+    heard: undefined,
+  };
   const holdUntil = now + settings.startDelay;
   const backup: State = { ...own, holdUntil, deadline: { kind: 'down', at: holdUntil + downTime(own) } };
   return {
@@ -279,14 +285,18 @@ function recovered(state: State, cause: string, now: number): Step {
 function changePriority(state: State, priority: number, now: number): Step {
   if (priority === state.priority) return same(state);
   const next = { ...state, priority };
-  if (state.phase === 'master') return sendNow(next, now, []);
-  if (state.phase !== 'backup' || state.deadline === undefined) return same(next);
-  const { heard, settings } = state;
-  let at = state.deadline.at + downTime(next) - downTime(state);
-  // It overtook the master: the silence counts from that master's last advert, as if it had been lower all the time.
-  const overtook = heard !== undefined && settings.preempt && priority > heard.priority && heard.priority > 0;
-  if (overtook && !isHeld(next, now)) at = Math.min(at, heard.at + downTime(next));
-  return same({ ...next, deadline: { kind: 'down', at: Math.max(at, now) } });
+  return state.phase === 'master' ? sendNow(next, now, []) : same(retimed(state, next, now));
+}
+
+/** Moves a backup's running down timer by the difference that a new priority or new settings make. */
+function retimed(before: State, state: State, now: number): State {
+  if (state.phase !== 'backup' || state.deadline === undefined) return state;
+  const { heard, settings, priority } = state;
+  let at = state.deadline.at + downTime(state) - downTime(before);
+  // It rose above the master: the silence counts from that master's last advert, as if it had been higher all the time.
+  const rose = heard !== undefined && priority > before.priority && priority > heard.priority && settings.preempt;
+  if (rose && !isHeld(state, now)) at = Math.min(at, heard.at + downTime(state));
+  return { ...state, deadline: { kind: 'down', at: Math.max(at, now) } };
 }
 
 /** Whether something forbids a preemption now; a preemption delay that has not begun forbids it too. */
@@ -309,7 +319,7 @@ function configure(state: State, event: Extract<Event, { kind: 'configure' }>, n
   }
   // Version 3 follows the master's interval; version 2 has to use its own.
   const rearm = state.phase === 'backup' && settings.version === 2 && intervalChanged;
-  if (!rearm) return changePriority(reconfigured, priority, now);
+  if (!rearm) return same(retimed(state, { ...reconfigured, priority }, now));
   const backup = { ...reconfigured, priority, masterInterval: settings.interval };
   return same({ ...backup, deadline: { kind: 'down', at: now + downTime(backup) } });
 }
