@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** lvsadm: ipvsadm's command line, with FULLNAT. Called by the name ipvsadm, it answers as that program does. */
+/** lvsadm: ipvsadm's command line, with FULLNAT. Called by the name ipvsadm, it names itself ipvsadm. */
 import { main } from '../ipvsadm/index.ts';
 
 // argv[1] is the path of the symbolic link, not of its target.

@@ -60,32 +60,32 @@ export class Combined {
   #include(source: Source): void {
     const keys = Object.keys(source.value);
     if (keys.length > 0 && keys.every((key) => closestKey(key, KNOWN) === undefined && !KNOWN.includes(key))) {
-      // Of a file that is something else nothing is quoted: messages and logs have more readers than it has.
+      // A file that is no configuration is not quoted: messages and logs may have more readers than the file.
       const text = `found a map with none of lvsd's keys in an included file; allowed: ${INCLUDED.join(', ')}`;
       this.problems.push({ place: { file: source.file, line: 1, column: 1 }, text });
       return;
     }
     for (const [key, value] of Object.entries(source.value)) {
-      const tell = (path: Path, text: string) => {
+      const report = (path: Path, text: string) => {
         const spot = source.positions.find(path) ?? { key: 0, value: 0 };
         this.problems.push({ place: { file: source.file, ...source.positions.lineColumn(spot.key) }, text });
       };
-      if (isShared(key)) this.#share(key, value, source, tell);
+      if (isShared(key)) this.#share(key, value, source, report);
       else if (MAIN_ONLY.includes(key))
-        tell([key], `found ${key} in an included file; allowed: in the main file, ${this.#main.file}`);
+        report([key], `found ${key} in an included file; allowed: in the main file, ${this.#main.file}`);
       else if (key === 'version' ? value !== 1 : key !== 'include') {
         const known = ['include', ...SHARED];
         const near = closestKey(key, known);
         const hint = near === undefined ? '' : ` (did you mean ${near}?)`;
         const what = key === 'version' ? `version ${describe(value)}` : `the unknown key ${describe(key)}`;
-        tell([key], `found ${what}; allowed: ${key === 'version' ? '1' : `${known.join(', ')}${hint}`}`);
+        report([key], `found ${what}; allowed: ${key === 'version' ? '1' : `${known.join(', ')}${hint}`}`);
       }
     }
   }
 
-  #share(key: Shared, value: unknown, source: Source, tell: (path: Path, text: string) => void): void {
+  #share(key: Shared, value: unknown, source: Source, report: (path: Path, text: string) => void): void {
     if (!isMap(value)) {
-      tell([key], `${key}: found ${describe(value)}; allowed: a map by name`);
+      report([key], `${key}: found ${describe(value)}; allowed: a map by name`);
       return;
     }
     const owners = this.#owners.get(key) ?? new Map<string, Source>();
@@ -96,7 +96,7 @@ export class Combined {
     for (const [name, item] of Object.entries(value)) {
       if (Object.hasOwn(all, name)) {
         const { file, line, column } = this.place([key, name], 'key', undefined);
-        tell(
+        report(
           [key, name],
           `${key}: found the name ${describe(name)}, which is at ${file}:${line}:${column} already; allowed: once`,
         );

@@ -52,8 +52,8 @@ export function mistake(value: unknown, allowed: string, wanted: readonly string
     return wanted.includes('string') ? `; a text that looks like a number needs quotes` : '';
   }
   if (typeof value === 'string') {
-    if (wanted.includes('boolean') && /^(yes|on|y)$/i.test(value)) return '; YAML 1.2 has only true for it';
-    if (wanted.includes('boolean') && /^(no|off|n)$/i.test(value)) return '; YAML 1.2 has only false for it';
+    if (wanted.includes('boolean') && /^(yes|on|y)$/i.test(value)) return '; write true (YAML 1.2)';
+    if (wanted.includes('boolean') && /^(no|off|n)$/i.test(value)) return '; write false (YAML 1.2)';
     const number = wanted.includes('integer') || wanted.includes('number');
     if (number && /^(-?[0-9]+|0x[0-9a-f]+)$/i.test(value)) return '; a number is written without quotes';
     if (allowed.startsWith('a duration') && /^[0-9]+$/.test(value)) return `; write ${value}s for seconds`;

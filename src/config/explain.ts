@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /**
- * Explains to an operator why a value does not fit the schema. ajv is fast and decides whether it fits; its messages
- * about alternatives are of no help, so this walks schema and value and reports what was found and what is allowed.
+ * Explains to an operator why a value does not fit the schema. ajv decides whether it fits; its messages about
+ * alternatives do not help, so this code walks schema and value and reports what was found and what is allowed.
  */
 import { colonAddress, describe, isScalarText, listOf, mistake } from './describe.ts';
 import { closest, closestKey } from './suggest.ts';

@@ -103,7 +103,9 @@ class Reader {
     }
     const before = this.#seen.get(found.identity);
     if (before !== undefined) {
-      const why = trail.includes(found.identity) ? 'leads back to itself' : `is included already, as ${before}`;
+      const why = trail.includes(found.identity)
+        ? 'includes itself, directly or indirectly'
+        : `is included already, as ${before}`;
       this.#report(wanted, `${why}; allowed: each file once`);
       return [];
     }
@@ -124,7 +126,7 @@ class Reader {
     const isMain = this.#files.sources.length === 0;
     const isForeign = !isMain && !OURS.test(text) && CONTENT.test(text);
     const flawed = (flaws: readonly Flaw[]) => {
-      // Of a file that is something else nothing is quoted: messages and logs have more readers than it has.
+      // A file that is no configuration is not quoted: messages and logs may have more readers than the file.
       for (const flaw of isForeign && flaws.length > 0 ? [FOREIGN] : flaws)
         this.#files.problems.push({ place: { file, ...positions.lineColumn(flaw.offset) }, text: flaw.text });
     };
@@ -159,7 +161,7 @@ class Reader {
   }
 }
 
-/** A path with *, ? and [abc] -> the matching paths, sorted. Returns a string that says what is wrong if none matches. */
+/** Expands a path with *, ? and [abc] to the matching paths, sorted. If none matches, returns a string with the reason. */
 function expand(pattern: string, folder: string): string[] | string {
   if (pattern.includes('\0')) return '; allowed: a path';
   if (pattern.includes('**')) return '; allowed: * within one name, not **';
@@ -180,7 +182,7 @@ function expand(pattern: string, folder: string): string[] | string {
     );
     if (found.length > LIMITS.files) return `, which matches more than ${LIMITS.files} files; allowed: that many`;
   }
-  return found.length > 0 ? found : ', which matches no file; allowed: what matches one at least';
+  return found.length > 0 ? found : ', which matches no file; allowed: a pattern that matches at least one';
 }
 
 function list(folder: string): string[] {

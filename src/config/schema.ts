@@ -43,13 +43,13 @@ const shared = {
 const settings = {
   manage: choice(['named', 'all'], {
     description:
-      '`named`: lvsd touches only services that the file names, or that it remembers having made. `all`: the whole IPVS table is its own, anything else in it is removed.',
+      '`named`: lvsd changes only services that are in the file or that it has added. `all`: lvsd owns the whole IPVS table and removes from it what is not in the file.',
     default: DEFAULTS.manage,
     examples: ['all'],
   }),
   on_stop: choice(['keep', 'remove'], {
     description:
-      'What becomes of services and addresses when lvsd stops: `keep` leaves all as it is, traffic goes on. `remove` takes away what is lvsd’s.',
+      'Services and addresses of lvsd when it stops. `keep`: they stay, and traffic continues. `remove`: they are removed.',
     default: DEFAULTS.onStop,
     examples: ['remove'],
   }),
@@ -57,7 +57,7 @@ const settings = {
     { ...Type.Partial(Type.Object(inherited)).properties, weight: Type.Optional(weightSchema) },
     {
       additionalProperties: false,
-      description: 'What services have unless they say otherwise.',
+      description: 'Default values for the keys of services.',
       default: {},
       examples: [{ scheduler: 'wrr', check: { type: 'tcp' } }],
       'x-later': LATER.service,
@@ -72,7 +72,7 @@ const settings = {
     {
       additionalProperties: false,
       description:
-        'The kernel’s timeouts for all services, in whole seconds. One that is not written is left as the kernel has it.',
+        'The kernel’s timeouts for all services, in whole seconds. lvsd does not change one that is not in the file.',
       default: {},
       examples: [{ tcp: '15m', tcp_fin: '2m', udp: '5m' }],
     },
@@ -81,7 +81,7 @@ const settings = {
     {
       level: Type.Optional(
         choice(LOG_LEVELS, {
-          description: 'What is logged: this and everything more serious.',
+          description: 'Messages of this level and of more severe ones are logged.',
           default: DEFAULTS.logLevel,
           examples: ['warn'],
         }),
@@ -126,7 +126,7 @@ const settings = {
       concurrency: Type.Optional(
         count(1, 65536, {
           description:
-            'Most probes under way at once, as far as the limit of open files allows; others wait their turn, those of silent servers last.',
+            'Maximum of simultaneous probes, within the limit of open files. Further probes wait, those of unresponsive servers longest.',
           default: DEFAULTS.checkConcurrency,
           examples: [2000],
         }),
@@ -134,14 +134,14 @@ const settings = {
     },
     {
       additionalProperties: false,
-      description: 'The checkers together.',
+      description: 'Settings of all checks together.',
       default: {},
       examples: [{ concurrency: 2000 }],
     },
   ),
   resync: duration({
     description:
-      'How often the kernel’s table is compared with what it should be, besides whenever something happens. 1s to 1d.',
+      'Interval at which the kernel’s table is read and compared with the file, in addition to every change. 1s to 1d.',
     default: '30s',
     examples: ['10s'],
   }),
@@ -181,7 +181,7 @@ export const configSchema = Type.Object(
         maxItems: 1000,
         title: 'a list of paths and patterns',
         description:
-          'More files, relative to this one; `*`, `?` and `[abc]` stand for parts of a file or folder name. They may hold `services`, `local_addresses`, `nodes` and `include`.',
+          'More files, relative to this one; `*`, `?` and `[abc]` stand for parts of a file or folder name. They may contain `services`, `local_addresses`, `nodes` and `include`.',
         default: [],
         examples: [['conf.d/*.yaml']],
       }),
@@ -193,7 +193,7 @@ export const configSchema = Type.Object(
         'x-name': 'a host name',
         title: 'a map by host name',
         description:
-          'By host name: what is laid over the rest on that node. Maps are merged key by key, everything else (lists too) is replaced. The name is compared with the whole host name, then with its part before the first dot.',
+          'Settings of single nodes, by host name, that replace those of the rest of the file on that node. Maps are merged key by key, all other values (lists too) are replaced. The name is compared with the whole host name, then with its part before the first dot.',
         default: {},
         examples: [{ lb1: { local_addresses: { inner: { addresses: ['10.31.3.101-10.31.3.108'] } } } }],
       }),

@@ -66,7 +66,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   virtualhost: 'check: { host: ... }',
 };
 
-/** As `closest`, but also knows names that other programs use. */
+/** As `closest`, but also finds keys by the names that keepalived and ipvsadm use. */
 export function closestKey(found: string, known: readonly string[]): string | undefined {
   const elsewhere = Object.hasOwn(ELSEWHERE, found) ? ELSEWHERE[found] : undefined;
   if (elsewhere !== undefined && known.includes(elsewhere.split(':')[0] ?? '')) return elsewhere;

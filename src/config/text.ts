@@ -18,7 +18,7 @@ export interface FileText {
 
 /**
  * Reads a file that only root and this user can change or replace: it names programs and addresses that lvsd uses with
- * its own privileges. Returns a string that says what is wrong and what to do for any other.
+ * its own privileges. For any other file, returns a string with the reason and the remedy.
  */
 export function readTrustedText(path: string, room: number = LIMITS.bytes): FileText | string {
   let trust: PathTrust;
@@ -27,7 +27,7 @@ export function readTrustedText(path: string, room: number = LIMITS.bytes): File
   } catch (error) {
     return `cannot be read: ${reason(error)}`;
   }
-  // The path without links: nobody else can change where it leads.
+  // The path without links, whose target no other user can change.
   return 'why' in trust ? untrusted(resolve(path), trust) : readText(trust.path, room);
 }
 
@@ -71,7 +71,7 @@ function readPiece(piece: Buffer): number {
   }
 }
 
-/** Reads at most `room` bytes. Returns a string that says what is wrong for an unsuitable file. */
+/** Reads at most `room` bytes. For an unsuitable file, returns a string with the reason. */
 export function readText(path: string, room: number = LIMITS.bytes): FileText | string {
   let fd: number;
   try {
@@ -112,7 +112,7 @@ function decode(bytes: Buffer): string | { wrong: string } {
   if (isUtf8(bytes)) return text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
   const at = text.indexOf('\ufffd');
   const line = text.slice(0, at).split('\n').length;
-  return { wrong: `is not UTF-8 (line ${line} has a byte that is none); allowed: UTF-8` };
+  return { wrong: `is not UTF-8 (invalid byte in line ${line}); allowed: UTF-8` };
 }
 
 /** The text of a system error without the system call: "no such file or directory". */

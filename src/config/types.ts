@@ -95,7 +95,7 @@ export interface ServiceSpec {
   realServers: readonly RealServerSpec[];
 }
 
-/** Programs that are told of changes: path and arguments. */
+/** Programs that are run at changes: path and arguments. */
 export interface Hooks {
   up: readonly string[] | undefined;
   down: readonly string[] | undefined;

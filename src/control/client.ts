@@ -108,7 +108,7 @@ export class ControlClient {
       this.#fail(
         error instanceof LvsdError
           ? error
-          : new MalformedError('the peer on the control socket does not speak JSON-RPC'),
+          : new MalformedError('the process that serves the control socket does not speak JSON-RPC'),
       );
     }
   }

@@ -81,7 +81,8 @@ export class UnixListener {
       try {
         fd = this.#socket.accept();
       } catch (error) {
-        this.#log.error(`control socket: ${error instanceof Error ? error.message : error}`);
+        const why = error instanceof Error ? error.message : error;
+        this.#log.error(`cannot accept a connection on ${this.#path}, next attempt in ${PAUSE / 1000} s: ${why}`);
         this.#socket.unwatch();
         this.#pause = setTimeout(() => this.#watch(), PAUSE);
         return;
@@ -99,7 +100,7 @@ export class UnixListener {
       socket = new Socket({ fd, readable: true, writable: true, allowHalfOpen: true });
     } catch (error) {
       closeSync(fd);
-      this.#log.error(`control socket: ${error instanceof Error ? error.message : error}`);
+      this.#log.error(`cannot serve a connection on ${this.#path}: ${error instanceof Error ? error.message : error}`);
       return;
     }
     this.#handler(socket, peer);

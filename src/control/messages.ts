@@ -43,9 +43,9 @@ export interface RealServerStatus {
   reason: string | undefined;
   /** Duration of the last probe in milliseconds. */
   latency: number | undefined;
-  /** When the last result came, milliseconds since the epoch; of `since`, `reason` and `latency`. */
+  /** Time of the last result, milliseconds since the epoch: the age of `reason` and `latency`. */
   lastResultAt?: number | undefined;
-  /** Since when and why it cannot be checked: `state` and `reason` are of before. */
+  /** It cannot be checked, since this time and for this reason: `state` and `reason` are older. */
   inability?: { since: number; reason: string } | undefined;
   activeConnections: number;
   inactiveConnections: number;
@@ -91,10 +91,10 @@ export interface DaemonStatus {
   services: ServiceStatus[];
 }
 
-/** Something that the configuration needs and the machine lacks. */
+/** A feature or device that the configuration needs and the machine lacks. */
 export interface PlanObstacle {
   text: string;
-  /** The kernel lacks it; false: a device, which may come later. */
+  /** True for a feature of the kernel; false for a device, which may be created later. */
   kernel: boolean;
 }
 

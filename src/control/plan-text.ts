@@ -19,7 +19,7 @@ interface PlanFindings {
   paused?: boolean;
 }
 
-/** That the plan, or a part of it, will not be carried out. */
+/** Reasons why the plan, or a part of it, will not be applied. */
 export function planNotes({ obstacles = [], paused = false }: PlanFindings): string[] {
   const notes = obstacles.map(({ text }) => text);
   return paused ? [...notes, 'lvsd is paused: nothing of this is written until lvsctl resume'] : notes;

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 /** Server of the control socket. */
-
 import type { Socket } from 'node:net';
 import type { Log } from '../base/log.ts';
 import type { PeerCredentials } from '../base/native.ts';
@@ -29,9 +28,9 @@ const CLIENTS = 32;
 const PATIENCE = 30_000;
 const IDLE = 60_000;
 /** Milliseconds that a client must have been idle to make room for another. */
-const YIELDING = 2000;
-/** Milliseconds for a rejected client to read why. */
-const FAREWELL = 1000;
+const LEAST_IDLE = 2000;
+/** Milliseconds for a rejected client to read the reason. */
+const LINGER = 1000;
 
 export class ControlServer {
   readonly #options: ControlServerOptions;
@@ -68,7 +67,7 @@ export class ControlServer {
   /** Disconnects the client that has been idle longest: clients that are silent must not lock out the others. */
   #makeRoom(): boolean {
     const [idlest] = [...this.#connections].sort((a, b) => b.idleFor - a.idleFor);
-    if (!idlest || idlest.idleFor < YIELDING) return false;
+    if (!idlest || idlest.idleFor < LEAST_IDLE) return false;
     this.#options.log.warn(`control client (${peerText(idlest.peer)}) disconnected for another one: it was idle`);
     idlest.destroy();
     this.#connections.delete(idlest);
@@ -82,5 +81,5 @@ function reject(socket: Socket, line: string): void {
   socket.on('end', () => socket.destroy());
   socket.resume();
   socket.end(line);
-  setTimeout(() => socket.destroy(), FAREWELL).unref();
+  setTimeout(() => socket.destroy(), LINGER).unref();
 }

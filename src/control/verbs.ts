@@ -42,7 +42,7 @@ type PlanResult = { file: string; lines: PlanLine[]; obstacles?: PlanObstacle[];
 /** `paused`: the kernel does not have the change yet. */
 type Overridden = { servers: string[]; paused: boolean; notes?: string[] };
 
-/** `by`: who asks, if not the owner of the process, such as the user of sudo. */
+/** `by`: the user who requests the change, if not the owner of the process; such as the user of sudo. */
 const OVERRIDE = {
   service: OPTIONAL_STRING,
   server: REQUIRED_STRING,
@@ -163,14 +163,14 @@ const isServerState = (text: string | undefined): text is (typeof SERVER_STATES)
 const printServers = (servers: readonly string[], state: string) =>
   servers.map((server) => `${printable(server)}: ${state}\n`).join('');
 const pausedLines = (paused: boolean) =>
-  paused ? ['noted, but lvsd is paused: nothing is written to the kernel until lvsctl resume'] : [];
+  paused ? ['accepted, but lvsd is paused: nothing is written to the kernel until lvsctl resume'] : [];
 const pausedExitCode = ({ paused }: { paused: boolean }) => (paused ? EXIT.RUNTIME : EXIT.OK);
 const printPaused = ({ paused }: { paused: boolean }) =>
   paused ? 'paused: nothing is written to the kernel\n' : 'not paused\n';
 
-/** Parameters of an override, with what the caller says about it. */
+/** Parameters of an override, with the reason and the user of the caller. */
 function readOverride(place: Record<string, string>, { reason }: VerbOptions): Params<'drain'> {
-  // sudo(8) says who is behind root.
+  // Set by sudo(8).
   const by = process.env.SUDO_USER;
   return { ...(place as { server: string }), ...(reason === undefined ? {} : { reason }), ...(by ? { by } : {}) };
 }
@@ -233,7 +233,7 @@ export const VERBS: Readonly<Record<string, Verb>> = {
   undrain: override('undrain', 'end a drain', 'no longer drained'),
   disable: override('disable', 'count this real server as down, whatever its checks say', 'disabled'),
   'force-up': override('forceUp', 'count this real server as up, whatever its checks say', 'forced up'),
-  enable: override('enable', 'let its checks decide again: the end of disable and force-up', 'its checks decide'),
+  enable: override('enable', 'end disable or force-up: its checks decide again', 'its checks decide'),
   weight: verb({
     ...OVERRIDE_VERB,
     method: 'weight',

@@ -3,7 +3,6 @@
  * Connects configuration and health with the reconciler: new configurations and health transitions change the runtime
  * state, from which the reconciler gets the desired state. Sockets, signals and files are elsewhere.
  */
-
 import { monotonic } from '../base/clock.ts';
 import { errorLine } from '../base/error-line.ts';
 import type { Config } from '../config/types.ts';
@@ -110,7 +109,7 @@ export class Daemon {
     });
   }
 
-  /** Applies another configuration, which is valid. */
+  /** Applies another valid configuration. */
   reload(config: Config): Promise<CycleResult> {
     const prepare = async () => {
       const before = this.#config;
@@ -150,9 +149,9 @@ export class Daemon {
     return result;
   }
 
-  /** Reports in one line each what the kernel lacks, as each service fails on its own. */
+  /** Logs a line for each feature that the kernel lacks, besides the errors of each service that needs it. */
   async #reportObstacles(): Promise<void> {
-    // Errors of reading are those of the cycle.
+    // A read error is reported by the cycle.
     const found = await this.#parts.obstacles(this.#desired()).catch(() => []);
     for (const { text, kernel } of found) if (kernel) this.#parts.reporter.log('kernel', 'error', text);
   }
@@ -229,7 +228,7 @@ export class Daemon {
       await this.#parts.saveOverrides(this.runtime.overrides);
       return undefined;
     } catch (error) {
-      const text = `the overrides cannot be saved, a reboot will end them: ${errorLine(error)}`;
+      const text = `cannot save the overrides, a reboot will end them: ${errorLine(error)}`;
       this.#parts.reporter.log('control', 'error', text);
       return text;
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** The process that starts the programs of exec checks; started by the health worker. */
+/** The exec helper: the process that starts programs. Started by the health worker for checks, by the daemon for hooks. */
 import { serveExec } from '../health/exec/serve.ts';
 
 serveExec();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** The process that makes the probes; started by the daemon alone. */
+/** The health worker: the process that makes the probes. Started by the daemon. */
 import { serveHealth } from '../health/worker/serve.ts';
 
 serveHealth();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** Values that fit the schema -> Config. Applies the rules that the schema cannot express. */
+/** Converts values that fit the schema to a Config. Applies the rules that the schema cannot express. */
 import { DEFAULTS } from '../limits.ts';
 import type { RawConfig } from '../schema.ts';
 import type { Config, LogSettings, Place, ServiceSpec, Virtual } from '../types.ts';

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** Validates the files that checks name: programs, and certificates of authorities. */
+/** Validates the files that checks and hooks name: programs and CA certificates. */
 import { X509Certificate } from 'node:crypto';
 import type { Stats } from 'node:fs';
 import { needsShell } from '../../base/executable.ts';
@@ -16,14 +16,14 @@ export class NamedFiles {
   readonly #programs = new Map<string, string | undefined>();
   readonly #authorities = new Map<string, string | undefined>();
 
-  /** Why this user (undefined: lvsd's own) cannot or must not run a program; undefined if it may. */
+  /** The reason why this user (undefined: lvsd's own) cannot or must not run a program; undefined if there is none. */
   program(path: string, user: string | undefined): string | undefined {
     const key = `${user ?? ''}:${path}`;
     if (!this.#programs.has(key)) this.#programs.set(key, wrongProgram(path, user));
     return this.#programs.get(key);
   }
 
-  /** Why a file has no usable certificates of authorities; undefined if it has. */
+  /** The reason why a file is not usable as a set of CA certificates; undefined if it is. */
   authorities(path: string): string | undefined {
     if (!this.#authorities.has(path)) this.#authorities.set(path, wrongAuthorities(path));
     return this.#authorities.get(path);
@@ -33,14 +33,14 @@ export class NamedFiles {
 function wrongProgram(path: string, user: string | undefined): string | undefined {
   const shown = describe(path);
   if (!path.startsWith('/') || path.includes('\0'))
-    return `found ${shown}; allowed: an absolute path, as no shell looks it up`;
+    return `found ${shown}; allowed: an absolute path, because no shell searches for the program`;
   const uid = user === undefined ? undefined : findUserNow(user)?.uid;
   const owners = [process.geteuid?.() ?? 0, ...(uid === undefined ? [] : [uid])];
   let trust: PathTrust;
   try {
     trust = trustPath(path, owners);
   } catch (error) {
-    return `found ${shown}: ${reason(error)}; allowed: a program that is there`;
+    return `found ${shown}: ${reason(error)}; allowed: an existing program`;
   }
   if ('why' in trust) {
     const { part, folder, why } = trust;
@@ -57,13 +57,13 @@ function wrongProgram(path: string, user: string | undefined): string | undefine
 
 function wrongAuthorities(path: string): string | undefined {
   const shown = describe(path);
-  const file = path.includes('\0') ? 'is no path' : readText(path, LARGEST_CA);
+  const file = path.includes('\0') ? 'is not a path' : readText(path, LARGEST_CA);
   if (typeof file === 'string') return `found ${shown}, which ${file.replace(/; allowed.*/, '')}`;
   const blocks = file.text.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
   try {
     for (const block of blocks) new X509Certificate(block);
   } catch {
-    return `found ${shown}, in which a certificate is damaged`;
+    return `found ${shown}, which contains a damaged certificate`;
   }
-  return blocks.length > 0 ? undefined : `found ${shown}, which has no certificate in it`;
+  return blocks.length > 0 ? undefined : `found ${shown}, which contains no certificate`;
 }

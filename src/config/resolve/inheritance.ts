@@ -46,7 +46,7 @@ export function inherit(layer: RawCheckLayer | undefined, problems: ProblemSink)
   const base = inherit(layer.base, SILENT);
   const type = ('type' in raw ? raw.type : undefined) ?? base?.type;
   if (type === undefined) {
-    const text = `type is missing, and there is no check to lay this over; allowed: ${listOf(Object.keys(KINDS), 'or')}`;
+    const text = `type is missing, and there is no check to inherit it from; allowed: ${listOf(Object.keys(KINDS), 'or')}`;
     if (!isIncomplete(path, problems)) problems.report(path, text);
     return undefined;
   }

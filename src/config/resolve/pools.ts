@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** local_addresses -> pools, with their ranges and prefixes expanded. */
+/** Converts local_addresses to pools, with ranges and prefixes expanded. */
 import { AF_INET, AF_INET6, type Family, formatAddress } from '../../base/addresses.ts';
 import { describe } from '../describe.ts';
 import { LIMITS } from '../limits.ts';
@@ -63,8 +63,7 @@ function addressesOf(text: string, room: number): Address[] | string {
   const range = text.includes('/') ? prefixOf(text) : rangeOf(text);
   if (typeof range === 'string') return range;
   const { family, first, last } = range;
-  if (family === AF_INET6)
-    return `found ${describe(text)}; allowed: IPv4 addresses, the only ones that FULLNAT knows so far`;
+  if (family === AF_INET6) return `found ${describe(text)}; allowed: IPv4 addresses, the only family of FULLNAT so far`;
   if (last - first >= room)
     return `found ${describe(text)}, ${last - first + 1n} addresses; allowed: ${LIMITS.poolAddresses} in a pool`;
   const addresses: Address[] = [];
@@ -91,7 +90,7 @@ function rangeOf(text: string): Range | string {
   if (typeof first === 'string' || typeof last === 'string' || more.length > 0) return wrong;
   if (first.family !== last.family) return `${wrong}, of one family`;
   const [low, high] = [numberOf(first.bytes), numberOf(last.bytes)];
-  if (low > high) return `found ${describe(text)}, which goes backwards; allowed: FIRST-LAST, or ${to}-${from}`;
+  if (low > high) return `found ${describe(text)}, which is descending; allowed: FIRST-LAST, or ${to}-${from}`;
   return { family: first.family, first: low, last: high };
 }
 

@@ -54,7 +54,7 @@ function checkName(name: string, names: Set<string>, path: () => Path, context: 
   const why = names.has(name)
     ? ' twice in this service; allowed: each once'
     : parseIpv4(name)
-      ? ', which is an address; allowed: another, addresses stand for themselves'
+      ? ', which is an address; allowed: a name that is not an address'
       : undefined;
   names.add(name);
   if (why !== undefined) context.problems.report([...path(), 'name'], `found the name ${describe(name)}${why}`);
@@ -74,7 +74,10 @@ export function resolveSorry(
   const duplicates = new Duplicates(around.virtuals);
   for (const { address, port } of servers) duplicates.add(address, port);
   if (duplicates.add(endpoint.bytes, endpoint.port))
-    context.problems.report(path(), `found ${endpoint.text}, which is a real server of this service; allowed: another`);
+    context.problems.report(
+      path(),
+      `found ${endpoint.text}, which is a real server of this service; allowed: another server`,
+    );
   const { family, bytes, port } = endpoint;
   return { family, address: bytes, port, forward };
 }
@@ -134,7 +137,7 @@ const NONE: readonly Check[] = [];
 function resolveMore(layers: readonly RawCheckLayer[], { checks, problems }: Context): readonly Check[] {
   if (layers.length === 0) return NONE;
   return layers.flatMap((layer) => {
-    if (layer.raw === 'none') problems.report(layer.path, 'found none; allowed: a check, or an item less');
+    if (layer.raw === 'none') problems.report(layer.path, 'found none in a list of checks; allowed: a check');
     return checks.resolve(layer) ?? [];
   });
 }

@@ -138,7 +138,7 @@ function poolOf(
     if (fullnat && whole)
       problems.report(
         fullnatPath(name, raw),
-        'found fullnat without local_addresses; allowed: with the name of a pool of them',
+        'found fullnat without local_addresses; allowed: with local_addresses, the name of a pool',
       );
     return undefined;
   }

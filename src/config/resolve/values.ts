@@ -31,11 +31,11 @@ export function addressOf(text: string): Address | string {
 function addressHint(text: string): string {
   const [plain = ''] = text.split('/');
   if (plain !== text && typeof addressOf(plain) !== 'string') return ', without a prefix length';
-  if (/^[0-9.]+:[0-9]+$/.test(text)) return '; the port is a key of its own';
+  if (/^[0-9.]+:[0-9]+$/.test(text)) return '; the port has its own key';
   if (/^\[.*\]$/.test(text)) return ', without brackets';
   if (/^[0-9]+(\.[0-9]+){3}$/.test(text)) {
     const octal = /(^|\.)0[0-9]/.test(text);
-    return octal ? '; a part with a zero in front is octal to some' : '; each part goes from 0 to 255';
+    return octal ? '; some programs read a part with a leading zero as octal' : '; each part is a number from 0 to 255';
   }
   if (text.includes('%')) return ', without a zone';
   return /[g-zG-Z]/.test(text) ? ' (names are not looked up)' : '';
@@ -71,7 +71,7 @@ function endpointHint(text: string): string {
   const port = text.slice(colon + 1);
   const address = text.slice(0, Math.max(colon, 0)).replace(/^\[(.*)\]$/, '$1');
   const wrongPort = colon > 0 && typeof addressOf(address) !== 'string' && portOf(port) < 1;
-  const hint = wrongPort ? '; a port goes from 1 to 65535' : addressHint(colon > 0 ? address : text);
+  const hint = wrongPort ? '; a port is a number from 1 to 65535' : addressHint(colon > 0 ? address : text);
   return `found ${describe(text)}; allowed: ADDRESS, ADDRESS:PORT or "[IPV6]:PORT"${hint}`;
 }
 
@@ -92,7 +92,7 @@ export function portRange(text: string, lowest: number): { min: number; max: num
   const [min = 0, max = 0] = text.split('-').map(Number);
   const allowed = `FIRST-LAST, from ${lowest} to 65535`;
   if (max > 65535 || min < lowest) return `found ${describe(text)}; allowed: ${allowed}`;
-  if (min > max) return `found ${describe(text)}, which goes backwards; allowed: ${allowed}, or "${max}-${min}"`;
+  if (min > max) return `found ${describe(text)}, which is descending; allowed: ${allowed}, or "${max}-${min}"`;
   return { min, max };
 }
 
@@ -108,17 +108,17 @@ export function secondsOf(text: string, least: number, most: number): number | s
   const milliseconds = durationOf(text, least * 1000, most * 1000);
   if (typeof milliseconds === 'string' || milliseconds % 1000 === 0)
     return typeof milliseconds === 'string' ? milliseconds : milliseconds / 1000;
-  return `found ${describe(text)}; allowed: whole seconds, which is what the kernel counts in`;
+  return `found ${describe(text)}; allowed: whole seconds, the unit of the kernel`;
 }
 
-/** Why a host cannot have this address; undefined if it can. */
+/** The reason why a host cannot have this address; undefined if it can. */
 export function notUnicast({ family, bytes }: Address): string | undefined {
   const first = bytes[0] ?? 0;
   if (first > 0 && first < MULTICAST_IPV4) return undefined;
   if (bytes.every((byte) => byte === 0)) return 'the unspecified address';
   if (family === AF_INET6) {
     const mapped = mappedIpv4(bytes);
-    if (mapped !== undefined) return `an IPv4-mapped address, which no packet has (${mapped} is meant)`;
+    if (mapped !== undefined) return `an IPv4-mapped address (write ${mapped})`;
     return first === MULTICAST_IPV6 ? 'a multicast address' : undefined;
   }
   if (bytes.every((byte) => byte === 255)) return 'the broadcast address';

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** Address, port and protocol, or firewall mark, of a service -> the kernel's services. */
+/** Converts address, port and protocol, or firewall mark, of a service to the kernel's services. */
 import { AF_INET, AF_INET6, type Family, formatAddress } from '../../base/addresses.ts';
 import { describe } from '../describe.ts';
 import { DEFAULTS, LIMITS } from '../limits.ts';
@@ -20,7 +20,7 @@ export function resolveVirtuals(
   if (raw.family !== undefined)
     problems.report(
       [...path, 'family'],
-      'found family without fwmark; allowed: with fwmark, else the address tells it',
+      'found family without fwmark; allowed: with fwmark only, otherwise the address has the family',
     );
   if (raw.address === undefined || raw.port === undefined) {
     if (problems.isInvalid('services', name)) return undefined;

@@ -29,7 +29,7 @@ export const hooksSchema = Type.Object(
     ),
     timeout: Type.Optional(
       duration({
-        description: 'How long a program may run before it is ended. 100ms to 1h.',
+        description: 'Time after which a running program is stopped. 100ms to 1h.',
         default: '10s',
         examples: ['30s'],
       }),
@@ -38,7 +38,7 @@ export const hooksSchema = Type.Object(
   {
     additionalProperties: false,
     description:
-      'Programs that are told of changes, with the facts in their environment: see docs/health.md. Those of a service run one at a time, in order.',
+      'Programs that are run at changes of real servers and quorums, with the details in their environment: see docs/health.md. Those of a service run one at a time, in order.',
     default: {},
     examples: [{ down: ['/usr/local/lib/lvsd/notify'], timeout: '30s' }],
   },

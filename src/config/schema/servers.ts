@@ -39,7 +39,7 @@ export const checkSchema = Type.Unsafe<'none' | Static<KindSchemas[CheckType]> |
         'or',
       )}`,
       description:
-        'How real servers are checked; `none`: not at all, they always count as up. Laid over the check that is inherited, if that is close kin, else in its place: see “Checks”.',
+        'Check of the real servers; `none`: not checked, always up. Merged over the inherited check if that is of the same type (or http and https), otherwise replaces it: see “Checks”.',
       default: 'none',
       examples: [{ type: 'http', path: '/healthz' }],
       'x-part': 'check',
@@ -54,7 +54,7 @@ export const checksSchema = Type.Array(checkSchema, {
   maxItems: MOST_CHECKS,
   title: 'a list of checks',
   description:
-    'More checks of each real server, besides `check`: it is up while all pass. Each is laid over `check` as that is over what it inherits, so that several paths of one server need only `path`.',
+    'More checks of each real server, besides `check`: it is up while all pass. Each inherits from `check`, so that several paths of one server need only `path`.',
   default: [],
   examples: [[{ path: '/login' }, { type: 'tcp', port: 8443 }]],
 });
@@ -101,7 +101,7 @@ export const forwardSchema = Type.Union(
   {
     title: 'masquerade (or nat), direct, tunnel, fullnat, or a map with `method`',
     description:
-      'How packets reach the real server. `masquerade` (or `nat`): its address is written in, and it answers through the balancer. `direct`: by its MAC address, it answers by itself. `tunnel`: wrapped. `fullnat`: both addresses are written, so that it may be anywhere; needs `local_addresses` and lvsd’s kernel modules.',
+      'How packets reach the real server. `masquerade` (or `nat`): the destination address is rewritten, replies pass through the balancer. `direct`: sent to its MAC address, it replies directly to the client. `tunnel`: encapsulated. `fullnat`: both addresses are rewritten, so that it may be in any network; needs `local_addresses` and lvsd’s kernel modules.',
     default: DEFAULTS.forward,
     examples: ['fullnat', { method: 'tunnel', type: 'gue', port: 5555 }],
     'x-part': 'forward',
@@ -116,14 +116,14 @@ const thresholdsSchema = Type.Object(
   {
     upper: Type.Optional(
       count(0, 0xffffffff, {
-        description: 'Connections at which it stops getting new ones; 0: no limit.',
+        description: 'Number of connections at which it gets no more new ones; 0: no limit.',
         default: 0,
         examples: [1000],
       }),
     ),
     lower: Type.Optional(
       count(0, 0xffffffff, {
-        description: 'Connections below which it gets new ones again; 0: three quarters of `upper`.',
+        description: 'Number of connections below which it gets new ones again; 0: three quarters of `upper`.',
         default: 0,
         examples: [800],
       }),
@@ -137,7 +137,7 @@ const thresholdsSchema = Type.Object(
 );
 
 export const weightSchema = count(0, 65535, {
-  description: 'Share of new connections, for schedulers that use weights; 0: none.',
+  description: 'Share of new connections, for schedulers that use weights; 0: no new connections.',
   default: DEFAULTS.weight,
   examples: [2],
 });

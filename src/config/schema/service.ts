@@ -18,7 +18,7 @@ export const inherited = {
     examples: ['udp', ['tcp', 'udp']],
   }),
   device: device(
-    'Device that carries the virtual address as long as the service has its quorum (as /32 or /128). Without this key the address is not lvsd’s to place.',
+    'Device that carries the virtual address as long as the service has its quorum (as /32 or /128). Without this key lvsd does not manage the address.',
   ),
   scheduler: choice(SCHEDULERS, {
     description: 'The kernel’s scheduler.',
@@ -54,13 +54,13 @@ export const inherited = {
   }),
   on_failure: choice(['remove', 'inhibit'], {
     description:
-      'What becomes of a real server that is down. `remove`: it leaves the table, its connections end. `inhibit`: it stays with weight 0, for the connections that it has.',
+      'Treatment of a real server that is down. `remove`: it is removed from the table, its connections end. `inhibit`: it stays with weight 0 for its existing connections.',
     default: DEFAULTS.onFailure,
     examples: ['inhibit'],
   }),
   drain: duration({
     description:
-      'How long a real server taken out of the file stays with weight 0, for the connections that it has; `0s`: gone at once.',
+      'Time for which a real server that was removed from the file stays with weight 0 for its existing connections; `0s`: it is removed immediately.',
     default: '0s',
     examples: ['5m'],
   }),
@@ -130,7 +130,7 @@ export const serviceSchema = Type.Object(
           granularity: Type.Optional(
             count(1, 128, {
               description:
-                'Prefix length of what counts as one client. Without this key 32 with IPv4, 128 with IPv6: each address.',
+                'Prefix length of the addresses that count as one client. Default: 32 for IPv4, 128 for IPv6.',
               examples: [24],
             }),
           ),
@@ -170,7 +170,7 @@ export const poolSchema = Type.Object(
   {
     device: Type.Optional(
       device(
-        'Device that lvsd puts the addresses on, and takes them from when their last connection is gone. Without this key they are expected to be there, and not touched.',
+        'Device that lvsd adds the addresses to, and deletes them from after their last connection has ended. Without this key the addresses must be there already, and lvsd does not change them.',
       ),
     ),
     addresses: Type.Array(

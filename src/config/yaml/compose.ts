@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /**
- * Parser events -> plain values. Differs from js-yaml's own constructor in three ways: it continues after a problem and
+ * Converts parser events to plain values. Differs from js-yaml's own constructor in three ways: it continues after a problem and
  * reports all of them, accepts only strings as keys, and limits the values that aliases repeat.
  */
 import { EVENT_ID, type Event, getScalarValue, SCALAR_STYLE, type ScalarEvent } from 'js-yaml';
@@ -142,7 +142,7 @@ class Composer {
     }
     if (plain && typeof value === 'number' && looksOctal(text)) {
       const octal = /^[-+]?[0-7]+$/.test(text) ? `, or 0o${value} for ${Number.parseInt(text, 8)}` : '';
-      this.#flaw(event.valueStart, `found ${text}, which some read as octal; write ${value}${octal}`);
+      this.#flaw(event.valueStart, `found ${text}, which some parsers read as octal; write ${value}${octal}`);
     }
     if (event.anchorStart >= 0) this.#anchor(event, value, true);
     this.#add(value);
@@ -175,7 +175,7 @@ class Composer {
     if (name === '!!float' && type === 'number') return value;
     if (name === '!!bool' && type === 'boolean') return value;
     if (name === '!!null' && type === 'null') return value;
-    this.#flaw(offset, `found the tag ${tag}; allowed: no tag, the value says what it is`);
+    this.#flaw(offset, `found the tag ${tag}; allowed: no tag, the type follows from the value`);
     return text;
   }
 
@@ -196,7 +196,7 @@ class Composer {
     if (event.tagStart >= 0 && 'tagEnd' in event) {
       const tag = this.#source.slice(event.tagStart, event.tagEnd);
       if (tag !== '!' && tag !== (isList ? '!!seq' : '!!map'))
-        this.#flaw(event.tagStart, `found the tag ${tag}; allowed: no tag, the value says what it is`);
+        this.#flaw(event.tagStart, `found the tag ${tag}; allowed: no tag, the type follows from the value`);
     }
     if ('anchorStart' in event && event.anchorStart >= 0)
       frame.anchor = this.#anchor(event, frame.list ?? frame.map, false);
@@ -232,7 +232,7 @@ class Composer {
     const name = this.#source.slice(start, end);
     const anchor = this.#anchors.get(name);
     if (!anchor?.complete) {
-      const why = anchor ? `inside what it stands for` : `and no &${name} before it`;
+      const why = anchor ? `inside its own anchor` : `and no &${name} before it`;
       this.#flaw(start - 1, `found *${name} ${why}; allowed: the name of an anchor that is complete above it`);
       this.#add(null);
       return true;
@@ -271,7 +271,7 @@ class Composer {
     if (!map) return;
     for (const source of sources) {
       if (!isMap(source)) {
-        this.#flaw(frame.keyOffset, 'found something else than a map after <<; allowed: a map, or a list of maps');
+        this.#flaw(frame.keyOffset, 'found a value that is no map after <<; allowed: a map, or a list of maps');
         return;
       }
       for (const [key, given] of Object.entries(source)) {

@@ -55,11 +55,11 @@ function allErrors(source: string): Flaw[] {
 /** Replaces messages of the package that are written for programmers. */
 const WORDS: Partial<Record<ErrorCode, string>> = {
   TAB_AS_INDENT: 'found a tab as indentation; allowed: blanks',
-  BAD_INDENT: 'found a line that is indented less, or otherwise, than what it belongs to',
+  BAD_INDENT: 'found a line whose indentation does not match its block',
   MULTILINE_IMPLICIT_KEY: 'found a key that goes over several lines; is a colon missing on the line?',
   BLOCK_AS_IMPLICIT_KEY: 'found a key inside a value; a text with “: ” in it, or “:” at its end, needs quotes',
   BLOCK_IN_FLOW: 'found a key inside a value; a text with “: ” in it needs quotes, and { } has commas between its keys',
-  UNEXPECTED_TOKEN: 'found something after the end of a value; is a comma, a bracket or a quote missing?',
+  UNEXPECTED_TOKEN: 'found text after the end of a value; is a comma, a bracket or a quote missing?',
 };
 
 function words(code: ErrorCode, message: string): string {

@@ -32,7 +32,7 @@ Options:
       --server SERVER  status: only this real server, by name, address or address:port
       --state STATE    status: only real servers that are up, down, draining or unchecked
   -w, --watch          status: again every 2 s until interrupted
-  -r, --reason TEXT    drain, disable, force-up, weight: what for; shown by status
+  -r, --reason TEXT    drain, disable, force-up, weight: the reason, which status shows
   -h, --help           print this help
   -V, --version        print the version
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** Colours, and the end of output by the reader. */
+/** Colours, and the exit after the reader of the output has closed the pipe. */
 
 const CODES = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33 } as const;
 export type Colour = keyof typeof CODES;

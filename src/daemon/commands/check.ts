@@ -11,7 +11,7 @@ const STANDARD_INPUT: ReadonlySet<string> = new Set(['-', '/dev/stdin', '/dev/fd
 export function check({ file, node, json }: Options): number {
   try {
     // Without --node the file is validated for every node that it names.
-    // Only root's lvsd gives the file power: others validate their drafts wherever these are.
+    // The owner and mode of the file matter for root's lvsd only: other users may validate drafts in any folder.
     const options = { trusted: process.geteuid?.() === 0, ...(node === undefined ? { everyNode: true } : { node }) };
     const config = STANDARD_INPUT.has(file) ? loadInput(options) : loadConfig(file, options);
     const servers = [...config.services.values()].reduce((sum, { realServers }) => sum + realServers.length, 0);

@@ -13,7 +13,7 @@ Usage:
 Options:
   -f, --file FILE    the configuration; default /etc/lvsd/lvsd.yaml
   -t, --test         the same as check, as in keepalived
-  -n, --foreground   accepted for keepalived's sake: lvsd always stays in the foreground
+  -n, --foreground   accepted for compatibility with keepalived: lvsd always stays in the foreground
       --once         run: reconcile once, with the saved health of the real servers, and exit
       --node NAME    which entry of the file's nodes to use; default: the host name
       --socket PATH  the control socket; default /run/lvsd/control.sock
@@ -22,8 +22,8 @@ Options:
                         --state none but those in the state file
       --json         output for programs
 
-plan and apply ask a running daemon over its control socket: it knows which real servers are down and does not report
-them as a difference. Without a daemon every real server counts as up.
+plan and apply use the control socket of a running daemon, which has the health states: a real server that is down is
+not reported as a difference. Without a daemon every real server counts as up.
 
 Signals (run): HUP reloads the file, TERM and INT stop lvsd. on_stop decides whether the kernel keeps the services.
 

@@ -44,7 +44,7 @@ export class Offline {
     };
   }
 
-  /** Sets what the configuration needs of the kernel's settings. */
+  /** Sets the sysctls that the configuration needs. */
   async setSysctls(): Promise<void> {
     const log = (_area: string, level: string, text: string) => {
       if (level === 'error') process.stderr.write(`lvsd: ${text}\n`);

@@ -11,7 +11,7 @@ export interface Options {
   file: string;
   socket: string;
   state: string;
-  /** Default: the usual file, if `state` is the usual one. */
+  /** Default: DEFAULT_OVERRIDES_FILE, if `state` is DEFAULT_STATE_FILE. */
   overrides?: string;
   node: string | undefined;
   json: boolean;

@@ -23,7 +23,7 @@ export async function plan(options: Options): Promise<number> {
   const found = client ? await fromDaemon(client) : await withKernel((kernel) => fromKernel(config, kernel, options));
   const { lines, obstacles, paused } = found;
   process.stdout.write(options.json ? `${JSON.stringify({ lines, obstacles, paused }, null, 2)}\n` : planText(lines));
-  for (const text of planNotes(found)) complain(text);
+  for (const text of planNotes(found)) printError(text);
   return planExitCode(found);
 }
 
@@ -40,13 +40,13 @@ async function fromKernel(config: Config, kernel: Kernel, options: Options): Pro
   return { file: options.file, lines: plan.operations.map(describe), obstacles, paused: false };
 }
 
-const complain = (text: string) => process.stderr.write(`lvsd: ${printable(text)}\n`);
+const printError = (text: string) => process.stderr.write(`lvsd: ${printable(text)}\n`);
 
 /** Reports what the kernel lacks, and that nothing was changed for that reason. Returns whether it lacks anything. */
 function isImpossible(obstacles: readonly PlanObstacle[], json: boolean): boolean {
   const lacks = obstacles.filter(({ kernel }) => kernel).map(({ text }) => text);
   if (lacks.length === 0) return false;
-  for (const text of lacks) complain(`nothing was changed: ${text}`);
+  for (const text of lacks) printError(`nothing was changed: ${text}`);
   if (json) process.stdout.write(`${JSON.stringify({ done: [], failed: lacks }, null, 2)}\n`);
   return true;
 }
@@ -58,8 +58,8 @@ export async function applyOnce(options: Options): Promise<number> {
     try {
       if (isImpossible((await client.call('plan', {})).obstacles ?? [], options.json)) return EXIT.KERNEL_LACKS;
       const { operations, failed, paused } = await client.call('reload', {});
-      for (const text of failed) complain(text);
-      if (paused) complain('noted, but lvsd is paused: nothing is written to the kernel until lvsctl resume');
+      for (const text of failed) printError(text);
+      if (paused) printError('accepted, but lvsd is paused: nothing is written to the kernel until lvsctl resume');
       if (options.json) process.stdout.write(`${JSON.stringify({ operations, failed }, null, 2)}\n`);
       else
         process.stdout.write(
@@ -86,7 +86,7 @@ export async function applyOnce(options: Options): Promise<number> {
         : [{ text: `${describe(operation).text}: ${errorLine(error)}`, error }],
     );
     const failed = rejected.map(({ text }) => text);
-    for (const text of failed) complain(text);
+    for (const text of failed) printError(text);
     if (options.json) {
       const done = results.filter(({ error }) => error === undefined).map(({ operation }) => describe(operation));
       process.stdout.write(`${JSON.stringify({ done, failed }, null, 2)}\n`);

@@ -145,7 +145,7 @@ async function serve({ options, config, loader, logs, reporter, kernel, startedA
     await daemon.reconciler.stop();
     return EXIT.OK;
   } finally {
-    // A failed start knows less than the state file.
+    // After a failed start, the state file is more complete than the runtime state.
     if (started) await saver.close();
     control.close();
     hooks?.close();

@@ -27,7 +27,7 @@ export interface HandlerParts {
   /** Health states of all targets. */
   health: () => Promise<ReadonlyMap<string, TargetState>>;
   history: (ids: readonly string[]) => Promise<ReadonlyMap<string, TargetHistory>>;
-  /** Why a target cannot be checked. */
+  /** The reason why a target cannot be checked. */
   inability: (target: string) => Inability | undefined;
   loader: Loader;
   reporter: Reporter;
@@ -47,7 +47,7 @@ export function handlers({
 }: HandlerParts): Handlers {
   const requireService = (service: string | undefined): void => {
     if (service !== undefined && !daemon.config.services.has(service))
-      throw new UsageError(`no service ${service} (lvsctl status lists them)`);
+      throw new UsageError(`there is no service ${service}: lvsctl status lists the services`);
   };
   const override = async (
     { service, server, reason, by }: OverrideParams,
@@ -122,11 +122,11 @@ export function handlers({
     undrain: (params, peer) => override(params, { kind: 'drain' }, false, peer),
     disable: (params, peer) => override(params, { kind: 'disable' }, true, peer),
     forceUp: (params, peer) => override(params, { kind: 'up' }, true, peer),
-    // Ends whichever of the two there is.
+    // Ends a disable as well as a force-up, which replace each other.
     enable: (params, peer) => override(params, { kind: 'disable' }, false, peer),
     weight: ({ weight, ...params }, peer) => {
       if (weight !== undefined && (weight < 0 || weight > MOST_WEIGHT))
-        throw new UsageError(`weight ${weight}; allowed: 0 to ${MOST_WEIGHT}`);
+        throw new UsageError(`found weight ${weight}; allowed: 0 to ${MOST_WEIGHT}`);
       return override(params, { kind: 'weight', weight }, weight !== undefined, peer);
     },
     pause: async ({ on }) => {
@@ -160,7 +160,7 @@ function overrideNotes(runtime: RuntimeState, changed: readonly Override[]): str
       const subject = `${name} (${serviceText(service.config)})`;
       if (!runtime.quorumUp(service))
         notes.add(
-          `${subject} has no quorum: weight ${weight}, needs ${service.spec.quorum}; ${service.sorryServer ? 'the sorry server serves' : weight > 0 ? 'what is up goes on serving' : 'no real server takes new connections'}`,
+          `${subject} has no quorum: weight ${weight}, needs ${service.spec.quorum}; ${service.sorryServer ? 'the sorry server serves' : weight > 0 ? 'real servers that are up keep serving' : 'no real server takes new connections'}`,
         );
       const server = service.realServers.find((one) => serverText(one) === address);
       if (!server) continue;
@@ -172,7 +172,7 @@ function overrideNotes(runtime: RuntimeState, changed: readonly Override[]): str
         notes.add(`${name} ${address} is drained as well: lvsctl undrain ends that`);
     }
     if (runtime.orphans.some((one) => one.service === name && one.server === address))
-      notes.add(`${name} ${address} is not in the file: more overrides are left for it`);
+      notes.add(`${name} ${address} is not in the file: it has further overrides`);
   }
   return [...notes];
 }
@@ -185,7 +185,7 @@ function unknownServer(runtime: RuntimeState, server: string, service: string | 
     .filter(({ destination }) => formatAddress(destination.family, destination.address) === server)
     .map(serverText);
   const ports = [...new Set(same)].slice(0, 4).join(' or ');
-  return `no real server ${server}${where}: ${ports === '' ? 'lvsctl status lists them' : `give the port, ${ports}`}`;
+  return `there is no real server ${server}${where}: ${ports === '' ? 'lvsctl status lists the real servers' : `give the port, ${ports}`}`;
 }
 
 function throwFailures({ failed }: CycleResult): void {

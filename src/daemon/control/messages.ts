@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** Texts and fields of what the daemon logs and reports as events. `service` is a name in the file. */
+/** Texts and fields of the log lines and events of the daemon. `service` is a name in the file. */
 import type { EventFields } from '../../control/messages.ts';
 import type { Inability, Transition } from '../../health/types.ts';
 import { type Drift, describe, toJson } from '../../plan/index.ts';
@@ -116,11 +116,11 @@ export function overrideNoteText({ override, change, was }: OverrideNote): strin
   const subject = `${service}: the override "${override.kind ?? 'drain'}" of real server ${server}`;
   switch (change) {
     case 'renamed':
-      return `${subject} follows the service, whose name was ${was}`;
+      return `${subject} was moved along with the service, whose name was ${was}`;
     case 'orphaned':
-      return `${subject} stays, although the file has no such server: it applies again with it, unless it is ended`;
+      return `${subject} is kept without effect: the file has no such server; it takes effect when the server is in the file again, unless lvsctl ends it`;
     case 'returned':
-      return `${subject} applies: the file has the server`;
+      return `${subject} takes effect: the server is in the file`;
   }
 }
 

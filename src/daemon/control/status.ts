@@ -28,7 +28,7 @@ export interface Sources {
   /** Finds a kernel service by `VirtualService.key`. */
   table: (key: string) => ActualService | undefined;
   failures: ReadonlyMap<string, Failure>;
-  /** Why a target cannot be checked. */
+  /** The reason why a target cannot be checked. */
   inability?: (target: string) => Inability | undefined;
 }
 
@@ -90,7 +90,7 @@ function serverStatus(
   };
 }
 
-/** Of several checks the one that decides: the first that failed while any fails, else the last that began to pass. */
+/** Selects the check that decides the state: the first that failed while any fails, else the last that began to pass. */
 function deciding(states: readonly TargetState[]): TargetState | undefined {
   const failing = states.filter(({ up }) => !up);
   const order = failing.length > 0 ? failing : states.toReversed();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /**
- * Runs hooks: programs that are told of changes of real servers and quorums. Those of a service run one at a time, in
- * order; at most 16 at a time in all. They run in an exec helper, as exec checks do, and the daemon never waits for them.
+ * Runs hooks: programs that are started at changes of real servers and quorums. Those of a service run one at a time, in
+ * order; at most 16 run at a time in all. An exec helper runs them, and the daemon never waits for them.
  */
 import { formatAddress } from '../../base/addresses.ts';
 import { formatDuration } from '../../base/durations.ts';
@@ -86,12 +86,12 @@ export class HookRunner {
     });
   }
 
-  /** Ends running programs; what waits is dropped. */
+  /** Stops running programs and drops waiting events. */
   close(): void {
     this.#closed = true;
     const waiting = [...this.#services.values()].reduce((sum, { queue }) => sum + queue.length, 0);
     if (waiting + this.#running > 0)
-      this.#log.warn(`stopping: ${this.#running} hooks are ended, ${waiting} are not run any more`);
+      this.#log.warn(`stopping: ${this.#running} running hooks are stopped, ${waiting} waiting ones are dropped`);
     for (const program of this.#programs) program.stop();
   }
 
@@ -119,7 +119,7 @@ export class HookRunner {
       this.#start(name, { ...next.event, environment }, 1, () => {
         service.running = false;
         this.#running--;
-        // Others first.
+        // Moves this service behind all others.
         this.#services.delete(name);
         this.#services.set(name, service);
         this.#next();
@@ -140,7 +140,7 @@ export class HookRunner {
         return;
       }
       const line = `${name}: hook for ${label} (${command[0]})`;
-      if (late) this.#log.warn(`${line}: ended after ${formatDuration(timeout)}`);
+      if (late) this.#log.warn(`${line}: stopped after its timeout of ${formatDuration(timeout)}`);
       else if (verdict.outcome === 'success') this.#log.debug(`${line}: ${verdict.reason}`);
       else this.#log.warn(`${line}: ${verdict.reason}`);
       done();
@@ -162,7 +162,7 @@ function facts(event: 'server' | 'quorum', service: VirtualService, state: strin
     LVSD_STATE: state,
     LVSD_SERVICE: spec.name,
     LVSD_VIRTUAL: serviceText(config),
-    // The kernel takes no zero byte in an environment.
+    // An environment variable cannot contain a zero byte.
     LVSD_REASON: reason.replaceAll('\0', ''),
     LVSD_TIME: new Date().toISOString(),
   };

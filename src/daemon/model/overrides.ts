@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /**
- * Settings of real servers by operators, which replace those of file and checks. Identified by the service's name and the server's
- * address; they follow a service that is renamed, and stay known while their server is not in the file. Pure.
+ * Settings of real servers by operators, which replace those of file and checks. Identified by the service's name and the
+ * server's address. They are moved along with a renamed service, and kept while their server is not in the file. Pure.
  */
 import { serverText, type VirtualService } from './virtual-services.ts';
 
@@ -23,7 +23,7 @@ export interface Override {
   by?: string | undefined;
   at?: number | undefined;
   reason?: string | undefined;
-  /** The kernel's services of that name (`VirtualService.key`) when it was set: they recognise a renamed service. */
+  /** The kernel's services of that name (`VirtualService.key`) when it was set: used to recognise a renamed service. */
   virtuals?: readonly string[] | undefined;
 }
 
@@ -36,7 +36,7 @@ export interface OverrideNote {
   was?: string;
 }
 
-/** Those that apply to one real server. */
+/** The overrides of one real server. */
 export interface ServerOverrides {
   drain?: Override;
   forced?: Override;
@@ -111,7 +111,7 @@ export class Overrides {
     return true;
   }
 
-  /** Takes a new configuration into account. */
+  /** Adapts the overrides to a new configuration. Returns a note for each that it affects. */
   follow(services: readonly VirtualService[]): OverrideNote[] {
     if (this.size === 0) return [];
     const names = new Set(services.map(({ spec }) => spec.name));

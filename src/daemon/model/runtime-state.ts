@@ -311,7 +311,7 @@ export class RuntimeState {
     return this.#quorum;
   }
 
-  /** Whether a check of the real server takes it down, whatever the operator says. */
+  /** Whether a check of the real server has it down, regardless of overrides. */
   isDown({ targets }: RealServer): boolean {
     for (const { id } of targets) if (this.#up.get(id) === false) return true;
     return false;

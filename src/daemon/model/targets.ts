@@ -2,7 +2,7 @@
 /**
  * Health targets, and the state of each before its first probe. In order of precedence: the state of the real server
  * under the previous configuration; up for a real server in the kernel's table; down for one missing from an existing
- * service; up for one of a new service (DESIGN §4). Pure.
+ * service; up for one of a new service. Pure.
  */
 import type { Target, TargetState } from '../../health/types.ts';
 import { destinationKeyText } from '../../plan/keys.ts';

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /**
- * Watches for changes that others make in the kernel. The kernel sends notifications of address changes. A patched IPVS
+ * Watches for changes by other programs in the kernel. The kernel sends notifications of address changes. A patched IPVS
  * counts its changes (the generation, polled every second). On a stock one the whole table is read periodically.
  */
 import { monotonic } from '../../base/clock.ts';
@@ -32,7 +32,7 @@ export class KernelWatch {
         reporter.log(
           'kernel',
           'error',
-          `lost the subscription to address changes, restart lvsd to see them again at once: ${errorLine(error)}`,
+          `the subscription to address changes failed: until lvsd is restarted, changes are found by resync only: ${errorLine(error)}`,
         ),
     );
     this.configure();

@@ -3,7 +3,6 @@
  * Reconciles the kernel with the desired state, one cycle at a time: compares the desired state with the cached table,
  * applies the difference, and reads back what changed. Requests during a cycle are served by the next one.
  */
-
 import { monotonic } from '../../base/clock.ts';
 import { errorLine } from '../../base/error-line.ts';
 import { NetlinkDumpInterruptedError } from '../../base/errors.ts';
@@ -251,7 +250,7 @@ export class Reconciler {
       if (!(error instanceof NetlinkDumpInterruptedError)) throw error;
       this.#retryRead(refresh);
       if (this.#failedReads === 1)
-        this.#reporter.log('kernel', 'warn', `${errorLine(error)}; continuing with what was read before it`);
+        this.#reporter.log('kernel', 'warn', `${errorLine(error)}; continuing with the previous read`);
       return undefined;
     }
   }

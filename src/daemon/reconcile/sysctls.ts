@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /**
- * Settings of IPVS in this network namespace that the promises of the configuration depend on. lvsd sets them, remembers
- * what they were, sets them again if another program changes them, and puts them back when nothing needs them.
+ * Settings of IPVS in this network namespace that keys of the configuration depend on. lvsd sets them, records their
+ * previous values, sets them again if another program changes them, and restores them when no key needs them any more.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { isErrno } from '../../base/errno.ts';
@@ -12,7 +12,7 @@ import type { Reporter } from '../control/reporter.ts';
 export const SYSCTLS = {
   expire_quiescent_template: {
     needed: ({ services }: Config) => [...services.values()].some(({ persistence }) => persistence !== undefined),
-    without: 'with persistence, a drained or inhibited real server goes on getting the new connections of its clients',
+    without: 'with persistence, a drained or inhibited real server keeps getting new connections of its clients',
   },
   expire_nodest_conn: {
     needed: ({ services }: Config) => [...services.values()].some(({ onFailure }) => onFailure === 'remove'),
@@ -66,25 +66,25 @@ export class Sysctls {
     return [...this.#was].map(([name, was]) => ({ name, was }));
   }
 
-  /** Takes another configuration into account. Returns whether `changed` is another now. */
+  /** Applies another configuration. Returns whether `changed` differs afterwards. */
   configure(config: Config): boolean {
     const before = this.#was.size;
     this.#needed = new Set(SYSCTL_NAMES.filter((name) => SYSCTLS[name].needed(config)));
     const unneeded = SYSCTL_NAMES.filter((name) => this.#was.has(name) && !this.#needed.has(name));
-    for (const name of unneeded) this.#putBack(name);
+    for (const name of unneeded) this.#restore(name);
     return this.watch() || this.#was.size !== before;
   }
 
-  /** Sets what is needed and has another value. Returns whether `changed` is another now. */
+  /** Sets the needed settings that have another value. Returns whether `changed` differs afterwards. */
   watch(): boolean {
     let isNew = false;
     for (const name of this.#needed) if (this.#set(name)) isNew = true;
     return isNew;
   }
 
-  /** Puts all of them back (`on_stop: remove`). */
+  /** Restores all of them (`on_stop: remove`). */
   restore(): void {
-    for (const { name } of this.changed) this.#putBack(name);
+    for (const { name } of this.changed) this.#restore(name);
   }
 
   /** Returns whether it was changed for the first time. */
@@ -109,7 +109,7 @@ export class Sysctls {
     }
   }
 
-  #putBack(name: SysctlName): void {
+  #restore(name: SysctlName): void {
     const was = this.#was.get(name);
     if (was === undefined) return;
     try {

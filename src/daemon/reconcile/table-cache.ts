@@ -157,7 +157,7 @@ export class TableCache {
     return true;
   }
 
-  /** Reads back what these operations were about. */
+  /** Reads back the objects that these operations changed. */
   async readBack(operations: readonly Operation[]): Promise<void> {
     if (!this.#services || !this.#rest) return;
     const keys = new Map<string, ServiceKey>();

@@ -19,9 +19,9 @@ export interface StateSaverOptions {
   path: string;
   reporter: Reporter;
   daemon: () => Daemon;
-  /** Asks the health worker for all health states. */
+  /** Requests all health states from the health worker. */
   states: () => Promise<ReadonlyMap<string, TargetState>>;
-  /** Health states until then. */
+  /** Health states until the first answer. */
   health: ReadonlyMap<string, TargetState>;
 }
 
@@ -62,7 +62,7 @@ export class StateSaver {
       this.#failing = false;
     } catch (error) {
       if (!this.#failing) {
-        const text = `cannot write the state file, a restart will not know the current health states: ${errorLine(error)}`;
+        const text = `cannot write the state file ${path}, a restart would use older health states: ${errorLine(error)}`;
         reporter.log('daemon', 'error', text, { file: path });
       }
       this.#failing = true;

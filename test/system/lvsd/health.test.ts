@@ -292,7 +292,9 @@ describe('draining', () => {
     site.block('rs2', [], undefined);
     // The server leaves the file: its overrides are shown and can be ended.
     await lvsd.reload(one({ real_servers: [rs2] }));
-    await lvsd.says(/the override "drain" of real server 10\.31\.4\.2:80 stays, although the file has no such server/);
+    await lvsd.says(
+      /the override "drain" of real server 10\.31\.4\.2:80 is kept without effect: the file has no such server/,
+    );
     assert.match((await lvsd.ctl('status')).stdout, /^not in the file: shop 10\.31\.4\.2:80: drained by the operator/m);
     await ctl('undrain', `${rs1}:80`);
     await ctl('weight', `${rs1}:80`, 'reset');

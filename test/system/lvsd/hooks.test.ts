@@ -68,7 +68,7 @@ test('a hook that hangs blocks neither checks nor the table, and is ended', asyn
   assert.equal(lines().length, 1);
   rmSync(HANG);
   await until('the next hook', () => lines().length === 2, 30_000);
-  await site.lvsd.says(/shop: hook for down of web2 \(\/run\/lvsd-hook\): ended after 15s/);
+  await site.lvsd.says(/shop: hook for down of web2 \(\/run\/lvsd-hook\): stopped after its timeout of 15s/);
   assert.match(lines()[1] ?? '', /^up server up shop web2 /);
 });
 

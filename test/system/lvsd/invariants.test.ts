@@ -233,7 +233,7 @@ describe('drift', () => {
     );
     const apply = await lvsd.run('lvsd', 'apply', ...lvsd.paths);
     assert.equal(apply.status, 1, apply.stderr);
-    assert.match(apply.stderr, /noted, but lvsd is paused/);
+    assert.match(apply.stderr, /accepted, but lvsd is paused/);
     assert.deepEqual(trace.take(), []);
     await lvsd.reload(fast);
     await lvsd.client.call('pause', { on: false });

@@ -311,7 +311,7 @@ test('what a paused daemon has noted is not told as done', async () => {
   for (const args of [['drain', 'web1'], ['undrain', 'web1'], ['reload']]) {
     const { code, err } = await lvsctl(daemon.path, ...args);
     assert.equal(code, EXIT.RUNTIME);
-    assert.match(err, /noted, but lvsd is paused: nothing is written to the kernel until lvsctl resume\n$/);
+    assert.match(err, /accepted, but lvsd is paused: nothing is written to the kernel until lvsctl resume\n$/);
   }
 });
 

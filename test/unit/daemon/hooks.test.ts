@@ -157,7 +157,9 @@ test('a program that hangs is ended with its children, and the next one runs', a
   const [hung = ''] = lines();
   assert.match(hung, /^down /);
   assert.throws(() => execFileSync('pgrep', ['-r', 'R,S,D', '-g', hung.split(' ')[1] ?? '']));
-  assert.ok(log.lines.some((line) => /shop: hook for down of web1 \(.*\): ended after 300ms/.test(line)));
+  assert.ok(
+    log.lines.some((line) => /shop: hook for down of web1 \(.*\): stopped after its timeout of 300ms/.test(line)),
+  );
   hooks.close();
 });
 

@@ -61,7 +61,7 @@ for (const refresh of ['addresses', 'all'] as const) {
     reconciler.request();
     await pause(20);
     assert.equal(state.plans, plans + 1);
-    assert.equal(state.lines.filter((text) => text.includes('continuing with what was read before it')).length, 1);
+    assert.equal(state.lines.filter((text) => text.includes('continuing with the previous read')).length, 1);
     state.error = undefined;
     const reads = state.reads;
     await pause(1500);

@@ -100,7 +100,7 @@ test('an override follows its service to another name, as told by the virtual se
   runtime.configure(virtualServices(two('shop')), 0);
   assert.deepEqual([state(), runtime.overrides[0]?.service], ['draining', 'shop']);
   assert.deepEqual(runtime.takeOverrideNotes().map(overrideNoteText), [
-    `shop: the override "drain" of real server ${FIRST} follows the service, whose name was web`,
+    `shop: the override "drain" of real server ${FIRST} was moved along with the service, whose name was web`,
   ]);
   assert.deepEqual(runtime.takeOverrideNotes(), []);
 });

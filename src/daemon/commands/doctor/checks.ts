@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 /** Derives the report from the facts. Pure. */
-
 import { formatAddress } from '../../../base/addresses.ts';
 import { IP_VS_CONN_F_FULLNAT, IP_VS_CONN_F_FWD_MASK, IP_VS_SVC_F_PERSISTENT } from '../../../ipvs/index.ts';
 import { SYSCTL_NAMES, SYSCTLS, sysctlText } from '../../reconcile/sysctls.ts';
@@ -16,7 +15,11 @@ export function examine(facts: Facts): Check[] {
     { check: 'module', verdict: 'ok', text: `ip_vs ${versionText(info.version)} is loaded on ${facts.release}` },
     build(facts),
     installed(facts),
-    { check: 'services', verdict: 'ok', text: `${services.length} here, ${fullnat.length} with FULLNAT` },
+    {
+      check: 'services',
+      verdict: 'ok',
+      text: `${services.length} in this network namespace, ${fullnat.length} with FULLNAT`,
+    },
     ...routingChecks(facts),
     ...fullnat.flatMap((each) => serviceChecks(each, facts)),
     ...(fullnat.length > 0 ? [conntrack(facts, fullnat)] : []),
@@ -29,7 +32,7 @@ export function examine(facts: Facts): Check[] {
 function notLoaded({ installed, release }: Facts): Check {
   const text = installed
     ? `ip_vs is not loaded; modprobe would load ${installed}`
-    : `ip_vs is not loaded, and there is none installed for ${release}`;
+    : `ip_vs is not loaded, and no such module is installed for ${release}`;
   return { check: 'module', verdict: 'problem', text, remedy: [installed ? 'modprobe ip_vs' : 'see docs/kernel.md'] };
 }
 
@@ -68,7 +71,7 @@ function installed({ installed: file, installedIsLoaded }: Facts): Check {
   };
 }
 
-/** Settings that lvsd owns. A note where a service of the table suffers from the kernel's default. */
+/** Settings that lvsd manages. A note if a service in the table is affected by the kernel's default. */
 function sysctls({ sysctls: values = {}, services }: Facts): Check[] {
   const known = SYSCTL_NAMES.filter((name) => values[name] !== undefined);
   if (known.length === 0) return [];

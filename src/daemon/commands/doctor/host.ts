@@ -47,7 +47,7 @@ export function localAddresses6(): ReadonlySet<string> {
   return new Set(lines.map((line) => line.slice(0, 32)).filter((address) => address.length === 32));
 }
 
-/** Routes to addresses, by ip(8). An address without a route is missing; undefined: ip is not there. */
+/** Routes to addresses, by ip(8). An address without a route is missing; undefined: ip is not installed. */
 export function routesTo(addresses: readonly string[]): ReadonlyMap<string, Route> | undefined {
   const wanted = [...new Set(addresses)];
   if (wanted.length === 0) return new Map();
@@ -81,7 +81,7 @@ export function otherProgrammers(): Facts['others'] {
     const words = (text(`/proc/${pid}/cmdline`) ?? '').split('\0');
     const name = programmer(words);
     if (name === undefined || namespaceOf(pid) !== here) continue;
-    // A program and its children are one.
+    // A program and its children are counted once.
     if (!found.some((one) => one.name === name)) found.push({ name, pid: Number(pid) });
   }
   return found;

@@ -39,7 +39,7 @@ export function routingChecks(facts: Facts): Check[] {
   ];
 }
 
-/** A packet for an address that is not of this host passes through it, unbalanced. */
+/** IPVS balances packets to addresses of this host only; it does not see packets to other addresses. */
 function virtualAddresses(facts: Facts): Check[] {
   const { services, localPrefixes, localAddresses6 } = facts;
   const addressed = services.filter(({ service }) => service.fwmark === 0);
@@ -128,7 +128,7 @@ function reversePath({ reversePathStrict: strict, services }: Facts): Check[] {
   ];
 }
 
-/** Needed at the real servers, where doctor does not look. */
+/** Settings that are needed on the real servers, which doctor does not examine. */
 function realServers(facts: Facts): Check[] {
   const of = (wanted: number) => some(forwardedBy(facts, wanted).map(({ destination }) => textOf(destination)));
   const [direct, tunnel, masquerade] = [of(IP_VS_CONN_F_DROUTE), of(IP_VS_CONN_F_TUNNEL), of(IP_VS_CONN_F_MASQ)];
@@ -167,7 +167,8 @@ function realServers(facts: Facts): Check[] {
 /** Programs that change the table as well; VRRP alone does not. */
 export function otherPrograms({ others }: Facts): Check[] {
   const check = 'others';
-  if (others.length === 0) return [{ check, verdict: 'ok', text: 'no other known programmer of IPVS runs here' }];
+  if (others.length === 0)
+    return [{ check, verdict: 'ok', text: 'no other program that is known to change IPVS runs here' }];
   const remedies: Record<string, string> = {
     keepalived: 'keepalived --vrrp runs its VRRP alone, without its virtual_server blocks',
     'kube-proxy': 'kube-proxy --proxy-mode=nftables leaves IPVS alone',
