@@ -2,13 +2,13 @@
 # Completion of lvsadm for bash: source it, or put it into /usr/share/bash-completion/completions/lvsadm.
 
 _lvsadm_services() {
-  # Services there are, by their protocol: what may follow -t, -u and the like.
+  # Existing services of the option $1: -t, -u, --sctp-service or -f.
   lvsadm -Sn 2>/dev/null | sed -n "s/^-A $1 \([^ ]*\).*/\1/p"
 }
 
 _lvsadm() {
   local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} line=" ${COMP_WORDS[*]:1} "
-  # Colons part words for bash; addresses have them.
+  # bash splits words at colons, which addresses contain.
   if declare -F _get_comp_words_by_ref >/dev/null; then
     _get_comp_words_by_ref -n : -c word -p before
   fi

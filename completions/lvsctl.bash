@@ -9,7 +9,7 @@ _lvsctl_names() {
 
 _lvsctl() {
   local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} help commands command= place=0 words= i
-  # Colons part words for bash; addresses have them.
+  # bash splits words at colons, which addresses contain.
   if declare -F _get_comp_words_by_ref >/dev/null; then
     _get_comp_words_by_ref -n : -c word -p before
   fi

@@ -13,12 +13,15 @@ struct bytes {
 	size_t length;
 };
 
+/* A 32-bit integer, signed or unsigned; unsigned ones become the int with the same bits. */
 bool arg_int(napi_env env, napi_value value, const char *name, int *out);
+/* A Uint8Array. The bytes belong to JavaScript and are valid during the call. */
 bool arg_bytes(napi_env env, napi_value value, const char *name, struct bytes *out);
 /* NULL and 0 for undefined and null. */
 bool arg_bytes_or_nothing(napi_env env, napi_value value, const char *name, struct bytes *out);
 /* An Int32Array. */
 bool arg_words(napi_env env, napi_value value, const char *name, int32_t **out, size_t *length);
+/* A non-empty string without NUL of fewer than `size` bytes of UTF-8, copied to `out`. */
 bool arg_path(napi_env env, napi_value value, const char *name, char *out, size_t size);
 
 /* undefined or null; leaves no exception. */

@@ -19,7 +19,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Connections in progress at once; the process runs out of descriptors long before. */
+/* Maximum of connections in progress; the limit of descriptors is far lower. */
 #define SLOTS_MAX (1 << 20)
 /* Results per system call. */
 #define EVENTS_MAX 256
@@ -27,7 +27,7 @@
 #define RESULT_WORDS 3
 /* Bytes of one connection per call of collect(), so that no peer delays the others. */
 #define READ_MAX (64 << 10)
-/* From this port on the kernel may have picked the same port for the connecting socket. */
+/* The lowest port that the kernel picks as a source, and so the lowest at which a TCP self-connect is possible. */
 #define FIRST_UNPRIVILEGED_PORT 1024
 
 #ifndef IP_BIND_ADDRESS_NO_PORT
@@ -50,7 +50,7 @@ struct slot {
 	union address remote;
 	int fd;			/* -1 while unused */
 	int next;		/* next in the free or in the ended list; -1 at its end */
-	uint8_t *request;	/* NULL: a mere connect */
+	uint8_t *request;	/* NULL: connect only */
 	size_t length;		/* of the request */
 	size_t sent;
 	bool established;
@@ -180,7 +180,7 @@ static bool grow(struct connector *connector)
 	return true;
 }
 
-/* 0, or the step that failed and its errno. */
+/* Sets options, mark and source address. Returns 0, or step << 12 | errno of the step that failed. */
 static int prepare(int fd, const struct bytes *bind_to, int mark)
 {
 	static const struct linger reset = { .l_onoff = 1, .l_linger = 0 };
@@ -200,7 +200,7 @@ static int prepare(int fd, const struct bytes *bind_to, int mark)
 	return 0;
 }
 
-/* 0, or the step that failed and its errno. */
+/* Starts the connect and takes the slot. Returns 0, or step << 12 | errno of the step that failed. */
 static int begin(struct connector *connector, int index, int fd, const struct bytes *remote,
 		 const struct bytes *request)
 {
@@ -269,7 +269,7 @@ static napi_value connector_connect(napi_env env, napi_callback_info info)
 }
 
 /*
- * TCP self-connect: the destination is a port of this machine without a listener, and the kernel picked that very port
+ * TCP self-connect: the destination is a port of this machine without a listener, and the kernel picked the same port
  * as the source.
  */
 static bool is_self_connected(const struct slot *slot)
@@ -345,7 +345,7 @@ static int send_request(struct connector *connector, int index)
 	return epoll_ctl(connector->epoll.fd, EPOLL_CTL_MOD, slot->fd, &event) ? errno : 0;
 }
 
-/* If the peer has closed first, it keeps the TIME_WAIT: no reset is needed, and it logs no error. */
+/* For a connection that the peer has closed first: the TIME_WAIT is on its side, and a FIN causes no error there. */
 static void close_by_fin(const struct slot *slot)
 {
 	static const struct linger off = { 0 };

@@ -7,6 +7,7 @@
 
 /* A system error in Node's form. `number` is positive, as in errno.h. */
 napi_value throw_errno(napi_env env, int number, const char *syscall);
+/* A TypeError with code ERR_INVALID_ARG_TYPE. */
 napi_value throw_type(napi_env env, const char *message);
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* A lock that the kernel releases when the process holding it ends, for whatever reason. */
+/* flock(2): the kernel releases the lock when the process that holds it ends. */
 #include "file-lock.h"
 #include "args.h"
 #include "error.h"

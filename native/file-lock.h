@@ -4,6 +4,7 @@
 
 #include <node_api.h>
 
+/* lockFile(fd) */
 napi_value lock_file(napi_env env, napi_callback_info info);
 
 #endif

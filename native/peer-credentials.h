@@ -4,6 +4,7 @@
 
 #include <node_api.h>
 
+/* peerCredentials(fd) */
 napi_value peer_credentials(napi_env env, napi_callback_info info);
 
 #endif

@@ -28,13 +28,13 @@ napi_value socket_bind(napi_env env, napi_callback_info info)
 	return named(env, info, "bind", bind);
 }
 
-/* connect(address): EINPROGRESS is thrown like any other errno; watch for writable, then ask for SO_ERROR. */
+/* connect(address): EINPROGRESS is thrown like any other errno; watch for writable, then read SO_ERROR. */
 napi_value socket_connect(napi_env env, napi_callback_info info)
 {
 	return named(env, info, "connect", connect);
 }
 
-/* tryConnect(address): 0, or the errno as a positive number, for who connects by the thousand. */
+/* tryConnect(address): 0, or the errno as a positive number: cheaper than exceptions for thousands of connections. */
 napi_value socket_try_connect(napi_env env, napi_callback_info info)
 {
 	size_t argc = 1;

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The part of libuv's ABI that we call. npm's node-api-headers carries only
- * Node-API itself, and a node binary need not come with headers at all; libuv 1
- * promises not to change these. The handle stays opaque: libuv itself says how
- * large it is.
+ * The part of libuv's ABI that the addon calls. npm's node-api-headers contains
+ * only Node-API, and a node binary need not come with headers; the ABI of libuv 1
+ * is stable. The handle is opaque: uv_handle_size() returns its size.
  */
 #ifndef LVSD_UV_ABI_H
 #define LVSD_UV_ABI_H

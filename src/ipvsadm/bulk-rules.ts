@@ -5,7 +5,7 @@
  *     -A -t 192.0.2.1:80 -s rr
  *     -a -t 192.0.2.1:80 -r 10.0.0.2:8080 -m -w 1
  *
- * All other rules are left to the grammar, which makes the same requests of these: test/property/
+ * All other rules are left to the grammar, which creates the same requests from these: test/property/
  * lvsadm-fast-paths.test.ts compares the two.
  */
 import {
@@ -23,7 +23,7 @@ const DASH = 45;
 const DOT = 46;
 const COLON = 58;
 const INT_MAX = 0x7fffffff;
-/** In the kernel's structures a name has 16 bytes, its NUL included. */
+/** Names in the kernel's structures have 16 bytes, including their NUL. */
 const NAME_MAX = 15;
 const [LOWER_A = 0, UPPER_A, G, I, M, R, S, T, U, W, Z = 0] = Buffer.from('aAgimrstuwz');
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** Executes one parsed command line other than -R: a change of the table, or something to print. */
+/** Executes one parsed command line other than -R: a change of the table, a listing, or the help. */
 import { KernelLacksError, LvsdError, UsageError } from '../base/errors.ts';
 import { changes, featureOf } from './changes.ts';
 import { parse } from './command-line/grammar.ts';
@@ -33,7 +33,7 @@ export function report({ status, message }: Outcome, { output }: Session): numbe
   return status;
 }
 
-/** Parses a line, looking up host names as they are met. Throws Fatal and Rejected. */
+/** Parses a line, and looks up each host name that it contains. Throws Fatal and Rejected. */
 export function parseLine(
   words: readonly string[],
   session: Pick<Session, 'lookup' | 'program'>,

@@ -47,7 +47,7 @@ const COMMANDS = [
 
 const GLOBALS = [
   ['    --netns NAME|PATH', 'before the command: work in this network namespace'],
-  ['    --strict', 'before the command: correct mistakes of ipvsadm (see the manual)'],
+  ['    --strict', 'before the command: avoid known defects of ipvsadm (see the manual)'],
 ] as const;
 
 const OPTIONS = [

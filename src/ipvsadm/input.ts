@@ -19,8 +19,8 @@ export function readWhole(fd: number, most: number): Buffer | undefined {
 }
 
 /**
- * Reads with blocking calls: there is nothing else to do meanwhile, and to create a stream takes as long as to start the
- * program. A non-blocking descriptor is read through a stream.
+ * Reads with blocking calls, because the program has nothing else to do, and creating a stream takes as long as starting
+ * the program. A non-blocking descriptor is read through a stream.
  */
 export async function* standardInput(): AsyncGenerator<Buffer> {
   for (;;) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** Names of hosts and services, in both directions. Host names are looked up first, and used synchronously then. */
+/** Names of hosts and services, in both directions. Host names are fetched asynchronously before they are used. */
 import { readFileSync } from 'node:fs';
 import { AF_INET, type Family, formatAddress, parseIpv4 } from '../base/addresses.ts';
 import { namesByNumber, PROTOCOLS } from '../ipvs/index.ts';

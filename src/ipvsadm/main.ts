@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** The program: words in, exit status out. */
+/** The program lvsadm: arguments in, exit status out. */
 import { LvsdError } from '../base/errors.ts';
 import { isSystemError } from '../base/native.ts';
 import { parseGlobalOptions } from './command-line/global-options.ts';
@@ -12,7 +12,7 @@ import { Session, type SessionOptions } from './session.ts';
 import { watch } from './watch.ts';
 
 export interface MainOptions extends Pick<SessionOptions, 'input'> {
-  /** The name it was called by: it starts messages, and as `ipvsadm` it answers -v as the original does. */
+  /** The name it was called by: the prefix of messages. With `ipvsadm`, -v prints the line of the original. */
   program?: string;
   output?: Output;
 }
@@ -38,7 +38,7 @@ export async function main(
   }
 }
 
-/** Dispatches: a verb of our own, -R, or one command of ipvsadm's, which --watch repeats. */
+/** Dispatches to a verb that ipvsadm does not have, to -R, or to one command of ipvsadm, which --watch repeats. */
 async function run(words: readonly string[], session: Session): Promise<number> {
   // A first word that is not an option may be a verb; ipvsadm has none.
   if (!words[0]?.startsWith('-')) {

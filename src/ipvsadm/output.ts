@@ -10,15 +10,15 @@ export interface Output {
   /** To be called before the process exits. */
   flush(): void;
   /** The reader of standard output has closed it. */
-  readonly gone: boolean;
+  readonly closed: boolean;
 }
 
 export class StandardOutput implements Output {
   #pending = '';
-  #gone = false;
+  #closed = false;
 
-  get gone(): boolean {
-    return this.#gone;
+  get closed(): boolean {
+    return this.#closed;
   }
 
   out(text: string): void {
@@ -34,7 +34,7 @@ export class StandardOutput implements Output {
   flush(): void {
     const text = this.#pending;
     this.#pending = '';
-    if (text !== '' && !writeAll(1, Buffer.from(text))) this.#gone = true;
+    if (text !== '' && !writeAll(1, Buffer.from(text))) this.#closed = true;
   }
 }
 

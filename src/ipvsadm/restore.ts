@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /**
- * -R: executes rules from a stream in order, each as a run of its own: a rule that the kernel rejects prints its message
- * and the next follows; a usage error ends the restore, with the rules before it applied. Only the waiting differs:
- * requests are sent in windows, and their results reported as they come, in order.
+ * -R: executes rules from a stream in order, with the effect of a separate run for each: if the kernel rejects a rule,
+ * its message is printed and the next rule follows; a usage error ends the restore, with the rules before it applied.
+ * For speed, requests are sent in windows without waiting for each result. Results are reported in order.
  */
 import { KernelLacksError } from '../base/errors.ts';
 import type { BulkWriter, Feature } from '../ipvs/index.ts';
@@ -33,7 +33,7 @@ class Restore {
   status = 0;
   readonly #session: Session;
   readonly #pending: (Outcome | Promise<Outcome>)[] = [];
-  /** Features known to be there. */
+  /** Features that the kernel is known to have. */
   readonly #features = new Set<Feature>();
   /** Exists once the session is connected. Holds rules only while #pending is empty. */
   #batch: Batch | undefined;
@@ -42,7 +42,7 @@ class Restore {
     this.#session = session;
   }
 
-  /** Takes the rule at these offsets of a chunk. `settle` must be called before the chunk is reused. */
+  /** Executes the rule at these offsets of a chunk. `settle` must be called before the chunk is reused. */
   take(data: Buffer, start: number, end: number): Promise<void> | undefined {
     if (!this.#batch) {
       if (!this.#session.connected) return this.line(data.toString('utf8', start, end));
@@ -59,8 +59,8 @@ class Restore {
   }
 
   /**
-   * Takes one rule. Returns a promise only if there is something to wait for: to pause after every rule would make the
-   * netlink client send each request in a system call of its own.
+   * Executes one rule. Returns a promise only if there is something to wait for: waiting after every rule would make the
+   * netlink client send each request in a separate system call.
    */
   line(text: string): Promise<void> | undefined {
     const words = ruleWords(text);
@@ -144,7 +144,7 @@ class Restore {
     this.#pending.push(await execute(line, this.#session));
   }
 
-  /** A kernel without the feature ends the restore, before any later rule is sent. */
+  /** Ends the restore before any later rule is sent if the kernel lacks the feature. */
   async #requireFeature(feature: Feature): Promise<void> {
     await this.settle(0);
     const { ipvs } = await this.#session.connect();
@@ -159,7 +159,7 @@ class Restore {
 /** Executes every rule. Returns the status of the last one, with --strict of the first that failed. Throws Fatal. */
 export async function restore(input: Session['input'], session: Session): Promise<number> {
   const work = new Restore(session);
-  /** The line that the chunks so far have not ended. */
+  /** Parts of the last line, which is not complete yet. */
   let parts: Buffer[] = [];
   let held = 0;
   const hold = (part: Buffer) => {
@@ -184,7 +184,7 @@ export async function restore(input: Session['input'], session: Session): Promis
         start = end + 1;
       }
       hold(data.subarray(start));
-      // The writer may wait for the effect of these rules before it goes on.
+      // The process that writes the rules may wait for their effect before it continues.
       await work.settle(0);
     }
     await work.line(Buffer.concat(parts).toString());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** The parts of the scripts ipvsadm-save and ipvsadm-restore that are not ipvsadm's. */
+/** The work of the scripts ipvsadm-save and ipvsadm-restore that ipvsadm itself does not do. */
 import { usage } from './errors.ts';
 import { standardInput } from './input.ts';
 

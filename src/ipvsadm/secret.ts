@@ -25,7 +25,7 @@ export function readSecret(path: string): Uint8Array {
   return secret;
 }
 
-/** Empty, which is no secret, if there is more than any secret has. */
+/** Empty, which is not a valid secret, if the input is longer than LARGEST. */
 const bounded = (fd: number): Buffer => readWhole(fd, LARGEST) ?? Buffer.alloc(0);
 
 function readPrivate(path: string): Buffer {
@@ -38,7 +38,7 @@ function readPrivate(path: string): Buffer {
     return bounded(fd);
   } catch (error) {
     if (error instanceof UsageError) throw error;
-    throw new UsageError(`${path}: cannot read it (${(error as NodeJS.ErrnoException).code})`);
+    throw new UsageError(`cannot read ${path} (${(error as NodeJS.ErrnoException).code})`);
   } finally {
     if (fd !== undefined) closeSync(fd);
   }

@@ -25,7 +25,7 @@ export interface SessionOptions {
 export class Session {
   readonly program: string;
   readonly output: Output;
-  /** --strict: correct ipvsadm's plain mistakes. */
+  /** --strict: avoid known defects of ipvsadm (docs/lvsadm.md). */
   readonly strict: boolean;
   readonly #input: Rules | undefined;
   readonly lookup = new Lookup();

@@ -5,10 +5,10 @@ import type { Output } from './output.ts';
 /** Terminal sequences: cursor to the top left, erase to the end of the screen. */
 const HOME = '\x1b[H\x1b[J';
 
-/** Returns the status of the first listing that failed, or 0 when the reader has gone. */
+/** Returns the status of the first listing that failed, or 0 after the reader has closed the pipe. */
 export async function watch(seconds: number, output: Output, show: () => Promise<number>): Promise<number> {
   const screen = process.stdout.isTTY === true;
-  while (!output.gone) {
+  while (!output.closed) {
     if (screen) output.out(HOME);
     const status = await show();
     output.flush();

@@ -96,7 +96,11 @@ test('any bytes as rules', async () => {
       );
       const said: string[] = [];
       const take = (out: string) => said.push(out);
-      const session = new Offline('lvsadm', { out: take, err: take, flush: () => {}, gone: false }, { input: chunks });
+      const session = new Offline(
+        'lvsadm',
+        { out: take, err: take, flush: () => {}, closed: false },
+        { input: chunks },
+      );
       try {
         const status = await restore(session.input, session);
         assert.ok([0, ...STATUSES].includes(status), `${input.toString('hex')}: ${status}`);
@@ -168,7 +172,7 @@ test('a line without an end is refused after a megabyte, in time that does not g
   }
   const session = new Offline(
     'lvsadm',
-    { out: () => {}, err: () => {}, flush: () => {}, gone: false },
+    { out: () => {}, err: () => {}, flush: () => {}, closed: false },
     { input: endless() },
   );
   await assert.rejects(restore(endless(), session), { message: 'a rule is longer than 1048576 bytes', status: 2 });

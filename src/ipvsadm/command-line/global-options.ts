@@ -8,7 +8,7 @@ import { tryHelp, usage } from '../errors.ts';
 export interface GlobalOptions {
   /** The remaining words. */
   rest: readonly string[];
-  /** Correct ipvsadm's plain mistakes. */
+  /** Avoid known defects of ipvsadm (docs/lvsadm.md). */
   strict: boolean;
   /** A name under /run/netns, or a path. */
   netns: string | undefined;

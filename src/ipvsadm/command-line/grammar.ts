@@ -20,7 +20,7 @@ import { type AdmOption, type OptionName, optionsFor } from './options.ts';
 import { POPT_ERRORS, Popt } from './popt.ts';
 import { parseSchedulerFlags } from './scheduler-flags.ts';
 
-/** Parses the words after the name of the program. Throws Fatal, Rejected, and HostNeeded to have a host looked up. */
+/** Parses the words after the name of the program. Throws Fatal, Rejected, and HostNeeded if a host must be looked up. */
 export function parse(words: readonly string[], lookup: Lookup, program: string): Invocation {
   const popt = new Popt<AdmOption>(words, optionsFor(undefined));
   const first = popt.next();
@@ -123,5 +123,5 @@ function checkFilters(filters: Filters, options: ReadonlySet<OptionName>): void 
   for (const key of ['client', 'state'] as const)
     if (filters.has(key) && !options.has('connection')) throw where(key, 'only with --list --connection');
   if (filters.has('laddr') && options.has('connection'))
-    throw where('laddr', 'the kernel does not tell the local addresses of connections');
+    throw where('laddr', 'the kernel does not list the local addresses of connections');
 }

@@ -36,7 +36,7 @@ const NO_ARGUMENT = '\0';
 
 type Handler = (line: Invocation, argument: string, lookup: Lookup) => void;
 
-/** By the long name of the option. Options without an entry only have to be given. */
+/** By the long name of the option. Options without an entry are only recorded as given. */
 const HANDLERS: Readonly<Record<string, Handler>> = {
   'tcp-service': (line, argument, lookup) => setService(line, IPPROTO_TCP, argument, lookup),
   'udp-service': (line, argument, lookup) => setService(line, IPPROTO_UDP, argument, lookup),
@@ -183,9 +183,9 @@ function watchSeconds(argument: string): number {
   return seconds;
 }
 
-function number(text: string, min: number, max: number, complaint: string): number {
+function number(text: string, min: number, max: number, message: string): number {
   const value = parseNumber(text, min, max);
-  if (value === undefined) throw usage(complaint);
+  if (value === undefined) throw usage(message);
   return value;
 }
 

@@ -14,7 +14,7 @@ interface Rule {
 const SERVICE = ['service-address'] as const;
 const SERVER = ['service-address', 'real-server'] as const;
 const LOCAL_ADDRESS = ['service-address', 'laddr'] as const;
-/** Our own options of every listing. */
+/** Options of every listing that ipvsadm does not have. */
 const LISTING = ['json', 'where', 'watch'] as const;
 const TUNNEL = ['tun-type', 'tun-port', 'tun-nocsum', 'tun-csum', 'tun-remcsum'] as const;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** Names of scheduler flags. */
+/** Names of scheduler flags, as in ipvsadm: the same flag has another name with each scheduler. */
 import { IP_VS_SVC_F_SCHED1, IP_VS_SVC_F_SCHED2, IP_VS_SVC_F_SCHED3 } from '../../ipvs/index.ts';
 import { usage } from '../errors.ts';
 

@@ -26,7 +26,7 @@ export interface Format {
   readonly exact: boolean;
   /** Names to print instead of numbers. */
   readonly names: Lookup | undefined;
-  /** Print all 64 bits of a destination's counters, of most of which ipvsadm reads 32, and unsigned marks. */
+  /** Print all 64 bits of a destination's counters (ipvsadm reads 32 of most), and marks as unsigned numbers. */
   readonly wide: boolean;
 }
 

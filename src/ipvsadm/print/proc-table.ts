@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /**
- * /proc/net/ip_vs: the destinations of all services in one text. Over netlink they take a request per service, and ten
- * thousand requests take longer than all the rest of a listing. It has the columns of the default layout, as ipvsadm
- * prints them.
+ * /proc/net/ip_vs: the destinations of all services in one text, with the columns of the default layout as ipvsadm
+ * prints them. Netlink needs a request per service, and ten thousand requests take longer than the rest of a listing.
  *
  *     TCP  C0000201:0050 wrr
  *       -> AC100002:1F90      Masq    1      2          3

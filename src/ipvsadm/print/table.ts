@@ -8,7 +8,7 @@ import { sortDestinations, sortServices } from './sort.ts';
 export interface ServiceWithDestinations<D extends DestinationKey = Destination> {
   service: Service;
   destinations: D[];
-  /** Undefined unless the filters had to look at them. */
+  /** Undefined unless the filters needed them. */
   localAddresses?: LocalAddress[] | undefined;
 }
 
@@ -27,7 +27,7 @@ interface Source<D> {
   destinations(services: readonly Service[]): D[][] | Promise<D[][]>;
 }
 
-/** Up to so many services fit into one message, and their destinations are requested service by service. */
+/** This many services fit into one message. For these, destinations are requested service by service. */
 const FEW_SERVICES = 16;
 /** Services read at once. */
 const PAGE = 64;
@@ -60,7 +60,7 @@ function netlinkSource(ipvs: Ipvs, services: readonly Service[], stats: boolean)
 async function columnSource(ipvs: Ipvs): Promise<Source<Destination | ProcDestination>> {
   const services = await ipvs.services({ once: true });
   if (services.length <= FEW_SERVICES) return netlinkSource(ipvs, services, false);
-  // A listing ends before inlining pays: without, it takes a tenth fewer instructions (docs/benchmarks.md).
+  // A listing ends before inlining pays off: without it, a tenth fewer instructions are executed (docs/benchmarks.md).
   const { setFlagsFromString } = await import('node:v8');
   setFlagsFromString('--no-turbo-inlining');
   const table = ProcTable.read(services);

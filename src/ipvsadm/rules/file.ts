@@ -69,7 +69,7 @@ export async function tableOf(
   return { table, problems };
 }
 
-/** One line, and what is wrong in place of a reference to the help. */
+/** The message as one line; a reference to the help is replaced by a reason. */
 function reasonOf(message: string, line: string): string {
   return message.startsWith('Try `') ? `\`${line.trim().slice(0, 60)}' is not a rule` : message.trim();
 }

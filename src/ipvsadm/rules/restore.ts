@@ -33,7 +33,7 @@ export async function restoreAtomically(path: string, session: Session): Promise
   if (table.needsFullnat) await ipvs.requireFeature('FULLNAT');
   const before = await readState(ipvs);
   const { operations, waiting } = difference(desiredOf(table), before.actual, { all: true });
-  const failures = await carryOut(operations, daemonSteps(table, before), table, ipvs);
+  const failures = await applyInStages(operations, daemonSteps(table, before), table, ipvs);
   const { output } = session;
   if (failures.length === 0) {
     for (const { address, connections } of waiting)
@@ -49,7 +49,7 @@ export async function restoreAtomically(path: string, session: Session): Promise
 }
 
 /** Stops after the first stage with a failure. */
-async function carryOut(
+async function applyInStages(
   operations: readonly Operation[],
   steps: readonly DaemonStep[],
   table: RuleTable,
@@ -64,7 +64,7 @@ async function carryOut(
   if (first.length > 0) return first;
   for (const step of steps) {
     try {
-      await turn(step, ipvs);
+      await setDaemon(step, ipvs);
     } catch (error) {
       if (!(error instanceof LvsdError)) throw error;
       return [{ line: undefined, text: `${step.name} sync daemon`, error }];
@@ -98,17 +98,17 @@ async function rollBack(before: State, { ipvs }: Connected): Promise<number> {
   for (const name of ['master', 'backup'] as const) {
     const [from, to] = [now.daemons.get(name), before.daemons.get(name)];
     if (JSON.stringify(from) === JSON.stringify(to)) continue;
-    await turn({ name, from, to }, ipvs).catch(() => left++);
+    await setDaemon({ name, from, to }, ipvs).catch(() => left++);
   }
   return left;
 }
 
-async function turn({ from, to }: DaemonStep, ipvs: Ipvs): Promise<void> {
+async function setDaemon({ from, to }: DaemonStep, ipvs: Ipvs): Promise<void> {
   if (from) await ipvs.stopDaemon(from);
   if (to) await ipvs.startDaemon(to);
 }
 
-/** Rules concern the table only, never addresses of devices. */
+/** Without addresses of devices: rules do not change them. */
 function kernelWriter(ipvs: Ipvs): KernelWriter {
   const never = () => Promise.reject(new TypeError('a rule does not change addresses of devices'));
   return { ipvs, addresses: { add: never, delete: never } };

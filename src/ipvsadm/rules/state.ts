@@ -25,7 +25,7 @@ export async function readState(ipvs: Ipvs): Promise<State> {
   };
 }
 
-/** The state that a file asks for. */
+/** The desired state that a file describes. */
 export function desiredOf(table: RuleTable): Desired {
   return { services: table.services, addresses: [], timeouts: table.timeouts };
 }
@@ -55,7 +55,7 @@ export function daemonSteps(table: RuleTable, { daemons }: State): DaemonStep[] 
   });
 }
 
-/** Settings that the file omits are the kernel's choice. */
+/** Whether a daemon has the settings of the file. Those that the file omits are chosen by the kernel. */
 function matches(from: SyncDaemon, to: SyncDaemon): boolean {
   const group = (daemon: SyncDaemon) => (daemon.group ? groupText(daemon.group) : undefined);
   return (

@@ -142,14 +142,14 @@ export class RuleTable {
     } else if (!localAddresses.delete(key)) throw new BadRule('No such Local address');
   }
 
-  #entry(service: ServiceKey, complaint: string): Entry {
+  #entry(service: ServiceKey, message: string): Entry {
     const entry = this.#services.get(serviceKeyText(service));
-    if (!entry) throw new BadRule(complaint);
+    if (!entry) throw new BadRule(message);
     return entry;
   }
 
-  #absent(key: string, map: ReadonlyMap<string, unknown>, complaint: string, line = key): void {
-    if (map.has(key)) throw new BadRule(`${complaint} (line ${this.#lines.get(line)})`);
+  #absent(key: string, map: ReadonlyMap<string, unknown>, message: string, line = key): void {
+    if (map.has(key)) throw new BadRule(`${message} (line ${this.#lines.get(line)})`);
   }
 }
 

@@ -3,7 +3,6 @@
  * The verbs `diff`, `restore` and `save`. ipvsadm rejects a first argument that is not an option, so they conflict with
  * none of its command lines.
  */
-
 import { POPT_ERRORS, Popt, type PoptOption } from '../command-line/popt.ts';
 import { tryHelp, usage } from '../errors.ts';
 import type { Session } from '../session.ts';

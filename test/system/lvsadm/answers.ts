@@ -31,7 +31,7 @@ export async function asProcess(program: string, { words, input = '' }: Case): P
 }
 
 class Captured implements Output {
-  readonly gone = false;
+  readonly closed = false;
   stdout = '';
   stderr = '';
 

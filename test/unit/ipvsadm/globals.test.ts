@@ -11,7 +11,7 @@ const take = (line: string) => parseGlobalOptions(line.split(' '), 'lvsadm');
 async function run(words: readonly string[], program?: string) {
   const said = { out: '', err: '' };
   const output = {
-    gone: false,
+    closed: false,
     out: (text: string) => {
       said.out += text;
     },

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** JSON with 64-bit integers, which JSON.stringify refuses: they are written as they are, digit for digit. */
+/** JSON with 64-bit integers, which JSON.stringify rejects: they are written with all digits. */
 
 export type Json =
   | string
@@ -10,7 +10,7 @@ export type Json =
   | readonly Json[]
   | { readonly [name: string]: Json | undefined };
 
-/** One line. What is undefined in an object is left out, as JSON.stringify does. */
+/** One line. Undefined members of an object are omitted, as by JSON.stringify. */
 export function jsonText(value: Json): string {
   if (typeof value === 'bigint') return String(value);
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);
