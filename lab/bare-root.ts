@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A bare Debian 12 root for tests of the installation: made once by mmdebstrap, with layers of what commands added to it.
-// Each run gets an overlay, which is gone at its end, in namespaces of its own. Needs root, or sudo without a password.
+// A bare Debian 12 root for tests of the installation: created once by mmdebstrap, with layers of the files that commands
+// added. Each run has its own namespaces, and an overlay that is removed at its end. Needs root, or sudo without password.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
@@ -20,11 +20,11 @@ export interface RootRun {
   /** Where the script starts. */
   cwd?: string;
   env?: Record<string, string>;
-  /** Folders of this machine, by where the script sees them. */
+  /** Folders of this machine, by their paths for the script. */
   binds?: Record<string, string>;
-  /** Has this machine's Node and npm in /usr/local. */
+  /** Provides this machine's Node and npm in /usr/local. */
   node?: boolean;
-  /** Without: only a loopback device. */
+  /** Default: only a loopback device. */
   network?: boolean;
   /** Keeps what the script changes in this folder. */
   keep?: string;
@@ -67,7 +67,7 @@ export async function bareRoot(): Promise<string> {
   return await cached('bare-root', hashOf('bookworm', ...PACKAGES), fill, KEEP);
 }
 
-/** A layer of what `script`, run as root with a network, adds to `layers`. */
+/** A layer with the files that `script` adds to `layers`; it runs as root with a network. */
 export async function layerOf(script: string, layers: string[]): Promise<string> {
   const fill = (dir: string) => {
     say(`making a layer of a bare Debian 12 root: ${script.trim().replaceAll('\n', '; ')}`);
@@ -152,7 +152,7 @@ function nodeBinds(): Record<string, string> {
   return { '/usr/local/bin/node': process.execPath, '/usr/local/lib/node_modules/npm': npm };
 }
 
-/** Commands of a Markdown section, as its indented blocks have them: one text for each block. */
+/** Commands of a Markdown section: the text of each indented block. */
 export function commandBlocks(markdown: string, heading: string): string[] {
   const section = new RegExp(`^## ${heading}\\n(.*?)(?=^## )`, 'ms').exec(markdown)?.[1] ?? '';
   return [...section.matchAll(/(?:^ {4}.*\n)+/gm)].map(([block]) => block.replace(/^ {4}/gm, ''));

@@ -21,9 +21,9 @@ const usage = `usage: npm run lab -- [OPTIONS] -- COMMAND...
   --stock             the distribution's own ip_vs modules, and no toa
   --smp N             CPUs (2)
   --mem M             memory: 512M, 2G (2G)
-  --timeout SECONDS   give up after that long (no limit)
+  --timeout SECONDS   end the run after this time (no limit)
   --icount            count instructions: one CPU, exactly repeatable, no KVM
-  --append WORDS      more for the kernel's command line
+  --append WORDS      appended to the kernel's command line
   --prepare           only fetch and build what such a run needs; there is no COMMAND`;
 
 export interface Options {
@@ -86,7 +86,7 @@ export function parseOptions(argv: string[]): Options {
   }
   if (options.prepare && options.command.length > 0) throw new LabError(`--prepare takes no command\n${usage}`, 2);
   if (!options.prepare && options.command.length === 0) throw new LabError(`missing command\n${usage}`, 2);
-  if (options.icount && options.uml) throw new LabError('--icount counts in a VM, not with --uml', 2);
+  if (options.icount && options.uml) throw new LabError('--icount needs a VM: not with --uml', 2);
   if (options.icount || options.uml) options.cpus = 1;
   return options;
 }
@@ -174,7 +174,7 @@ async function prepare(options: Options): Promise<Machine> {
 }
 
 /** Reports how a run ended on stderr and returns the exit code. */
-function judge(ending: Ending, interrupted: number | undefined): number {
+function exitCodeOf(ending: Ending, interrupted: number | undefined): number {
   if (ending.alarms) say(`the guest's kernel reported an error:\n${ending.alarms}`);
   if (interrupted !== undefined) return interrupted;
   if (ending.trouble !== undefined) {
@@ -203,7 +203,7 @@ export async function lab(argv: string[]): Promise<number> {
   }
   const machine = await prepare(options);
   if (options.prepare) return 0;
-  // A process among others needs no turn of its own.
+  // User-mode Linux is an ordinary process, which does not wait for its turn.
   const turn = options.uml ? { release: () => {} } : await takeTurn(abort.signal);
   if (turn === undefined) return interrupted ?? 1;
   try {
@@ -218,7 +218,7 @@ export async function lab(argv: string[]): Promise<number> {
         if (!machine.icount && !machine.uml && uptime > 1.5 * seconds + 2) boot.abort();
       };
       const ending = await runMachine(machine, AbortSignal.any([abort.signal, boot.signal]));
-      if (!boot.signal.aborted || interrupted !== undefined) return judge(ending, interrupted);
+      if (!boot.signal.aborted || interrupted !== undefined) return exitCodeOf(ending, interrupted);
       // The guest's kernel calibrated its clock while this machine was too busy to run it.
       say(`the guest's clock runs much too fast${tries > 1 ? '; booting again' : ''}`);
       if (tries <= 1) return 1;

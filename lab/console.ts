@@ -44,11 +44,11 @@ export class ConsoleWatch {
   private readonly found: string[] = [];
   private partial = '';
   private following = 0;
-  /** How things were before the last alarm. */
+  /** State before the last alarm. */
   private before = { lines: 0, following: 0 };
   private readonly faults: RegExp[];
 
-  /** Reports about `faults` are no alarms. */
+  /** Reports about `faults` are not alarms. */
   constructor(faults: RegExp[] = []) {
     this.faults = faults;
   }

@@ -50,8 +50,8 @@ function mergeUsr(root: string): void {
 }
 
 /**
- * What installing `packages` here would add, as `name=version`, their dependencies included. Nothing is installed.
- * Throws when apt does not know one of them even after its lists were refreshed.
+ * Packages that installing `packages` on this machine would add, as `name=version`, dependencies included. Installs
+ * nothing. Throws if one of them is not in apt's lists, even after these were refreshed.
  */
 export function wouldInstall(packages: string[]): string[] {
   const args = ['-s', '-o', 'Debug::NoLocking=1', '--no-install-recommends', 'install', ...packages];
@@ -76,13 +76,13 @@ export function candidate(name: string): string | undefined {
   return version === undefined || version === '(none)' ? undefined : version;
 }
 
-/** Returns the names of packages that apt knows and that start with `pattern`. */
+/** Returns the names of packages in apt's lists that start with `pattern`. */
 export function packageNames(pattern: string): string[] {
   const names = run('apt-cache', ['pkgnames', pattern]).split('\n').filter(Boolean);
   if (names.length === 0) {
     aptUpdate();
     const again = run('apt-cache', ['pkgnames', pattern]).split('\n').filter(Boolean);
-    if (again.length === 0) throw new LabError(`apt knows no package whose name starts with ${pattern}`);
+    if (again.length === 0) throw new LabError(`apt has no package whose name starts with ${pattern}`);
     return again;
   }
   return names;

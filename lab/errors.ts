@@ -10,7 +10,7 @@ export class LabError extends Error {
   }
 }
 
-/** Progress goes to stderr: stdout belongs to the command. */
+/** Prints progress on stderr, because stdout is for the command's output. */
 export function say(text: string): void {
   process.stderr.write(`lab: ${text}\n`);
 }

@@ -24,12 +24,12 @@ export type KernelLine = '6.1' | '6.12';
 
 export interface Kernel {
   line: KernelLine;
-  /** What `uname -r` says in the guest. */
+  /** Output of `uname -r` in the guest. */
   release: string;
   image: string;
   /** Root of the unpacked package; its modules are in usr/lib/modules/RELEASE. */
   root: string;
-  /** A kernel of the lab's own: what its modules are built against. */
+  /** For a kernel that the lab builds: the tree that modules are built against. */
   headers?: string;
 }
 
@@ -99,14 +99,14 @@ function modulesIn(dir: string): string[] {
 }
 
 /**
- * The modules that a folder of this checkout (kernel-patches, toa-module) builds for a kernel. Its own `build` does the
- * work, and is asked again only when the folder has changed. A folder without `build` has none.
+ * The modules that a folder of this checkout (kernel-patches, toa-module) builds for a kernel. Its script `build` runs
+ * again only after the folder has changed. A folder without `build` has no modules.
  */
 export async function builtModules(folder: string, kernel: Kernel): Promise<string[]> {
   const script = join(folder, 'build');
   if (!existsSync(script)) return [];
   const key = hashOf(kernel.root, ...contents(folder));
-  const ask = () => {
+  const runBuild = () => {
     const args = ['--print-dir', ...(kernel.headers ? ['--headers', kernel.headers] : ['--kver', kernel.release])];
     const result = spawnSync(script, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
     const said = result.stdout?.trim().split('\n').at(-1);
@@ -114,9 +114,9 @@ export async function builtModules(folder: string, kernel: Kernel): Promise<stri
     return said;
   };
   // LVSD_KERNEL_TREE (see kernel-patches/build --help) may change while this folder does not.
-  const answer = process.env.LVSD_KERNEL_TREE ? ask() : await remembered('built', key, ask);
-  // If the folder has been removed from the cache, asking again builds it.
-  const modules = modulesIn(existsSync(answer) ? answer : ask());
+  const output = process.env.LVSD_KERNEL_TREE ? runBuild() : await remembered('built', key, runBuild);
+  // If the folder has been removed from the cache, another run builds it.
+  const modules = modulesIn(existsSync(output) ? output : runBuild());
   for (const module of modules) {
     const magic = run('modinfo', ['-F', 'vermagic', module]).split(' ')[0];
     if (magic !== kernel.release) throw new LabError(`${module} is for ${magic}, but the lab boots ${kernel.release}`);

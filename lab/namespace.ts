@@ -52,7 +52,7 @@ export class Namespace {
   readonly name: string;
   private readonly onSpawn: (running: Running) => void;
 
-  /** Namespaces are made by Topology.namespace(). `onSpawn` hears of each program that must end with the topology. */
+  /** Namespaces are made by Topology.namespace(). `onSpawn` is called with each program that must end with the topology. */
   constructor(name: string, onSpawn: (running: Running) => void) {
     this.name = name;
     this.onSpawn = onSpawn;
@@ -135,7 +135,7 @@ export class Namespace {
     return running;
   }
 
-  /** ip's own commands, one a line, in one process: `addr add 10.0.0.1/24 dev eth0`. */
+  /** Runs commands of ip(8), one per argument, in one process: `addr add 10.0.0.1/24 dev eth0`. */
   ip(...lines: string[]): void {
     const argv = ['ip', '-n', this.name, '-batch', '-'];
     const ended = spawnSync(argv[0] ?? '', argv.slice(1), { encoding: 'utf8', input: `${lines.join('\n')}\n` });
@@ -155,7 +155,7 @@ export class Namespace {
     return this.run(['cat', `/proc/sys/${name.replaceAll('.', '/')}`]).stdout.trim();
   }
 
-  /** Impairs what leaves a device: netem's words, `delay 10ms loss 1% reorder 25%`; undefined takes it away again. */
+  /** Impairs packets that leave a device, as tc-netem(8): `delay 10ms loss 1% reorder 25%`; undefined ends that. */
   netem(device: string, words: string | undefined): void {
     if (words === undefined) this.run(['tc', 'qdisc', 'del', 'dev', device, 'root']);
     else this.run(`tc qdisc replace dev ${device} root netem ${words}`);

@@ -84,7 +84,7 @@ export async function until<T>(what: string, test: () => T | undefined | false, 
   for (;;) {
     const value = test();
     if (value !== undefined && value !== false) return value;
-    if (Date.now() > end) throw new Error(`waited ${timeout} ms in vain for ${what}`);
+    if (Date.now() > end) throw new Error(`timed out after ${timeout} ms waiting for ${what}`);
     await new Promise((done) => setTimeout(done, 50));
   }
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Namespace } from './namespace.ts';
 
 export interface Nginx {
-  /** Its files: `/` of the server. Write there what clients shall fetch. */
+  /** Folder of the files that it serves below `/`. */
   root: string;
   /** The access log's lines so far: ADDRESS PORT REQUEST STATUS BYTES. */
   log: () => { address: string; port: number; request: string; status: number; bytes: number }[];

@@ -46,7 +46,7 @@ export const umlSpec: Spec = [
   ['lab.err', '/dev/tty3'],
 ];
 
-/** The parts of vm.ts's Machine that matter here. */
+/** The parts of vm.ts's Machine that are used here. */
 interface UmlMachine {
   kernel: Kernel;
   layers: [string, string][];

@@ -15,7 +15,7 @@ import { startUml, umlSpec } from './uml.ts';
 
 export interface Machine {
   kernel: Kernel;
-  /** The kernel is User-mode Linux: a process and no VM. */
+  /** The kernel is User-mode Linux: a process instead of a VM. */
   uml: boolean;
   /** Layers over the host's root, the uppermost first: a name of one word and a folder of the host. */
   layers: [string, string][];
@@ -27,7 +27,7 @@ export interface Machine {
   memory: string;
   /** Counts instructions instead of time (-icount shift=0,sleep=off); one CPU, no KVM. */
   icount: boolean;
-  /** More for the kernel's command line. */
+  /** Appended to the kernel's command line. */
   append: string;
   /** Seconds from start to end; 0 for no limit. */
   timeout: number;
@@ -39,7 +39,7 @@ export interface Machine {
 export interface Ending {
   /** The command's exit status; undefined if the guest died first. */
   status: number | undefined;
-  /** Why there is no status. */
+  /** The reason for a missing status. */
   trouble: string | undefined;
   /** Kernel reports that make the run fail; empty if none. */
   alarms: string;
@@ -182,7 +182,7 @@ class Run {
 
   /** Connects one of the guest's ports. */
   private attach(name: 'ctl' | 'out' | 'err', socket: Socket): void {
-    if (name === 'ctl') socket.on('data', (data) => this.hear(String(data)));
+    if (name === 'ctl') socket.on('data', (data) => this.onControl(String(data)));
     else this.carry(socket, name, name === 'out' ? process.stdout : process.stderr);
   }
 
@@ -217,7 +217,7 @@ class Run {
     });
   }
 
-  private hear(text: string): void {
+  private onControl(text: string): void {
     const lines = (this.control + text).split('\n');
     this.control = lines.pop() ?? '';
     for (const line of lines) {

@@ -69,7 +69,8 @@ await main(async (args) => {
   const json = args.includes('--json');
   const words = args.filter((word) => word !== '--json');
   for (const word of words) {
-    if (!(word in benches)) throw new ErrorReport(`no bench ${word}: there are ${Object.keys(benches).join(', ')}`, 2);
+    if (!(word in benches))
+      throw new ErrorReport(`unknown bench ${word}; allowed: ${Object.keys(benches).join(', ')}`, 2);
   }
   await setup();
   await build();

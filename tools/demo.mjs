@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// npm run demo: set-up and build, then test/demo inside the lab. Exits with 0 only if everything it claims holds.
+// npm run demo: set-up and build, then test/demo inside the lab. Exits with 0 only if all of its claims hold.
 import { build } from './lib/build.mjs';
 import { bundleForGuest } from './lib/guest-bundle.mjs';
 import { runLive } from './lib/run.mjs';

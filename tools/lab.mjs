@@ -13,7 +13,7 @@ await main(async (args) => {
   register();
   const { lab } = await import('../lab/cli.ts');
   try {
-    // Exits by itself only once stdout and stderr are written; nothing else may hold the process.
+    // No process.exit(): the process ends by itself once stdout and stderr are written.
     return await lab(args);
   } catch (error) {
     if (error instanceof Error && error.name === 'Error' && 'exitCode' in error)

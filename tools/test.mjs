@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // npm test [-- WORD...]           everything that must pass; with WORDs only test files whose path contains one of them
 // npm run test:full [-- AREA...]  the same tests with their large counts (LVSD_COUNTS=full); area kernel: on both kernels
-//    --only=WORD                  of an area only the files whose path contains WORD; the results add to those there are
+//    --only=WORD                  of an area only the files whose path contains WORD; the results are added to the existing ones
 //
 // Five tiers: lint and types; unit and property tests; simulated time; tests of the lab itself, which boot VMs; system
 // tests, which run inside a VM. The last two run two VMs at a time where the machine allows. The closing line sums all.
@@ -71,7 +71,7 @@ await main(async (args) => {
   const full = args.includes('--full');
   const only = args.find((word) => word.startsWith('--only='))?.slice('--only='.length);
   const words = args.filter((word) => !word.startsWith('--'));
-  // Every child finds set-up and build done.
+  // Set-up and build are done once, here.
   const env = { LVSD_COUNTS: full ? 'full' : 'quick', LVSD_SKIP_BUILD: '1' };
   const started = Date.now();
   await setup();

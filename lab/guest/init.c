@@ -2,9 +2,9 @@
 /*
  * The lab's first process. Boots the guest into the host's own root file system and runs one command there.
  *
- * Why C and not a shell script: every fork costs milliseconds on an emulated CPU, and a shell cannot tell the host how
- * many bytes of output it owes. Being process 1 matters too: kernel threads share its root directory, so its chroot is
- * what lets the kernel's module autoload find modprobe.
+ * It is written in C because every fork costs milliseconds on an emulated CPU, and because a shell cannot report how many
+ * bytes of output the host has to expect. It must be process 1: kernel threads share its root directory, so that after
+ * its chroot the kernel's module autoload finds modprobe.
  *
  * It reads /spec (records "key=value", each ended by NUL, written by initrd.ts) and talks to the host over three
  * virtio-serial ports: lab.out and lab.err carry the command's output, lab.ctl carries lines: "ready UPTIME" before the
@@ -193,7 +193,7 @@ static int open_port(const char *wanted)
 	fail("port %s never appeared", wanted);
 }
 
-/* The host's root below, the layers above it, a tmpfs on top that takes what is written. */
+/* Mounts an overlay: the host's root at the bottom, the layers above it, a tmpfs for writes on top. */
 static void enter_root(void)
 {
 	char lower[4000] = "lowerdir=", options[4200], where[4200];
@@ -376,8 +376,8 @@ int main(void)
 	}
 
 	/*
-	 * Daemons that the command left behind may hold its pipes open for ever: once it has ended, what the pipes hold
-	 * at that moment is passed on (for two seconds, should they go on writing), and that is all.
+	 * Daemons that the command left behind may keep its pipes open forever: after its end, the contents of the pipes
+	 * are copied until they are empty, for two seconds at most.
 	 */
 	while (running || open_pipes > 0) {
 		struct pollfd polls[3] = {
@@ -426,7 +426,7 @@ int main(void)
 		;
 	sync();
 	dprintf(ctl, "exit %d %llu %llu\n", status, moved[0], moved[1]);
-	/* The host has the last word: it ends the machine once it has every byte. */
+	/* The host ends the machine once it has received every byte. */
 	if (read(ctl, &reply, 1) < 0)
 		sleep(10);
 	reboot(RB_POWER_OFF);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Builds what runs: src/bin and src/workers into CommonJS bundles (an ESM bundle with winston dies at start), native/ into
-// one addon by one cc call. Outputs appear by rename, so that a build beside a running test hurts nobody.
+// Builds the programs: src/bin and src/workers into CommonJS bundles (an ESM bundle with winston fails at start), native/
+// into one addon by one call of cc. Outputs are replaced by rename, so that a build does not disturb running tests.
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';

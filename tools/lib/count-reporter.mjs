@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // A node:test reporter that writes one JSON line: how many tests passed, failed and were skipped, and how long each file
-// took. Only leaves count: a describe() around ten tests does not make eleven.
+// took. Suites, such as describe(), are not counted.
 
 /** @typedef {{ file: string, name: string }} Failure */
 /** @typedef {{ file: string, seconds: number }} FileTime */

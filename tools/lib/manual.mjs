@@ -9,7 +9,7 @@ import { top } from './say.mjs';
 
 /** @import { Section } from './config-reference.mjs' */
 
-/** Of the last change that readers notice. */
+/** Date of the last noticeable change. */
 const DATE = '2026-11-28';
 
 const dir = join(top, 'build/man');

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Packs a bundle with V8's code cache, for programs that have to start fast: the start compiles next to nothing. The
-// cache holds only the functions that ran when warmed.mjs ran the program: to load code that never runs takes time too.
-// Another version of Node rejects the cache, and compiles.
+// Packs a bundle with V8's code cache, for programs that must start fast: almost nothing is compiled at start. The cache
+// has only the functions that were called when warmed.mjs ran the program, because loading others would take time. Another
+// version of Node rejects the cache and compiles the bundle.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -22,7 +22,7 @@ export function runLive(command, args, { prefix = '', ...options } = {}) {
     const child = spawn(command, args, { cwd: top, stdio: ['ignore', output, output], ...options });
     if (child.stdout) prefixLines(child.stdout, process.stdout, prefix);
     if (child.stderr) prefixLines(child.stderr, process.stderr, prefix);
-    // Terminating this process terminates the child first: it may have a VM to end. Ctrl-C reaches it by itself.
+    // SIGTERM is passed on to the child, which may have a VM to end. The terminal sends Ctrl-C to both.
     const forward = () => child.kill('SIGTERM');
     const wait = () => {};
     process.on('SIGTERM', forward).on('SIGINT', wait);

@@ -27,7 +27,7 @@ export class ErrorReport extends Error {
 }
 
 /**
- * Runs a tool's main function; a ErrorReport becomes one line and an exit code.
+ * Runs a tool's main function; an ErrorReport becomes one line and an exit code.
  * @param {(args: string[]) => Promise<number | void>} run
  */
 export async function main(run) {

@@ -17,7 +17,7 @@ const packages = {
 /** Returns the fully installed packages, from dpkg's status file: a stable interface, and no process to start. */
 function installed() {
   const status = '/var/lib/dpkg/status';
-  if (!existsSync(status)) throw new ErrorReport('there is no dpkg on this machine: the set-up needs Debian 12');
+  if (!existsSync(status)) throw new ErrorReport('there is no dpkg on this machine: set-up needs Debian 12');
   const there = new Set();
   for (const paragraph of readFileSync(status, 'utf8').split('\n\n')) {
     const name = /^Package: (.+)$/m.exec(paragraph)?.[1];

@@ -94,7 +94,7 @@ function resolveStatus(source: HttpSource): HttpCheck['status'] {
   return list.map((item, index) => {
     if (typeof item === 'number') return [item, item];
     const [from = 0, to = 0] = item.split('-').map(Number);
-    const text = `found ${source.quote(item)}, which goes backwards; allowed: FIRST-LAST, or ${to}-${from}`;
+    const text = `found ${source.quote(item)}, which is descending; allowed: FIRST-LAST, or ${to}-${from}`;
     if (from > to) source.wrong(Array.isArray(status) ? ['status', index] : ['status'], text);
     return [from, to];
   });
