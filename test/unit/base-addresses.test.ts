@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { AF_INET, AF_INET6, formatAddress, parseAddress, parseIpv4, parseIpv6 } from '../../src/base/addresses.ts';
 
-test('the texts of inet_ntop', () => {
+test('addresses are formatted as inet_ntop does', () => {
   for (const text of [
     '::',
     '::1',
@@ -23,7 +23,7 @@ test('the texts of inet_ntop', () => {
   assert.equal(formatAddress(AF_INET6, parseIpv6('2001:DB8:0:1:1:1:1:1') ?? new Uint8Array()), '2001:db8:0:1:1:1:1:1');
 });
 
-test('as strict as Node', () => {
+test('addresses are accepted exactly if Node accepts them', () => {
   const letters = fc.string({ unit: fc.constantFrom(...'0123456789abf:.'), maxLength: 20 });
   fc.assert(
     fc.property(letters, (text) => {
@@ -34,7 +34,7 @@ test('as strict as Node', () => {
   );
 });
 
-test('bytes to text and back', () => {
+test('bytes to text and back give the same bytes', () => {
   fc.assert(
     fc.property(fc.uint8Array({ minLength: 16, maxLength: 16 }), (bytes) =>
       assert.deepEqual(parseIpv6(formatAddress(AF_INET6, bytes)), bytes),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Debian's own dkms builds, installs and removes the modules from the packaged sources, for both kernel lines; in folders
-// of its own, so that this machine's kernel gets nothing. What kernel-patches/build has in its cache is not compiled again.
+// Debian's dkms builds, installs and removes the modules from the packaged sources, for both kernel lines, in folders of
+// the test, so that this machine's kernel is not changed. Modules in the cache of kernel-patches/build are not rebuilt.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import {
@@ -43,7 +43,7 @@ function run(command: string, ...args: string[]): string {
   return stdout.trim();
 }
 
-/** Puts the files of the npm package in place as docs/kernel.md says. */
+/** Copies the files of the npm package as docs/kernel.md says. */
 before(() => {
   const source = join(dir, 'src', `lvsd-ipvs-${version}`);
   for (const name of ['src', 'dkms', 'modules']) mkdirSync(join(dir, name));

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The committed kernel series: every patch builds on its own without a warning and has the kernel's style, sparse and
-// W=1 report nothing new, and the DKMS package names exactly the modules that are built. Takes minutes the first time;
-// results are kept in the cache by the content of the source.
-// The series for 6.12 is made from the one for 6.1.
+// W=1 report nothing new, and the DKMS package names exactly the modules that are built. The series for 6.12 is the one
+// that kernel-patches/port makes. Takes minutes the first time; results are cached by the content of the source.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -14,7 +13,7 @@ import { fileURLToPath } from 'node:url';
 const top = fileURLToPath(new URL('../..', import.meta.url));
 const patches = join(top, 'kernel-patches');
 
-/** Runs `kernel-patches/build` on the committed series, whatever tree the caller may be working on. */
+/** Runs `kernel-patches/build` on the committed series, whatever LVSD_KERNEL_TREE is. */
 function build(...args: string[]) {
   const env = { ...process.env, LVSD_KERNEL_TREE: '' };
   const { status, stdout, stderr } = spawnSync(join(patches, 'build'), args, { encoding: 'utf8', env });
@@ -34,9 +33,9 @@ for (const line of lines) {
   });
 
   test(`checkpatch --strict, sparse and W=1 report nothing about ${line}`, () => {
-    const said = build('--kernel', line, '--check').stderr;
-    assert.match(said, new RegExp(`checkpatch --strict: ${number} patches, no report`));
-    assert.match(said, /sparse and W=1: no new warning/);
+    const report = build('--kernel', line, '--check').stderr;
+    assert.match(report, new RegExp(`checkpatch --strict: ${number} patches, no report`));
+    assert.match(report, /sparse and W=1: no new warning/);
   });
 }
 
@@ -71,7 +70,7 @@ test('the new files of both series are the same, byte for byte', () => {
   for (const [path, text] of recent) assert.equal(text, old.get(place(path)), path);
 });
 
-test('only ip_vs_compat.h asks for the version of the kernel', () => {
+test('only ip_vs_compat.h tests the version of the kernel', () => {
   for (const [path, text] of newFiles('6.1')) {
     if (!path.endsWith('/ip_vs_compat.h')) assert.doesNotMatch(text, /LINUX_VERSION_CODE/, path);
   }
@@ -93,7 +92,7 @@ test('the series for 6.12 is what kernel-patches/port makes from the one for 6.1
   }
 });
 
-test('a conflict is solved by a resolution with its three versions, and written down without one', () => {
+test('a conflict is resolved by a resolution with its three versions; without one it is written to new.txt', () => {
   const dir = mkdtempSync(join(tmpdir(), 'lvsd-resolve-'));
   const write = (name: string, text: string) => {
     writeFileSync(join(dir, name), text);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// kernel-patches' own scripts on a small made-up kernel source: a series goes on exactly, by three-way merge or not at
-// all, and a tree of commits becomes the same series again. The real series makes the same round trip.
+// The scripts of kernel-patches on a small made-up kernel source: a series applies exactly, by three-way merge or not at
+// all, and a tree of commits becomes the same series again. The real series has the same round trip.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -19,20 +19,20 @@ after(() => rmSync(dir, { recursive: true, force: true }));
 
 interface Outcome {
   code: number | null;
-  said: string;
+  output: string;
 }
 
 function attempt(command: string, args: string[], cwd = dir): Outcome {
   const identity = { GIT_AUTHOR_NAME: 'a', GIT_AUTHOR_EMAIL: 'a@example.org', GIT_COMMITTER_NAME: 'a' };
   const env = { ...process.env, ...identity, GIT_COMMITTER_EMAIL: 'a@example.org', LVSD_CACHE: join(dir, 'cache') };
   const { status, stdout, stderr } = spawnSync(command, args, { cwd, encoding: 'utf8', env });
-  return { code: status, said: stdout + stderr };
+  return { code: status, output: stdout + stderr };
 }
 
 function run(command: string, args: string[], cwd = dir): string {
-  const { code, said } = attempt(command, args, cwd);
-  assert.equal(code, 0, `${command} ${args.join(' ')}: ${said}`);
-  return said;
+  const { code, output } = attempt(command, args, cwd);
+  assert.equal(code, 0, `${command} ${args.join(' ')}: ${output}`);
+  return output;
 }
 
 const numbered = (change: Record<number, string> = {}) =>
@@ -57,7 +57,7 @@ function source(name: string, text: string): string {
   return at;
 }
 
-/** What kernel-patches/build does once it has found a source: the series of `line` on `version`, as a git tree. */
+/** Applies the series of `line` to the source `from` of `version`, as kernel-patches/build does; `out` gets the tree. */
 function apply(line: string, version: string, from: string, out: string): Outcome {
   const text = `set -euo pipefail; lib=$1/lib; shift
     for part in common source apply; do . "$lib/$part.sh"; done; apt_updated=1; mkdir -p "$cache"; apply_series "$@"`;
@@ -94,10 +94,10 @@ function makeSeries(): string {
 
 const tree = makeSeries();
 const base = source('base', numbered());
-// Where build would have unpacked the source that the series was made for.
+// The folder where build unpacks the source that the series was made for.
 cpSync(base, join(dir, 'cache/kernel', `source-6.1_${made}`), { recursive: true });
 
-test('export names the base, the sum of every file touched and the files that must not be there', () => {
+test('export writes the base, checksums of changed files and the names of new ones', () => {
   const series = readFileSync(join(copy, '6.1/series'), 'utf8').trim().split('\n');
   const sum = run('sha256sum', [join(base, core)]).split(' ')[0];
   assert.deepEqual(series, [
@@ -111,9 +111,9 @@ test('export names the base, the sum of every file touched and the files that mu
   assert.match(first, /^From 0{40} .*\nFrom: lvsd maintainers <lvsd@lists\.example\.org>\n/);
 });
 
-test('the series goes on its own base, and comes back as the same bytes', () => {
-  const { code, said } = apply('6.1', made, base, 'exact');
-  assert.equal(code, 0, said);
+test('the series applies to its own base, and export writes the same bytes', () => {
+  const { code, output } = apply('6.1', made, base, 'exact');
+  assert.equal(code, 0, output);
   const out = join(dir, 'exact');
   assert.equal(readFileSync(join(out, core), 'utf8'), readFileSync(join(tree, core), 'utf8'));
   run('git', ['branch', '-f', 'base', 'HEAD~2'], out);
@@ -123,58 +123,58 @@ test('the series goes on its own base, and comes back as the same bytes', () => 
 
 test('a base that changed elsewhere, even beside a hunk, is merged three-way', () => {
   const from = source('near', numbered({ 1: 'line one\nand a half', 28: 'line 28, changed' }));
-  const { code, said } = apply('6.1', '6.1.101-1', from, 'near-out');
-  assert.equal(code, 0, said);
-  assert.match(said, /6\.1\.101-1 differs from 6\.1\.100-1/);
+  const { code, output } = apply('6.1', '6.1.101-1', from, 'near-out');
+  assert.equal(code, 0, output);
+  assert.match(output, /6\.1\.101-1 differs from 6\.1\.100-1/);
   const wanted = numbered({ 1: 'line one\nand a half', 28: 'line 28, changed', 30: 'line thirty' });
   assert.equal(readFileSync(join(dir, 'near-out', core), 'utf8'), `${wanted}\n`);
 });
 
 test('a base that changed in the same place stops the build, naming patch, file, hunk and both versions', () => {
   const from = source('clash', numbered({ 30: 'line 30, changed' }));
-  const { code, said } = apply('6.1', '6.1.102-1', from, 'clash-out');
+  const { code, output } = apply('6.1', '6.1.102-1', from, 'clash-out');
   assert.equal(code, 1);
-  assert.match(said, /0001-ipvs-write-thirty-in-a-word\.patch does not fit linux-source 6\.1\.102-1.*6\.1\.100-1/);
-  assert.match(said, /ip_vs_core\.c: hunk @@@ -2\d,/);
+  assert.match(output, /0001-ipvs-write-thirty-in-a-word\.patch does not fit linux-source 6\.1\.102-1.*6\.1\.100-1/);
+  assert.match(output, /ip_vs_core\.c: hunk @@@ -2\d,/);
 });
 
 test('a base that already has a file of ours stops the build', () => {
   const from = source('taken', numbered());
   writeFileSync(join(from, 'net/netfilter/ipvs/ip_vs_new.c'), 'another\n');
-  const { code, said } = apply('6.1', '6.1.103-1', from, 'taken-out');
+  const { code, output } = apply('6.1', '6.1.103-1', from, 'taken-out');
   assert.equal(code, 1);
-  assert.match(said, /0002-ipvs-add-a-file\.patch does not fit/);
-  assert.match(said, /ip_vs_new\.c/);
+  assert.match(output, /0002-ipvs-add-a-file\.patch does not fit/);
+  assert.match(output, /ip_vs_new\.c/);
 });
 
-test('without the base in reach only unchanged surroundings will do', () => {
-  // A version that no archive has. Its files are not in the cache either.
+test('without the base every hunk must find its context unchanged', () => {
+  // A version that is in no archive and not in the cache.
   cpSync(join(copy, '6.1'), join(copy, '6.9'), { recursive: true });
   const series = join(copy, '6.9/series');
   writeFileSync(series, readFileSync(series, 'utf8').replace(`linux-source-6.1 ${made}`, 'linux-source-6.9 6.9.9-99'));
   const far = source('far', numbered({ 1: 'line one\nand a half' }));
   const moved = apply('6.9', '6.9.100-1', far, 'far-out');
-  assert.equal(moved.code, 0, moved.said);
-  assert.match(moved.said, /no three-way merge/);
+  assert.equal(moved.code, 0, moved.output);
+  assert.match(moved.output, /no three-way merge/);
   const near = source('near-9', numbered({ 28: 'line 28, changed' }));
-  const { code, said } = apply('6.9', '6.9.101-1', near, 'near-9-out');
+  const { code, output } = apply('6.9', '6.9.101-1', near, 'near-9-out');
   assert.equal(code, 1);
-  assert.match(said, /0001-ipvs-write-thirty-in-a-word\.patch does not fit.*\n.*ip_vs_core\.c:2\d/);
+  assert.match(output, /0001-ipvs-write-thirty-in-a-word\.patch does not fit.*\n.*ip_vs_core\.c:2\d/);
 });
 
-test('export refuses files outside the parts that the series may touch', () => {
+test('export rejects files outside the parts that the series may change', () => {
   writeFileSync(join(tree, 'Makefile'), 'VERSION = 7\n');
   run('git', ['commit', '-q', '-a', '-m', 'kernel: become seven'], tree);
-  const { code, said } = attempt(join(copy, 'export'), ['--into', join(dir, 'refused'), tree]);
+  const { code, output } = attempt(join(copy, 'export'), ['--into', join(dir, 'refused'), tree]);
   run('git', ['reset', '-q', '--hard', 'HEAD~1'], tree);
   assert.equal(code, 1);
-  assert.match(said, /Makefile is outside/);
+  assert.match(output, /Makefile is outside/);
   assert.ok(!existsSync(join(dir, 'refused')));
 });
 
 for (const line of ['6.1', '6.12'].filter((name) => existsSync(join(patches, name, 'series')))) {
-  test(`the series for ${line} survives tree and export byte by byte`, () => {
-    // With the real cache: this is the source that the modules are built from.
+  test(`tree and export give the same bytes for ${line}`, () => {
+    // With the real cache, which has the source that the modules are built from.
     const at = join(dir, `real-${line}`);
     const made = spawnSync(join(patches, 'tree'), ['--kernel', line, at], { encoding: 'utf8' });
     assert.equal(made.status, 0, made.stderr);

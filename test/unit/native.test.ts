@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The addon: no misuse from JavaScript does more than throw, and nothing is left open.
+// The addon: misuse from JavaScript throws, and no descriptor is left open.
 import assert from 'node:assert/strict';
 import { closeSync, mkdtempSync, openSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -51,7 +51,7 @@ test('misuse of a connector is a TypeError', () => {
     for (const self of [{}, null, undefined, open(), Object.create(Connector.prototype) as object])
       assert.throws(() => Reflect.apply(value as () => unknown, self, []), TypeError, method);
   assert.throws(() => Reflect.apply(Connector, undefined, []), TypeError);
-  // Numbers that nobody gave out, and a family that is none.
+  // Numbers of no connection, and an invalid address family.
   for (const number of [-1, 0, 1, 2 ** 31 - 1]) {
     connector.cancel(number);
     assert.equal(connector.established(number), false);
@@ -60,10 +60,10 @@ test('misuse of a connector is a TypeError', () => {
   assert.equal(connector.collect(new Int32Array(3), Buffer.alloc(1)), 0);
 });
 
-test('a connector closes what it has, and is of no use afterwards', async () => {
+test('a closed connector has closed its connections, and throws', async () => {
   const before = descriptors();
   const connector = new (native().Connector)();
-  // Nobody is there to answer; TEST-NET-1 may be unreachable at once.
+  // No host answers there; TEST-NET-1 may be unreachable at once.
   const address = Buffer.from([2, 0, 0, 80, 192, 0, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0]);
   for (let i = 0; i < 10; i++) connector.connect(address, null, 0);
   connector.watch(() => {});
@@ -81,7 +81,7 @@ test('a connector closes what it has, and is of no use afterwards', async () => 
   assert.throws(() => connector.watch(() => {}), { code: 'EBADF' });
 });
 
-test('misuse is a TypeError', () => {
+test('misuse of a socket or function is a TypeError', () => {
   const { Socket, enterNetns, peerCredentials, lockFile } = native();
   const socket = open();
   const any = socket as unknown as Record<string, (...values: unknown[]) => unknown>;
@@ -136,7 +136,7 @@ test('system errors carry code, errno and syscall', () => {
   assert.throws(() => new Socket(1, 2, 0, '/no/such/netns'), { code: 'ENOENT', syscall: 'socket' });
   assert.throws(() => enterNetns('/no/such/netns'), { code: 'ENOENT', syscall: 'open' });
   const socket = open();
-  assert.throws(() => socket.connect(name('nobody')), { code: 'ECONNREFUSED', errno: -111, syscall: 'connect' });
+  assert.throws(() => socket.connect(name('none')), { code: 'ECONNREFUSED', errno: -111, syscall: 'connect' });
   socket.close();
   socket.close();
   assert.equal(socket.fd, -1);
@@ -144,7 +144,7 @@ test('system errors carry code, errno and syscall', () => {
   assert.throws(() => socket.watch(READABLE, () => {}), { code: 'EBADF' });
 });
 
-test('connections are taken one by one, and know who made them', () => {
+test('connections are accepted one by one, and have their peer’s credentials', () => {
   const { Socket, peerCredentials } = native();
   const stream = () => new Socket(AF_UNIX, SOCK_STREAM, 0);
   const [server, client] = [stream(), stream()];
@@ -178,7 +178,7 @@ test('a lock has one holder, until its descriptor is closed', () => {
   rmSync(dirname(path), { recursive: true });
 });
 
-test('messages there and back, in batches, truncated ones marked', () => {
+test('messages in batches; truncated ones are marked', () => {
   const [a, b] = [open(), open()];
   b.bind(name('b'));
   assert.deepEqual(b.getsockname(), name('b'));
@@ -199,7 +199,7 @@ test('messages there and back, in batches, truncated ones marked', () => {
   b.close();
 });
 
-test('readiness, until unwatched', async () => {
+test('a watcher is called when the socket is readable, until unwatch', async () => {
   const [a, b] = [open(), open()];
   b.bind(name('ready'));
   const data = Buffer.alloc(64);
@@ -222,7 +222,7 @@ test('readiness, until unwatched', async () => {
   b.close();
 });
 
-test('a descriptor taken is the caller’s', () => {
+test('takeFd leaves the descriptor to the caller', () => {
   const socket = open();
   const fd = socket.takeFd();
   assert.equal(socket.fd, -1);
@@ -241,7 +241,7 @@ const program = `
   require('node:worker_threads').parentPort?.postMessage('open');
 `;
 
-test('a worker ended with sockets open leaves none behind', async () => {
+test('a worker that ends with open sockets leaves no descriptor', async () => {
   const before = descriptors();
   for (let round = 0; round < 10; round++) {
     const worker = new Worker(program, { eval: true });
@@ -251,7 +251,7 @@ test('a worker ended with sockets open leaves none behind', async () => {
   assert.ok(descriptors() <= before, `${descriptors()} descriptors, ${before} before`);
 });
 
-test('what JavaScript forgets is closed', async () => {
+test('sockets that are garbage-collected are closed', async () => {
   const { setFlagsFromString } = await import('node:v8');
   const { runInNewContext } = await import('node:vm');
   setFlagsFromString('--expose-gc');

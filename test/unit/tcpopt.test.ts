@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The TCP option walker of the kernel series, the very file that goes into ip_vs.ko, compiled for user space with the
-// address and undefined-behaviour sanitizers and compared with a slow model on generated option areas.
+// The TCP option walker of the kernel series: the file of ip_vs.ko, compiled for user space with the address and
+// undefined-behaviour sanitizers, and compared with a slow model on generated option areas.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -14,7 +14,7 @@ const areas = process.env.LVSD_COUNTS === 'full' ? 100_000_000 : 1_000_000;
 const dir = mkdtempSync(join(tmpdir(), 'lvsd-tcpopt-'));
 const fuzzer = join(dir, 'tcpopt');
 
-/** Runs a program to its end; what it printed is the error when it fails. */
+/** Runs a program; throws with its output if it fails. */
 function run(command: string, args: string[]): string {
   const { status, stdout, stderr, error } = spawnSync(command, args, { cwd: top, encoding: 'utf8' });
   assert.equal(status, 0, `${command} ${args.join(' ')}: ${error?.message ?? stderr}`);
@@ -35,6 +35,6 @@ after(() => rmSync(dir, { recursive: true, force: true }));
 test(`${areas} TCP option areas are read, scrubbed, rebuilt and translated as the model says`, () => {
   const seen: Record<string, number> = JSON.parse(run(fuzzer, [String(areas), '1']));
   assert.equal(seen.areas, areas);
-  // The generator has to reach every kind of case, or the agreement would mean nothing.
+  // The generator must reach every kind of case.
   for (const [what, count] of Object.entries(seen)) assert.ok(count >= areas / 1000, `${what}: only ${count} times`);
 });

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The toa module's option walker, built in user space with sanitizers and fed with known and with random lists.
+// The toa module's option walker, built for user space with sanitizers, on known and random lists.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -11,7 +11,7 @@ const source = join(import.meta.dirname, '../../toa-module/test/option-fuzz.c');
 const dir = mkdtempSync(join(tmpdir(), 'toa-option-'));
 after(() => rmSync(dir, { recursive: true, force: true }));
 
-test('finds what is there, invents nothing, reads no byte too far', () => {
+test('it finds TOA in option lists, reports only clients in the list, and reads no byte beyond it', () => {
   const program = join(dir, 'option-fuzz');
   const flags = [
     '-O1',
@@ -25,7 +25,7 @@ test('finds what is there, invents nothing, reads no byte too far', () => {
   execFileSync('cc', [...flags, '-o', program, source], { stdio: 'pipe' });
   const rounds = process.env.LVSD_COUNTS === 'full' ? '100000000' : '1000000';
   const seed = String(Date.now() % 1_000_000);
-  const said = execFileSync(program, [rounds, seed], { encoding: 'utf8', stdio: 'pipe' });
-  const [, withToa, malformed] = /^\d+ lists: (\d+) with TOA, (\d+) malformed$/m.exec(said) ?? [];
-  assert.ok(Number(withToa) > 1000 && Number(malformed) > 1000, `seed ${seed}: ${said}`);
+  const output = execFileSync(program, [rounds, seed], { encoding: 'utf8', stdio: 'pipe' });
+  const [, withToa, malformed] = /^\d+ lists: (\d+) with TOA, (\d+) malformed$/m.exec(output) ?? [];
+  assert.ok(Number(withToa) > 1000 && Number(malformed) > 1000, `seed ${seed}: ${output}`);
 });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The life of a translation and the windows of its connection: the very files that go into ip_vs.ko, compiled for user
-// space with the address and undefined-behaviour sanitizers.
+// The states of a translation and the windows of its connection: the files of ip_vs.ko, compiled for user space with the
+// address and undefined-behaviour sanitizers.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -34,8 +34,8 @@ after(() => rmSync(dir, { recursive: true, force: true }));
 
 const events = ['SYN', 'RESYN', 'REPROP', 'ANSWER', 'ACCEPT', 'STRANGE', 'PROGRESS', 'OVER', 'TAKEN'];
 
-/** Each state's steps in the order of `events`, as `ACTION` where the state stays, else `ACTION>STATE`. */
-const life: Record<string, string> = {
+/** Steps of each state in the order of `events`: `ACTION` if the state stays, else `ACTION>STATE`. */
+const transitions: Record<string, string> = {
   NONE: 'START>SYN START>SYN START>SYN DROP DROP DROP DROP DROP DROP>LOST',
   SYN: 'PROPOSE>SYN_PROP MOVE PASS MOVE>SYNACK PASS STALE MOVE>OPEN MOVE>CLOSING DROP>LOST',
   SYN_PROP: 'PROPOSE MOVE PASS MOVE>SYNACK_PROP COMMIT>SYNACK STALE MOVE>OPEN_PROP MOVE>CLOSING DROP>LOST',
@@ -47,8 +47,8 @@ const life: Record<string, string> = {
   LOST: 'DROP DROP DROP DROP DROP DROP DROP DROP DROP',
 };
 
-test('the life of a translation, step by step', () => {
-  const expected = Object.entries(life).flatMap(([state, steps]) =>
+test('the transitions of a translation', () => {
+  const expected = Object.entries(transitions).flatMap(([state, steps]) =>
     steps.split(' ').map((step, index) => {
       const [action, next = state] = step.split('>');
       return `${state} ${events[index]} ${next} ${action}`;
@@ -57,7 +57,7 @@ test('the life of a translation, step by step', () => {
   assert.deepEqual(run(program, ['table']).trim().split('\n'), expected);
 });
 
-test('what a stranger can send never changes the numbers in force', () => {
+test('blind segments never change the translation in use', () => {
   const steps = run(program, ['table'])
     .trim()
     .split('\n')
@@ -67,7 +67,7 @@ test('what a stranger can send never changes the numbers in force', () => {
     if (action === 'START') assert.ok(['NONE', 'CLOSING'].includes(state), what);
     if (action === 'COMMIT') assert.ok(event === 'ACCEPT' && state.endsWith('_PROP'), what);
     if (action === 'PROPOSE') assert.ok(next.endsWith('_PROP'), what);
-    // Only a SYN proposes; only the real server's word or the connection's end does away with a proposal.
+    // Only a SYN proposes; only the real server's acceptance or the connection's end removes a proposal.
     if (next.endsWith('_PROP') && !state.endsWith('_PROP')) assert.equal(action, 'PROPOSE', what);
     if (state.endsWith('_PROP') && !next.endsWith('_PROP'))
       assert.ok(['ACCEPT', 'OVER', 'TAKEN'].includes(event), what);
@@ -92,12 +92,12 @@ function follow(text: string, { client = 65_535, server = 65_535, scales = [-1, 
       return `${dir} ${flags} ${relative(mine, seq)} ${relative(other, ack)} ${window} ${length}`;
     }),
   ];
-  const said = run(program, ['script'], `${script.join('\n')}\n`)
+  const verdicts = run(program, ['script'], `${script.join('\n')}\n`)
     .trim()
     .split('\n')
     .slice(2);
   assert.deepEqual(
-    lines.map((words, index) => `${words.slice(0, 6).join(' ')} ${said[index]}`),
+    lines.map((words, index) => `${words.slice(0, 6).join(' ')} ${verdicts[index]}`),
     lines.map((words) => words.join(' ')),
   );
 }
@@ -114,7 +114,7 @@ const cases: [string, string, Parameters<typeof follow>[1]?][] = [
      s A 1002 102 65535 0 good`,
   ],
   [
-    'sent again, overtaken, probed: all good',
+    'retransmitted, reordered and probing segments are good',
     `c A 1 1 65535 100 good
      c A 201 1 65535 100 good
      c A 101 1 65535 100 good
@@ -133,7 +133,7 @@ const cases: [string, string, Parameters<typeof follow>[1]?][] = [
      s A 65538 1 65535 1 bad`,
   ],
   [
-    'beyond the window, long ago, and what was never sent',
+    'segments beyond the window, old ones, and acknowledgements of data never sent are bad',
     `c A 1 1 1000 0 good
      c A 65536 1 1000 0 good
      c A 65537 1 1000 1 bad
@@ -146,7 +146,7 @@ const cases: [string, string, Parameters<typeof follow>[1]?][] = [
     { client: 5000, server: 65_535 },
   ],
   [
-    'a reset counts between what was acknowledged and what was sent only',
+    'a reset is good only from the acknowledged number to the last sent',
     `c A 1 1 65535 100 good
      c R 0 0 0 0 bad
      c R 1 0 0 0 good
@@ -161,7 +161,7 @@ const cases: [string, string, Parameters<typeof follow>[1]?][] = [
      s R 2 0 0 0 bad`,
   ],
   [
-    'windows are scaled if both ends say so',
+    'windows are scaled if both ends offer it',
     `c A 1 1 1000 0 good
      s A 1 1 1000 60000 good
      s A 128001 1 1000 0 good
@@ -171,14 +171,14 @@ const cases: [string, string, Parameters<typeof follow>[1]?][] = [
     { client: 1000, server: 1000, scales: [7, 4] },
   ],
   [
-    'and not if only one does',
+    'windows are not scaled if only one end offers it',
     `c A 1 1 1000 0 good
      s A 1002 1 1000 0 bad
      s A 1001 1 1000 0 good`,
     { client: 1000, server: 1000, scales: [7, -1] },
   ],
   [
-    'numbers wrap around',
+    'sequence numbers wrap around',
     `c A 1 1 65535 100 good
      s A 1 101 65535 1000 good
      c A 101 1001 65535 60000 good
@@ -188,12 +188,12 @@ const cases: [string, string, Parameters<typeof follow>[1]?][] = [
     { isn: 4_294_967_200, rsIsn: 4_294_960_000 },
   ],
   [
-    'the real server acknowledges what was not seen: it is believed',
+    'an acknowledgement of the real server for unseen data is good',
     `s A 1 201 65535 0 good
      c A 201 1 65535 10 good`,
   ],
   [
-    'a segment without ACK is nobody’s',
+    'a segment without ACK is bad',
     `c F 1 0 65535 0 bad
      c - 1 0 65535 10 bad`,
   ],
@@ -201,7 +201,7 @@ const cases: [string, string, Parameters<typeof follow>[1]?][] = [
 
 for (const [name, text, options] of cases) test(`windows: ${name}`, () => follow(text, options));
 
-test(`of ${blindSegments} blind segments of each kind hardly one is plausible`, () => {
+test(`of ${blindSegments} blind segments of each kind at most five in 10^9 are plausible`, () => {
   const hits = Object.fromEntries(
     run(program, ['blind', String(blindSegments), '7', '65535'])
       .trim()

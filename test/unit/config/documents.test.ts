@@ -23,7 +23,7 @@ const resolve = (given: JsonSchema): JsonSchema => {
   return name === undefined ? given : (schema.definitions?.[name] ?? assert.fail(name));
 };
 
-/** Calls back for every key of the schema, overlays of nodes left out. */
+/** Calls back for every key of the schema, except for the overlays of nodes. */
 function eachKey(visit: (key: string, schema: JsonSchema, path: string) => void): void {
   const seen = new Set<JsonSchema>();
   const walk = (given: JsonSchema, path: string) => {
@@ -44,7 +44,7 @@ function eachKey(visit: (key: string, schema: JsonSchema, path: string) => void)
   walk(schema, '');
 }
 
-test('the reference is what the schema says', async () => {
+test('the reference in docs/configuration.md is up to date with the schema', async () => {
   // Through a variable, as there are no types for the tools.
   const tool = '../../../tools/lib/config-reference.mjs';
   const { page, withReference } = (await import(tool)) as { page: string; withReference(text: string): string };
@@ -52,17 +52,17 @@ test('the reference is what the schema says', async () => {
   assert.ok(text === withReference(text), 'npm run reference');
 });
 
-test('every key has a description, and an example that the schema takes', () => {
+test('every key has a description, and an example that the schema accepts', () => {
   const missing: string[] = [];
   eachKey((key, { description, examples, const: only }, path) => {
-    // What tells kinds apart is told where the kinds are.
+    // `type` of a check is described with the kinds.
     if (only !== undefined && key !== 'version') return;
     if (!description || !examples?.length) missing.push(path);
   });
   assert.deepEqual(missing, []);
   const { default: Ajv } = createRequire(import.meta.url)('ajv') as typeof import('ajv');
   const ajv = new Ajv({ strict: false });
-  // One schema with all keys, so that the parts they share are compiled once.
+  // One schema with all keys, so that shared parts are compiled once.
   const children: [path: string, child: JsonSchema][] = [];
   eachKey((_key, child, path) => children.push([path, child]));
   const $id = 'https://lvsd.invalid/keys';
@@ -74,7 +74,7 @@ test('every key has a description, and an example that the schema takes', () => 
   }
 });
 
-test('the schema is one that any validator takes: ajv in strict mode', () => {
+test('the schema is valid for ajv in strict mode', () => {
   const { default: Ajv } = createRequire(import.meta.url)('ajv') as typeof import('ajv');
   const ajv = new Ajv({ strict: true });
   ajv.addVocabulary(['x-later', 'x-name']);
@@ -85,27 +85,27 @@ test('the schema is one that any validator takes: ajv in strict mode', () => {
   assert.ok(manifest.files.includes('build/config/'));
 });
 
-test('defaults are what the schema says they are', () => {
+test('defaults equal those in the schema', () => {
   const { defaults, log, checks, resync, manage, on_stop: onStop } = schema.properties ?? {};
   const service = resolve(schema.definitions?.service ?? {}).properties ?? {};
-  const said = (given: JsonSchema | undefined) => given && resolve(given).default;
-  assert.equal(parseDuration(String(said(resync))), DEFAULTS.resync);
-  assert.equal(said(manage), DEFAULTS.manage);
-  assert.equal(said(onStop), DEFAULTS.onStop);
-  assert.equal(said(log?.properties?.level), DEFAULTS.logLevel);
-  assert.equal(said(log?.properties?.format), DEFAULTS.logFormat);
-  assert.equal(said(checks?.properties?.concurrency), DEFAULTS.checkConcurrency);
-  assert.equal(said(service.persistence?.properties?.timeout), formatDuration(DEFAULTS.persistenceTimeout));
+  const defaultOf = (given: JsonSchema | undefined) => given && resolve(given).default;
+  assert.equal(parseDuration(String(defaultOf(resync))), DEFAULTS.resync);
+  assert.equal(defaultOf(manage), DEFAULTS.manage);
+  assert.equal(defaultOf(onStop), DEFAULTS.onStop);
+  assert.equal(defaultOf(log?.properties?.level), DEFAULTS.logLevel);
+  assert.equal(defaultOf(log?.properties?.format), DEFAULTS.logFormat);
+  assert.equal(defaultOf(checks?.properties?.concurrency), DEFAULTS.checkConcurrency);
+  assert.equal(defaultOf(service.persistence?.properties?.timeout), formatDuration(DEFAULTS.persistenceTimeout));
   for (const properties of [service, defaults?.properties]) {
-    assert.equal(said(properties?.protocol), DEFAULTS.protocol);
-    assert.equal(said(properties?.scheduler), DEFAULTS.scheduler);
-    assert.equal(said(properties?.forward), DEFAULTS.forward);
-    assert.equal(said(properties?.quorum), DEFAULTS.quorum);
-    assert.equal(said(properties?.hysteresis), DEFAULTS.hysteresis);
-    assert.equal(said(properties?.on_failure), DEFAULTS.onFailure);
-    assert.equal(parseDuration(String(said(properties?.drain))), DEFAULTS.drain);
+    assert.equal(defaultOf(properties?.protocol), DEFAULTS.protocol);
+    assert.equal(defaultOf(properties?.scheduler), DEFAULTS.scheduler);
+    assert.equal(defaultOf(properties?.forward), DEFAULTS.forward);
+    assert.equal(defaultOf(properties?.quorum), DEFAULTS.quorum);
+    assert.equal(defaultOf(properties?.hysteresis), DEFAULTS.hysteresis);
+    assert.equal(defaultOf(properties?.on_failure), DEFAULTS.onFailure);
+    assert.equal(parseDuration(String(defaultOf(properties?.drain))), DEFAULTS.drain);
   }
-  // Of a check: what comes out where nothing is written is what the schema promises.
+  // Defaults of a check.
   const file = join(dir, 'check.yaml');
   writeFileSync(
     file,
@@ -115,20 +115,20 @@ test('defaults are what the schema says they are', () => {
   assert.ok(check?.type === 'http');
   const kinds = (resolve(schema.definitions?.check ?? {}).anyOf ?? []).map(resolve);
   const http = kinds.find(({ properties }) => properties?.type?.const === 'http')?.properties;
-  assert.equal(parseDuration(String(said(http?.interval))), check.interval);
-  assert.equal(parseDuration(String(said(http?.timeout))), check.timeout);
+  assert.equal(parseDuration(String(defaultOf(http?.interval))), check.interval);
+  assert.equal(parseDuration(String(defaultOf(http?.timeout))), check.timeout);
   for (const key of ['rise', 'fall', 'start', 'fwmark', 'method', 'path'] as const)
-    assert.equal(said(http?.[key]), check[key], key);
-  assert.deepEqual(said(http?.status), ['200-299']);
+    assert.equal(defaultOf(http?.[key]), check[key], key);
+  assert.deepEqual(defaultOf(http?.status), ['200-299']);
   assert.deepEqual(check.status, [[200, 299]]);
 });
 
-test('every example is right, and one of them has every key', () => {
+test('every example is valid, and one of them has every key', () => {
   const examples = join(top, 'examples');
   for (const name of ['lvsd.yaml', 'every-key.yaml', 'cluster/lvsd.yaml'])
     loadConfig(join(examples, name), { node: 'lb1', everyNode: true });
   const yaml = readdirSync(examples, { recursive: true }).filter((name) => String(name).endsWith('.yaml'));
-  assert.equal(yaml.length, 5, 'a new example belongs into this test');
+  assert.equal(yaml.length, 5, 'a new example has to be added to this test');
   const used = new Set<string>();
   const walk = (value: unknown) => {
     if (typeof value !== 'object' || value === null) return;
@@ -138,12 +138,12 @@ test('every example is right, and one of them has every key', () => {
     }
   };
   walk(load(readFileSync(join(examples, 'every-key.yaml'), 'utf8')));
-  // `ca` names a file that would have to be there.
+  // `ca` names a file that would have to exist.
   const rest = new Set(['ca']);
   eachKey((key, _schema, path) => assert.ok(used.has(key) || rest.has(key), path));
 });
 
-test('what is no file that can be read', () => {
+test('missing, special and too large files are rejected', () => {
   const fails = (path: string, text: RegExp) =>
     assert.throws(
       () => loadConfig(path),
@@ -165,7 +165,7 @@ test('what is no file that can be read', () => {
   fails(join(dir, 'large.yaml'), /: is too large \(67108865 bytes\); allowed: 64 MiB/);
 });
 
-test('a thousand problems are told, but not a million', () => {
+test('500 of many problems are reported', () => {
   const file = join(dir, 'many.yaml');
   const lines = Array.from({ length: 5000 }, (_, i) => `  s${i}: { colour: blue, shape: round, size: 3 }`);
   writeFileSync(file, `version: 1\nservices:\n${lines.join('\n')}\n`);

@@ -28,7 +28,7 @@ function loadFiles(files: Record<string, string | Buffer>, node = 'elsewhere'): 
   return loadConfig(join(folder, Object.keys(files)[0] ?? ''), { node });
 }
 
-/** The service `web` of these lines, with what stands before `services`. */
+/** The service `web` of these lines; `before` is the text before `services`. */
 function web(lines: string, before = ''): ServiceSpec {
   const text = `version: 1\n${before}\nservices:\n  web:\n${lines.replace(/^/gm, '    ')}\n`;
   return loadFiles({ 'lvsd.yaml': text }).services.get('web') ?? assert.fail('no such service');
@@ -42,7 +42,7 @@ const texts = (virtuals: readonly Virtual[]) =>
 const server = ({ family, address, port, weight, name, forward }: RealServerSpec) =>
   `${name} = ${formatAddress(family, address)} ${port} ${weight} ${forward.method}`;
 
-test('the least that will do, and every default', () => {
+test('the smallest configuration has every default', () => {
   const config = loadFiles({ 'lvsd.yaml': 'version: 1\nservices: {}\n' });
   assert.deepEqual(
     { ...config, files: [] },
@@ -92,7 +92,7 @@ test('the least that will do, and every default', () => {
   ]);
 });
 
-test('settings of the whole', () => {
+test('settings of the top level', () => {
   const config = loadFiles({
     'lvsd.yaml': `version: 1
 services: {}
@@ -109,7 +109,7 @@ log: { level: warn, format: json, levels: { health: debug } }`,
   assert.deepEqual(log, { level: 'warn', format: 'json', levels: { health: 'debug' } });
 });
 
-test('a service with all that it may have', () => {
+test('a service with every key', () => {
   const spec = web(`address: 203.0.113.10
 port: 8000
 protocol: udp
@@ -172,12 +172,12 @@ for (const [title, lines, expected] of [
   ['a firewall mark in hexadecimal', 'fwmark: 0x10', ['mark 16 2']],
   ['a firewall mark and IPv6', 'fwmark: 7\nfamily: ipv6\nforward: tunnel', ['mark 7 10']],
 ] as const) {
-  test(`what clients connect to: ${title}`, () => {
+  test(`virtual services: ${title}`, () => {
     assert.deepEqual(texts(web(`${lines}\nreal_servers: [10.0.0.2]`).virtuals), expected);
   });
 }
 
-test('a firewall mark is of the family that its real servers have', () => {
+test('a firewall mark has the family of its real servers', () => {
   assert.deepEqual(texts(web('fwmark: 7\nreal_servers: ["2001:db8::2"]').virtuals), ['mark 7 10']);
 });
 
@@ -201,7 +201,7 @@ for (const [title, text, expected] of [
   });
 }
 
-test('pools: ranges and prefixes are written out, and fullnat uses one', () => {
+test('pools: ranges and prefixes are expanded, and only fullnat has a pool', () => {
   const before = `local_addresses:
   inner: { device: eth1, addresses: [10.31.3.254-10.31.4.1, 10.31.5.0/30, 10.31.6.1], ports: 5000-6000 }
   outer: { addresses: [10.31.7.1] }`;
@@ -218,10 +218,10 @@ test('pools: ranges and prefixes are written out, and fullnat uses one', () => {
   const other = web(`${usual}forward: fullnat`, `${before}\ndefaults: { local_addresses: outer }`);
   assert.equal(other.localAddresses?.name, 'outer');
   const none = web(usual, `${before}\ndefaults: { local_addresses: outer }`);
-  assert.equal(none.localAddresses, undefined, 'a default pool is for those that use fullnat');
+  assert.equal(none.localAddresses, undefined, 'a default pool is only for services with fullnat');
 });
 
-test('defaults, and what a service and a real server say instead', () => {
+test('keys of a service and of a real server override the defaults', () => {
   const before = `defaults:
   { scheduler: wrr, forward: direct, quorum: 2, on_failure: inhibit, drain: 1m, weight: 5, device: lo, protocol: udp }`;
   const spec = web(
@@ -246,7 +246,7 @@ const usualHttp = {
   tls: undefined,
 };
 
-test('checks by themselves', () => {
+test('checks without defaults', () => {
   assert.equal(checkOf(''), undefined);
   assert.equal(checkOf('check: none', '{ check: { type: tcp } }'), undefined);
   assert.deepEqual(checkOf('check: { type: tcp }'), { type: 'tcp', ...usualCheck });
@@ -304,7 +304,7 @@ test('hooks of a service replace those of the defaults', () => {
   assert.equal(hooks('hooks: {}'), undefined);
 });
 
-test('several checks are laid over the one beside them', () => {
+test('further checks are merged with the one beside them', () => {
   const servers = 'real_servers: [10.0.0.2, { address: 10.0.0.3, check: { type: exec, command: [/bin/true] } }, ';
   const { realServers } = web(`address: 203.0.113.10
 port: 80
@@ -326,7 +326,7 @@ ${servers}{ address: 10.0.0.4, checks: [] }, { address: 10.0.0.5, check: { path:
   assert.equal(realServers[0]?.moreChecks, realServers[1]?.moreChecks);
 });
 
-test('checks are laid over their kin, and replace others', () => {
+test('a check is merged with an inherited one of a related type, and replaces others', () => {
   const http = '{ check: { type: http, path: /healthz, interval: 5s, headers: { A: a } } }';
   assert.deepEqual(checkOf('', http), { ...usualHttp, path: '/healthz', interval: 5000, headers: [['A', 'a']] });
   assert.deepEqual(checkOf('check: { interval: 1s }', http), {
@@ -347,7 +347,7 @@ test('checks are laid over their kin, and replace others', () => {
   assert.deepEqual(checkOf('check: { type: http }', https), { ...usualHttp, path: '/x' });
 });
 
-test('a real server’s check is laid over its service’s', () => {
+test('a real server’s check is merged with its service’s', () => {
   const spec = web(`address: 203.0.113.10
 port: 80
 check: { type: http, path: /a }
@@ -358,7 +358,7 @@ real_servers:
   - { address: 10.0.0.5, check: none }`);
   const [a, b, c, d] = spec.realServers.map(({ check }) => check);
   assert.deepEqual(a, { ...usualHttp, path: '/a' });
-  assert.equal(a, b, 'one object for all that have the same');
+  assert.equal(a, b, 'equal checks share one object');
   assert.deepEqual(c, { ...usualHttp, path: '/a', fall: 1 });
   assert.equal(d, undefined);
 });
@@ -389,7 +389,7 @@ services:
   assert.equal(loadFiles({ 'lvsd.yaml': crlf }).services.size, 1);
 });
 
-test('includes: patterns, sorted; their own includes', () => {
+test('includes: patterns in sorted order, and includes of included files', () => {
   const one = (port: number) => `{ address: 203.0.113.10, port: ${port}, real_servers: [] }`;
   const config = loadFiles({
     'lvsd.yaml': `version: 1\ninclude: [conf.d/*.yaml, "ot?er/[a-c].yaml"]\nservices: { main: ${one(1)} }`,
@@ -409,7 +409,7 @@ test('includes: patterns, sorted; their own includes', () => {
   );
 });
 
-test('a symbolic link is what it points to', () => {
+test('a symbolic link is followed', () => {
   const folder = join(dir, String(count++));
   mkdirSync(folder);
   writeFileSync(join(folder, 'real.yaml'), 'version: 1\nservices: {}\n');
@@ -417,7 +417,7 @@ test('a symbolic link is what it points to', () => {
   assert.equal(loadConfig(join(folder, 'lvsd.yaml')).services.size, 0);
 });
 
-test('nodes: maps are merged, the rest is replaced, and only on that node', () => {
+test('nodes: maps are merged and other values replaced, only on that node', () => {
   const text = `version: 1
 log: { level: warn, format: json }
 services:

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 /**
- * Reads wrong.txt: wrong configurations and what is said of them. A case is
+ * Reads wrong.txt: invalid configurations and the problems reported for them. A case is
  *
- *     === what it is about [KIND]
- *     its text
+ *     === TITLE [KIND]
+ *     text
  *     ---
  *     LINE:COLUMN: problem            (in lvsd.yaml; FILE:LINE:COLUMN in another file)
  *
- * KIND says what stands around the text, see FRAMES; a line `>>> FILE` in it begins another file. `$DIR` is the folder
+ * KIND selects the lines around the text, see FRAMES; a line `>>> FILE` in it begins another file. `$DIR` is the folder
  * of the files, `\t`, `\r`, `\0` and `\u....` are characters, and {REPEAT 3 TEXT} is TEXT three times.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -28,7 +28,7 @@ const WEB = `${SERVICE}    address: 203.0.113.10
     port: 80
 `;
 
-/** What stands before a case's text, and how far the text is indented. */
+/** Text before a case's own, and the indentation of the latter. */
 const FRAMES: Record<string, { before: string; indent: number }> = {
   file: { before: '', indent: 0 },
   root: { before: 'version: 1\nservices: {}\n', indent: 0 },

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A configuration that others can change or replace is rejected, at the first reading and at every other.
+// A configuration that other users can change or replace is rejected, at the first reading and at each later one.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -29,22 +29,22 @@ beforeEach(() => {
 const load = () => loadConfig(file, { trusted: true });
 const ALLOWED = 'allowed: a file that only root and the user of lvsd can change';
 
-test('one that only its owner can change is taken', () => {
+test('a file that only its owner can change is accepted', () => {
   assert.deepEqual([...load().services.keys()], ['web']);
 });
 
-test('one that others may write is rejected, with what to do', () => {
+test('a file that others may write is rejected, with the remedy', () => {
   chmodSync(file, 0o666);
   assert.throws(load, { message: `${file}: is writable by others; ${ALLOWED} (chmod go-w ${file})` });
 });
 
-test('one in a folder that others may write is rejected', () => {
+test('a file in a folder that others may write is rejected', () => {
   chmodSync(dir, 0o777);
   const what = `is in a folder that others control: ${dir} is writable by others`;
   assert.throws(load, { message: `${file}: ${what}; ${ALLOWED} (chmod go-w ${dir})` });
 });
 
-test('an included one is checked likewise, and told at its place', () => {
+test('an included file is checked as well, and reported at the place of its include', () => {
   chmodSync(part, 0o666);
   assert.throws(load, (error: Error) => error.message.startsWith(`${file}:2:11: include[0]: found "`));
   assert.throws(load, /conf\.d\/a\.yaml", which is writable by others; allowed: /);
@@ -53,7 +53,7 @@ test('an included one is checked likewise, and told at its place', () => {
   assert.throws(load, /which is in a folder that others control: .*conf\.d is writable by others/);
 });
 
-test('a link is followed: the folder of its target counts', () => {
+test('a link is followed: the folder of its target is checked', () => {
   const open = join(top, 'open');
   mkdirSync(open);
   renameSync(file, join(open, 'lvsd.yaml'));
@@ -64,7 +64,7 @@ test('a link is followed: the folder of its target counts', () => {
   rmSync(open, { recursive: true });
 });
 
-test('one of another user is rejected', { skip: !isRoot && 'only root can give files away' }, () => {
+test('a file of another user is rejected', { skip: !isRoot && 'only root can give files away' }, () => {
   chownSync(file, 65534, 65534);
   assert.throws(load, { message: `${file}: belongs to the user 65534; ${ALLOWED} (chown root ${file})` });
   chownSync(file, 0, 0);
@@ -72,7 +72,7 @@ test('one of another user is rejected', { skip: !isRoot && 'only root can give f
   assert.throws(load, /is in a folder that others control: .*etc belongs to the user 65534/);
 });
 
-test('a reload checks it again, whether the file changed or not', () => {
+test('a reload checks the permissions again, even if the file has not changed', () => {
   rmSync(join(dir, 'conf.d'), { recursive: true });
   writeFileSync(file, TEXT.replace(/include.*\n/, ''));
   const reader = new Rereader(file, { trusted: true });
@@ -87,7 +87,7 @@ const lvsd = fileURLToPath(new URL('../../../src/bin/lvsd.ts', import.meta.url))
 const check = (words: string[], input = '') =>
   spawnSync(process.execPath, ['--import', 'tsx', lvsd, 'check', ...words], { input, encoding: 'utf8' });
 
-test('lvsd check rejects it when it runs as root, and tells it by status 2', { skip: !isRoot && 'not root' }, () => {
+test('lvsd check rejects it when it runs as root, with status 2', { skip: !isRoot && 'not root' }, () => {
   chmodSync(file, 0o666);
   const { status, stderr } = check(['-f', file]);
   assert.equal(status, 2);

@@ -27,10 +27,10 @@ const cases = parseTable(table);
 const dir = mkdtempSync(join(tmpdir(), 'lvsd-wrong-'));
 after(() => rmSync(dir, { recursive: true, force: true }));
 
-/** As messages list the kinds of checks, so that a new kind changes no case. */
+/** The kinds of checks as messages list them, so that a new kind changes no case. */
 const TYPES = Object.keys(KINDS).map((kind, index) => (index === 0 ? `\`type: ${kind}\`` : `\`${kind}\``));
 
-/** Programs and certificates that cases name. */
+/** Creates the programs and certificates that cases name. */
 function furnish(folder: string): void {
   const put = (name: string, mode: number, text: string | Buffer = '#!/bin/sh\n') => {
     writeFileSync(join(folder, name), text);
@@ -55,7 +55,8 @@ function furnish(folder: string): void {
   chmodSync(join(folder, 'open'), 0o777);
 }
 
-function told(one: Case, index: number): string[] {
+/** Lines reported for a case. */
+function report(one: Case, index: number): string[] {
   const folder = join(dir, String(index));
   mkdirSync(folder);
   furnish(folder);
@@ -84,13 +85,13 @@ if (process.env.LVSD_UPDATE === '1') {
     path,
     formatTable(
       head,
-      cases.map((one, index) => ({ ...one, expected: told(one, index) })),
+      cases.map((one, index) => ({ ...one, expected: report(one, index) })),
     ),
   );
 } else {
-  test('there are enough of them, each with another name', () => {
+  test('there are at least 120 cases, each with its own title', () => {
     assert.ok(cases.length >= 120, String(cases.length));
     assert.equal(new Set(cases.map(({ title }) => title)).size, cases.length);
   });
-  for (const [index, one] of cases.entries()) test(one.title, () => assert.deepEqual(told(one, index), one.expected));
+  for (const [index, one] of cases.entries()) test(one.title, () => assert.deepEqual(report(one, index), one.expected));
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The client of the control socket: what it says when there is no daemon, an odd one, or one that goes away.
+// The client of the control socket: with a daemon, without one, with one that ends, and with servers that are not lvsd.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { chmodSync } from 'node:fs';
@@ -15,8 +15,8 @@ after(() => {
   for (const server of servers) server.close();
 });
 
-/** A server that treats each client as told. */
-async function odd(treat: (socket: Socket) => void): Promise<string> {
+/** A server that calls `treat` for each client; its path. */
+async function oddServer(treat: (socket: Socket) => void): Promise<string> {
   const path = freshPath();
   const server = createServer((socket) => {
     socket.on('error', () => {});
@@ -27,7 +27,7 @@ async function odd(treat: (socket: Socket) => void): Promise<string> {
   return path;
 }
 
-test('calls, many at once, each with its own answer', async () => {
+test('concurrent calls get their own answers', async () => {
   using daemon = fakeDaemon();
   const client = await ControlClient.open(daemon.path);
   const [status, paused, drained] = await Promise.all([
@@ -55,7 +55,7 @@ test('an answer of many megabytes', async () => {
   client.close();
 });
 
-test('nobody there, or nobody any more', async () => {
+test('no daemon, and a daemon that ends', async () => {
   const none = {
     code: 'ERR_LVSD_NO_DAEMON',
     exitCode: 1,
@@ -71,8 +71,8 @@ test('nobody there, or nobody any more', async () => {
   await assert.rejects(ControlClient.open(path), none);
 });
 
-test('a socket that is another’s', {
-  skip: process.getuid?.() !== 0 && 'needs root to become somebody else',
+test('a socket of another user', {
+  skip: process.getuid?.() !== 0 && 'needs root to become another user',
 }, async () => {
   using daemon = fakeDaemon();
   chmodSync(new URL('.', `file://${daemon.path}`), 0o755);
@@ -87,7 +87,7 @@ test('a socket that is another’s', {
   }
 });
 
-test('refusals carry the daemon’s words and exit code', async () => {
+test('errors have the daemon’s text and exit code', async () => {
   using daemon = fakeDaemon({
     drain: () => {
       throw new UsageError('no real server web9');
@@ -110,7 +110,7 @@ test('refusals carry the daemon’s words and exit code', async () => {
   client.close();
 });
 
-test('turned away because there are too many', async () => {
+test('a client too many is rejected', async () => {
   using daemon = fakeDaemon({}, { clients: 1 });
   const first = await ControlClient.open(daemon.path);
   await first.call('ping', {});
@@ -119,7 +119,7 @@ test('turned away because there are too many', async () => {
   first.close();
 });
 
-test('what answers is no lvsd', async () => {
+test('servers that are not lvsd', async () => {
   const noise: [what: string, bytes: string | Buffer, message: RegExp][] = [
     ['text', 'HTTP/1.1 400 Bad Request\r\n', /does not speak JSON-RPC/],
     ['null', 'null\n', /does not speak JSON-RPC/],
@@ -128,11 +128,11 @@ test('what answers is no lvsd', async () => {
     ['half an answer', '{"jsonrpc":"2.0","id":1', /lvsd closed the connection/],
   ];
   for (const [what, bytes, message] of noise) {
-    const client = await ControlClient.open(await odd((socket) => socket.once('data', () => socket.end(bytes))));
+    const client = await ControlClient.open(await oddServer((socket) => socket.once('data', () => socket.end(bytes))));
     await assert.rejects(client.call('ping', {}), { message }, what);
   }
   const endless = await ControlClient.open(
-    await odd((socket) => {
+    await oddServer((socket) => {
       const chunk = Buffer.alloc(1 << 20, 'x');
       const more = () => {
         while (!socket.destroyed && socket.write(chunk));
@@ -143,7 +143,7 @@ test('what answers is no lvsd', async () => {
   await assert.rejects(endless.call('ping', {}), { message: `line longer than ${64 << 20} bytes` });
 });
 
-test('events: kept ones, those that come, in order, none twice', async () => {
+test('events: kept and new ones, in order, none twice', async () => {
   using daemon = fakeDaemon();
   for (let i = 0; i < 5; i++) daemon.events.add('server', `before ${i}`);
   const client = await ControlClient.open(daemon.path);
@@ -165,14 +165,14 @@ test('events: kept ones, those that come, in order, none twice', async () => {
   other.close();
 });
 
-test('only so many events are kept', async () => {
+test('the last 1000 events are kept', async () => {
   using daemon = fakeDaemon();
   for (let i = 0; i < 5000; i++) daemon.events.add('server', `${i}`);
   const all = daemon.events.since();
   assert.deepEqual([all.length, all[0]?.sequence, all.at(-1)?.sequence], [1000, 4001, 5000]);
 });
 
-test('lines are the same, however the bytes are cut', () => {
+test('lines are the same for every split of the bytes', () => {
   const text = Buffer.from('one\n\ntwo é 語 😀\nthree\nrest');
   const whole = new LineReader(100).push(text);
   assert.deepEqual(whole, ['one', '', 'two é 語 😀', 'three']);

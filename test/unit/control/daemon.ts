@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** A control server on a socket of its own, with handlers that remember what they were asked. */
+/** A control server on a socket of its own, whose handlers record their calls. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -76,7 +76,7 @@ export async function rawClient(path: string): Promise<Socket> {
   return socket;
 }
 
-/** Everything that comes back until the server ends the connection, parsed. */
+/** All answers until the server ends the connection, parsed. */
 export async function answers(path: string, bytes: string | Buffer): Promise<unknown[]> {
   const socket = await rawClient(path);
   socket.end(bytes);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The program itself, against a control server: what it prints, what it exits with.
+// The program itself with a control server: output and exit statuses.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -100,7 +100,7 @@ const SHOP: DaemonStatus = {
   ],
 };
 
-test('status, for people', () => {
+test('status as text', () => {
   assert.equal(
     statusText(SHOP, PLAIN, NOW).replace(/loaded .*/, 'loaded T'),
     `lvsd 1.2.3, pid 4711, for 2d 2h
@@ -159,7 +159,7 @@ test('status has a line for each of several checks', () => {
   );
 });
 
-test('status, one line for each service', () => {
+test('status --brief has one line for each service', () => {
   const lines = (text: string) => text.split('\n').slice(3, -1);
   assert.deepEqual(lines(briefText(SHOP, PLAIN, NOW)), [
     'SERVICE  VIRTUAL             QUORUM            WEIGHT  SERVERS  ACTIVE  NOT UP      REJECTED BY THE KERNEL',
@@ -173,7 +173,7 @@ test('status, one line for each service', () => {
   assert.match(line ?? '', /^shop .* 2 of 4 +4800 +web2$/);
 });
 
-test('filters select real servers, and services that have any', () => {
+test('filters select real servers, and services that have matching ones', () => {
   const found = (filter: Parameters<typeof filterStatus>[1]) =>
     filterStatus(SHOP, filter).services.map(({ name, realServers }) => [name, ...realServers.map((one) => one.name)]);
   assert.equal(filterStatus(SHOP, {}), SHOP);
@@ -188,7 +188,7 @@ test('filters select real servers, and services that have any', () => {
   assert.doesNotMatch(text, /web3/);
 });
 
-test('history, for people', () => {
+test('history as text', () => {
   const check = {
     type: 'http',
     target: '10.31.4.3:8443',
@@ -246,10 +246,10 @@ test('status --watch repeats until interrupted, as JSON with one line a round', 
   );
 });
 
-test('colours change nothing but colours, and appear where they are wanted', () => {
+test('colours are added on terminals only, and change nothing else', () => {
   const coloured = statusText(SHOP, COLOURED, NOW);
   assert.ok(coloured.includes('\x1b[31mdown\x1b[0m'));
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: colours are that
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences of colours
   assert.equal(coloured.replace(/\x1b\[\d+m/g, ''), statusText(SHOP, PLAIN, NOW));
   assert.equal(paintFor({ isTTY: true }, {}), COLOURED);
   assert.equal(paintFor({ isTTY: true }, { NO_COLOR: '1' }), PLAIN);
@@ -257,7 +257,7 @@ test('colours change nothing but colours, and appear where they are wanted', () 
   assert.equal(paintFor({}, {}), PLAIN);
 });
 
-test('times for people', () => {
+test('durations as text', () => {
   const spans: [number, string][] = [
     [-5, '0s'],
     [999, '0s'],
@@ -271,7 +271,7 @@ test('times for people', () => {
   assert.deepEqual([0.04, 9.99, 10.4, 999.4, 1000].map(latencyText), ['0.0ms', '10.0ms', '10ms', '999ms', '1.0s']);
 });
 
-test('each command asks for what it says, and prints the answer', async () => {
+test('each command calls its method and prints the answer', async () => {
   using daemon = fakeDaemon();
   const run = (...words: string[]) => lvsctl(daemon.path, ...words);
   const fine = (out: string) => ({ code: 0, out, err: '' });
@@ -301,7 +301,7 @@ test('each command asks for what it says, and prints the answer', async () => {
   assert.deepEqual(daemon.calls.at(-2), ['status', { service: 'shop' }]);
 });
 
-test('what a paused daemon has noted is not told as done', async () => {
+test('a change that a paused daemon has only noted is an error', async () => {
   const noted = { servers: ['shop web1'], paused: true };
   using daemon = fakeDaemon({
     drain: () => noted,
@@ -315,7 +315,7 @@ test('what a paused daemon has noted is not told as done', async () => {
   }
 });
 
-test('exit codes and words when something is not fine', async () => {
+test('exit codes and texts of failures', async () => {
   const lines = [
     { sign: '+' as const, service: 'shop', text: 'shop: tcp 10.99.0.10:443\n\x1b[2J' },
     { sign: '-' as const, service: undefined, text: 'tcp 10.99.0.11:80' },
@@ -351,11 +351,11 @@ test('exit codes and words when something is not fine', async () => {
     out: '',
     err: 'lvsctl: lvsd.yaml:1:1: a\nlvsd.yaml:2:2: b\\x1b[2J\n',
   });
-  const nobody = freshPath();
-  assert.deepEqual(await lvsctl(nobody, 'status'), {
+  const unused = freshPath();
+  assert.deepEqual(await lvsctl(unused, 'status'), {
     code: 1,
     out: '',
-    err: `lvsctl: no daemon answers on ${nobody}: is lvsd running? (systemctl status lvsd)\n`,
+    err: `lvsctl: no daemon answers on ${unused}: is lvsd running? (systemctl status lvsd)\n`,
   });
   assert.deepEqual(await run('stauts'), {
     code: 2,
@@ -364,7 +364,7 @@ test('exit codes and words when something is not fine', async () => {
   });
 });
 
-test('events, then more as they come, until the daemon ends; gaps show', async () => {
+test('events: kept ones, then new ones until the daemon ends; gaps are shown', async () => {
   const daemon = fakeDaemon();
   for (let i = 0; i < 3000; i++)
     daemon.events.add('server', i % 2 ? `shop: event ${i}` : `event ${i}`, { service: 'shop' });
@@ -394,7 +394,7 @@ test('events, then more as they come, until the daemon ends; gaps show', async (
   assert.equal(events[1]?.text, 'someone ran ipvsadm\x1b');
 });
 
-test('a reader that leaves early is no error', async () => {
+test('a reader that closes the pipe early is not an error', async () => {
   using daemon = fakeDaemon({
     plan: () => ({
       file: '',
@@ -413,7 +413,7 @@ test('a reader that leaves early is no error', async () => {
   assert.equal(err, '');
 });
 
-test('the command line: what is taken, and words for what is not', () => {
+test('command lines: accepted ones, and errors of wrong ones', () => {
   assert.deepEqual(parseInvocation(['--json', 'status']), {
     command: { name: 'status', verb: VERBS.status, params: {}, options: {} },
     socket: '/run/lvsd/control.sock',
@@ -460,11 +460,11 @@ test('help names every command, and fits a terminal', async () => {
   assert.deepEqual(await lvsctl('/none', '-V'), { code: 0, out: `lvsctl ${version}\n`, err: '' });
 });
 
-test('it starts fast because it brings little', () => {
-  assert.ok(statSync(program).size < 64 << 10, 'winston or ajv has come in');
+test('the bundle is small', () => {
+  assert.ok(statSync(program).size < 64 << 10, 'winston or ajv is in the bundle');
 });
 
-test('overrides: what is asked for, and what is said of them', async () => {
+test('overrides: requests and output', async () => {
   delete process.env.SUDO_USER;
   const asked: unknown[] = [];
   const answer = (name: string) => (params: object) => {
@@ -474,12 +474,12 @@ test('overrides: what is asked for, and what is said of them', async () => {
   const names = ['drain', 'disable', 'forceUp', 'enable', 'weight'] as const;
   using daemon = fakeDaemon(Object.fromEntries(names.map((name) => [name, answer(name)])));
   const ctl = (...words: string[]) => lvsctl(daemon.path, ...words);
-  const said = (out: string) => ({ code: 0, out, err: 'lvsctl: shop has no quorum\n' });
-  assert.deepEqual(await ctl('disable', 'web1', '--reason', 'CHG-1'), said('shop web1: disabled\n'));
-  assert.deepEqual(await ctl('force-up', 'shop', 'web1'), said('shop web1: forced up\n'));
-  assert.deepEqual(await ctl('enable', 'shop', 'web1'), said('shop web1: its checks decide\n'));
-  assert.deepEqual(await ctl('weight', 'shop', 'web1', '5', '-r', 'x'), said('shop web1: weight changed\n'));
-  assert.deepEqual(await ctl('weight', 'web1', 'reset'), said('shop web1: weight changed\n'));
+  const expected = (out: string) => ({ code: 0, out, err: 'lvsctl: shop has no quorum\n' });
+  assert.deepEqual(await ctl('disable', 'web1', '--reason', 'CHG-1'), expected('shop web1: disabled\n'));
+  assert.deepEqual(await ctl('force-up', 'shop', 'web1'), expected('shop web1: forced up\n'));
+  assert.deepEqual(await ctl('enable', 'shop', 'web1'), expected('shop web1: its checks decide\n'));
+  assert.deepEqual(await ctl('weight', 'shop', 'web1', '5', '-r', 'x'), expected('shop web1: weight changed\n'));
+  assert.deepEqual(await ctl('weight', 'web1', 'reset'), expected('shop web1: weight changed\n'));
   process.env.SUDO_USER = 'alice';
   await ctl('drain', 'web1');
   delete process.env.SUDO_USER;
@@ -495,7 +495,7 @@ test('overrides: what is asked for, and what is said of them', async () => {
   assert.match((await ctl('status', '--reason', 'x')).err, /status does not take --reason/);
 });
 
-test('status shows what cannot be checked, since when and why, and counts it', () => {
+test('status shows since when and why a server cannot be checked, and counts such servers', () => {
   const [first] = SHOP.services;
   const inability = { since: NOW - 3 * HOUR, reason: 'user nosuchuser does not exist' };
   const services = first ? [{ ...first, realServers: [{ ...SERVER, reason: 'exit status 0', inability }] }] : [];
@@ -505,7 +505,7 @@ test('status shows what cannot be checked, since when and why, and counts it', (
   assert.match(text, /1 real server: 1 up; 1 cannot be checked$/m);
 });
 
-test('status shows who overrides what, when and why, and what applies to no real server', () => {
+test('status shows the author, age and reason of overrides, and overrides without a real server', () => {
   const overrides = [
     { kind: 'drain', by: 'alice', at: NOW - 300_000, reason: 'CHG-123' },
     { kind: 'weight', weight: 7 },

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The control socket on real sockets: who may open it, what it answers to whatever is sent, what a bad client costs.
+// The control socket on real sockets: permissions, answers to valid and invalid requests, and limits for bad clients.
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -22,12 +22,12 @@ const wait = async (done: () => boolean) => {
   assert.ok(done());
 };
 
-test('the socket is its owner’s alone, whatever the umask, and goes with the server', () => {
+test('the socket has mode 0600, whatever the umask, and is removed with the server', () => {
   const mask = process.umask(0);
   try {
     const { path, server } = fakeDaemon();
     assert.equal(lstatSync(path).mode & 0o777, 0o600);
-    assert.equal(process.umask(0), 0, 'the umask is as before');
+    assert.equal(process.umask(0), 0, 'the umask is restored');
     server.close();
     assert.equal(existsSync(path), false);
   } finally {
@@ -35,7 +35,7 @@ test('the socket is its owner’s alone, whatever the umask, and goes with the s
   }
 });
 
-test('requests are answered, each with its id, in order', async () => {
+test('requests are answered in order, each with its id', async () => {
   using daemon = fakeDaemon();
   const text = request('status', {}, 'a') + request('pause', { on: true }, 2) + request('plan', undefined, null);
   const { reloadError: _, ...status } = STATUS;
@@ -51,13 +51,13 @@ test('requests are answered, each with its id, in order', async () => {
   ]);
 });
 
-test('a notification is carried out and not answered', async () => {
+test('a notification is executed and not answered', async () => {
   using daemon = fakeDaemon();
   assert.deepEqual(await answers(daemon.path, '{"jsonrpc":"2.0","method":"drain","params":{"server":"web1"}}\n'), []);
   assert.deepEqual(daemon.calls, [['drain', { server: 'web1' }]]);
 });
 
-test('a request cut anywhere, and many in one piece', async () => {
+test('a request byte by byte, and many requests at once', async () => {
   using daemon = fakeDaemon();
   const socket = await rawClient(daemon.path);
   for (const byte of request('pause', { on: false })) {
@@ -69,7 +69,7 @@ test('a request cut anywhere, and many in one piece', async () => {
   assert.equal((await answers(daemon.path, request('plan').repeat(500))).length, 500);
 });
 
-test('whatever is no request is refused in words, and the next one is still served', async () => {
+test('an invalid request gets an error with a reason, and the next one is still answered', async () => {
   using daemon = fakeDaemon();
   const wrong: [text: string, code: number, message: RegExp, id?: unknown][] = [
     ['', -32700, /not valid JSON/],
@@ -121,7 +121,7 @@ test('a line that is too long or not UTF-8 ends the connection with an error', a
   ]);
 });
 
-test('errors of the daemon arrive with their exit code; what it did not expect says so and is logged', async () => {
+test('errors of handlers have their exit code; unexpected ones are internal errors and logged', async () => {
   using daemon = fakeDaemon({
     reload: () => {
       throw new UsageError('lvsd.yaml:3:1: unknown key "servcies"');
@@ -145,26 +145,26 @@ test('errors of the daemon arrive with their exit code; what it did not expect s
   assert.ok(daemon.log.lines.includes('error plan failed: x is not a function'));
 });
 
-test('who asks for a change is logged, who only looks is not', async () => {
+test('requests for changes are logged with the caller, others are not', async () => {
   using daemon = fakeDaemon();
   await answers(daemon.path, request('status') + request('drain', { server: 'web1\n\x1b[2J' }) + request('reload'));
   const asked = `requested by uid ${process.getuid?.()}, pid ${process.pid}`;
-  const told = daemon.log.lines.filter((line) => !line.startsWith('debug'));
-  assert.deepEqual(told, [`info drain server web1\n\x1b[2J: ${asked}`, `info reload: ${asked}`]);
+  const logged = daemon.log.lines.filter((line) => !line.startsWith('debug'));
+  assert.deepEqual(logged, [`info drain server web1\n\x1b[2J: ${asked}`, `info reload: ${asked}`]);
   const { uid, gid, pid } = daemon.log.fields.at(-1) ?? {};
   assert.deepEqual([uid, gid, pid], [process.getuid?.(), process.getgid?.(), process.pid]);
 });
 
-test('a second daemon is refused, also while the first does not answer', async () => {
+test('a second daemon does not start', async () => {
   using daemon = fakeDaemon();
   assert.throws(() => fakeDaemon({}, { path: daemon.path }), { code: 'ERR_LVSD_RUNNING', message: /another lvsd/ });
-  assert.equal((await answers(daemon.path, request('plan'))).length, 1, 'the first serves on');
-  // Somebody without our lock.
+  assert.equal((await answers(daemon.path, request('plan'))).length, 1, 'the first still serves');
+  // A program that listens there without the lock.
   const path = freshPath();
-  const stranger = createServer().listen(path);
-  await once(stranger, 'listening');
+  const other = createServer().listen(path);
+  await once(other, 'listening');
   assert.throws(() => fakeDaemon({}, { path }), { code: 'ERR_LVSD_RUNNING' });
-  stranger.close();
+  other.close();
 });
 
 const serve = (path: string) => `
@@ -184,7 +184,7 @@ test('the socket of a daemon that was killed is replaced', async () => {
   assert.throws(() => fakeDaemon({}, { path }), { code: 'ERR_LVSD_RUNNING' });
   child.kill('SIGKILL');
   await once(child, 'exit');
-  assert.ok(lstatSync(path).isSocket(), 'it left its socket');
+  assert.ok(lstatSync(path).isSocket(), 'the socket is left');
   using daemon = fakeDaemon({}, { path });
   assert.equal((await answers(daemon.path, request('plan'))).length, 1);
 });
@@ -199,17 +199,17 @@ test('of five that start at once over a stale socket, one serves', async () => {
       stdio: ['ignore', 'pipe', 'pipe'],
     }),
   );
-  const said = await Promise.all(
+  const outputs = await Promise.all(
     children.map(async (child) => {
       const [text] = (await Promise.race([once(child.stdout, 'data'), once(child, 'exit')])) as [unknown];
       return String(text).trim();
     }),
   );
   for (const child of children) child.kill('SIGKILL');
-  assert.equal(said.filter((text) => text === 'serving').length, 1, said.join());
+  assert.equal(outputs.filter((text) => text === 'serving').length, 1, outputs.join());
 });
 
-test('what is no socket is not touched, nor is a link followed', () => {
+test('a file that is not a socket is not touched, and no link is followed', () => {
   const file = freshPath();
   writeFileSync(file, 'precious');
   assert.throws(() => fakeDaemon({}, { path: file }), { message: /exists and is not a socket/ });
@@ -220,7 +220,7 @@ test('what is no socket is not touched, nor is a link followed', () => {
   assert.throws(() => fakeDaemon({}, { path: join(dirname(file), 'x'.repeat(200)) }), { code: 'ERR_LVSD_SOCKET_PATH' });
 });
 
-test('more clients than allowed are turned away with a word, and let in again later', async () => {
+test('clients beyond the limit are rejected with a reason, and served again later', async () => {
   using daemon = fakeDaemon({}, { clients: 2 });
   const [first, second] = [await rawClient(daemon.path), await rawClient(daemon.path)];
   const refused = await answers(daemon.path, '');
@@ -235,7 +235,7 @@ test('more clients than allowed are turned away with a word, and let in again la
   assert.equal((await answers(daemon.path, request('plan'))).length, 1);
 });
 
-test('a client that writes at once reads why it is turned away', async () => {
+test('a rejected client that writes at once can still read the reason', async () => {
   using daemon = fakeDaemon({}, { clients: 1 });
   const first = await rawClient(daemon.path);
   for (let i = 0; i < 50; i++)
@@ -243,7 +243,7 @@ test('a client that writes at once reads why it is turned away', async () => {
   first.destroy();
 });
 
-test('a client that has been silent for long makes room for another; one that follows events does not', async () => {
+test('a client that has been idle for long is disconnected for another; one that follows events is not', async () => {
   using daemon = fakeDaemon({}, { clients: 2 });
   const follower = await rawClient(daemon.path);
   follower.write(request('events', { follow: true }));
@@ -256,31 +256,31 @@ test('a client that has been silent for long makes room for another; one that fo
   follower.destroy();
 });
 
-test('a client that sends no whole request for long is disconnected, and told', async () => {
+test('a client that sends no complete request for long is disconnected with a reason', async () => {
   using daemon = fakeDaemon({}, { idle: 200 });
   const follower = await rawClient(daemon.path);
   follower.write(request('events', { follow: true }));
   const socket = await rawClient(daemon.path);
-  let said = '';
+  let received = '';
   socket.on('data', (chunk) => {
-    said += String(chunk);
+    received += String(chunk);
   });
   const ended = once(socket, 'end');
   socket.write('{"jsonrpc":');
   await ended;
-  assert.match(said, /no request for 0\.2 s: disconnected/);
+  assert.match(received, /no request for 0\.2 s: disconnected/);
   assert.equal(follower.readableEnded, false);
   socket.destroy();
   follower.destroy();
 });
 
-test('a last line without its line feed is answered', async () => {
+test('a last line without a line feed is answered', async () => {
   using daemon = fakeDaemon();
   const got = await answers(daemon.path, request('plan', {}, 'last').trimEnd());
   assert.deepEqual(got, [{ jsonrpc: '2.0', id: 'last', result: PLAN }]);
 });
 
-test('a client that does not read its answer is cut off', async () => {
+test('a client that does not read its answer is disconnected', async () => {
   const large = { file: '', lines: [{ sign: '+' as const, service: undefined, text: 'x'.repeat(4 << 20) }] };
   using daemon = fakeDaemon({ plan: () => large }, { patience: 100 });
   const socket = await rawClient(daemon.path);
@@ -293,7 +293,7 @@ test('a client that does not read its answer is cut off', async () => {
   socket.destroy();
 });
 
-test('events: those kept, then those that come; who does not read them is cut off', async () => {
+test('events: kept ones, then new ones; a client that does not read them is disconnected', async () => {
   using daemon = fakeDaemon();
   for (let i = 1; i <= 3; i++) daemon.events.add('server', `event ${i}`, { service: 'shop' });
   const socket = await rawClient(daemon.path);

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Backoff } from '../../../src/daemon/reconcile/backoff.ts';
 
-test('what failed waits longer each time, up to a minute; the rest of the service does not wait', () => {
+test('a failed operation waits longer each time, up to a minute; other operations of the service do not wait', () => {
   const backoff = new Backoff();
   const waits = (operation: string, now: number) => backoff.waits('web', () => operation, now);
   assert.equal(waits('add a', 0), false);

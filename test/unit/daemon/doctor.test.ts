@@ -66,7 +66,7 @@ test('local addresses are those of local routes', () => {
   for (const other of [ip(10, 0, 0, 6), ip(10, 0, 0, 255), ip(128, 0, 0, 1)]) assert.ok(!isLocal(other, prefixes));
 });
 
-test('nothing to mind: every check is ok', () => {
+test('without problems every check is ok', () => {
   assert.deepEqual(
     examine(facts()).filter(({ verdict }) => verdict !== 'ok'),
     [],
@@ -101,7 +101,7 @@ test('local addresses: none, only draining ones, not of this host, exhausted', (
   assert.equal(find(facts({}, [laddr(ip(10, 0, 0, 5), { portsInUse: 95 })]), 'ports')?.verdict, 'note');
 });
 
-test('conntrack that looks at what it cannot follow; a table too small', () => {
+test('conntrack entries of connections that it cannot track; a table too small', () => {
   const note = find(facts({ conntrackEntries: 7 }), 'conntrack');
   assert.equal(note?.verdict, 'note');
   assert.ok(note?.remedy?.includes('    ip daddr { 192.0.2.1, 10.0.0.5 } notrack'));
@@ -113,7 +113,7 @@ test('conntrack that looks at what it cannot follow; a table too small', () => {
 const [MASQUERADE, TUNNEL, DIRECT] = [0, 2, 3];
 const routed = (last: number, gateway?: string) => [[`10.0.0.${last}`, { device: 'eth0', gateway }]] as const;
 
-/** With one service, whose only real server 10.0.0.8 is forwarded to by a method. */
+/** Facts with one service, whose only real server 10.0.0.8 is forwarded to by `method`. */
 function by(method: number, more: Partial<Facts> = {}): Facts {
   const services = [{ service, destinations: [destination(method, 8)], localAddresses: [] }];
   return facts({ services, routes: new Map(routed(8)), ...more });
@@ -135,7 +135,7 @@ test('masquerade needs forwarding of its family', () => {
   for (const method of [TUNNEL, DIRECT]) assert.equal(find(by(method, off), 'forwarding'), undefined);
 });
 
-test('direct: neighbours only, and what the real servers need', () => {
+test('direct: real servers must not be behind a gateway; what they need is listed', () => {
   assert.equal(find(by(DIRECT), 'direct')?.verdict, 'ok');
   const far = find(by(DIRECT, { routes: new Map(routed(8, '10.0.0.254')) }), 'direct');
   assert.deepEqual([far?.verdict, far?.text.slice(0, 26)], ['problem', '10.0.0.8: behind a gateway']);
@@ -179,7 +179,7 @@ test('other programs that change the table', () => {
   );
 });
 
-test('routes as ip says them, one array a line', () => {
+test('routes in the output of ip, one array per line', () => {
   const routes = parseRoutes(`[{"dst":"10.0.0.8","gateway":"10.0.0.254","dev":"eth0","flags":[]}]
 [{"type":"local","dst":"10.0.0.5","dev":"lo"}]
 [{"dst":"10.0.0.9","via":{"family":"inet6","host":"fe80::1"},"dev":"eth0"}]

@@ -15,7 +15,7 @@ import { success } from '../../../src/health/verdict.ts';
 import { recordingLog } from '../../support/recording-log.ts';
 import { config, realServer, service } from '../../support/specs.ts';
 
-// Not below /tmp in a folder that others may write to: hooks are run from trusted paths only.
+// Not below /tmp, which others may write to: hooks are run from trusted paths only.
 const scratch = mkdtempSync(join(homedir(), '.lvsd-hooks-'));
 const script = join(scratch, 'hook');
 const out = join(scratch, 'out');
@@ -53,7 +53,7 @@ const event = (subject: string, label: string): HookEvent => ({
   ...{ subject, label, command: [script], user: undefined, timeout: 1000, environment: {} },
 });
 
-test('the queue keeps the order, and the last state of each subject, however many there are', () => {
+test('the queue is bounded, keeps the order and the last state of each subject', () => {
   const queue = new HookQueue();
   for (let n = 0; n < 5000; n++) queue.add(event(`server ${n % 3}`, `${n}`));
   queue.add(event('quorum', 'lost'));
@@ -69,7 +69,7 @@ test('the queue keeps the order, and the last state of each subject, however man
     numbers,
     [...numbers].sort((a, b) => a - b),
   );
-  // Nothing vanishes uncounted.
+  // Every dropped event is counted.
   assert.equal(
     taken.reduce((sum, one) => sum + (one?.skipped ?? 0), 0),
     5001 - 100,
@@ -78,7 +78,7 @@ test('the queue keeps the order, and the last state of each subject, however man
   assert.equal(queue.length, 300);
 });
 
-test('one at a time for each service, 16 at a time in all, in order', () => {
+test('hooks run in order, one at a time for each service, 16 at a time in all', () => {
   const names = Array.from({ length: 20 }, (_, n) => `s${n}`);
   const { change } = site({}, names);
   const running: { label: string; end: () => void }[] = [];
@@ -139,7 +139,7 @@ test('programs get the facts in their environment, and nothing else', async () =
   write(`echo "$LVSD_EVENT $LVSD_STATE $LVSD_WEIGHT $LVSD_NEEDED" >>${out}`);
   const withQuorum = site({});
   hooks.quorum({ service: withQuorum.services[0] ?? shop, up: false, weight: 0 });
-  // Without a command for it, nothing is run.
+  // A service without a command for quorums.
   hooks.quorum({ service: shop, up: true, weight: 1 });
   await until(() => lines().length > 0, 'the hook of the quorum');
   assert.deepEqual(lines(), ['quorum down 0 1']);
@@ -163,7 +163,7 @@ test('a program that hangs is ended with its children, and the next one runs', a
   hooks.close();
 });
 
-test('failures are logged; a program that others may change is not run', async () => {
+test('failures are logged; a program that others may write is not run', async () => {
   write('echo "no such channel" >&2; exit 3');
   const { change } = site({});
   const log = recordingLog();
@@ -178,7 +178,7 @@ test('failures are logged; a program that others may change is not run', async (
   hooks.close();
 });
 
-test('the last state is delivered although the helper is killed', async () => {
+test('the last state is delivered even if the helper is killed', async () => {
   write(
     `echo "$LVSD_STATE" >>${out}; [ "$LVSD_STATE" = up ] || [ -e ${scratch}/again ] || { touch ${scratch}/again; sleep 1000; }`,
   );

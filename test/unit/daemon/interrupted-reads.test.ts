@@ -49,14 +49,14 @@ function site() {
 const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 for (const refresh of ['addresses', 'all'] as const) {
-  test(`an interrupted read (${refresh}) keeps no change from the kernel, and is repeated`, async () => {
+  test(`after an interrupted read (${refresh}) changes are still applied, and the read is repeated`, async () => {
     const { state, reconciler } = site();
     await reconciler.run();
     state.error = new NetlinkDumpInterruptedError(8);
     reconciler.request({ refresh });
     await pause(20);
     const plans = state.plans;
-    assert.equal(plans, 2, 'the cycle went on');
+    assert.equal(plans, 2, 'the cycle continued');
     // A real server fails.
     reconciler.request();
     await pause(20);
@@ -67,12 +67,12 @@ for (const refresh of ['addresses', 'all'] as const) {
     await pause(1500);
     assert.equal(state.reads, reads + 1, 'read again after a second');
     await pause(1500);
-    assert.equal(state.reads, reads + 1, 'and not once more');
+    assert.equal(state.reads, reads + 1, 'and only once');
     await reconciler.stop();
   });
 }
 
-test('a read that fails otherwise is repeated, later each time', async () => {
+test('a read that fails otherwise is repeated with growing delays', async () => {
   const { state, reconciler } = site();
   await reconciler.run();
   state.error = new NetlinkOverrunError();

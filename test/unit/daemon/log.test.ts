@@ -18,7 +18,7 @@ import { LineSink } from '../../../src/daemon/log/sink.ts';
 const TEXT: LogSettings = { level: 'info', format: 'text', levels: {} };
 const JSON_FORMAT: LogSettings = { ...TEXT, format: 'json' };
 
-/** What a log writes, line by line. */
+/** The lines that a log writes. */
 async function written(settings: LogSettings, journal: boolean, use: (log: DaemonLog) => void): Promise<string[]> {
   let text = '';
   const stream = new Writable({
@@ -48,7 +48,7 @@ test('a text line: time, level, area, text; in the journal its priority instead'
   assert.deepEqual(await written(TEXT, true, use), ['<6>health: web1 is up', '<3>kernel: no', '<4>config: hm']);
 });
 
-test('a JSON line has the fields, and none of them takes the place of its own', async () => {
+test('a JSON line has the fields, which do not replace its own keys', async () => {
   const use = (log: DaemonLog) =>
     log.area('control').info('drain', { uid: 0, ok: true, level: 'x', text: 'y', time: 'z', no: undefined });
   const [line = ''] = await written(JSON_FORMAT, false, use);
@@ -58,7 +58,7 @@ test('a JSON line has the fields, and none of them takes the place of its own', 
   assert.match((await written(JSON_FORMAT, true, use))[0] ?? '', /^<6>\{"time"/);
 });
 
-test('text from outside stays on its line and harmless', async () => {
+test('control characters in text from outside are escaped, and long text is cut', async () => {
   const hostile = 'a\nb\r\t\x1b[2J\x07\x9b31m\u202eevil\u2028\u200b\ud800\0 ok é 語 😀';
   const safe = 'a\\nb\\r\\t\\x1b[2J\\x07\\x9b31m\\u202eevil\\u2028\\u200b\\ud800\\x00 ok é 語 😀';
   const use = (log: DaemonLog) => log.area('health').info(hostile, { hostile });
@@ -73,7 +73,7 @@ test('text from outside stays on its line and harmless', async () => {
   assert.ok(long.length < 5000 && long.endsWith('…'));
 });
 
-test('levels by area, changed for loggers that are in use', async () => {
+test('levels by area, also changed for existing loggers', async () => {
   const lines = await written({ ...TEXT, levels: { health: 'debug', kernel: 'error' } }, true, (log) => {
     const [health, kernel, config] = [log.area('health'), log.area('kernel'), log.area('config')];
     for (const each of [health, kernel, config])
@@ -96,7 +96,7 @@ test('levels by area, changed for loggers that are in use', async () => {
   ]);
 });
 
-test('a storm of equal lines becomes one that counts them; others, and debug, go on', async () => {
+test('repeated lines are limited and summarised; other lines, and debug, are not limited', async () => {
   const lines = await written({ ...TEXT, levels: { config: 'debug' } }, true, (log) => {
     for (let i = 0; i < 100; i++) {
       log.area('kernel').warn('again and again');
@@ -112,7 +112,7 @@ test('a storm of equal lines becomes one that counts them; others, and debug, go
   assert.equal(lines.length, 3 + 1 + 2 + 5);
 });
 
-test('a storm of lines that all differ is cut as well', async () => {
+test('lines that all differ are limited as well', async () => {
   const lines = await written(TEXT, true, (log) => {
     for (let i = 0; i < 20_000; i++) log.area('health').warn(`target ${i}`);
     log.area('kernel').warn('heard');
@@ -122,7 +122,7 @@ test('a storm of lines that all differ is cut as well', async () => {
   assert.equal(lines.at(-1), '<4>health: … and 15000 more lines of health (warn) in 10s');
 });
 
-test('what was held back is told when the window ends, without another line to wake it', async () => {
+test('the summary of suppressed lines is written when the window ends, without another line', async () => {
   mock.timers.enable({ apis: ['setTimeout'] });
   const now = mock.method(performance, 'now', () => 0);
   try {
@@ -140,17 +140,17 @@ test('what was held back is told when the window ends, without another line to w
   }
 });
 
-test('the limit remembers a bounded number of things', () => {
+test('the limit counts a bounded number of different lines', () => {
   const limit = new RateLimit(1, 1000);
   for (let i = 0; i < 1e5; i++) assert.equal(limit.admit(`key ${i}`, 0), true);
   assert.equal(limit.admit('key 0', 1), false);
-  assert.equal(limit.admit('key 99999', 1), true, 'not remembered, so not limited');
+  assert.equal(limit.admit('key 99999', 1), true, 'not counted, so not limited');
   assert.deepEqual(limit.ended(999), []);
   assert.deepEqual(limit.ended(1000), [{ key: 'key 0', held: 1 }]);
   assert.equal(limit.admit('key 0', 1000), true);
 });
 
-test('nobody reads: memory is bounded, what was dropped is counted, the daemon goes on', async () => {
+test('without a reader memory is bounded, dropped lines are counted, the daemon continues', async () => {
   const program = `
     import { DaemonLog } from ${JSON.stringify(new URL('../../../src/daemon/log/log.ts', import.meta.url).pathname)};
     const log = new DaemonLog({ level: 'debug', format: 'text', levels: {} });
@@ -181,7 +181,7 @@ test('nobody reads: memory is bounded, what was dropped is counted, the daemon g
   assert.match(got.at(-1) ?? '', /info {2}daemon: awake/);
 });
 
-test('a reader that went away, and a full disk, do not end the program', async () => {
+test('a closed pipe and a full disk do not end the program', async () => {
   const program = `
     import { DaemonLog } from ${JSON.stringify(new URL('../../../src/daemon/log/log.ts', import.meta.url).pathname)};
     const log = new DaemonLog({ level: 'info', format: 'text', levels: {} });
@@ -198,14 +198,14 @@ test('a reader that went away, and a full disk, do not end the program', async (
       stdio: ['ignore', 'pipe', stderr],
     });
     child.stderr?.destroy();
-    const [said] = (await once(child.stdout ?? child, 'data')) as [unknown];
-    assert.equal(String(said), 'alive\n');
+    const [output] = (await once(child.stdout ?? child, 'data')) as [unknown];
+    assert.equal(String(output), 'alive\n');
     assert.deepEqual(await once(child, 'close'), [0, null]);
   }
   closeSync(full);
 });
 
-test('lines lost to a write that failed are confessed once one succeeds', async () => {
+test('lines lost to failed writes are counted once a write succeeds', async () => {
   const out: string[] = [];
   let broken = true;
   const stream = new Writable({
@@ -215,7 +215,7 @@ test('lines lost to a write that failed are confessed once one succeeds', async 
       next();
     },
   });
-  // As standard error does it: the callback has the error, and the stream lives on.
+  // Like standard error: the callback gets the error, and the stream stays open.
   const write = stream.write.bind(stream) as (line: string, done: (error?: Error | null) => void) => boolean;
   const unsteady = (line: string, done: (error?: Error | null) => void) => {
     if (!broken) return write(line, done);
@@ -232,7 +232,7 @@ test('lines lost to a write that failed are confessed once one succeeds', async 
   assert.deepEqual(out, ['here\n', 'lost 3\n']);
 });
 
-test('the journal is known by device and inode', () => {
+test('the journal is recognised by device and inode', () => {
   const folder = mkdtempSync(join(tmpdir(), 'lvsd-log-'));
   try {
     const fd = openSync(join(folder, 'x'), 'w');

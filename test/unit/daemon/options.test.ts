@@ -6,7 +6,7 @@ import { parseOptions } from '../../../src/daemon/commands/options.ts';
 
 const parse = (line: string) => parseOptions(line.split(' ').filter(Boolean));
 
-test('a verb and its options, in any order; defaults', () => {
+test('a command and its options, in any order; defaults', () => {
   assert.deepEqual(parse('run'), {
     ...{ command: 'run', file: '/etc/lvsd/lvsd.yaml', socket: '/run/lvsd/control.sock', state: '/run/lvsd/state.json' },
     ...{ node: undefined, json: false, once: false },
@@ -16,7 +16,7 @@ test('a verb and its options, in any order; defaults', () => {
   assert.equal(parse('check --node lb1').node, 'lb1');
 });
 
-test("keepalived's way", () => {
+test('command lines of keepalived', () => {
   assert.equal(parse('-t -f x').command, 'check');
   assert.equal(parse('-n').command, 'run');
   assert.equal(parse('-f x').command, 'run');
@@ -36,7 +36,7 @@ for (const [line, text] of wrong)
     assert.throws(() => parse(line), { code: 'ERR_LVSD_USAGE', exitCode: 2, message: text });
   });
 
-test('a plan and its sum', () => {
+test('a plan and its summary', () => {
   assert.equal(planText([]), 'no difference\n');
   const lines = [{ sign: '+', service: 'a', text: 'one' } as const, { sign: '~', service: 'a', text: 'two' } as const];
   assert.equal(planText(lines), '+ one\n~ two\n1 to add, 1 to change, 0 to remove\n');

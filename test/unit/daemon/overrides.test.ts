@@ -45,7 +45,7 @@ function world() {
   return { runtime, web, first, set, state, weights };
 }
 
-test('disabled: down whatever the check says; enabled: as the check says', () => {
+test('disabled: down whatever the check result; enabled: as the check result', () => {
   const { runtime, set, state, weights } = world();
   assert.equal(runtime.setOverride(on(FIRST, 'disable'), true), true);
   set(true);
@@ -54,7 +54,7 @@ test('disabled: down whatever the check says; enabled: as the check says', () =>
   assert.deepEqual([state(), weights()], ['up', { 1: 2, 2: 1 }]);
 });
 
-test('forced up: up whatever the check says; replaces disabled, and enable ends either', () => {
+test('forced up: up whatever the check result; it replaces disabled, and enable ends either', () => {
   const { runtime, set, state, weights } = world();
   set(false);
   assert.equal(state(), 'down');
@@ -65,7 +65,7 @@ test('forced up: up whatever the check says; replaces disabled, and enable ends 
   assert.deepEqual([state(), runtime.overrides], ['down', []]);
 });
 
-test('drained: weight 0 although forced up; a drained one that is down is down', () => {
+test('drained: weight 0 even if forced up; a drained server that is down is down', () => {
   const { runtime, set, state, weights } = world();
   runtime.setOverride(on(FIRST), true);
   set(false);
@@ -91,7 +91,7 @@ test('a weight counts for the kernel and for the quorum, and survives a drain', 
   assert.deepEqual([runtime.weight(web()), weights()], [3, { 1: 2, 2: 1 }]);
 });
 
-test('an override follows its service to another name, as told by the virtual service', () => {
+test('an override follows its service to another name, by the virtual service', () => {
   const { runtime, state } = world();
   runtime.setOverride(on(FIRST), true);
   const preview = runtime.preview(virtualServices(two('shop')), 0);
@@ -105,7 +105,7 @@ test('an override follows its service to another name, as told by the virtual se
   assert.deepEqual(runtime.takeOverrideNotes(), []);
 });
 
-test('an override of a server that leaves the file is told, listed, can be ended, and applies when it returns', () => {
+test('an override of a server that leaves the file is reported, listed, can be ended, and applies when the server returns', () => {
   const { runtime, state } = world();
   runtime.setOverride(on(FIRST), true);
   const without = config([service('web', [realServer(2)])]);
@@ -135,7 +135,7 @@ test('an override of a server that leaves the file is told, listed, can be ended
 
 const FULL: Override = { ...on(FIRST, 'weight', 7), by: 'alice', at: 1000, reason: 'CHG-1' };
 
-test('state file: an older lvsd sees the drains and nothing else, a newer one all', () => {
+test('state file: an older lvsd reads only the drains, a newer one all overrides', () => {
   const { runtime } = world();
   runtime.setOverride(on(FIRST), true);
   runtime.setOverride(FULL, true);
@@ -162,7 +162,7 @@ test('state file: an older lvsd sees the drains and nothing else, a newer one al
   );
 });
 
-test('the file of overrides outlives a boot; one that is damaged or that others may write is not used', async () => {
+test('the file of overrides is used after a reboot; one that is damaged or that others may write is ignored', async () => {
   const path = join(folder, 'var', 'overrides.json');
   assert.deepEqual({ ...(await readOverrides(path)), reason: '' }, { overrides: undefined, reason: '', missing: true });
   await writeOverrides(path, [FULL]);
@@ -180,7 +180,7 @@ test('the file of overrides outlives a boot; one that is damaged or that others 
   assert.match(JSON.stringify(await readOverrides(path)), /damaged/);
 });
 
-test('its overrides replace those of the state file, which count without it', async () => {
+test('its overrides replace those of the state file, which are used without it', async () => {
   const [state, overrides] = [join(folder, 'state.json'), join(folder, 'overrides.json')];
   const { runtime } = world();
   runtime.setOverride(on(FIRST), true);
@@ -197,13 +197,13 @@ test('its overrides replace those of the state file, which count without it', as
   assert.match(notes[0]?.text ?? '', /^file of overrides .* ignored: it is not a state file$/);
 });
 
-test('where they are kept: beside the usual state file only, unless told', () => {
+test('the path of the overrides: the default only with the default state file', () => {
   assert.equal(overridesPath({ state: '/run/lvsd/state.json' }), '/var/lib/lvsd/overrides.json');
   assert.equal(overridesPath({ state: '/tmp/s' }), undefined);
   assert.equal(overridesPath({ state: '/tmp/s', overrides: '/tmp/o' }), '/tmp/o');
 });
 
-test('events say who and why', () => {
+test('events have the author and the reason', () => {
   assert.deepEqual(overrideMessage(FULL, true), {
     text: `real server ${FIRST} set to weight 7 by the operator (alice: CHG-1)`,
     fields: { service: 'web', address: FIRST, state: 'weight set', reason: 'CHG-1', weight: 7, by: 'alice' },

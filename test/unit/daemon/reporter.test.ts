@@ -17,7 +17,7 @@ const [web] = virtualServices(config([spec]));
 const [web1] = web?.realServers ?? [];
 assert.ok(web && web1);
 
-/** The event and the JSON log line that a report makes, without times. */
+/** The event and the JSON log line of a report, without times. */
 async function reported(report: (reporter: Reporter) => void): Promise<{ event: unknown; line: unknown }> {
   let text = '';
   const stream = new Writable({

@@ -16,21 +16,21 @@ const folder = mkdtempSync(join(tmpdir(), 'lvsd-notify-'));
 after(() => rmSync(folder, { recursive: true }));
 let managers = 0;
 
-/** What a service manager would hear. */
+/** A socket in place of the service manager's, and the messages that it received. */
 function manager(name = join(folder, `${managers++}.sock`)) {
   const socket = new (native().Socket)(AF_UNIX, SOCK_DGRAM, 0);
   socket.bind(unixAddress(name));
   const data = Buffer.alloc(2048);
   const info = new Int32Array(4);
-  const heard = () => {
+  const received = () => {
     const messages: string[] = [];
     while (socket.receive(data, info) > 0) messages.push(data.toString('utf8', 0, info[0]));
     return messages;
   };
-  return { name, heard, [Symbol.dispose]: () => socket.close() };
+  return { name, received, [Symbol.dispose]: () => socket.close() };
 }
 
-test('every word, by path and by abstract name', () => {
+test('every message, by path and by abstract name', () => {
   for (const name of [undefined, `@lvsd-notify-${process.pid}`]) {
     using systemd = manager(name);
     const env = { NOTIFY_SOCKET: systemd.name };
@@ -42,7 +42,7 @@ test('every word, by path and by abstract name', () => {
     notifier.reloading();
     notifier.status('two\nlines \x1b[2J');
     notifier.stopping();
-    const [ready, reloading = '', status, stopping, ...rest] = systemd.heard();
+    const [ready, reloading = '', status, stopping, ...rest] = systemd.received();
     assert.equal(ready, 'READY=1\nSTATUS=3 services');
     assert.match(reloading, /^RELOADING=1\nMONOTONIC_USEC=\d+\nSTATUS=reloading$/);
     const at = BigInt(/USEC=(\d+)/.exec(reloading)?.[1] ?? 0);
@@ -54,7 +54,7 @@ test('every word, by path and by abstract name', () => {
   }
 });
 
-test('without a manager, or with an address that is none, nothing happens', () => {
+test('without a manager, or with an invalid address, nothing is sent', () => {
   for (const path of [undefined, '', 'relative', 'vsock:2:1234', `/${'x'.repeat(200)}`]) {
     const log = recordingLog();
     const notifier = new Notifier(log, path === undefined ? {} : { NOTIFY_SOCKET: path, WATCHDOG_USEC: '20000' });
@@ -65,13 +65,13 @@ test('without a manager, or with an address that is none, nothing happens', () =
     assert.equal(log.lines.length, path ? 1 : 0, log.lines.join());
   }
   const log = recordingLog();
-  const notifier = new Notifier(log, { NOTIFY_SOCKET: join(folder, 'nobody') });
+  const notifier = new Notifier(log, { NOTIFY_SOCKET: join(folder, 'none') });
   notifier.ready('x');
   notifier.close();
   assert.match(log.lines.join(), /^warn cannot notify the service manager: sendmsg ENOENT/);
 });
 
-test('the watchdog is fed twice a period, as long as all is well', async () => {
+test('the watchdog is notified twice per period, unless there is a defect', async () => {
   using systemd = manager();
   const log = recordingLog();
   const notifier = new Notifier(log, {
@@ -85,7 +85,7 @@ test('the watchdog is fed twice a period, as long as all is well', async () => {
   const fed: string[] = [];
   for (let i = 0; i < 10; i++) {
     await sleep(31);
-    fed.push(...systemd.heard());
+    fed.push(...systemd.received());
   }
   assert.ok(
     fed.every((message) => message === 'WATCHDOG=1'),
@@ -93,21 +93,21 @@ test('the watchdog is fed twice a period, as long as all is well', async () => {
   );
   assert.ok(fed.length >= 8 && fed.length <= 17, `${fed.length} times in 310 ms, period 40 ms`);
   defect = 'health checks have stopped';
-  systemd.heard();
+  systemd.received();
   await sleep(100);
-  assert.deepEqual(systemd.heard(), []);
+  assert.deepEqual(systemd.received(), []);
   assert.deepEqual(log.lines, [
     'error not notifying the watchdog, the service manager will restart lvsd: health checks have stopped',
   ]);
   defect = undefined;
   await sleep(100);
-  assert.ok(systemd.heard().length >= 2);
+  assert.ok(systemd.received().length >= 2);
   notifier.close();
   await sleep(60);
-  assert.deepEqual(systemd.heard(), []);
+  assert.deepEqual(systemd.received(), []);
 });
 
-test('a watchdog that waits for another process, or makes no sense, is not fed', async () => {
+test('a watchdog for another process, or with an invalid period, is not notified', async () => {
   const odd = [
     { WATCHDOG_USEC: '20000', WATCHDOG_PID: '1' },
     { WATCHDOG_USEC: '0' },
@@ -120,22 +120,22 @@ test('a watchdog that waits for another process, or makes no sense, is not fed',
     const notifier = new Notifier(recordingLog(), { ...env, NOTIFY_SOCKET: systemd.name });
     notifier.watch(() => undefined);
     await sleep(30);
-    assert.deepEqual(systemd.heard(), [], JSON.stringify(env));
+    assert.deepEqual(systemd.received(), [], JSON.stringify(env));
     notifier.close();
   }
 });
 
-test('a manager that is slow hears everything later, in order', async () => {
+test('a slow manager receives everything later, in order', async () => {
   using systemd = manager();
   const notifier = new Notifier(recordingLog(), { NOTIFY_SOCKET: systemd.name });
   const queue = Number((await import('node:fs')).readFileSync('/proc/sys/net/unix/max_dgram_qlen', 'utf8'));
   for (let i = 0; i <= queue; i++) notifier.status(`${i}`);
   notifier.status('waits');
   notifier.ready('last');
-  const first = systemd.heard();
+  const first = systemd.received();
   assert.ok(!first.join().includes('last'), 'the queue was full');
   await sleep(250);
-  assert.deepEqual([...first, ...systemd.heard()].slice(-3), [
+  assert.deepEqual([...first, ...systemd.received()].slice(-3), [
     `STATUS=${queue}`,
     'STATUS=waits',
     'READY=1\nSTATUS=last',

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The state file across restarts, while somebody sets the clock.
+// The state file across restarts and changes of the system clock.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { AF_INET } from '../../../src/base/addresses.ts';
@@ -23,7 +23,7 @@ function saved(now: { wall: number; monotonic: number }) {
   return toState(runtime, new Set(), new Map(), now);
 }
 
-test('a drain takes as long as it was to take, however the clock is set meanwhile', () => {
+test('a drain takes its full time, however the clock is set meanwhile', () => {
   const state = saved({ wall: 1000 * HOUR, monotonic: 5000 });
   assert.deepEqual(
     state.leaving.map(({ until, left }) => [until, left]),
@@ -65,13 +65,13 @@ test('a state that lasted an hour has lasted that long after a restart, however 
     assert.equal(now.steady - (health.get('a')?.since ?? 0), HOUR + 60_000);
     assert.equal(now.steady - (health.get('a')?.last?.at ?? 0), 60_500);
   }
-  // An older lvsd did not write when.
+  // An older lvsd did not write the time.
   delete file.written;
   const now = { wall: 1002 * HOUR + 60_000, monotonic: 70, steady: 1002 * HOUR + 60_000 };
   assert.equal(now.steady - (fromState(file, 60_000, now).health.get('a')?.since ?? 0), HOUR + 60_000);
 });
 
-test('what status shows is the age, by the clock as it is set now', () => {
+test('times in status keep their age by the present clock', () => {
   const now = { wall: 1002 * HOUR, monotonic: 5000, steady: 1000 * HOUR };
   assert.equal(wallTime(999 * HOUR, now), 1001 * HOUR);
 });

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The state file: what is written comes back, and whatever else lies there is ignored with a reason, never believed.
+// The state file: written states are read back; any other file is ignored with a reason.
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -68,7 +68,7 @@ async function reasonOf(path: string): Promise<string> {
   return 'reason' in read ? read.reason : '';
 }
 
-test('what is written comes back; the file is its owner’s alone, and nothing else is left', async () => {
+test('a written state is read back; the file has mode 0600 and no other file is left', async () => {
   const path = fresh();
   const mask = process.umask(0);
   try {
@@ -85,7 +85,7 @@ test('what is written comes back; the file is its owner’s alone, and nothing e
   assert.deepEqual(readdirSync(join(path, '..')), ['state.json']);
 });
 
-test('no file is no news', async () => {
+test('a missing file is not an error', async () => {
   assert.deepEqual(await readState(join(folder, 'none')), {
     state: undefined,
     missing: true,
@@ -93,7 +93,7 @@ test('no file is no news', async () => {
   });
 });
 
-test('a byte changed, a piece cut off or added: damaged, wherever it is', async () => {
+test('a file with a changed, missing or additional byte is damaged', async () => {
   const path = fresh();
   await writeState(path, STATE);
   const good = readFileSync(path);
@@ -102,7 +102,7 @@ test('a byte changed, a piece cut off or added: damaged, wherever it is', async 
     bad[i] = (bad[i] ?? 0) ^ 1;
     writeFileSync(path, bad);
     const read = await readState(path);
-    // One digit of the time may pass for another time; nothing that is believed may differ.
+    // A changed digit of the time may be another valid time; the content must not differ.
     if (read.state) assert.ok(bad.toString().split('\n')[1] === good.toString().split('\n')[1]);
   }
   for (let length = 0; length < good.length; length += 7) {
@@ -115,7 +115,7 @@ test('a byte changed, a piece cut off or added: damaged, wherever it is', async 
   assert.equal(await reasonOf(path), 'it is not UTF-8');
 });
 
-/** A file whose checksum fits. */
+/** Writes a file with a valid checksum. */
 function forge(path: string, content: string, header: Record<string, unknown> = {}): void {
   const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
   const uptime = Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0]);
@@ -125,11 +125,11 @@ function forge(path: string, content: string, header: Record<string, unknown> = 
   });
 }
 
-test('another version, another boot, another time', async () => {
+test('a state of another version, another boot or too old is ignored', async () => {
   const path = join(folder, 'forged');
   const content = JSON.stringify(STATE);
   forge(path, content);
-  assert.ok((await readState(path)).state, 'the forgery is good');
+  assert.ok((await readState(path)).state, 'the forged file is valid');
   forge(path, content, { lvsd_state: 2 });
   assert.equal(await reasonOf(path), 'it has version 2, not 1');
   forge(path, content, { boot: '00000000-0000-0000-0000-000000000000' });
@@ -143,7 +143,7 @@ test('another version, another boot, another time', async () => {
   assert.equal(await reasonOf(path), 'it is not a state file');
 });
 
-test('content that fits its checksum and is no state', async () => {
+test('content with a valid checksum that is not a state', async () => {
   const path = join(folder, 'content');
   const [first] = STATE.health;
   const wrong: [content: unknown, reason: string][] = [
@@ -168,7 +168,7 @@ test('content that fits its checksum and is no state', async () => {
   assert.deepEqual((await readState(path)).state, { services: [], health: [], overrides: [], quorum: [], leaving: [] });
 });
 
-test('what is not ours, or no file, or endless, is not read', async () => {
+test('files of others, special files and too large files are not read', async () => {
   const path = fresh();
   await writeState(path, STATE);
   chmodSync(path, 0o620);
@@ -189,14 +189,14 @@ test('what is not ours, or no file, or endless, is not read', async () => {
   assert.equal(await reasonOf(path), 'its owner is uid 12345, neither root nor this user');
 });
 
-test('writes that overlap: the last one counts, and none is torn', async () => {
+test('of overlapping writes the last one is read', async () => {
   const path = fresh();
   const states = Array.from({ length: 20 }, (_, i) => ({ ...STATE, services: [`${i}`, 'x'.repeat(1e5)] }));
   await Promise.all(states.map((state) => writeState(path, state)));
   assert.equal((await readState(path)).state?.services[0], '19');
 });
 
-test('a write that fails leaves the old file, and the next one works', async () => {
+test('a failed write leaves the old file, and the next one works', async () => {
   const path = fresh();
   await writeState(path, STATE);
   mkdirSync(join(`${path}.new`, 'in-the-way'), { recursive: true });
@@ -207,7 +207,7 @@ test('a write that fails leaves the old file, and the next one works', async () 
   assert.equal((await readState(path)).state?.services.length, 0);
 });
 
-test('killed at any moment while it writes: the file is whole', async () => {
+test('after a kill during a write the file is complete', async () => {
   const path = fresh();
   const module = new URL('../../../src/daemon/state/file.ts', import.meta.url).pathname;
   const program = `

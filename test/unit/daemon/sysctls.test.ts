@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The kernel's settings that the configuration needs: set, watched, put back.
+// The kernel's settings that the configuration needs: set, watched, restored.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { RuntimeState } from '../../../src/daemon/model/runtime-state.ts';
@@ -32,7 +32,7 @@ function world(changed: ChangedSysctl[] = [], values: Partial<Record<SysctlName,
   return { sysctls, is, log, fail, values: () => [is.expire_quiescent_template, is.expire_nodest_conn] };
 }
 
-test('each is set if a service needs it, and put back when none does', () => {
+test('a setting is set while a service needs it, then restored', () => {
   const { sysctls, values, log } = world();
   assert.equal(sysctls.configure(plain), false);
   assert.deepEqual(values(), [0, 0]);
@@ -50,14 +50,14 @@ test('each is set if a service needs it, and put back when none does', () => {
   ]);
 });
 
-test('one that somebody had set is left alone, at the end as well', () => {
+test('a setting that was 1 before is never changed', () => {
   const { sysctls, values, log } = world([], { expire_nodest_conn: 1 });
   assert.equal(sysctls.configure(removing), false);
   sysctls.restore();
   assert.deepEqual([values(), log], [[0, 1], []]);
 });
 
-test('one that another program changes is set again; after a restart it is still known what it was', () => {
+test('a setting that another program changes is set again; a restart keeps the value to restore', () => {
   const { sysctls, is, values, log } = world();
   sysctls.configure(removing);
   is.expire_nodest_conn = 0;
@@ -72,7 +72,7 @@ test('one that another program changes is set again; after a restart it is still
   assert.deepEqual(next.values(), [0, 0]);
 });
 
-test('one that cannot be set is told once, with what does not hold and what to do', () => {
+test('a setting that cannot be set is logged once, with the consequence and the remedy', () => {
   const { sysctls, log, fail, values } = world();
   fail(Object.assign(new Error('EROFS: read-only file system'), { errno: -30, code: 'EROFS', syscall: 'open' }));
   sysctls.configure(persistent);
@@ -88,7 +88,7 @@ test('one that cannot be set is told once, with what does not hold and what to d
   assert.deepEqual(values(), [1, 0]);
 });
 
-test('a state file with a setting that is none of ours is not read', () => {
+test('a state file with an unknown setting is not read', () => {
   const state = { services: [], health: [], overrides: [], quorum: [], leaving: [] };
   assert.throws(
     () => readDaemonState({ ...state, sysctls: [{ name: '../../kernel/panic', was: 1 }] }),

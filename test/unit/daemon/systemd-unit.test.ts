@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// examples/lvsd.service as systemd's own tools read it; test/system/lvsd/systemd.test.ts runs it.
+// examples/lvsd.service checked by systemd-analyze; test/system/lvsd/systemd.test.ts runs it.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -27,18 +27,18 @@ test('systemd accepts the unit without a warning', { skip }, () => {
   assert.equal(status, 0);
 });
 
-test('a mistake in it would be seen', { skip }, () => {
+test('systemd-analyze finds a mistake', { skip }, () => {
   const wrong = join(folder, 'wrong.service');
   writeFileSync(wrong, readFileSync(unit, 'utf8').replace('ProtectSystem=strict', 'ProtectSystem=very'));
   assert.match(analyze('verify', '--man=no', '--recursive-errors=no', wrong).stderr, /protect ?system/i);
 });
 
-test('its exposure by systemd’s own measure stays at 2.5 of 10', { skip }, () => {
+test('systemd-analyze rates its exposure at most 2.5 of 10', { skip }, () => {
   const { status, stdout } = analyze('security', '--offline=yes', '--no-pager', '--threshold=25', unit);
   assert.equal(status, 0, stdout.split('\n').slice(-3).join('\n'));
 });
 
-test('no more capabilities than the design allows', () => {
+test('it has CAP_NET_ADMIN and CAP_NET_RAW only', () => {
   assert.deepEqual(text.match(/^CapabilityBoundingSet=.*$/gm), ['CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_RAW']);
   assert.equal(/^AmbientCapabilities=/m.test(text), false);
 });

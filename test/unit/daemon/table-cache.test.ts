@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A look at the whole table takes long where there are thousands of services: nothing waits for it, and what changes
-// meanwhile is not mistaken for what somebody else did.
+// Reading the whole table takes long with thousands of services: nothing waits for it, and lvsd's own changes meanwhile
+// are not taken for drift.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { AF_INET } from '../../../src/base/addresses.ts';
@@ -19,15 +19,15 @@ import type { Addresses } from '../../../src/net/index.ts';
 import { KernelModel } from '../../support/kernel-model.ts';
 import { config, realServer, service } from '../../support/specs.ts';
 
-/** The model as the client that reads it. */
+/** The kernel model behind the interface of the IPVS client. */
 class ModelClient {
   readonly model: KernelModel;
-  /** Awaited before each service is looked at. */
+  /** Awaited before each answer with a service's real servers. */
   gate: Promise<void> = Promise.resolve();
 
-  /** Services that were looked at. */
-  looks = 0;
-  /** Changes that went well: ours, and those of others; undefined: a stock kernel, which does not count. */
+  /** Number of services that were read. */
+  reads = 0;
+  /** Successful changes: ours, and those of other programs; undefined: a stock kernel, which does not count. */
   changes = 0;
   foreign: number | undefined;
 
@@ -48,7 +48,7 @@ class ModelClient {
     return this.model.service(key);
   }
   async destinations(key: ServiceKey) {
-    this.looks += 1;
+    this.reads += 1;
     const found = await this.model.destinations(key);
     await this.gate;
     return found;
@@ -64,33 +64,33 @@ function balancer() {
   const addresses = { list: async () => [] } as unknown as Addresses;
   const ipvs = new ModelClient(model);
   const table = new TableCache({ ipvs: ipvs as unknown as Ipvs, reader: reader as unknown as Ipvs, addresses });
-  const nowhere = () => {};
-  const log: Log = { error: nowhere, warn: nowhere, info: nowhere, debug: nowhere };
+  const ignore = () => {};
+  const log: Log = { error: ignore, warn: ignore, info: ignore, debug: ignore };
   const events = new EventLog();
-  const situation = new RuntimeState();
+  const runtime = new RuntimeState();
   let file = config([]);
-  const changer = { ipvs: model, addresses: model.addresses };
+  const writer = { ipvs: model, addresses: model.addresses };
   const reconciler = new Reconciler(
     table,
-    changer,
+    writer,
     {
-      desired: () => desiredState(file, situation),
+      desired: () => desiredState(file, runtime),
       ownership: () => ({ all: true }),
       driftFilter: () => ({}),
       serviceName: () => undefined,
-      onDeleted: nowhere,
+      onDeleted: ignore,
     },
     new Reporter(() => log, events),
   );
   const load = (services: ServiceSpec[]) => {
     file = config(services);
-    situation.configure(virtualServices(file), 0);
-    situation.updateQuorums();
+    runtime.configure(virtualServices(file), 0);
+    runtime.updateQuorums();
     return reconciler.run();
   };
   return {
     ...{ model, ipvs, reader, reconciler, load },
-    /** Weights of the real servers of the one service. */
+    /** Loads one service whose real servers have these weights. */
     reload: (...weights: number[]) =>
       load([
         service(
@@ -107,7 +107,7 @@ const turns = async () => {
   for (let i = 0; i < 50; i++) await new Promise((resolve) => setImmediate(resolve));
 };
 
-test('a change does not wait for a look at the whole table, nor is it taken for somebody else’s', async () => {
+test('a change does not wait for a background read, and is not taken for drift', async () => {
   const { reader, reconciler, reload, weights, drifts } = balancer();
   await reload(1, 1);
   let open = () => {};
@@ -116,7 +116,7 @@ test('a change does not wait for a look at the whole table, nor is it taken for 
   });
   reconciler.request({ refresh: 'all' });
   await turns();
-  // The look has seen weights 1 and 1 by now, and is not done.
+  // By now the read has got weights 1 and 1, and is not finished.
   const { done } = await reload(5, 1);
   assert.equal(done.length, 1);
   assert.deepEqual(weights(), [5, 1]);
@@ -127,7 +127,7 @@ test('a change does not wait for a look at the whole table, nor is it taken for 
   assert.equal((await reconciler.run()).done.length, 0);
 });
 
-test('what somebody else does is found by the look, told and repaired', async () => {
+test('a background read finds drift, which is reported and repaired', async () => {
   const { model, reconciler, reload, weights, drifts } = balancer();
   await reload(1, 1);
   const [there] = model.read().services;
@@ -140,7 +140,7 @@ test('what somebody else does is found by the look, told and repaired', async ()
   assert.deepEqual(weights()?.length, 2);
 });
 
-test('who asks for a look while one is under way gets another one', async () => {
+test('a read that is requested during another one follows it', async () => {
   const { model, reader, reconciler, reload, weights, drifts } = balancer();
   await reload(1, 1);
   let open = () => {};
@@ -169,18 +169,18 @@ const many = (count: number) =>
     }),
   );
 
-test('services that come by the hundred are believed at first, and looked at in peace', async (t) => {
+test('hundreds of new services are assumed to be applied, and read in the background', async (t) => {
   const { ipvs, reader, reconciler, load, drifts } = balancer();
   t.after(() => reconciler.stop());
   assert.equal((await load(many(300))).done.length, 900);
-  assert.equal(ipvs.looks, 0);
+  assert.equal(ipvs.reads, 0);
   await turns();
-  assert.equal(reader.looks, 300);
+  assert.equal(reader.reads, 300);
   assert.deepEqual(drifts(), []);
   assert.equal((await reconciler.run()).done.length, 0);
 });
 
-test('one of them that the kernel does not take whole is not believed', async (t) => {
+test('a new service of which the kernel rejects a part is not assumed to be applied', async (t) => {
   const { model, reconciler, load, drifts } = balancer();
   t.after(() => reconciler.stop());
   let refusals = 0;
@@ -200,7 +200,7 @@ test('one of them that the kernel does not take whole is not believed', async (t
   assert.equal((await reconciler.run()).done.length, 0);
 });
 
-test('where the kernel counts its changes, and they are ours, nobody looks again', async (t) => {
+test('if the kernel counts its changes, and all are ours, nothing is read again', async (t) => {
   const { model, ipvs, reader, reconciler, load, drifts } = balancer();
   t.after(() => reconciler.stop());
   ipvs.foreign = 0;
@@ -210,18 +210,18 @@ test('where the kernel counts its changes, and they are ours, nobody looks again
   await load([]);
   assert.equal((await load(many(300))).done.length, 900);
   await turns();
-  assert.deepEqual([ipvs.looks, reader.looks], [0, 0]);
+  assert.deepEqual([ipvs.reads, reader.reads], [0, 0]);
   assert.equal((await reconciler.run()).done.length, 0);
   assert.deepEqual(drifts(), []);
 });
 
-test('one change by somebody else among them, and all are looked at', async (t) => {
+test('a change by another program among them makes all services be read', async (t) => {
   const { model, ipvs, reader, reconciler, load, drifts } = balancer();
   t.after(() => reconciler.stop());
   ipvs.foreign = 0;
   model.watch = ({ command, service: key, part }) => {
     ipvs.changes += 1;
-    // Somebody is quick to delete one of what has just come.
+    // Another program deletes a real server that was just added.
     if (command !== 'add-destination' || !key?.includes('0a630007') || !part?.startsWith('0a1f0002')) return;
     model.watch = () => {
       ipvs.changes += 1;
@@ -234,7 +234,7 @@ test('one change by somebody else among them, and all are looked at', async (t) 
   await load([]);
   assert.equal((await load(many(300))).done.length, 900);
   await turns();
-  assert.equal(reader.looks, 300);
+  assert.equal(reader.reads, 300);
   assert.equal(drifts().length, 1);
   assert.equal((await reconciler.run()).done.length, 0);
   assert.equal(model.read().services[7]?.destinations.length, 2);

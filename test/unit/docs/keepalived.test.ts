@@ -13,7 +13,7 @@ const page = readFileSync(fileURLToPath(new URL('../../../docs/keepalived.md', i
 const dir = mkdtempSync(join(tmpdir(), 'lvsd-keepalived-'));
 after(() => rmSync(dir, { recursive: true }));
 
-/** Those of Debian 12, keepalived 2.2.7, sections "LVS CONFIGURATION" and, of what concerns LVS, "Global definitions". */
+/** Keywords of keepalived 2.2.7 in Debian 12: section "LVS CONFIGURATION", and those of "Global definitions" for LVS. */
 const KEYWORDS = `
 virtual_server_group virtual_server fwmark lvs_sched flag-1 flag-2 flag-3 sh-port sh-fallback mh-port mh-fallback ops
 lvs_method persistence_engine persistence_timeout persistence_granularity protocol ha_suspend smtp_alert virtualhost
@@ -40,7 +40,7 @@ test('every keyword of keepalived is on the page, as code', () => {
   );
 });
 
-test('its configuration is valid, and does what the keepalived.conf above it does', () => {
+test('its configuration is valid and equivalent to the keepalived.conf above it', () => {
   const text = /^```yaml\n(.*?)^```/ms.exec(page)?.[1] ?? '';
   const file = join(dir, 'lvsd.yaml');
   writeFileSync(file, text);

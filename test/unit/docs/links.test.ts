@@ -43,7 +43,7 @@ function anchors(page: string): Set<string> {
   return new Set([...text.matchAll(/^#+ (.*)$/gm)].map((match) => anchor(match[1] ?? '')));
 }
 
-/** True if a path, which may have `*`, `**`, `{a,b}` and placeholders such as NAME, fits at least one file or folder. */
+/** True if a path, which may have `*`, `**`, `{a,b}` and placeholders such as NAME, matches a file or folder. */
 function exists(path: string): boolean {
   const plain = path.replace(/\/$/, '').replace(/\b[A-Z]{4,}\b(?!\.md)/g, '*');
   if (!/[*{]/.test(plain)) return known.has(plain);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// An authority and its certificates, made by openssl(1) for one test file.
+// Authorities and certificates, made by openssl(1) for one test file.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -20,14 +20,14 @@ function request(name: string, subject: string): void {
   openssl('req', ...key, '-subj', `/CN=${subject}`, '-out', `${name}.csr`);
 }
 
-/** PEM file of an authority that nobody else knows. */
+/** Creates an authority; its PEM file. */
 export function authority(name: string): string {
   const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', `${name}.key`];
   openssl('req', '-x509', ...key, '-subj', `/CN=${name}`, '-days', '30', '-out', `${name}.pem`);
   return file(`${name}.pem`);
 }
 
-/** A certificate for these names ("DNS:shop.example,IP:127.0.0.1"). `expired`: since many years. */
+/** Creates a certificate for these names ("DNS:shop.example,IP:127.0.0.1"); `expired`: one that has expired. */
 export function certificate(name: string, issuer: string, altNames: string, { expired = false } = {}) {
   request(name, name);
   writeFileSync(file(`${name}.ext`), `subjectAltName=${altNames}\n`);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A rack goes dark: thousands of targets fall silent at once, beside others that answer.
+// Thousands of targets become silent at once, beside others that answer.
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { after, test } from 'node:test';
@@ -48,7 +48,7 @@ async function rack(silent: number, healthy: number, concurrency: number) {
   const down = new Map<string, number>();
   const started = performance.now();
   monitor.onTransition(({ id }) => down.set(id, performance.now() - started));
-  /** Time that the process had no processor: it does not count. */
+  /** Milliseconds in which the process could not run, which do not count. */
   let lost = 0;
   let waited = 0;
   const look = setInterval(() => {
@@ -75,22 +75,22 @@ async function rack(silent: number, healthy: number, concurrency: number) {
   };
 }
 
-test('of 7000 targets 5000 are silent: each is out in time, none waits for its turn', async () => {
+test('5000 silent of 7000 targets go down in time, and no check waits', async () => {
   const { dark, well, down, ...site } = await rack(5000, 2000, 65536);
   for (let i = 0; i < 60 && down.size < dark.length; i++) await pause(500);
   assert.ok(dark.every(({ id }) => down.has(id)));
   assert.ok(!well.some(({ id }) => down.has(id)), 'a healthy one is down');
   const last = Math.max(...down.values());
-  // About two seconds more than promised on an idle machine, for the process has to start; more on a busy one. With 512
-  // probes at once only a quarter are out after 24 s.
+  // On an idle machine about two seconds more than promised, because the process has to start; more on a busy one. With
+  // 512 probes at once only a quarter are down after 24 s.
   assert.ok(last < 2.5 * PROMISED + 2 * site.lost, `the last one was out after ${last} ms, ${site.lost} ms were lost`);
   assert.ok(site.waited < CHECK.interval, `a check waited ${site.waited} ms for its turn`);
   await site.stop();
 });
 
-test('past the limit of probes at once, those of healthy targets are made in time', async () => {
+test('beyond the limit of concurrent probes, healthy targets are probed in time', async () => {
   const { well, down, ...site } = await rack(900, 300, 150);
-  // 150 a second: by then each silent one has been silent once.
+  // At 150 a second each silent target has failed once by then.
   await pause(8000);
   const [before, lost] = [await site.probes(), site.lost];
   await pause(4 * CHECK.interval);

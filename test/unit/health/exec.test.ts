@@ -21,15 +21,15 @@ const run = (script: string, check: Partial<ExecCheck> = {}) =>
 
 const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
-/** Processes that have this word among their arguments. */
+/** True if the process whose id is in the file runs. */
 function alive(pidFile: string): boolean {
   const pid = readFileSync(pidFile, 'utf8').trim();
   if (!existsSync(`/proc/${pid}/stat`)) return false;
-  // A zombie that init has not fetched yet is dead.
+  // A zombie is dead.
   return !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
 }
 
-test('exit statuses, with the last line that the program wrote', async () => {
+test('the verdict has the exit status and the last line of output', async () => {
   assert.equal(await run('echo fine'), 'success: exit status 0');
   assert.equal(await run('exit 2'), 'failure: exit status 2');
   assert.equal(
@@ -43,7 +43,7 @@ test('exit statuses, with the last line that the program wrote', async () => {
   assert.equal(long.length, 'failure: exit status 1: '.length + 200);
 });
 
-test('the environment is clean, and says what is checked', async () => {
+test('the environment has PATH and the facts of the check only', async () => {
   const out = join(dir, 'environment');
   process.env.LVSD_TEST_SECRET = 'x';
   assert.equal(await run(`exec /usr/bin/env > ${out}`), 'success: exit status 0');
@@ -77,7 +77,7 @@ test('a script without an interpreter line is not run by a shell', async () => {
   );
 });
 
-test('a program that takes too long is ended, and all that it started with it', async () => {
+test('a program that takes too long is ended, with all its children', async () => {
   const [parent, child] = [join(dir, 'parent'), join(dir, 'child')];
   const started = performance.now();
   const script = `sleep 60 & echo $! > ${child}; echo $$ > ${parent}; wait`;
@@ -86,7 +86,7 @@ test('a program that takes too long is ended, and all that it started with it', 
   assert.ok(!alive(parent) && !alive(child));
 });
 
-test('one that does not heed SIGTERM is killed two seconds later', async () => {
+test('a program that ignores SIGTERM is killed two seconds later', async () => {
   const [parent, child] = [join(dir, 'stubborn'), join(dir, 'stubborn-child')];
   const started = performance.now();
   const script = `trap '' TERM; sh -c 'sleep 60 & echo $! > ${child}; wait' & echo $$ > ${parent}; while :; do sleep 1; done`;
@@ -96,19 +96,19 @@ test('one that does not heed SIGTERM is killed two seconds later', async () => {
   assert.ok(!alive(parent) && !alive(child));
 });
 
-test('what a program leaves running goes when it ends', async () => {
+test('processes that a program leaves running are killed when it ends', async () => {
   const child = join(dir, 'left');
   assert.equal(await run(`sleep 60 & echo $! > ${child}; echo done`), 'success: exit status 0');
   await pause(50);
   assert.ok(!alive(child));
 });
 
-test('a flood of output is ended, and not kept', async () => {
+test('a program that writes too much is ended', async () => {
   assert.equal(await run('yes'), 'failure: the program wrote more than 1 MiB of output');
   assert.equal(await run('yes >&2'), 'failure: the program wrote more than 1 MiB of output');
 });
 
-test('what cannot be started says nothing of the target', async () => {
+test('a program that cannot be started is inconclusive', async () => {
   const missing = { command: ['/nowhere/check'] };
   assert.equal(
     await run('', missing),
@@ -136,7 +136,7 @@ function helperPid(): number {
   return Number(found);
 }
 
-test('a helper that is stopped says nothing of the target, and is replaced', async () => {
+test('a stopped helper is inconclusive, and replaced', async () => {
   const script = join(dir, 'quick');
   writeFileSync(script, '#!/bin/sh\nsleep 0.1\n');
   chmodSync(script, 0o755);
@@ -155,7 +155,7 @@ test('a helper that is stopped says nothing of the target, and is replaced', asy
   await pause(1000);
   const before = helperPid();
   process.kill(before, 'SIGSTOP');
-  // Five looks without a message, and a new start.
+  // Five intervals without a message, and a restart.
   await pause(8000);
   const after = helperPid();
   assert.notEqual(after, before);
@@ -166,7 +166,7 @@ test('a helper that is stopped says nothing of the target, and is replaced', asy
   checker.stop();
 });
 
-test('programs end with a helper that is killed', async () => {
+test('programs end when their helper is killed', async () => {
   const pidFile = join(dir, 'orphan');
   const waiting = run(`echo $$ > ${pidFile}; trap "" TERM; sleep 60 & wait; sleep 60`);
   await pause(500);
@@ -179,7 +179,7 @@ test('programs end with a helper that is killed', async () => {
   assert.equal(await run('exit 0'), 'success: exit status 0');
 });
 
-test('a program that ignores SIGTERM does not make the next check late', async () => {
+test('a program that ignores SIGTERM does not delay the next check', async () => {
   const begun: number[] = [];
   const log = join(dir, 'begun');
   const command = ['/bin/sh', '-c', `trap "" TERM; date +%s%3N >> ${log}; while :; do sleep 0.1; done`];
@@ -204,7 +204,7 @@ test('a program that ignores SIGTERM does not make the next check late', async (
   assert.ok(downAt < 3 * 1000 + 400 + 600, `${downAt} ms`);
 });
 
-test('a program runs as the user that is named, in no other group', {
+test('a program runs as the given user, without supplementary groups', {
   skip: userInfo().uid !== 0 && 'needs root',
 }, async () => {
   assert.equal(await run('test "$(id -un):$(id -G)" = nobody:65534', { user: 'nobody' }), 'success: exit status 0');

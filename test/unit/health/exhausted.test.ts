@@ -11,11 +11,11 @@ import { serve } from '../../support/probes.ts';
 
 const host = join(dirname(fileURLToPath(import.meta.url)), 'exhausted-host.ts');
 
-test('without a free descriptor nobody is taken down', async () => {
+test('without free descriptors no target goes down', async () => {
   const port = await serve((socket) => {
     socket.once('data', () => setTimeout(() => socket.end('HTTP/1.1 200 OK\r\n\r\n'), 200));
   }, '0.0.0.0');
-  // 200 targets twice a second, 0.2 s each: 80 sockets at once, and there are not that many.
+  // 200 targets twice a second, 0.2 s each, need 80 sockets at once.
   const line = `ulimit -n 60; exec "${process.execPath}" --import tsx "${host}" ${port}`;
   const { stdout } = await promisify(execFile)('/bin/sh', ['-c', line]);
   const { transitions, troubles, probes } = JSON.parse(stdout) as {
@@ -32,24 +32,24 @@ test('without a free descriptor nobody is taken down', async () => {
   assert.ok(probes > 400, `${probes}`);
 });
 
-test('a complaint is said once, and then ever more rarely how often it was', () => {
-  const said: string[] = [];
-  const complaints = new ErrorReports((text) => said.push(text));
-  for (let i = 0; i < 1000; i++) complaints.add('too many open files', `shop ${i}`, i);
-  assert.deepEqual(said.splice(0), ['cannot check shop 0, its state is kept: too many open files']);
-  complaints.flush(9_999);
-  assert.deepEqual(said, []);
-  complaints.flush(10_000);
+test('an error is reported once, then counted in growing intervals', () => {
+  const lines: string[] = [];
+  const reports = new ErrorReports((text) => lines.push(text));
+  for (let i = 0; i < 1000; i++) reports.add('too many open files', `shop ${i}`, i);
+  assert.deepEqual(lines.splice(0), ['cannot check shop 0, its state is kept: too many open files']);
+  reports.flush(9_999);
+  assert.deepEqual(lines, []);
+  reports.flush(10_000);
   const again = 'more checks could not be made in';
-  assert.deepEqual(said.splice(0), [`999 ${again} 10s, states are kept: too many open files`]);
-  complaints.add('too many open files', 'shop 7', 10_001);
-  complaints.flush(29_999);
-  assert.deepEqual(said, []);
-  complaints.flush(30_000);
-  assert.deepEqual(said.splice(0), [`1 ${again} 20s, states are kept: too many open files`]);
-  complaints.flush(70_000);
-  complaints.add('too many open files', 'shop 8', 70_001);
-  assert.equal(said.splice(0).length, 1, 'after a while without any it is news again');
-  for (let i = 0; i < 10_000; i++) complaints.add(`kind ${i}`, 'shop', 70_002);
-  assert.equal(said.length, 100, 'the number of kinds is bounded');
+  assert.deepEqual(lines.splice(0), [`999 ${again} 10s, states are kept: too many open files`]);
+  reports.add('too many open files', 'shop 7', 10_001);
+  reports.flush(29_999);
+  assert.deepEqual(lines, []);
+  reports.flush(30_000);
+  assert.deepEqual(lines.splice(0), [`1 ${again} 20s, states are kept: too many open files`]);
+  reports.flush(70_000);
+  reports.add('too many open files', 'shop 8', 70_001);
+  assert.equal(lines.splice(0).length, 1, 'reported again after a pause');
+  for (let i = 0; i < 10_000; i++) reports.add(`kind ${i}`, 'shop', 70_002);
+  assert.equal(lines.length, 100, 'the number of different errors is bounded');
 });

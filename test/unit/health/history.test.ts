@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-// The history of a check: what it keeps, and that it stays bounded.
+// The history of a check and its bounds.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { EMPTY_HISTORY, History } from '../../../src/health/history.ts';
 
 const result = (at: number, ok: boolean, reason: string) => ({ at, ok, reason, latency: at / 10 });
 
-test('it keeps the last results, oldest first', () => {
+test('results, failures and reasons are kept, oldest first', () => {
   const history = new History();
   assert.deepEqual(history.data(), EMPTY_HISTORY);
   for (const [at, mark] of [...'--+-++'].entries()) history.add(result(at, mark === '+', 'refused'));
@@ -17,7 +17,7 @@ test('it keeps the last results, oldest first', () => {
   });
 });
 
-test('however many results and reasons there are, it keeps 30, 10 and 8', () => {
+test('at most 30 results, 10 failures and 8 reasons are kept', () => {
   const history = new History();
   for (let at = 0; at < 10_000; at++) history.add(result(at, at % 2 === 0, at < 20 ? 'usual' : `reason ${at}`));
   history.add(result(10_000, false, 'x'.repeat(100_000)));

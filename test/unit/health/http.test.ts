@@ -8,7 +8,7 @@ import { closedPort, HTTP, probe, serve, target } from '../../support/probes.ts'
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 
-/** What a check finds of a server that writes this after the request, and then does nothing or what is said. */
+/** The verdict on a server that writes `answer` after the request, and then calls `then`. */
 async function found(answer: string, then: (socket: Socket) => void = () => {}, check: Partial<HttpCheck> = {}) {
   const port = await serve((socket) => {
     socket.once('data', () => socket.write(answer, () => then(socket)));
@@ -18,27 +18,27 @@ async function found(answer: string, then: (socket: Socket) => void = () => {}, 
 
 const end = (socket: Socket): void => void socket.end();
 
-test('a status that is wanted', async () => {
+test('accepted statuses', async () => {
   assert.equal(await found(OK), 'success: status 200');
   assert.equal(await found('HTTP/1.0 204 No Content\r\n\r\n'), 'success: status 204');
   assert.equal(await found('HTTP/1.1 301 \r\n\r\n', end, { status: [[301, 302]] }), 'success: status 301');
   assert.equal(await found('HTTP/1.1 404\r\n\r\n', end, { status: [[404, 404]] }), 'success: status 404');
 });
 
-test('a status that is not', async () => {
+test('other statuses', async () => {
   assert.equal(await found('HTTP/1.1 503 Busy\r\n\r\n'), 'failure: status 503, wanted 200-299');
   const status = [[200, 200] as const, [300, 399] as const];
   assert.equal(await found('HTTP/1.1 204 X\r\n\r\n', end, { status }), 'failure: status 204, wanted 200, 300-399');
 });
 
-test('interim responses are passed over', async () => {
+test('interim responses are skipped', async () => {
   assert.equal(
     await found(`HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nLink: x\r\n\r\n${OK}`),
     'success: status 200',
   );
 });
 
-test('bodies by length, in chunks, and up to the end', async () => {
+test('bodies by length, in chunks, and up to the end of the connection', async () => {
   const body = { contains: 'all is well' };
   const text = 'we find that all is well here';
   const chunked =
@@ -55,7 +55,7 @@ test('bodies by length, in chunks, and up to the end', async () => {
   assert.equal(await found('HTTP/1.1 204 X\r\n\r\n', undefined, { body }), 'failure: body lacks "all is well"');
 });
 
-test('a text that is found ends the check, though the body has no end', async () => {
+test('the check ends as soon as the text is found, even in an endless body', async () => {
   const endless = (socket: Socket): void => {
     const timer = setInterval(() => socket.write('data: all is well\n\n'), 10);
     socket.on('close', () => clearInterval(timer));
@@ -82,7 +82,7 @@ test('bodies by regular expression', async () => {
   );
 });
 
-test('silence, slow drip and headers without end end at the deadline', async () => {
+test('silent, slow and endless answers fail at the deadline', async () => {
   const brief = { timeout: 250 };
   assert.equal(await found('', undefined, brief), 'failure: no answer within 250ms');
   assert.equal(await found('HTTP/1.1 200 OK\r\nX: ', undefined, brief), 'failure: no answer within 250ms');
@@ -112,11 +112,11 @@ test('connections that end too early', async () => {
   assert.equal(await probe(target(HTTP, await closedPort())), 'failure: connection refused');
 });
 
-test('an answer counts though a reset follows it, the request unread', async () => {
+test('an answer counts even if a reset follows because the request was not read', async () => {
   for (let i = 0; i < 50; i++) {
     const port = await serve((socket) => {
       socket.pause();
-      // The reset comes of closing with a request that nobody has read.
+      // Closing with unread data causes a reset.
       socket.write(OK, () => setTimeout(() => socket.resetAndDestroy(), i % 5));
     });
     assert.equal(await probe(target(HTTP, port)), 'success: status 200');
@@ -125,11 +125,11 @@ test('an answer counts though a reset follows it, the request unread', async () 
 });
 
 test('a server that writes header and body apart is not reset, and closes first', async () => {
-  const heard: string[] = [];
+  const errors: string[] = [];
   for (const check of [HTTP, { ...HTTP, body: { contains: 'be' } }]) {
     const closed = new Promise<void>((resolve) => {
       void serve((socket) => {
-        socket.on('error', (error: NodeJS.ErrnoException) => heard.push(`${error.code}`));
+        socket.on('error', (error: NodeJS.ErrnoException) => errors.push(`${error.code}`));
         socket.on('close', () => resolve());
         socket.once('data', () => {
           socket.write('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nbegin');
@@ -140,10 +140,10 @@ test('a server that writes header and body apart is not reset, and closes first'
     });
     await closed;
   }
-  assert.deepEqual(heard, []);
+  assert.deepEqual(errors, []);
 });
 
-test('a server that goes on after the verdict is reset within bounds', async () => {
+test('a server that continues after the verdict is reset within bounds', async () => {
   const endless = (write: (socket: Socket) => void) =>
     new Promise<number>((resolve) => {
       const begun = performance.now();
@@ -159,12 +159,12 @@ test('a server that goes on after the verdict is reset within bounds', async () 
   const flood = (socket: Socket): void => {
     if (!socket.destroyed) socket.write(Buffer.alloc(16 << 10), () => setImmediate(() => flood(socket)));
   };
-  // Much sooner than by time.
+  // By the number of bytes, much sooner than by time.
   assert.ok((await endless(flood)) < 900);
   assert.ok((await endless(() => {})) < 3000);
 });
 
-test('what is not HTTP, or too much of it', async () => {
+test('answers that are not HTTP, malformed or too long', async () => {
   assert.equal(await found('SSH-2.0-x\x1b[31m\r\n'), 'failure: answer is not HTTP/1: "SSH-2.0-x\\x1b[31m"');
   assert.equal(await found('HTTP/2 200\r\n\r\n'), 'failure: answer is not HTTP/1: "HTTP/2 200"');
   assert.equal(await found(`HTTP/1.1 200 OK\r\nX: ${'x'.repeat(40_000)}`), 'failure: header of more than 32 KiB');
@@ -183,7 +183,7 @@ test('what is not HTTP, or too much of it', async () => {
   assert.equal(await framed('Transfer-Encoding: chunked', wide), 'failure: chunk sizes of more than 256 KiB');
 });
 
-test('the request', async () => {
+test('requests byte for byte', async () => {
   const seen = async (check: Partial<HttpCheck>, address = '127.0.0.1') => {
     let request = '';
     const port = await serve((socket) => {

@@ -32,7 +32,7 @@ async function server(options: TlsOptions, answer = 'HTTP/1.1 200 OK\r\nContent-
 const check = (port: number, tls: Partial<TlsCheck> = {}, more: Partial<HttpCheck> = {}) =>
   probe(target({ ...HTTP, type: 'https', tls: { ...TLS, ...tls }, ...more }, port));
 
-test('a certificate of a trusted authority, by address and by name', async () => {
+test('a certificate of a trusted authority is accepted for its address and its name', async () => {
   const port = await server(good);
   assert.equal(await check(port), 'success: status 200');
   assert.equal(lastServerName, false);
@@ -48,7 +48,7 @@ test('a certificate of a trusted authority, by address and by name', async () =>
   assert.equal(await check(port, {}, { body: { contains: 'ko' } }), 'failure: body lacks "ko"');
 });
 
-test('a certificate for somebody else', async () => {
+test('a certificate for another name is rejected', async () => {
   const port = await server(good);
   assert.equal(
     await check(port, { serverName: 'www.example' }),
@@ -56,7 +56,7 @@ test('a certificate for somebody else', async () => {
   );
 });
 
-test('an expired certificate, a foreign one, and none of them looked at', async () => {
+test('expired certificates and those of other authorities are rejected, unless verification is off', async () => {
   const [old, strange] = [await server(expired), await server(foreign)];
   assert.equal(await check(old), 'failure: certificate has expired');
   assert.equal(await check(strange), 'failure: unable to verify the first certificate');
@@ -66,16 +66,16 @@ test('an expired certificate, a foreign one, and none of them looked at', async 
   assert.equal(lastServerName, 'x.example');
 });
 
-test('a status that is not wanted', async () => {
+test('a status that is not accepted', async () => {
   assert.equal(await check(await server(good, 'HTTP/1.1 500 X\r\n\r\n')), 'failure: status 500, wanted 200-299');
 });
 
-test('a server that asks for a certificate', async () => {
+test('a server that requires a client certificate', async () => {
   const reason = await check(await server({ ...good, requestCert: true, rejectUnauthorized: true }));
   assert.match(reason, /^failure: (TLS: |closed |connection reset)/);
 });
 
-test('an alert, plain HTTP, silence, and ends of every kind', async () => {
+test('alerts, plain HTTP, silence, and early ends of connections', async () => {
   const alert = await serve(
     (socket) => void socket.once('data', () => socket.end(Buffer.from([21, 3, 3, 0, 2, 2, 40]))),
   );
@@ -95,7 +95,7 @@ test('an alert, plain HTTP, silence, and ends of every kind', async () => {
   assert.equal(await check(await listening(noAnswer), {}, { timeout: 300 }), 'failure: no answer within 300ms');
 });
 
-test('authorities that cannot be read are our own trouble', async () => {
+test('unreadable authorities are inconclusive', async () => {
   const port = await server(good);
   assert.equal(
     await check(port, { ca: '/nowhere/ca.pem' }),
@@ -103,13 +103,13 @@ test('authorities that cannot be read are our own trouble', async () => {
   );
 });
 
-test('a context is made once for a file of authorities, and anew when that changes', () => {
+test('a context is made once for a file of authorities, and again when the file changes', () => {
   const path = authority('renewed');
   const tls = { ...TLS, ca: path };
   const first = secureContext(tls, 0);
   assert.equal(secureContext(tls, 20_000), first);
   copyFileSync(ca, path);
-  assert.equal(secureContext(tls, 24_000), first, 'nobody looks all the time');
+  assert.equal(secureContext(tls, 24_000), first, 'the file is not examined each time');
   const second = secureContext(tls, 26_000);
   assert.notEqual(second, first);
   assert.equal(secureContext(tls, 99_000), second);

@@ -6,10 +6,10 @@ import { LoadWatch } from '../../../src/health/worker/load-watch.ts';
 
 const FINE = { probes: 5000, running: 20, queued: 0, limit: 500, longestWait: 12, lost: 3 };
 
-test('a process that did not run, and a limit that is too low', () => {
+test('it warns if the process did not run or if the limit is too low, at most once a minute', () => {
   const watch = new LoadWatch();
   assert.equal(watch.check(FINE, 0), undefined);
-  assert.equal(watch.check({ ...FINE, longestWait: 5000 }, 0), undefined, 'nobody waits any more');
+  assert.equal(watch.check({ ...FINE, longestWait: 5000 }, 0), undefined, 'no check waits any more');
   assert.match(watch.check({ ...FINE, lost: 4200 }, 0) ?? '', /^the health worker could not run for 4200 ms: /);
   assert.match(
     watch.check({ ...FINE, queued: 90, longestWait: 1500 }, 0) ?? '',

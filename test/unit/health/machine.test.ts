@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Rise and fall, quorums, and what is kept over a restart.
+// Rise and fall, quorums, and consecutive results after a restart.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { next, resumed, unknown } from '../../../src/health/machine.ts';
@@ -8,7 +8,7 @@ import type { TargetState } from '../../../src/health/types.ts';
 
 const THRESHOLDS = { rise: 2, fall: 3 };
 
-/** '+' and '-' are results, one a second: the state after each, as U and D. */
+/** The state after each of the results '+' and '-', as U and D. */
 function history(results: string, up: boolean, thresholds = THRESHOLDS): string {
   let state = unknown('x', up, 0);
   return [...results]
@@ -25,17 +25,17 @@ test('it takes fall failures in a row to go down, and rise successes to come up'
   assert.equal(history('+-+-++', false), 'DDDDDU');
 });
 
-test('the first results are no different: one lost probe just after the start takes nothing down', () => {
+test('the first results count like others: one lost probe after the start takes nothing down', () => {
   assert.equal(history('-+++', true), 'UUUU');
   assert.equal(history('---', true), 'UUD');
   assert.equal(history('+-++', false), 'DDDU');
 });
 
-test('thresholds of one', () => {
+test('with thresholds of one each result changes the state', () => {
   assert.equal(history('-+-', true, { rise: 1, fall: 1 }), 'DUD');
 });
 
-test('a state tells what came of the probes', () => {
+test('a state has counts and the last result', () => {
   let state = unknown('x', true, 500);
   assert.deepEqual(state, {
     id: 'x',
@@ -64,7 +64,7 @@ test('a state tells what came of the probes', () => {
   assert.deepEqual([state.since, state.streak, state.probes, state.failures], [3000, 0, 3, 3]);
 });
 
-test('results in a row go on over a short pause, and not over a long one or a clock set back', () => {
+test('consecutive results survive a short pause, but not a long one or a clock set back', () => {
   const last = { at: 10_000, ok: false, reason: '', latency: 1 };
   const state: TargetState = { id: 'x', up: true, streak: 2, since: 0, probed: true, last, probes: 9, failures: 2 };
   const after = (now: number) => resumed(state, now, { interval: 1000 }).streak;
@@ -88,7 +88,7 @@ test('a quorum is gained from quorum + hysteresis on and lost below quorum - hys
   assert.equal(
     walk([2, 3, 4], 3, 1, undefined),
     'DDU',
-    'a new service has it from quorum on, one that lacks it needs more',
+    'a new service has it from quorum on, one that lost it needs more',
   );
   assert.equal(walk([1, 0, 1], 1, 0, true), 'UDU');
   assert.equal(walk([2, 1, 0, 3, 4], 2, 2, true), 'UUDDU', 'without any weight it is lost, whatever the hysteresis');

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-/** Matches an expression that takes its time again and again, in a process that is stopped now and then; counts the results. */
+/** Matches a slow expression repeatedly, in a process that is stopped now and then; prints the counts of results. */
 import { matcher } from '../../../src/health/http/matcher.ts';
 
-/** Grows until a match takes some milliseconds: much less than it may, as the engine drops compiled expressions at will. */
+/** A body for which a match takes some milliseconds: much less than the limit, as V8 may drop compiled expressions. */
 async function body(): Promise<Buffer> {
   for (let length = 12; ; length++) {
     const text = Buffer.from(`${'a'.repeat(length)}!`);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Regular expressions against hostile bodies: bounded in time, and nobody else waits for them.
+// Regular expressions on hostile bodies: bounded in time, without delays for other checks.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -23,14 +23,14 @@ test('matches are those of JavaScript, on UTF-8', async () => {
   assert.throws(() => matcher.pattern('(('), SyntaxError);
 });
 
-test('an expression that would take years holds nobody up, and rests afterwards', async () => {
+test('an expression that takes too long is ended, and not tried again at once', async () => {
   const hostile = matcher.pattern('^(a+)+$');
   const body = bytes(`${'a'.repeat(60)}!`);
   let ticks = 0;
   const timer = setInterval(() => ticks++, 5);
   let started = performance.now();
   let result = await hostile.test(body);
-  // On a busy machine the thread may get no processor time, which says nothing.
+  // On a busy machine the thread may get no processor time, which is inconclusive.
   for (let tries = 0; result === 'starved' && tries < 20; tries++) {
     started = performance.now();
     result = await hostile.test(body);
@@ -39,29 +39,29 @@ test('an expression that would take years holds nobody up, and rests afterwards'
   const took = performance.now() - started;
   clearInterval(timer);
   assert.ok(took < 1000, `${took}`);
-  assert.ok(ticks >= 5, 'this thread went on meanwhile');
+  assert.ok(ticks >= 5, 'this thread continued meanwhile');
   const again = performance.now();
   assert.equal(await hostile.test(body), 'slow');
-  assert.ok(performance.now() - again < 50, 'it was not even tried');
+  assert.ok(performance.now() - again < 50, 'it was not tried');
   assert.equal(await matcher.pattern('^(a+)+$').test(bytes('aaa')), true, 'the same expression of another target');
 });
 
-test('many at once are all answered', async () => {
+test('300 concurrent matches all get results', async () => {
   const results = await Promise.all(Array.from({ length: 300 }, (_, i) => matcher.pattern('7$').test(bytes(`${i}`))));
   assert.equal(results.filter((result) => result === true).length, 30);
 });
 
-test("time that the process did not have is not the expression's", async () => {
+test('time in which the process did not run does not count for the expression', async () => {
   const host = join(dirname(fileURLToPath(import.meta.url)), 'match-host.ts');
   const child = spawn(process.execPath, ['--import', 'tsx', host], { stdio: ['ignore', 'pipe', 'inherit'] });
-  let said = '';
+  let output = '';
   child.stdout.on('data', (text: Buffer) => {
-    said += text;
+    output += text;
   });
   const ended = once(child, 'close');
   await once(child.stdout, 'data');
   let stops = 0;
-  while (child.exitCode === null && !said.includes('}')) {
+  while (child.exitCode === null && !output.includes('}')) {
     child.kill('SIGSTOP');
     await sleep(130);
     child.kill('SIGCONT');
@@ -69,14 +69,18 @@ test("time that the process did not have is not the expression's", async () => {
     stops++;
   }
   await ended;
-  // What is begun again too often is given up: that says nothing either.
-  const { false: not = 0, starved = 0, ...other } = JSON.parse(said.slice('ready\n'.length)) as Record<string, number>;
-  assert.deepEqual([not + starved, other], [150, {}], `${stops} stops: ${said}`);
+  // A match that is started again too often is inconclusive, too.
+  const {
+    false: not = 0,
+    starved = 0,
+    ...other
+  } = JSON.parse(output.slice('ready\n'.length)) as Record<string, number>;
+  assert.deepEqual([not + starved, other], [150, {}], `${stops} stops: ${output}`);
   assert.ok(not >= 100, `${not} matched`);
-  assert.ok(stops >= 3, `${stops} stops: ${said}`);
+  assert.ok(stops >= 3, `${stops} stops: ${output}`);
 });
 
-test('an answer that waits for others to be matched says nothing of its server', async () => {
+test('an answer that waits for other matches is inconclusive', async () => {
   const answer = (text: string) =>
     serve((socket) => socket.once('data', () => socket.end(`HTTP/1.1 200 OK\r\n\r\n${text}`)), '0.0.0.0');
   const [hostile, sane] = [await answer(`${'a'.repeat(60)}!`), await answer('well')];
@@ -94,7 +98,7 @@ test('an answer that waits for others to be matched says nothing of its server',
   };
   for (let i = 1; i <= 20; i++) add(hostile, '^(a+)+$', `127.0.0.${i}`);
   const label = add(sane, 'well', '127.0.0.1');
-  // Those that cannot be matched go down in their turn, later on a busy machine; a while more does the other one no harm.
+  // Targets whose match is too slow go down one after the other; the last target must still be up after that.
   for (let waited = 0; down.size < 20 && waited < 60_000; waited += 100) await sleep(100);
   await sleep(500);
   checker.stop();

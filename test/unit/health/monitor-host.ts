@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** A process with a monitor, for a test to end. */
+/** A process with a monitor, which a test ends. */
 import { SILENT_LOG } from '../../../src/base/log.ts';
 import { HealthMonitor } from '../../../src/health/monitor.ts';
 import { EXEC, target } from '../../support/probes.ts';

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The monitor with its real health worker: transitions, snapshots, reloads, and processes that die, hang or are left.
+// The monitor with its real health worker: transitions, snapshots, reloads, and processes that end or hang.
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -90,24 +90,24 @@ test('history has transitions, the last results, and failures by reason', async 
   server.close();
 });
 
-test('checks that cannot be made are told when that begins and when it ends, and kept from counting', async () => {
+test('a check that cannot be made is reported when that begins and ends, and does not count', async () => {
   const { monitor, transitions } = start();
   const program = join(tmpdir(), `lvsd-monitor-${process.pid}`);
   const of = target({ ...EXEC, interval: 500, timeout: 400, command: [program] }, 1);
-  const told: (string | undefined)[] = [];
-  monitor.onInability((_id, inability) => told.push(inability?.reason));
+  const reasons: (string | undefined)[] = [];
+  monitor.onInability((_id, inability) => reasons.push(inability?.reason));
   monitor.configure([of]);
-  await until(() => told.length === 1, 'the inability');
-  assert.match(told[0] ?? '', /^the program cannot be started: /);
+  await until(() => reasons.length === 1, 'the inability');
+  assert.match(reasons[0] ?? '', /^the program cannot be started: /);
   const { since = 0 } = monitor.inability(of.id) ?? {};
   assert.ok(Math.abs(since - Date.now()) < 10_000);
   writeFileSync(program, '#!/bin/sh\nexit 0\n', { mode: 0o755 });
-  await until(() => told.length === 2, 'its end');
-  assert.deepEqual([told[1], monitor.inability(of.id), transitions], [undefined, undefined, []]);
+  await until(() => reasons.length === 2, 'its end');
+  assert.deepEqual([reasons[1], monitor.inability(of.id), transitions], [undefined, undefined, []]);
   rmSync(program);
 });
 
-test('a target that goes and comes back, with its reasons', async () => {
+test('a target that goes down and comes up, with the reasons', async () => {
   const port = await closedPort();
   const { monitor, transitions } = start();
   const of = target(FAST, port);
@@ -157,7 +157,7 @@ test('every kind of check, in the health worker', async () => {
   assert.deepEqual(lines, []);
 });
 
-test('a reload keeps what stays, its place in time too', async () => {
+test('a reload keeps the state of unchanged targets', async () => {
   const { monitor, transitions } = start();
   const [kept, gone, fresh] = [
     target(FAST, await serve(() => {})),
@@ -177,7 +177,7 @@ test('a reload keeps what stays, its place in time too', async () => {
   assert.equal((await monitor.states()).size, 0);
 });
 
-test('a target taken for down is up once that is known, but not against a result', async () => {
+test('a new initial state replaces the old one only before the first result', async () => {
   const { monitor, transitions } = start();
   // The first result is far away.
   const guessed = target({ ...FAST, interval: 3_600_000 }, await closedPort());
@@ -193,7 +193,7 @@ test('a target taken for down is up once that is known, but not against a result
   assert.deepEqual([states.get(guessed.id)?.up, states.get(found.id)?.up], [true, false]);
 });
 
-test('history decides what a target counts as, and results in a row go on', async () => {
+test('saved states decide the initial state, and consecutive results continue', async () => {
   const { monitor, transitions } = start();
   const [down, tired] = [target(FAST, await serve(() => {})), target({ ...FAST, interval: 2000 }, await closedPort())];
   const last = { at: Date.now() - 10, ok: false, reason: 'x', latency: 1 };
@@ -214,12 +214,12 @@ test('history decides what a target counts as, and results in a row go on', asyn
   assert.equal(monitor.state(down.id)?.up, false);
   assert.equal(monitor.state(tired.id)?.up, true);
   await until(() => transitions.length >= 2, 'both turn');
-  assert.equal(transitions.find(({ id }) => id === tired.id)?.up, false, 'the third in a row');
+  assert.equal(transitions.find(({ id }) => id === tired.id)?.up, false, 'the third consecutive failure');
   const state = (await monitor.states()).get(tired.id);
   assert.equal(state?.probes, 8);
 });
 
-test('a health worker that dies is replaced, and nothing flaps', async () => {
+test('a health worker that dies is replaced, without transitions', async () => {
   const { monitor, transitions, lines } = start();
   const before = new Set(checkers());
   const [up, down] = [target({ ...FAST, fall: 5 }, await serve(() => {})), target(FAST, await closedPort())];
@@ -229,8 +229,8 @@ test('a health worker that dies is replaced, and nothing flaps', async () => {
     const [pid] = checkers().filter((each) => !before.has(each));
     assert.ok(pid);
     process.kill(pid, 'SIGKILL');
-    await until(() => lines.length > round, 'the log says so');
-    assert.ok((await monitor.states()).get(up.id)?.up, 'states are known while it is away');
+    await until(() => lines.length > round, 'the line in the log');
+    assert.ok((await monitor.states()).get(up.id)?.up, 'states are kept meanwhile');
     await until(() => checkers().some((each) => !before.has(each) && each !== pid), 'a new one');
     const probed = await probes(monitor, up);
     await until(async () => (await probes(monitor, up)) > probed + 3, 'it probes');
@@ -242,10 +242,10 @@ test('a health worker that dies is replaced, and nothing flaps', async () => {
   );
 });
 
-test('a health worker that was stopped for a while takes nobody down', async () => {
+test('a health worker that was stopped for a while takes no target down', async () => {
   const { monitor, transitions } = start();
   const before = new Set(checkers());
-  // Slow enough that probes are under way whenever it is stopped; their answers come while it is.
+  // Slow enough that probes are under way whenever it is stopped, and answered meanwhile.
   const port = await serve((socket) => {
     socket.once('data', () => setTimeout(() => socket.end('HTTP/1.1 200 OK\r\n\r\n'), 60));
   }, '0.0.0.0');
@@ -264,7 +264,7 @@ test('a health worker that was stopped for a while takes nobody down', async () 
   assert.ok(await probes(monitor, targets[0] as Target));
 });
 
-test('signals are for the daemon; the checker and its helper end with it, however it ends', async () => {
+test('the health worker and its helper ignore signals and end with the daemon, even if it is killed', async () => {
   const script = join(dirname(fileURLToPath(import.meta.url)), 'monitor-host.ts');
   const host = spawn(process.execPath, ['--import', 'tsx', script], { stdio: ['ignore', 'pipe', 'inherit'] });
   after(() => host.kill('SIGKILL'));
@@ -286,7 +286,7 @@ test('signals are for the daemon; the checker and its helper end with it, howeve
   await until(() => [checker, helper, program].every(gone), 'all of them end');
 });
 
-test('targets by the thousand cost the daemon little, and stop ends everything', async () => {
+test('stop ends a worker with 10,000 targets', async () => {
   const { monitor, transitions } = start();
   const before = new Set(checkers());
   const port = await closedPort();
@@ -304,5 +304,5 @@ test('targets by the thousand cost the daemon little, and stop ends everything',
     [],
   );
   monitor.configure(targets);
-  assert.equal(checkers().filter((each) => !before.has(each)).length, 0, 'nothing starts any more');
+  assert.equal(checkers().filter((each) => !before.has(each)).length, 0, 'nothing starts after that');
 });

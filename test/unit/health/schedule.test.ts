@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The schedule and the pace, on a clock that the tests turn.
+// The schedule and the pace, on a simulated clock.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { GRACE, Pace } from '../../../src/health/schedule/pace.ts';
@@ -15,20 +15,20 @@ const timing = (more: Partial<Timing> = {}): Timing => ({
 });
 const schedule = (sockets = 10, programs = 1) => new Schedule<string>({ sockets, programs });
 
-test('a target is probed at its place in each interval, from start to start', () => {
+test('a target is probed at its place in each interval', () => {
   const plan = schedule();
   const slot = plan.add('a', timing(), 0);
   for (const at of [250, 1250, 2250]) {
     assert.equal(plan.wake, at);
     assert.deepEqual(plan.advance(at - 1).started, []);
     assert.deepEqual(plan.advance(at).started, ['a']);
-    assert.deepEqual(plan.advance(at).started, [], 'never twice at once');
+    assert.deepEqual(plan.advance(at).started, [], 'not twice at once');
     plan.finished(slot, at + 300);
   }
-  assert.equal(schedule().add('a', timing(), 250).at, 1250, 'its first place comes after it was added');
+  assert.equal(schedule().add('a', timing(), 250).at, 1250, 'its first place is after it was added');
 });
 
-test('a probe whose time is over is said once, and is busy until it has ended', () => {
+test('an expired probe is reported once, and runs until it has ended', () => {
   const plan = schedule();
   const slot = plan.add('a', timing({ timeout: 1000, fraction: 0 }), 0);
   assert.deepEqual(plan.advance(1000).started, ['a']);
@@ -37,25 +37,29 @@ test('a probe whose time is over is said once, and is busy until it has ended', 
   assert.deepEqual(plan.advance(2100), { expired: [], started: [] });
   assert.equal(plan.running, 1);
   plan.finished(slot, 2100);
-  assert.deepEqual(plan.advance(2100).started, ['a'], 'the place missed by a little is made up for');
+  assert.deepEqual(plan.advance(2100).started, ['a'], 'a place missed by less than half an interval is made up for');
   plan.finished(slot, 3900);
-  assert.equal(plan.wake, 4000, 'one missed by more than half an interval is not');
+  assert.equal(plan.wake, 4000, 'one missed by more is not');
 });
 
-test('past the limit, targets wait in the order in which they fell due', () => {
+test('beyond the limit, targets wait in the order in which they became due', () => {
   const plan = schedule(2);
   const slots = ['a', 'b', 'c', 'd'].map((name, i) => plan.add(name, timing({ fraction: i / 10 }), -1));
   assert.deepEqual(plan.advance(999).started, ['a', 'b']);
   assert.deepEqual([plan.queued, plan.running], [2, 2]);
   plan.longestWait = 0;
-  assert.equal(plan.wake, 1399, 'nothing to do before a deadline');
+  assert.equal(plan.wake, 1399, 'the next deadline');
   plan.finished(slots[1] ?? assert.fail(), 1000);
   assert.equal(plan.wake, Number.NEGATIVE_INFINITY);
   assert.deepEqual(plan.advance(1000).started, ['c']);
   assert.equal(plan.longestWait, 800);
   assert.equal(plan.remove(slots[3] ?? assert.fail()), false);
   plan.finished(slots[0] ?? assert.fail(), 1001);
-  assert.deepEqual(plan.advance(1001).started, ['a'], 'd is gone, and a has missed its place by a little');
+  assert.deepEqual(
+    plan.advance(1001).started,
+    ['a'],
+    'd was removed, and a has missed its place by less than half an interval',
+  );
 });
 
 test('programs have a limit of their own', () => {
@@ -66,7 +70,7 @@ test('programs have a limit of their own', () => {
   assert.deepEqual([plan.running, plan.queued], [2, 2]);
 });
 
-test('one that is removed under way frees its place when it has ended', () => {
+test('a target removed during its probe frees its place when the probe has ended', () => {
   const plan = schedule(1);
   const slot = plan.add('a', timing(), 0);
   plan.add('b', timing(), 0);
@@ -78,7 +82,7 @@ test('one that is removed under way frees its place when it has ended', () => {
   assert.equal(plan.running, 1);
 });
 
-test('places are spread evenly, near ids too, and the same at every start', () => {
+test('places are spread evenly, also for similar ids, and stay the same', () => {
   const counts = new Array<number>(10).fill(0);
   for (let i = 0; i < 10_000; i++) {
     const place = Math.floor(10 * fraction(`10.0.${i >> 8}.${i & 255} 80`));
@@ -88,7 +92,7 @@ test('places are spread evenly, near ids too, and the same at every start', () =
   assert.equal(fraction('shop'), fraction('shop'));
 });
 
-test('a slot lies after now and at most an interval away, at any size of number', () => {
+test('the next slot is after now and at most an interval away, for small and large numbers', () => {
   for (const interval of [100, 333.3, 86_400_000])
     for (const now of [0, 1, 99.999, 1e6, 31_536_000_000, 31_536_000_000.7]) {
       const slot = nextSlot(0.37 * interval, interval, now);
@@ -101,12 +105,12 @@ test('time in which the process did not run does not count', () => {
   const pace = new Pace(1000);
   assert.equal(pace.now(1050), 50);
   assert.equal(pace.sleepUntil(550), 500);
-  assert.equal(pace.now(1550), 550, 'it slept as long as it meant to');
+  assert.equal(pace.now(1550), 550, 'woken in time');
   pace.sleepUntil(560);
   assert.equal(pace.now(31_560), 560 + GRACE, 'stopped for thirty seconds');
   assert.equal(pace.lost, 30_000 - GRACE);
   assert.equal(pace.now(31_570), 570 + GRACE);
   pace.sleepUntil(pace.now(31_570) + 1000);
   assert.equal(pace.now(31_600), 600 + GRACE, 'woken early by a probe that ended');
-  assert.equal(pace.now(31_500), 600 + GRACE, 'a clock that goes back is not followed');
+  assert.equal(pace.now(31_500), 600 + GRACE, 'a clock that goes back is ignored');
 });

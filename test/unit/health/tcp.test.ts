@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// TCP checks on real sockets: who is well, who is not, and of whom nothing can be said.
+// TCP checks on real sockets: healthy, failed and inconclusive ones.
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
@@ -14,7 +14,7 @@ import { closedPort, probe, serve, TCP, target } from '../../support/probes.ts';
 
 const prepare = await loadProbers();
 
-test('a server that accepts is well, over IPv4 and IPv6', async () => {
+test('a server that accepts is healthy, over IPv4 and IPv6', async () => {
   assert.equal(await probe(target(TCP, await serve(() => {}))), 'success: connected');
   assert.equal(await probe(target(TCP, await serve(() => {}, '::1'), '::1')), 'success: connected');
 });
@@ -34,19 +34,19 @@ test('the connection ends by a reset, so that nothing stays in TIME_WAIT', async
   assert.equal(code, 'ECONNRESET');
 });
 
-test('a connection that the server resets as soon as it has accepted is one', async () => {
+test('a connection that the server resets at once counts as connected', async () => {
   const port = await serve((socket) => socket.resetAndDestroy());
   const verdicts = new Set<string>();
   for (let i = 0; i < 200; i++) verdicts.add(await probe(target(TCP, port)));
   assert.deepEqual([...verdicts], ['success: connected']);
 });
 
-test('a closed port refuses', async () => {
+test('a closed port is a failure', async () => {
   assert.equal(await probe(target(TCP, await closedPort())), 'failure: connection refused');
 });
 
-test('a port that the kernel gave the probe itself is closed all the same', async () => {
-  // A socket that is bound to what it connects to meets itself, which a probe of a local port may do by chance.
+test('a socket that connected to itself counts as refused', async () => {
+  // A socket bound to the address that it connects to connects to itself, as a probe of a local port may by chance.
   const port = await closedPort();
   for (const address of ['127.0.0.1', '::1']) {
     const self = socketAddress(address, port);
@@ -59,7 +59,7 @@ test('a port that the kernel gave the probe itself is closed all the same', asyn
   }
 });
 
-/** A server whose queue is full: nobody accepts, and the kernel drops the SYN of any further connection. */
+/** A listener whose queue is full, so that the kernel drops the SYN of any further connection. */
 async function deafServer() {
   const address = socketAddress('127.0.0.1', await closedPort());
   assert.ok(address);
@@ -68,7 +68,7 @@ async function deafServer() {
   server.bind(address.bytes);
   server.listen(0);
   const port = Buffer.from(address.bytes).readUInt16BE(2);
-  // One fills a queue of length 0.
+  // One connection fills a queue of length 0.
   const fillers = [0, 1, 2].map(() => connect(port, '127.0.0.1').on('error', () => {}));
   await new Promise((resolve) => setTimeout(resolve, 50));
   return {
@@ -80,17 +80,17 @@ async function deafServer() {
   };
 }
 
-test('a server whose queue is full answers nothing', async () => {
+test('a server that does not answer is a failure at the deadline', async () => {
   const server = await deafServer();
   assert.equal(await probe(target({ ...TCP, timeout: 150 }, server.port)), 'failure: no answer within 150ms');
   server.close();
 });
 
-test('a source address is used, and one that is not ours is our own trouble', async () => {
+test('the source address is used, and one that this machine does not have is inconclusive', async () => {
   const server = await deafServer();
   const bound = { ...TCP, timeout: 200, bind: '127.0.0.9' };
   const probing = probe(target(bound, server.port));
-  // While it waits, the kernel's table shows from where: local and remote address, in the host's order.
+  // While it waits, the kernel's table has its local and remote address, in the host's byte order.
   const port = server.port.toString(16).toUpperCase().padStart(4, '0');
   assert.match(readFileSync('/proc/net/tcp', 'utf8'), new RegExp(` 0900007F:[0-9A-F]{4} 0100007F:${port} `));
   assert.equal(await probing, 'failure: no answer within 200ms');
@@ -103,7 +103,7 @@ test('a source address is used, and one that is not ours is our own trouble', as
   );
 });
 
-test('what cannot be probed at all is said once, when it is prepared', () => {
+test('an impossible target is rejected when it is prepared', () => {
   const of = (address: string, bind?: string) => prepare(target({ ...TCP, bind }, 80, address));
   assert.throws(() => of('shop.example'), /shop\.example is not an address/);
   assert.throws(() => of('::1', '127.0.0.1'), /bind 127\.0\.0\.1 and ::1 are of different address families/);
@@ -125,34 +125,34 @@ test('probes leave no descriptor open', async () => {
   assert.ok(readdirSync('/proc/self/fd').length <= before + 2);
 });
 
-test('hundreds at once each hear of their own, given up or not', async () => {
+test('of 300 concurrent connections each gets its own result, and cancelled ones get none', async () => {
   const [open, closed, deaf] = [await serve(() => {}), await closedPort(), await deafServer()];
   const connections = new Connections();
-  const heard: string[] = [];
+  const results: string[] = [];
   const stops: (() => void)[] = [];
   const begin = (name: string, port: number) => {
     const address = socketAddress('127.0.0.1', port);
     assert.ok(address);
     const to = { family: address.family, address: address.bytes, bind: undefined, mark: 0, port };
-    const end = (trouble?: { reason: string }) => heard.push(`${name} ${trouble?.reason ?? 'connected'}`);
+    const end = (trouble?: { reason: string }) => results.push(`${name} ${trouble?.reason ?? 'connected'}`);
     const connection = connections.begin(to, null, { end });
     stops.push(() => connection.cancel());
   };
   for (let i = 0; i < 300; i++) begin(`${i}`, [open, closed, deaf.port][i % 3] ?? 0);
-  // Some before anything is heard, some of those that wait in vain, each of them twice.
+  // Cancels some before their results, among them some that get none, each of them twice.
   for (const i of [0, 1, 2, 3, 4, 5]) for (const _ of [1, 2]) stops[i]?.();
   await new Promise((resolve) => setTimeout(resolve, 100));
   const expected = Array.from({ length: 300 }, (_, i) => i)
     .filter((i) => i > 5 && i % 3 < 2)
     .map((i) => `${i} ${i % 3 === 0 ? 'connected' : 'connection refused'}`);
-  assert.deepEqual(heard.sort(), expected.sort());
+  assert.deepEqual(results.sort(), expected.sort());
   for (const stop of stops) stop();
-  // The numbers are free again.
-  heard.length = 0;
+  // Their numbers can be used again.
+  results.length = 0;
   for (let i = 0; i < 300; i++) begin('again', closed);
   await new Promise((resolve) => setTimeout(resolve, 50));
   assert.deepEqual(
-    heard,
+    results,
     Array.from({ length: 300 }, () => 'again connection refused'),
   );
   deaf.close();

@@ -71,7 +71,7 @@ test('a service and a FULLNAT destination, byte for byte', () => {
   );
 });
 
-test('a fwmark service goes by family and mark alone, an IPv6 one with a prefix length', () => {
+test('a fwmark service is identified by family and mark; an IPv6 one has a prefix length', () => {
   const service = serviceAttributes({ ...config, family: 10, fwmark: 7, netmask: 64 }, 0x8000);
   assert.equal(
     encoded({ service }),
@@ -94,7 +94,7 @@ test('a fwmark service goes by family and mark alone, an IPv6 one with a prefix 
   );
 });
 
-test('a service as the kernel tells it', () => {
+test('a service from the kernel', () => {
   const service = readService(
     decoded(
       nest(
@@ -143,7 +143,7 @@ test('a service as the kernel tells it', () => {
   });
 });
 
-test('a destination; its family is the service’s where the kernel does not say', () => {
+test('a destination without a family has that of its service', () => {
   const read = readDestination(
     decoded(nest(2, attr(1, [10, 0, 0, 3], zeros(12)), attr(2, be16(8080)), attr(3, u32(0x105)), attr(7, u32(9)))),
     2,
@@ -154,7 +154,7 @@ test('a destination; its family is the service’s where the kernel does not say
   assert.equal(read.activeConnections, 9);
 });
 
-test('a local address', () => {
+test('a local address from the kernel', () => {
   const read = readLocalAddress(
     decoded(
       nest(
@@ -183,7 +183,7 @@ test('a local address', () => {
   });
 });
 
-test('features are a bitmap of words; a stock kernel has none', () => {
+test('features are a bitmap; a stock kernel has none', () => {
   const info = (...parts: number[][]) => {
     const bytes = Buffer.from(parts.flat());
     return readInfo(decodeTable(INFO, new AttributeReader(bytes, 0, bytes.length)));

@@ -82,7 +82,7 @@ for (const [text, address, port, expected] of [
     assert.equal(filters(`service=${text}`).service(service(address, port)), expected);
   });
 
-test('the same key again: either; different keys: both', () => {
+test('values of the same key are alternatives; different keys must all match', () => {
   const two = filters('service=10.0.0.1', 'service=10.0.0.2', 'protocol=UDP');
   assert.equal(two.service(service('10.0.0.2', 1, { protocol: 17 })), true);
   assert.equal(two.service(service('10.0.0.2', 1)), false);
@@ -135,7 +135,7 @@ for (const text of [
   'protocol=icmp',
   'state=',
 ])
-  test(`refused: --where ${text}`, () => {
+  test(`rejected: --where ${text}`, () => {
     assert.throws(
       () => filters(text),
       (error) => error instanceof Fatal && error.status === 2 && !error.message.includes('\n'),
@@ -144,7 +144,7 @@ for (const text of [
 
 const line = (words: string) => parse(words.split(' '), new Lookup(), 'lvsadm');
 
-test('a filter that could match nothing of the listing is a mistake', () => {
+test('a filter that cannot match anything in the listing is rejected', () => {
   for (const words of [
     '-L --where state=established',
     '-L --where client=10.0.0.1',
@@ -160,7 +160,7 @@ test('a filter that could match nothing of the listing is a mistake', () => {
     assert.throws(() => line(words), Fatal, words);
 });
 
-test('--watch takes seconds, or goes by two', () => {
+test('--watch takes seconds, 2 by default', () => {
   assert.equal(line('-L --watch').watch, 2);
   assert.equal(line('-L --watch -n').watch, 2);
   assert.equal(line('-L --watch=0.5').watch, 0.5);
@@ -168,7 +168,7 @@ test('--watch takes seconds, or goes by two', () => {
   assert.equal(line('-L').watch, undefined);
 });
 
-test('--where may be given again', () => {
+test('--where can be repeated', () => {
   const { filters: given } = line('-L --where dest=10.0.0.1 --where dest=10.0.0.2');
   assert.equal(given?.destination(dest('10.0.0.2', 1)), true);
 });

@@ -9,21 +9,21 @@ import { saveWords, withoutComments } from '../../../src/ipvsadm/scripts.ts';
 const take = (line: string) => parseGlobalOptions(line.split(' '), 'lvsadm');
 
 async function run(words: readonly string[], program?: string) {
-  const said = { out: '', err: '' };
+  const printed = { out: '', err: '' };
   const output = {
     closed: false,
     out: (text: string) => {
-      said.out += text;
+      printed.out += text;
     },
     err: (text: string) => {
-      said.err += text;
+      printed.err += text;
     },
     flush: () => {},
   };
-  return { status: await main(words, { ...(program && { program }), output }), ...said };
+  return { status: await main(words, { ...(program && { program }), output }), ...printed };
 }
 
-test('--strict and --netns stand before the command, and are nothing to it behind', () => {
+test('--strict and --netns are global options only before the command', () => {
   assert.deepEqual(take('--netns blue --strict -Ln'), { rest: ['-Ln'], strict: true, netns: 'blue' });
   assert.deepEqual(take('--netns=/proc/1/ns/net -S'), { rest: ['-S'], strict: false, netns: '/proc/1/ns/net' });
   assert.deepEqual(take('-Ln --strict').rest, ['-Ln', '--strict']);
@@ -32,13 +32,13 @@ test('--strict and --netns stand before the command, and are nothing to it behin
   assert.throws(() => take('--strict'), { status: 255 });
 });
 
-test('a namespace that is not there: one line, status 1', async () => {
+test('a missing namespace: one line, status 1', async () => {
   const { status, out, err } = await run(['--netns', 'no-such-namespace', '-Ln']);
   assert.deepEqual([status, out], [1, '']);
   assert.equal(err, 'cannot enter the network namespace /run/netns/no-such-namespace (ENOENT)\n');
 });
 
-test("under ipvsadm's name the version is what scripts look for", async () => {
+test("called as ipvsadm it prints ipvsadm's version", async () => {
   assert.deepEqual(await run(['-v'], 'ipvsadm'), {
     status: 0,
     out: 'ipvsadm v1.31 2019/12/24 (compiled with popt and IPVS v1.2.1)\n',

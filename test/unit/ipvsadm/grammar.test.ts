@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Our additions to the grammar, and the significance of the order of options.
+// Additions to ipvsadm's grammar, and effects of the order of options.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parse } from '../../../src/ipvsadm/command-line/grammar.ts';
@@ -31,7 +31,7 @@ test('-b is FULLNAT after -a and -e, and --sched-flags elsewhere', () => {
   );
 });
 
-test('local addresses', () => {
+test('options of local addresses', () => {
   const { localAddress, command } = read('-P -t 192.0.2.1:80 -z 10.1.0.1');
   assert.equal(command, 'add-laddr');
   assert.deepEqual(localAddress, new Uint8Array([10, 1, 0, 1]));
@@ -47,14 +47,14 @@ test('local addresses', () => {
   refused('-P -t 192.0.2.1:80 -z 2001:db8::1', 'the local address must be of the same family as the service');
 });
 
-test('the order of the words counts', () => {
+test('the order of options matters', () => {
   assert.equal(read('-a -t 192.0.2.1:80 -r 10.0.0.2 -m').destination.port, 80);
   assert.equal(read('-a -r 10.0.0.2 -t 192.0.2.1:80 -m').destination.port, 0);
   assert.equal(read('-A -f 7 -6').service.family, 10);
   refused('-A -6 -f 7', '-6 used before -f\n');
 });
 
-test('a name is looked up first', async () => {
+test('a host name has to be looked up first', async () => {
   assert.throws(
     () => read('-A -t localhost:80'),
     (error: HostNeeded) => error instanceof HostNeeded && error.host === 'localhost',
@@ -65,7 +65,7 @@ test('a name is looked up first', async () => {
   refused('-A -t no.such.host.invalid:80', 'illegal virtual server address[:port] specified');
 });
 
-test('the three ways to give up', () => {
+test('unknown options and usage errors have different statuses', () => {
   refused('nothing', "Try `lvsadm -h' or 'lvsadm --help' for more information.", 255);
   assert.throws(
     () => read('-A --nonsense'),

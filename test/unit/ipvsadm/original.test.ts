@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// lvsadm parses as Debian's ipvsadm does: thousands of command lines are run through the real program, which is stopped at
-// its first access of the kernel. The lab compares the rest (test/system/lvsadm/record.test.ts).
+// lvsadm parses as Debian's ipvsadm does: thousands of command lines are run by the real program, which is stopped at its
+// first access of the kernel. The lab compares the rest (test/system/lvsadm/record.test.ts).
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -13,7 +13,7 @@ import { DIFFERENCES } from '../../system/lvsadm/differences.ts';
 import { AT_THE_DOOR, ForkServer } from '../../system/lvsadm/forkserver.ts';
 import { allCases, type Case, caseText } from '../../system/lvsadm/grammar.ts';
 
-/** Hosts are not asked for here: both find no address for a name. */
+/** No resolver here: both programs find no address for a name. */
 class NoNames extends Lookup {
   override host(name: string): Uint8Array | undefined {
     return name === 'localhost' ? new Uint8Array([127, 0, 0, 1]) : undefined;
@@ -21,7 +21,7 @@ class NoNames extends Lookup {
 }
 
 const cases = allCases().filter(({ words, input }) => input === undefined && !/^(-R|--restore)$/.test(words[0] ?? ''));
-/** ipvsadm complains of the version of the IPVS that is not there. */
+/** ipvsadm's warning about the version of the missing IPVS. */
 const VERSION = /^Warning: IPVS version mismatch[\s\S]*?\n\n/;
 const lookup = new NoNames();
 let original: ForkServer;
@@ -45,13 +45,13 @@ function byOurs({ words }: Case): Answer {
   }
 }
 
-test(`${cases.length} command lines`, async () => {
+test(`${cases.length} command lines are parsed as by ipvsadm`, async () => {
   assert.ok(cases.length > 3000);
   let refused = 0;
   for (const one of cases) {
     const { status, stderr } = await original.ask(one);
     const theirs: Answer = { status, stdout: '', stderr: stderr.replace(VERSION, ''), table: '' };
-    // Connections are read from /proc, which is not there either.
+    // Connections are read from /proc, where the file is missing, too.
     if (theirs.stderr === 'cannot open file /proc/net/ip_vs_conn\n') {
       theirs.stderr = '';
       theirs.status = AT_THE_DOOR;

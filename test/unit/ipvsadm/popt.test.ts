@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Our popt against libpopt itself, on the same tables: a small C program is built against Debian's libpopt for it.
+// Our port of popt compared with libpopt on the same tables, by a small C program built with Debian's libpopt.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
@@ -121,12 +121,12 @@ const LINES = `
   .split(/[|\n]/)
   .map((line) => line.split(' '));
 
-test('known lines', () => {
+test('chosen lines', () => {
   const expected = byLibpopt(LINES);
   for (const [index, line] of LINES.entries()) assert.deepEqual(byOurs(line), expected[index], line.join(' '));
 });
 
-test('any line', () => {
+test('random lines', () => {
   const piece = fc.constantFrom(
     ...[
       '-A',

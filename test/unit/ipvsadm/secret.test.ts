@@ -12,14 +12,14 @@ import { parseSecret, readSecret } from '../../../src/ipvsadm/secret.ts';
 const digits = '000102030405060708090a0b0c0d0E0F';
 const bytes = Buffer.from(digits, 'hex');
 
-test('16 raw bytes or 32 digits are a secret, nothing else is', () => {
+test('a secret is 16 raw bytes or 32 digits', () => {
   for (const content of [bytes, Buffer.from(digits), Buffer.from(`${digits}\n`)])
     assert.deepEqual(Buffer.from(parseSecret(content) ?? []), bytes);
   for (const text of ['', digits.slice(1), `${digits}0`, `${digits}\n\n`, `g${digits.slice(1)}`, 'a'.repeat(17)])
     assert.equal(parseSecret(Buffer.from(text)), undefined, JSON.stringify(text));
 });
 
-test('a file that others can read is refused, and one that is not there', () => {
+test('a file that others can read is rejected, and a missing one', () => {
   const dir = mkdtempSync(join(tmpdir(), 'lvsd-secret-'));
   try {
     const path = join(dir, 'secret');

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Texts that a stock kernel does not produce, or not quickly: large counters, FULLNAT, SYN proxy, local addresses.
+// Texts that a stock kernel cannot produce easily: large counters, FULLNAT, SYN proxy, local addresses.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Destination, Service } from '../../../src/ipvs/index.ts';
@@ -53,7 +53,7 @@ const laddr = {
   draining: false,
 } as const;
 
-test('counters are cut off at decimal units', () => {
+test('large counters are shortened to decimal units', () => {
   const cases: [bigint, string][] = [
     [0n, '        0'],
     [99_999_999n, ' 99999999'],
@@ -107,7 +107,7 @@ test('large counters in their columns', () => {
   );
 });
 
-test("of a destination's counters ipvsadm reads 32 bits, but of bytes 64", () => {
+test("ipvsadm reads 32 bits of a destination's counters, but 64 of bytes", () => {
   const wide = 0x1_0000_0001n;
   const stats = {
     connections: wide,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The man page, the completions and the help know every option that there is, and the shells take the completions.
+// The man page, the completions and the help have every option, and bash offers the completions.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -11,7 +11,7 @@ import { helpText } from '../../../src/ipvsadm/help.ts';
 const path = (name: string) => fileURLToPath(new URL(`../../../${name}`, import.meta.url));
 const read = (name: string) => readFileSync(path(name), 'utf8');
 
-/** Before and after it nothing that could belong to a longer name. */
+/** True if the text has the name, not as a part of a longer one. */
 const named = (text: string, prefix: string, name: string) =>
   new RegExp(`(^|[^a-z-])${prefix}${name}($|[^a-z-])`, 'm').test(text);
 

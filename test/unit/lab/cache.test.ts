@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The lab's cache: what is made once, and what is removed.
+// The lab's cache: entries are made once, old ones removed.
 import assert from 'node:assert/strict';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What makes a run in the lab fail: the first lines of the kernel's own reports, as real kernels print them.
+// Kernel reports that make a run in the lab fail: their first lines, as real kernels print them.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ConsoleWatch, isAlarm, umlFaults } from '../../../lab/console.ts';
@@ -36,14 +36,14 @@ const harmless = [
 for (const line of reports) test(`alarm: ${line.slice(10, 60)}`, () => assert.ok(isAlarm(line)));
 for (const line of harmless) test(`no alarm: ${line.slice(10, 60)}`, () => assert.ok(!isAlarm(line)));
 
-test('a report is kept with the lines that follow it, however the console cuts them', () => {
+test('a report is kept with the lines that follow it, for any split of the output', () => {
   const watch = new ConsoleWatch();
   for (const piece of ['[1] fine\r\n[2] BUG: ker', 'nel NULL\r\n[3] Call Trace:\r\n']) watch.feed(piece);
   assert.equal(watch.alarms, '[2] BUG: kernel NULL\n[3] Call Trace:');
   assert.equal(watch.tail.split('\n').length, 3);
 });
 
-test('a known fault is no alarm, and hides none: not one before, within or after its report', () => {
+test('a known fault is not an alarm, and does not hide one before, within or after its report', () => {
   const known = [
     'WARNING: suspicious RCU usage',
     '6.1.192-uml #1',
@@ -56,15 +56,15 @@ test('a known fault is no alarm, and hides none: not one before, within or after
     '---',
     'net/netfilter/ipvs/ip_vs_conn.c:1 suspicious rcu_dereference_check() usage!',
   ];
-  const said = (...lines: string[]) => {
+  const alarmsOf = (...lines: string[]) => {
     const watch = new ConsoleWatch(umlFaults);
     watch.feed(`${lines.join('\n')}\n`);
     return watch.alarms;
   };
-  assert.equal(said(...known, 'Call Trace:', 'fine'), '');
-  assert.equal(said(...other, 'fine'), [...other, 'fine'].join('\n'));
-  assert.match(said('BUG: KASAN: before', ...known), /^BUG: KASAN: before/);
-  assert.equal(said(...known, 'BUG: KASAN: within'), 'BUG: KASAN: within');
+  assert.equal(alarmsOf(...known, 'Call Trace:', 'fine'), '');
+  assert.equal(alarmsOf(...other, 'fine'), [...other, 'fine'].join('\n'));
+  assert.match(alarmsOf('BUG: KASAN: before', ...known), /^BUG: KASAN: before/);
+  assert.equal(alarmsOf(...known, 'BUG: KASAN: within'), 'BUG: KASAN: within');
   const watch = new ConsoleWatch();
   watch.feed(`${known.join('\n')}\n`);
   assert.notEqual(watch.alarms, '', 'a kernel without known faults');

@@ -35,7 +35,7 @@ for (const argv of wrong) {
   });
 }
 
-test('the initrd that is written is one that cpio reads', () => {
+test('cpio can read the initrd', () => {
   const dir = mkdtempSync(join(tmpdir(), 'lvsd-cpio-'));
   const data = Buffer.from('hello\n');
   const archive = cpio([

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// rtnetlink's messages, compared with bytes that are put together by hand from linux/if_addr.h.
+// Messages of rtnetlink, compared with bytes written by hand after linux/if_addr.h.
 import assert from 'node:assert/strict';
 import { endianness } from 'node:os';
 import { test } from 'node:test';
@@ -7,7 +7,7 @@ import { MalformedError } from '../../../src/base/errors.ts';
 import { readAddress, readLink, writeNewAddress, writeOldAddress } from '../../../src/net/rtnetlink.ts';
 import { MessageView, MessageWriter } from '../../../src/netlink/index.ts';
 
-const skip = endianness() === 'BE' && 'the bytes are written down for little-endian machines';
+const skip = endianness() === 'BE' && 'the bytes are those of a little-endian machine';
 const hex = (text: string) => Buffer.from(text.replaceAll(/\s/g, ''), 'hex');
 const V4 = Uint8Array.from([192, 0, 2, 10]);
 const V6 = Uint8Array.from([0x20, 1, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10]);
@@ -19,7 +19,7 @@ function written(write: (writer: MessageWriter) => void): string {
   return writer.finish().toString('hex', 16);
 }
 
-/** A view that stands on a message of that payload. */
+/** A view at a message with that payload. */
 function view(payload: Buffer): MessageView {
   const buffer = Buffer.alloc(16 + payload.length);
   buffer.writeUInt32LE(buffer.length, 0);
@@ -34,7 +34,7 @@ const place = { index: 3, loopback: false, family: 2, address: V4, prefix: 32 } 
 const LOCAL_AND_ADDRESS = '0800 0200 c000020a 0800 0100 c000020a';
 const PROTO = '0500 0b00 4c000000';
 
-test('an IPv4 address', { skip }, () => {
+test('requests for IPv4 addresses', { skip }, () => {
   const text = (bytes: string) => hex(bytes).toString('hex');
   assert.equal(
     written((writer) => writeNewAddress(writer, { ...place, purpose: 'virtual' })),
@@ -54,7 +54,7 @@ test('an IPv4 address', { skip }, () => {
   );
 });
 
-test('an IPv6 address: preferred for no time, valid for ever, no search for duplicates, no route', { skip }, () => {
+test('an IPv6 address has preferred_lft 0, valid_lft forever, NODAD and NOPREFIXROUTE', { skip }, () => {
   const bytes = Buffer.from(V6).toString('hex');
   assert.equal(
     written((writer) => writeNewAddress(writer, { ...place, family: 10, address: V6, prefix: 128, purpose: 'local' })),
@@ -63,7 +63,7 @@ test('an IPv6 address: preferred for no time, valid for ever, no search for dupl
   );
 });
 
-test('an address is read: whose it is, and where a link between two points has it', { skip }, () => {
+test('addresses are read: protocol, point-to-point links, secondary and temporary ones', { skip }, () => {
   const header = '02 20 80 00 03000000';
   assert.deepEqual(readAddress(view(hex(`${header} ${LOCAL_AND_ADDRESS} ${PROTO}`))), {
     ...{ index: 3, family: 2, address: V4, prefix: 32, secondary: false, ours: true },
@@ -86,7 +86,7 @@ test('a link is read', { skip }, () => {
   assert.deepEqual(readLink(view(lo)), { index: 1, name: 'lo', loopback: true });
 });
 
-test('bytes that are no such message are an error of ours', () => {
+test('malformed bytes are a MalformedError', () => {
   for (const [read, bytes] of [
     [readAddress, ''],
     [readAddress, '02 20 80'],

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 
 const top = resolve(fileURLToPath(import.meta.url), '../../../..');
 
-test('the package’s own export finds nlctrl, and says what there is not', () => {
+test('the package’s export finds nlctrl, and rejects an unknown family', () => {
   const program = `
     import { GenericNetlink } from 'lvsd/generic-netlink';
     const netlink = new GenericNetlink();

@@ -30,7 +30,7 @@ const table = {
   inner: [8, { word: [1, 'u32'] }],
 } as const;
 
-test('a table reads what it knows and passes over the rest', () => {
+test('a table reads its attributes and ignores others', () => {
   const decoded = decodeTable(
     table,
     reader(
@@ -61,7 +61,7 @@ test('attributes that do not fit, or are too short for their kind', () => {
   assert.throws(() => decodeTable(table, reader([3, 0, 1, 0])), MalformedError);
   assert.throws(() => decodeTable(table, reader(attr(3, u16(1)))), MalformedError);
   assert.throws(() => decodeTable(table, reader(nest(8, [255, 0, 1, 0]))), MalformedError);
-  // What is left and holds no header is padding.
+  // A rest shorter than a header is padding.
   assert.deepEqual(decodeTable(table, reader([0, 0, 0])), {});
 });
 
@@ -75,7 +75,7 @@ test('several messages of one datagram', () => {
   assert.ok(!messages.next());
 });
 
-test('messages that do not fit', () => {
+test('messages whose length does not fit', () => {
   assert.throws(() => view([...u32(15), ...zeros(12)]).next(), MalformedError);
   assert.throws(() => view([...u32(17), ...zeros(12)]).next(), MalformedError);
   assert.ok(!view([1, 2, 3]).next());
@@ -84,7 +84,7 @@ test('messages that do not fit', () => {
 
 const request = message(20, 5, 9, attr(1, u32(1)));
 
-test('an ack, and an error without more', () => {
+test('an ack, and an error without extended ACK', () => {
   assert.equal(readAck(first(message(2, 0, 9, u32(0), request.slice(0, 16)))), undefined);
   const error = readAck(first(message(2, 0, 9, u32(-17), request)));
   assert.equal(error?.errno, 17);
@@ -92,7 +92,7 @@ test('an ack, and an error without more', () => {
   assert.deepEqual(error.extendedAck, {});
 });
 
-test('extended ACK after a request left out, and after one sent back', () => {
+test('extended ACK without and with the request', () => {
   const more = [...attr(1, text('no such thing'), [0]), ...attr(2, u32(20)), ...attr(5, u32(3)), ...attr(6, u32(24))];
   const expected = { message: 'no such thing', offset: 20, missingType: 3, missingNest: 24 };
   const capped = readAck(first(message(2, 0x300, 9, u32(-22), request.slice(0, 16), more)));
@@ -102,7 +102,7 @@ test('extended ACK after a request left out, and after one sent back', () => {
   assert.match(whole.message, /no such thing.*byte 20.*attribute 3 is missing/);
 });
 
-test('the end of a dump: fine, failed, with words', () => {
+test('the end of a dump: success, error, error with extended ACK', () => {
   assert.equal(readAck(first(message(3, 2, 9, u32(0)))), undefined);
   assert.equal(readAck(first(message(3, 2, 9))), undefined);
   assert.equal(readAck(first(message(3, 2, 9, u32(-22))))?.errno, 22);

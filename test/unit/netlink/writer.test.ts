@@ -37,13 +37,13 @@ test('nests carry their length and NLA_F_NESTED', () => {
   assert.equal(hex(writer.finish()), hex(message(20, 5, 0, nest(1, attr(1, u16(2)), nest(2)))));
 });
 
-test('grows, and starts each message afresh', () => {
+test('the buffer grows, and each message starts empty', () => {
   const writer = new MessageWriter();
   const long = new Uint8Array(60_000).fill(7);
   assert.equal(hex(writer.begin(1, 0).bytes(1, long).finish()), hex(message(1, 0, 0, attr(1, [...long]))));
   assert.equal(hex(writer.begin(2, 0).u8(1, 1).finish()), hex(message(2, 0, 0, attr(1, [1]))));
 });
 
-test('an attribute that its length field cannot hold is refused', () => {
+test('an attribute too long for its length field is rejected', () => {
   assert.throws(() => new MessageWriter().begin(1, 0).bytes(1, new Uint8Array(65_532)), RangeError);
 });

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-// The order of steps and their words, written out: what an operator reads in `lvsd plan`.
+// Plans as an operator reads them in `lvsd plan`: order and text of the operations.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { serviceKeyText } from '../../../src/ipvs/index.ts';
 import { describe, difference, drift, toJson } from '../../../src/plan/index.ts';
 import type { Actual, Desired, Ownership } from '../../../src/plan/types.ts';
 import { localAddress } from '../../support/kernel-model.ts';
-import { ip, onDevice, placed, server, service, table, there, wish } from './things.ts';
+import { actualAddress, actualService, actualTable, desiredTable, ip, onDevice, server, service } from './states.ts';
 
 const ALL: Ownership = { all: true };
 const lines = (desired: Desired, actual: Actual, ownership: Ownership = ALL) =>
@@ -25,8 +25,8 @@ const addresses = [
   ...LOCAL.map((address) => onDevice(address.join('.'), 'eth1', { purpose: 'local', name: 'inner' })),
 ];
 
-test('a new service: local addresses, service, pool, real servers, then its own address', () => {
-  assert.deepEqual(lines(wish([shop], addresses), table([])), [
+test('a new service: local addresses, service, pool, real servers, then its virtual address', () => {
+  assert.deepEqual(lines(desiredTable([shop], addresses), actualTable([])), [
     '+ inner local address 10.31.3.101/32 on eth1',
     '+ inner local address 10.31.3.102/32 on eth1',
     '+ shop tcp 10.99.0.10:443 scheduler wrr, persistence 5m per 255.255.255.0',
@@ -38,24 +38,24 @@ test('a new service: local addresses, service, pool, real servers, then its own 
   ]);
 });
 
-test('its end is the other way round; what is not ours stays', () => {
-  const on = addresses.map((one) => placed(one));
-  const other = there(service('', '10.99.0.11:80'));
-  const foreign = placed(onDevice('10.99.0.11', 'lo'), false);
-  const actual = table([there(shop), other], [...on, foreign]);
+test('a service is removed in reverse order; objects of other programs stay', () => {
+  const on = addresses.map((one) => actualAddress(one));
+  const other = actualService(service('', '10.99.0.11:80'));
+  const foreign = actualAddress(onDevice('10.99.0.11', 'lo'), false);
+  const actual = actualTable([actualService(shop), other], [...on, foreign]);
   const ownership: Ownership = { all: false, services: new Set([serviceKeyText(shop)]) };
-  assert.deepEqual(lines(wish([]), actual, ownership), [
+  assert.deepEqual(lines(desiredTable([]), actual, ownership), [
     '- (none) address 10.99.0.10/32 on lo',
     '- (none) tcp 10.99.0.10:443',
     '- (none) address 10.31.3.101/32 on eth1',
     '- (none) address 10.31.3.102/32 on eth1',
   ]);
-  assert.deepEqual(lines(wish([]), actual, { all: false, services: new Set() }), [
+  assert.deepEqual(lines(desiredTable([]), actual, { all: false, services: new Set() }), [
     '- (none) address 10.99.0.10/32 on lo',
   ]);
 });
 
-test('edits: the service first, what adds before what takes', () => {
+test('edits: the service first, additions before removals', () => {
   const was = service('shop', '10.99.0.10:443', {
     scheduler: 'rr',
     destinations: [server('10.31.4.2:8443', { weight: 5 }), server('10.31.4.3:8443'), server('10.31.4.4:8443')],
@@ -65,7 +65,7 @@ test('edits: the service first, what adds before what takes', () => {
     scheduler: 'wlc',
     destinations: [server('10.31.4.3:8443', { weight: 3 }), server('10.31.4.5:8443'), server('10.31.4.2:8443')],
   };
-  assert.deepEqual(lines(wish([desired]), table([there(was)])), [
+  assert.deepEqual(lines(desiredTable([desired]), actualTable([actualService(was)])), [
     '~ shop tcp 10.99.0.10:443 scheduler rr → wlc',
     '~ shop tcp 10.99.0.10:443 real server 10.31.4.3:8443 weight 1 → 3',
     '+ shop tcp 10.99.0.10:443 real server 10.31.4.5:8443 forward masquerade, weight 1',
@@ -77,7 +77,7 @@ test('edits: the service first, what adds before what takes', () => {
 test('one-packet scheduling comes once no FULLNAT real server is left', () => {
   const was = { ...shop, flags: 0 };
   const desired = { ...was, flags: 4, localAddresses: [], destinations: [server('10.31.4.2:8443', { weight: 2 })] };
-  assert.deepEqual(lines(wish([desired]), table([there(was)])), [
+  assert.deepEqual(lines(desiredTable([desired]), actualTable([actualService(was)])), [
     '~ shop tcp 10.99.0.10:443 real server 10.31.4.2:8443 forward fullnat → masquerade',
     '- shop tcp 10.99.0.10:443 real server 10.31.4.3:8443',
     '~ shop tcp 10.99.0.10:443 one-packet off → on',
@@ -88,14 +88,14 @@ test('one-packet scheduling comes once no FULLNAT real server is left', () => {
   ]);
 });
 
-test('a local address with connections drains and is waited for, on its device too; taken back, it is used again', () => {
+test('a local address with connections drains and stays on its device; added back, it is used again', () => {
   const pool = [localAddress(ip('10.31.3.101'), 7), localAddress(ip('10.31.3.102'))];
-  const on = addresses.map((one) => placed(one));
-  const desired = wish(
+  const on = addresses.map((one) => actualAddress(one));
+  const desired = desiredTable(
     [{ ...shop, localAddresses: LOCAL.slice(1) }],
     [addresses[0], addresses[2]].filter((one) => one !== undefined),
   );
-  const plan = difference(desired, table([there(shop, pool)], on), ALL);
+  const plan = difference(desired, actualTable([actualService(shop, pool)], on), ALL);
   assert.deepEqual(
     plan.operations.map(({ op }) => op),
     ['drain-local-address'],
@@ -105,69 +105,73 @@ test('a local address with connections drains and is waited for, on its device t
     [['shop', 7]],
   );
   const drained = [localAddress(ip('10.31.3.101'), 7, true), localAddress(ip('10.31.3.102'))];
-  const waiting = difference(desired, table([there(shop, drained)], on), ALL);
+  const waiting = difference(desired, actualTable([actualService(shop, drained)], on), ALL);
   assert.deepEqual([waiting.operations, waiting.waiting.length], [[], 1]);
   const idle = [localAddress(ip('10.31.3.101'), 0, true), localAddress(ip('10.31.3.102'))];
-  assert.deepEqual(lines(desired, table([there(shop, idle)], on)), [
+  assert.deepEqual(lines(desired, actualTable([actualService(shop, idle)], on)), [
     '- shop tcp 10.99.0.10:443 local address 10.31.3.101',
     '- (none) address 10.31.3.101/32 on eth1',
   ]);
-  assert.deepEqual(lines(wish([shop], addresses), table([there(shop, drained)], on)), [
+  assert.deepEqual(lines(desiredTable([shop], addresses), actualTable([actualService(shop, drained)], on)), [
     '~ shop tcp 10.99.0.10:443 local address 10.31.3.101 is used again',
   ]);
 });
 
-test('an address held by a service that is not ours stays on its device', () => {
-  const foreign = there({ ...service('', '10.99.0.11:80'), localAddresses: LOCAL });
-  const on = placed(onDevice('10.31.3.101', 'eth1'));
-  assert.deepEqual(lines(wish([]), table([foreign], [on]), { all: false, services: new Set() }), []);
+test('an address that a service of another program uses stays on its device', () => {
+  const foreign = actualService({ ...service('', '10.99.0.11:80'), localAddresses: LOCAL });
+  const on = actualAddress(onDevice('10.31.3.101', 'eth1'));
+  assert.deepEqual(lines(desiredTable([]), actualTable([foreign], [on]), { all: false, services: new Set() }), []);
 });
 
-test('an address moves to another device: there first, then away here; with another prefix', () => {
-  const on = placed(onDevice('10.99.0.10', 'eth0'));
-  const known = table([there(shop)], [on]);
-  assert.deepEqual(lines(wish([shop], [onDevice('10.99.0.10', 'lo')]), known), [
+test('an address that moves to another device or prefix is added before it is removed', () => {
+  const on = actualAddress(onDevice('10.99.0.10', 'eth0'));
+  const known = actualTable([actualService(shop)], [on]);
+  assert.deepEqual(lines(desiredTable([shop], [onDevice('10.99.0.10', 'lo')]), known), [
     '+ shop virtual address 10.99.0.10/32 on lo',
     '- (none) address 10.99.0.10/32 on eth0',
   ]);
   const wider = onDevice('10.99.0.10', 'eth0', { prefix: 24 });
   assert.deepEqual(
-    lines(wish([shop], [wider]), known).map((line) => line.slice(0, 1)),
+    lines(desiredTable([shop], [wider]), known).map((line) => line.slice(0, 1)),
     ['+', '-'],
   );
   const v6 = service('shop', '[2001:db8::1]:80');
-  const here = placed(onDevice('2001:db8::1', 'eth0'));
-  // The kernel takes an IPv6 address once on a device.
+  const here = actualAddress(onDevice('2001:db8::1', 'eth0'));
+  // The kernel accepts an IPv6 address once per device.
   const other = onDevice('2001:db8::1', 'eth0', { prefix: 64 });
   assert.deepEqual(
-    lines(wish([v6], [other]), table([there(v6)], [here])).map((line) => line.slice(0, 1)),
+    lines(desiredTable([v6], [other]), actualTable([actualService(v6)], [here])).map((line) => line.slice(0, 1)),
     ['-', '+'],
   );
 });
 
-test('what has no effect is no difference', () => {
+test('fields without effect are no difference', () => {
   const plain = service('shop', '10.99.0.10:443', { destinations: [server('10.31.4.2:8443')] });
-  const odd = there({
+  const odd = actualService({
     ...{ ...plain, timeout: 77, netmask: 0 },
     destinations: [server('10.31.4.2:8443', { tunnelType: 1, tunnelPort: 99, tunnelFlags: 1 })],
   });
-  assert.deepEqual(lines(wish([plain]), table([odd])), []);
+  assert.deepEqual(lines(desiredTable([plain]), actualTable([odd])), []);
   const ipip = server('10.31.4.2:8443', { method: 2, tunnelPort: 5, tunnelFlags: 1 });
   const same = { ...plain, destinations: [server('10.31.4.2:8443', { method: 2 })] };
-  assert.deepEqual(lines(wish([{ ...plain, destinations: [ipip] }]), table([there(same)])), []);
+  assert.deepEqual(lines(desiredTable([{ ...plain, destinations: [ipip] }]), actualTable([actualService(same)])), []);
 });
 
-test('timeouts: only those that differ, 0 leaves one alone', () => {
-  const desired = { ...wish([]), timeouts: { tcp: 900, tcpFin: 60, udp: 0 } };
-  assert.deepEqual(difference(desired, table([]), ALL).operations, [
+test('timeouts: only those that differ are set; 0 leaves one unchanged', () => {
+  const desired = { ...desiredTable([]), timeouts: { tcp: 900, tcpFin: 60, udp: 0 } };
+  assert.deepEqual(difference(desired, actualTable([]), ALL).operations, [
     { op: 'set-timeouts', timeouts: { tcp: 0, tcpFin: 60, udp: 0 }, was: { tcp: 900, tcpFin: 120, udp: 300 } },
   ]);
-  assert.deepEqual(lines(desired, table([])), ['~ (none) timeouts tcp_fin 2m → 1m']);
+  assert.deepEqual(lines(desired, actualTable([])), ['~ (none) timeouts tcp_fin 2m → 1m']);
 });
 
-test('as JSON', () => {
+test('operations as JSON', () => {
   const was = { ...shop, destinations: [server('10.31.4.2:8443', { method: 5, weight: 1 })] };
-  const { operations } = difference(wish([{ ...was, destinations: shop.destinations }]), table([there(was)]), ALL);
+  const { operations } = difference(
+    desiredTable([{ ...was, destinations: shop.destinations }]),
+    actualTable([actualService(was)]),
+    ALL,
+  );
   assert.deepEqual(operations.map(toJson), [
     {
       ...{
@@ -194,15 +198,15 @@ test('as JSON', () => {
 });
 
 test('drift: filtered by service; more than 50 changes are counted', () => {
-  const mine = there(shop);
-  const other = there(service('', '10.99.0.11:80'));
+  const mine = actualService(shop);
+  const other = actualService(service('', '10.99.0.11:80'));
   const filter = { service: (key: string) => key === serviceKeyText(shop) };
-  assert.deepEqual(drift(table([mine, other]), table([mine]), filter), []);
-  assert.deepEqual(drift(table([mine, other]), table([other]), filter), [
+  assert.deepEqual(drift(actualTable([mine, other]), actualTable([mine]), filter), []);
+  assert.deepEqual(drift(actualTable([mine, other]), actualTable([other]), filter), [
     { text: 'tcp 10.99.0.10:443 was deleted', service: serviceKeyText(shop), virtual: 'tcp 10.99.0.10:443' },
   ]);
-  const many = Array.from({ length: 200 }, (_, index) => there(service('', `10.0.0.1:${1 + index}`)));
-  const said = drift(table([mine, ...many]), table([mine]));
-  assert.equal(said.length, 51);
-  assert.equal(said.at(-1)?.text, 'and 150 more changes');
+  const many = Array.from({ length: 200 }, (_, index) => actualService(service('', `10.0.0.1:${1 + index}`)));
+  const changes = drift(actualTable([mine, ...many]), actualTable([mine]));
+  assert.equal(changes.length, 51);
+  assert.equal(changes.at(-1)?.text, 'and 150 more changes');
 });

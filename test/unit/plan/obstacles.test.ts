@@ -6,7 +6,7 @@ import { planExitCode, planNotes } from '../../../src/control/plan-text.ts';
 import type { Feature } from '../../../src/ipvs/index.ts';
 import { apply, difference, obstacles } from '../../../src/plan/index.ts';
 import { KernelModel } from '../../support/kernel-model.ts';
-import { ip, onDevice, server, service, table, wish } from './things.ts';
+import { actualTable, desiredTable, ip, onDevice, server, service } from './states.ts';
 
 const machine = (features: Feature[] = [], devices = ['eth0']) => ({
   features: new Set(features),
@@ -22,15 +22,15 @@ const REMEDY = "load lvsd's ip_vs modules, see docs/kernel.md";
 
 test('twenty services that need FULLNAT are one obstacle', () => {
   const many = Array.from({ length: 20 }, (_, index) => fullnat(`s${index}`, 1000 + index));
-  assert.deepEqual(obstacles(wish([...many, service('plain', '10.99.0.11:80')]), machine()), [
+  assert.deepEqual(obstacles(desiredTable([...many, service('plain', '10.99.0.11:80')]), machine()), [
     { kernel: true, text: `${LACKS} s0, s1, s2 and 17 more services: ${REMEDY}` },
   ]);
-  assert.deepEqual(obstacles(wish(many), machine(['FULLNAT'])), []);
+  assert.deepEqual(obstacles(desiredTable(many), machine(['FULLNAT'])), []);
 });
 
 test('the virtual services of one name count once', () => {
   const both = [fullnat('web', 80), fullnat('web', 443)];
-  assert.equal(obstacles(wish(both), machine())[0]?.text, `${LACKS} web: ${REMEDY}`);
+  assert.equal(obstacles(desiredTable(both), machine())[0]?.text, `${LACKS} web: ${REMEDY}`);
 });
 
 test('a timeout that no kernel has, and devices that are not there', () => {
@@ -38,19 +38,22 @@ test('a timeout that no kernel has, and devices that are not there', () => {
   const addresses = ['10.99.0.1', '10.99.0.2', '10.99.0.3', '10.99.0.4', '10.99.0.5'].map((one) =>
     onDevice(one, 'eth7'),
   );
-  assert.deepEqual(obstacles(wish([slow], [...addresses, onDevice('10.99.0.9', 'eth0')]), machine(['FULLNAT'])), [
-    {
-      kernel: true,
-      text: 'the running ip_vs does not support timeouts.established, which is needed by slow: remove it from the file',
-    },
-    {
-      kernel: false,
-      text: 'there is no device eth7 for 10.99.0.1/32, 10.99.0.2/32, 10.99.0.3/32 and 2 more addresses: create it, or correct `device` in the file',
-    },
-  ]);
+  assert.deepEqual(
+    obstacles(desiredTable([slow], [...addresses, onDevice('10.99.0.9', 'eth0')]), machine(['FULLNAT'])),
+    [
+      {
+        kernel: true,
+        text: 'the running ip_vs does not support timeouts.established, which is needed by slow: remove it from the file',
+      },
+      {
+        kernel: false,
+        text: 'there is no device eth7 for 10.99.0.1/32, 10.99.0.2/32, 10.99.0.3/32 and 2 more addresses: create it, or correct `device` in the file',
+      },
+    ],
+  );
 });
 
-test('a plan that the kernel lacks something for: status 5; a device is told only; so is a pause', () => {
+test('a missing feature of the kernel gives status 5; a missing device or a pause is only reported', () => {
   const lines = [{ sign: '+', service: 'web', text: 'tcp' }] as const;
   assert.equal(planExitCode({ lines, obstacles: [{ text: 'no FULLNAT', kernel: true }] }), 5);
   assert.equal(planExitCode({ lines, obstacles: [{ text: 'no eth7', kernel: false }] }), 3);
@@ -62,13 +65,17 @@ test('a plan that the kernel lacks something for: status 5; a device is told onl
 });
 
 test('a service that needs what the kernel lacks is not added without its real servers', async () => {
-  const model = new KernelModel(table([]));
+  const model = new KernelModel(actualTable([]));
   const add = model.addService.bind(model);
   model.addService = (config, needs?: Feature) =>
     needs === undefined ? add(config) : Promise.reject(new Error(`no ${needs}`));
-  const { operations } = difference(wish([fullnat('web', 80), service('plain', '10.99.0.11:80')]), table([]), {
-    all: true,
-  });
+  const { operations } = difference(
+    desiredTable([fullnat('web', 80), service('plain', '10.99.0.11:80')]),
+    actualTable([]),
+    {
+      all: true,
+    },
+  );
   const results = await apply(operations, { ipvs: model, addresses: model.addresses });
   assert.deepEqual(
     results.map(({ operation, error }) => [operation.op, error instanceof Error ? error.message : error]),

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { EXIT, KernelLacksError, NetlinkError, RefusedError } from '../../../src/base/errors.ts';
 import { explained } from '../../../src/plan/refusals.ts';
 import type { Operation } from '../../../src/plan/types.ts';
-import { onDevice, server, service } from './things.ts';
+import { onDevice, server, service } from './states.ts';
 
 const shop = service('shop', '10.99.0.10:443', { scheduler: 'wlx' });
 const add = (at: string, more = {}): Operation => ({

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The README's section "Install", word for word, in a bare Debian 12 root: npm pack of a fresh clone, then the installed
-// package without a compiler and without a network; and what other versions of Node say.
+// The commands of the README's section "Install" in a bare Debian 12: npm pack of a fresh clone, then the installed
+// package without a compiler and a network; and the error with Debian's Node 18.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -41,7 +41,7 @@ function inBare(script: string, options: Partial<Parameters<typeof inRoot>[0]> =
   return output;
 }
 
-test('npm pack of a clone without a compiler refuses, and says what to install', () => {
+test('npm pack without a compiler fails and says what to install', () => {
   const options = { layers: [bare], cwd: '/clone', node: true, binds: { '/clone': clone } };
   const { status, output } = inRoot({ ...options, script: 'npm pack' });
   assert.notEqual(status, 0);
@@ -52,7 +52,7 @@ test('npm pack of a clone without a compiler refuses, and says what to install',
   );
 });
 
-test('the section packs a fresh clone', async () => {
+test('the commands pack a fresh clone', async () => {
   assert.match(packages, /^apt-get install /);
   const compiler = await layerOf(`${update}\n${packages.replace('install', 'install -y')}`, [bare]);
   const env = {
@@ -65,7 +65,7 @@ test('the section packs a fresh clone', async () => {
   execFileSync('tar', ['-xzf', tarball, '-C', unpacked]);
 });
 
-test('the package depends on no other one, and has no path of the machine that built it', () => {
+test('the package has no dependency and contains no path of the build machine', () => {
   const { dependencies, scripts } = JSON.parse(readFileSync(join(unpacked, 'package/package.json'), 'utf8'));
   assert.equal(dependencies, undefined);
   for (const name of ['install', 'preinstall', 'postinstall', 'prepare']) assert.equal(scripts[name], undefined, name);
@@ -95,7 +95,7 @@ node -e 'const m = { exports: {} };
 find "$(npm root --global)/lvsd" -name node_modules
 `;
 
-test('the section installs it in a bare Debian 12, without a network', () => {
+test('the commands install it in a bare Debian 12, without a network', () => {
   const output = inBare(`${install}${USE}`, { binds: { [`/root/lvsd-${version}.tgz`]: tarball } });
   assert.match(output, new RegExp(`^lvsd ${version.replaceAll('.', '\\.')}$`, 'm'));
   assert.match(output, / OK: \d+ services, \d+ real servers$/m);
@@ -103,12 +103,12 @@ test('the section installs it in a bare Debian 12, without a network', () => {
   assert.match(output, /^lvsadm v/m);
   for (const page of ['lvsd.8', 'lvsctl.8', 'lvsadm.8', 'lvsd.yaml.5'])
     assert.match(output, new RegExp(`^/usr/local/.*/man/${page.replaceAll('.', '\\.')}$`, 'm'));
-  // man reports faults of a page with its name and line.
+  // man reports errors in a page with its name and line.
   assert.doesNotMatch(output, /warning:|troff|: error/);
   assert.doesNotMatch(output, /^\/.*node_modules\/.*node_modules$/m);
 });
 
-test("Debian's Node 18 gets one line", async () => {
+test("with Debian's Node 18 each program prints one line", async () => {
   const old = await layerOf(`${update}\napt-get install -y --no-install-recommends nodejs`, [bare]);
   const binds = { '/package': join(unpacked, 'package') };
   for (const [name, path] of Object.entries<string>(bin)) {
@@ -121,7 +121,7 @@ test("Debian's Node 18 gets one line", async () => {
   }
 });
 
-/** zsh in a terminal of its own: types each line up to the tab, and waits for what it should become. */
+/** Types lines and tabs into a zsh on a terminal of its own, and waits for each completed line. */
 const ZSH = `
 zmodload zsh/zpty
 zpty shell zsh -f -i

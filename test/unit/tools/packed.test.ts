@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Packed programs: this Node accepts the code cache, without a usable cache they do the same, and without the addon they
-// say what is missing.
+// Packed programs: this Node accepts the code cache; the programs work without it; without the addon they report its
+// absence.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -46,7 +46,7 @@ test('the code cache is accepted', () => {
   assert.match(save?.stderr ?? '', /^lvsadm-save: prints the table/);
 });
 
-test('without a usable cache it does the same', () => {
+test('without a usable cache the programs work as before', () => {
   for (const { name, pack, bytes, end } of programs) {
     for (const code of [Buffer.alloc(0), Buffer.from('x'.repeat(100)), bytes.subarray(end, end + 4000)]) {
       writeFileSync(join(copy, pack), Buffer.concat([bytes.subarray(0, end), code]));
@@ -56,7 +56,7 @@ test('without a usable cache it does the same', () => {
   }
 });
 
-test('without the addon it does what needs no kernel, and says what is missing', () => {
+test('without the addon commands that need no kernel work, others report the missing addon', () => {
   rmSync(join(copy, 'build'), { recursive: true });
   assert.deepEqual(answers(), wanted);
   for (const [program, ...words] of [['lvsadm', '-Ln'], ['lvsadm-save'], ['lvsadm-restore']] as const) {

@@ -24,7 +24,7 @@ test('a word matches a path with a slash or a dash', () => {
   assert.deepEqual(testFiles('test/system', ['no-such-word']), []);
 });
 
-test('every system test is in one group for each set of options that it asks for', () => {
+test('every system test is in one group for each of its sets of options', () => {
   const all = testFiles('test/system');
   const groups = labGroups(all);
   const grouped = groups.flatMap(({ options, files }) => files.map((file) => `${file} ${options.join(' ')}`));
@@ -37,7 +37,7 @@ test('every system test is in one group for each set of options that it asks for
   }
 });
 
-test('LVSD_TEST_VMS decides how many VMs run at a time; a queue of the caller gets one', () => {
+test('LVSD_TEST_VMS sets how many VMs run at a time; with LVSD_LAB_LOCK it is one', () => {
   process.env.LVSD_TEST_VMS = '2';
   assert.equal(vmsAtOnce(), 2);
   delete process.env.LVSD_TEST_VMS;
@@ -46,7 +46,7 @@ test('LVSD_TEST_VMS decides how many VMs run at a time; a queue of the caller ge
   delete process.env.LVSD_LAB_LOCK;
 });
 
-test('two lanes take jobs in order, in places of their own, and results keep the order of the jobs', async () => {
+test('two lanes take jobs in order, each with its own place, and results keep the order of the jobs', async () => {
   process.env.LVSD_TEST_VMS = '2';
   const running: string[] = [];
   let most = 0;
@@ -72,7 +72,7 @@ test('counts are those of the leaves, with failures and the time of each file', 
      test('skipped', { skip: true }, () => {});`,
   );
   const [command, args] = nodeTest([file], join(dir, 'counts.json'), []);
-  // Without the variable by which node:test knows that it runs inside another test.
+  // Without the variable by which node:test detects that it runs inside another test.
   const { NODE_TEST_CONTEXT: _, ...env } = process.env;
   assert.equal(spawnSync(command, args, { env }).status, 1);
   const counts: Counts = JSON.parse(readFileSync(join(dir, 'counts.json'), 'utf8'));

@@ -78,7 +78,7 @@ function check(text: string): unknown {
   return parsed;
 }
 
-test('a table of every kind of entry is as the schema says', () => {
+test('a table with every kind of entry is valid', () => {
   const marked = {
     ...service,
     fwmark: 7,
@@ -102,7 +102,7 @@ test('counters keep all 64 bits', () => {
   assert.match(text, /"conflicts":18446744073709551615,/);
 });
 
-test('what a service is', () => {
+test('the keys of a service', () => {
   const { services } = check(document([serviceJson({ service, destinations: [destination] })])) as {
     services: Record<string, unknown>[];
   };
@@ -124,13 +124,13 @@ test('what a service is', () => {
   assert.equal((realServers as { tunnel: { checksum: string } }[])[0]?.tunnel.checksum, 'remote');
 });
 
-test('the schema refuses what is not there', () => {
+test('the schema rejects documents without required keys', () => {
   assert.equal(valid({ version: '1.2.1', tableSize: 1, services: [{}] }), false);
   assert.equal(valid({ connections: [{ protocol: 'tcp' }] }), false);
   assert.equal(valid({}), false);
 });
 
-test('jsonText is JSON.stringify, but for 64-bit numbers', () => {
+test('jsonText equals JSON.stringify, except for 64-bit numbers', () => {
   for (const value of [
     null,
     true,

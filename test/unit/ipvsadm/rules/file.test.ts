@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A file of rules without a kernel: what it comes to, and which of its lines cannot be.
+// A file of rules without a kernel: the resulting table, and errors in its lines.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -29,7 +29,7 @@ for (const [name, text, problems] of [
     ],
   ],
   [
-    'what prints',
+    'commands that print',
     '-L\n-S\n-R',
     [
       [1, '--list is not allowed in a file of rules'],
@@ -53,7 +53,7 @@ for (const [name, text, problems] of [
     assert.deepEqual(found, problems);
   });
 
-test('the last word counts: edits, deletions and a flush', async () => {
+test('rules are applied in order: edits, deletions and a flush', async () => {
   const { table, problems } = await read(
     '-A -f 9\n-C\n-A -f 1 -s rr\n-E -f 1 -s wrr\n-a -f 1 -r 10.0.0.1:1\n-a -f 1 -r 10.0.0.2:1 -m\n-e -f 1 -r 10.0.0.1:1 -w 7\n-d -f 1 -r 10.0.0.2:1\n-A -f 2\n-D -f 2\n' +
       '-P -f 1 -z 10.1.0.1\n-P -f 1 -z 10.1.0.2\n-Q -f 1 -z 10.1.0.1\n--set 1 0 3\n--set 0 2 0\n--start-daemon master\n--stop-daemon backup\n',
@@ -79,7 +79,7 @@ const dir = mkdtempSync(join(tmpdir(), 'lvsd-rules-'));
 after(() => rmSync(dir, { recursive: true, force: true }));
 const program = join(fileURLToPath(import.meta.url), '../../../../../src/bin/lvsadm.ts');
 
-test('one bad line in 10,000 is named before the kernel is asked', () => {
+test('one invalid line in 10,000 is reported before the kernel is accessed', () => {
   const lines = Array.from({ length: 10_000 }, (_, i) => `-A -f ${i + 1} -s rr`);
   lines[6_283] = '-A -f 6284 -s rr --wieght 3';
   const file = join(dir, 'rules');
@@ -95,7 +95,7 @@ test('one bad line in 10,000 is named before the kernel is asked', () => {
   );
 });
 
-test('a problem for each of many bad lines, up to a hundred', () => {
+test('errors are listed up to a hundred', () => {
   const file = join(dir, 'worse');
   writeFileSync(file, 'x\n'.repeat(150));
   const { status, stderr } = spawnSync(process.execPath, ['--import', 'tsx', program, 'diff', file], {

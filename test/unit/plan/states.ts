@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Services, real servers and addresses for tests: what is not said is as usual.
+// Services, real servers and addresses for tests, with default values.
 import { parseAddress } from '../../../src/base/addresses.ts';
 import type { Destination, DestinationConfig, LocalAddress } from '../../../src/ipvs/index.ts';
 import type {
@@ -49,17 +49,17 @@ export function onDevice(text: string, device: string, more: Partial<DesiredAddr
   return { device, family, address, prefix: family === 2 ? 32 : 128, purpose: 'virtual', name: 'shop', ...more };
 }
 
-/** That address where it should be. */
-export function placed({ device, family, address, prefix }: DesiredAddress, ours = true): ActualAddress {
+/** The desired address as present on its device. */
+export function actualAddress({ device, family, address, prefix }: DesiredAddress, ours = true): ActualAddress {
   return { device, family, address, prefix, ours };
 }
 
-export function wish(services: DesiredService[], addresses: DesiredAddress[] = []): Desired {
+export function desiredTable(services: DesiredService[], addresses: DesiredAddress[] = []): Desired {
   return { services, addresses, timeouts: { tcp: 0, tcpFin: 0, udp: 0 } };
 }
 
-/** That service as the kernel has it. */
-export function there(wanted: DesiredService, pool: readonly LocalAddress[] = []): ActualService {
+/** The desired service as the kernel has it. */
+export function actualService(wanted: DesiredService, pool: readonly LocalAddress[] = []): ActualService {
   const { name: _, destinations, localAddresses, establishedTimeout: __, ...config } = wanted;
   return {
     service: { ...config, flags: config.flags | 2, numLocalAddresses: pool.length, stats: undefined },
@@ -72,6 +72,6 @@ function counted(one: DestinationConfig): Destination {
   return { ...one, activeConnections: 0, inactiveConnections: 0, persistentConnections: 0, stats: undefined };
 }
 
-export function table(services: ActualService[], addresses: Actual['addresses'] = []): Actual {
+export function actualTable(services: ActualService[], addresses: Actual['addresses'] = []): Actual {
   return { services, addresses, timeouts: { tcp: 900, tcpFin: 120, udp: 300 } };
 }
