@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * answerer PORT: answers each request on 127.0.0.0/8 with "200 OK" and closes
- * the connection. A request is taken to be complete when its first bytes are
- * there, as those of a check on loopback are.
+ * the connection. The first bytes of a request are taken for the whole, as a
+ * check on loopback sends it at once.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -37,7 +37,7 @@ static void accept_all(int epoll, int listener)
 	}
 }
 
-/* A second read would wait for the peer's FIN: a client that was answered closes. */
+/* Does not wait for the peer's FIN. */
 static void serve(int fd)
 {
 	char request[4096];

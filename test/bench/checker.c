@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
  * checker tcp|http PORT TARGETS INTERVAL: checks TARGETS addresses from
- * 127.1.0.1 on, each every INTERVAL milliseconds, until it is killed. The least
- * that a checker in C does: one thread, epoll, ticks of 20 ms, for each target
- * an address, a state and a streak. A tcp check ends with RST, as lvsd's does;
- * an http check sends lvsd's request and reads the answer to its end.
+ * 127.1.0.1 on, each every INTERVAL milliseconds, until it is killed. A minimal
+ * checker: one thread, epoll, ticks of 20 ms, for each target an address, a
+ * state and a streak. A tcp check ends with RST, as lvsd's does; an http check
+ * sends lvsd's request and reads the answer to its end.
  * Writes the number of checks done so far once a second.
  */
 #define _GNU_SOURCE
@@ -77,7 +77,7 @@ static void start(struct target *target)
 		perror("checker: epoll_ctl");
 }
 
-static void ask(struct target *target)
+static void send_request(struct target *target)
 {
 	struct epoll_event event = { .events = EPOLLIN, .data.ptr = target };
 	char request[256];
@@ -94,7 +94,7 @@ static void ask(struct target *target)
 		perror("checker: epoll_ctl");
 }
 
-static void take(struct target *target)
+static void read_answer(struct target *target)
 {
 	char answer[4096];
 	ssize_t length = read(target->fd, answer, sizeof(answer));
@@ -108,7 +108,7 @@ static void take(struct target *target)
 	end(target, target->good && length == 0);
 }
 
-static void meet(struct target *target, unsigned int events)
+static void handle(struct target *target, unsigned int events)
 {
 	int error = 0;
 	socklen_t size = sizeof(error);
@@ -116,11 +116,11 @@ static void meet(struct target *target, unsigned int events)
 	if (!(events & EPOLLIN)) {
 		getsockopt(target->fd, SOL_SOCKET, SO_ERROR, &error, &size);
 		if (http && !error)
-			ask(target);
+			send_request(target);
 		else
 			end(target, !error);
 	} else {
-		take(target);
+		read_answer(target);
 	}
 }
 
@@ -129,7 +129,7 @@ int main(int argc, char **argv)
 	struct rlimit files = { 65536, 65536 };
 	struct epoll_event events[512];
 	struct target *targets;
-	double begun, interval, told = 0;
+	double begun, interval, printed = 0;
 	unsigned long next = 0;
 	int count, port;
 
@@ -165,13 +165,13 @@ int main(int argc, char **argv)
 			if (target->fd < 0)
 				start(target);
 		}
-		if (elapsed - told >= 1000) {
-			told = elapsed;
+		if (elapsed - printed >= 1000) {
+			printed = elapsed;
 			printf("%lu\n", done);
 			fflush(stdout);
 		}
 		ready = epoll_wait(epoll, events, 512, TICK);
 		for (int i = 0; i < ready; i++)
-			meet(events[i].data.ptr, events[i].events);
+			handle(events[i].data.ptr, events[i].events);
 	}
 }

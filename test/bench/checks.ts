@@ -15,17 +15,17 @@ import { services, site, startListener } from './versus/site.ts';
 const rounds = Number(process.env.BENCH_ROUNDS ?? 3);
 const rates = (process.env.BENCH_RATES ?? '250,500,1000,2000,5000').split(',').map(Number);
 const SERVERS = 4;
-/** Seconds: of every check, before a measurement (V8 translates what has run often, and only then), of one. */
+/** Seconds: interval of every check, time before a measurement (V8 compiles functions that run often), time of one. */
 const INTERVAL = 2;
 const WARM_UP = Number(process.env.BENCH_WARM_UP ?? 90);
 const DURATION = 20;
 /** Seconds that a start may take. */
 const PATIENCE = 300;
-/** Less than this part of what was asked for is falling behind. */
+/** A daemon that reaches less than this part of a rate has fallen behind. */
 const HELD = 0.85;
 
 interface Turn {
-  /** Checks a second that came to the real servers. */
+  /** Checks a second that reached the real servers. */
   reached: number;
   /** Microseconds of CPU a check, of the whole daemon. */
   cpu: number;
@@ -73,7 +73,7 @@ async function turn(name: DaemonName, rate: number): Promise<Turn> {
   }
 }
 
-/** A row, and whether both held the rate. */
+/** A row of the table, and whether both reached the rate. */
 async function compare(asked: number) {
   const turns: Record<DaemonName, Turn[]> = { keepalived: [], lvsd: [] };
   for (let i = 0; i < rounds; i += 1) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /**
- * How long a large configuration takes to load, next to js-yaml alone on the same text in the same process.
+ * Time to load a large configuration, beside js-yaml alone on the same text in the same process.
  *
  *     node --import tsx test/bench/config.ts [SERVICES [REAL_SERVERS]]
  *
@@ -15,7 +15,7 @@ import { spread } from './figures.ts';
 
 const ROUNDS = 7;
 
-/** As people write it: most keys of a service, real servers as maps. */
+/** A typical file: most keys of a service, real servers as maps. */
 export function largeConfig(services: number, realServers: number): string {
   const lines = ['version: 1', 'defaults: { scheduler: wrr, check: { type: tcp, interval: 5s } }', 'services:'];
   for (let service = 0; service < services; service++) {
@@ -42,7 +42,7 @@ export function largeConfig(services: number, realServers: number): string {
   return `${lines.join('\n')}\n`;
 }
 
-/** Milliseconds of CPU, the garbage collector's threads included: what else the machine does hardly matters. */
+/** Milliseconds of CPU time, the garbage collector's threads included; depends little on the load of the machine. */
 const time = (run: () => unknown): number => {
   const start = process.cpuUsage();
   run();

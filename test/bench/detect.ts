@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Runs in the lab: how long a failing real server keeps its place in the kernel's table, and how soon it is back: lvsd
-// and keepalived at the same time, each on a balancer of its own, checking the same real servers at the same pace.
-// Writes $LAB_OUT/detect.json; the figures are seconds.
+// Runs in the lab: seconds from a failure of real servers until they leave the kernel's table, and from their recovery
+// until they are back. lvsd and keepalived run at the same time, each on a balancer of its own, and check the same real
+// servers at the same pace. Writes $LAB_OUT/detect.json.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -15,22 +15,22 @@ import { keyOf, openTable } from './versus/kernel.ts';
 import type { Setup, SetupService } from './versus/setups.ts';
 
 const rounds = Number(process.env.BENCH_ROUNDS ?? 5);
-/** Real servers of each service: each is probed at a time of its own, so that a failure of all gives as many figures. */
+/** Real servers of each service. Each is probed at another time, so that a failure of all gives as many figures. */
 const SERVERS = 6;
 const NAME = 'bench.example';
 const dir = '/run/bench-detect';
 const conditionFile = join(dir, 'condition');
-/** Seconds. One success brings a server back: keepalived knows nothing else. */
+/** Seconds. One success brings a server back, as always in keepalived. */
 const pace = { interval: 2, timeout: 1, failures: 3 };
-/** How long to wait for what must happen, and for what should not. */
+/** Seconds to wait for an expected change, and for one that is not expected. */
 const PATIENCE = 60;
 const NEVER = 20;
-/** Milliseconds between two looks at a table. */
+/** Milliseconds between two reads of a table. */
 const PERIOD = 25;
 
 type CheckName = 'tcp' | 'http' | 'https';
 
-/** What happens to the real servers, and which checks are to notice. */
+/** Failures of the real servers, and the checks that should detect them. */
 const failures = [
   { failure: 'connections are reset', checks: ['tcp', 'http'], begin: 'reject with tcp reset' },
   { failure: 'silence', checks: ['tcp', 'http'], begin: 'drop' },
@@ -55,7 +55,7 @@ function setup({ authority }: Certificates): Setup {
   return {
     pace,
     services: [
-      // Of its own port, so that HTTP's probes and these are not one: lvsd would share them.
+      // Another port than http's, or lvsd would share the probes.
       service('tcp', HTTP_PORT + 1, { type: 'tcp' }),
       service('http', HTTP_PORT, { type: 'http', path: '/' }),
       service('https', HTTPS_PORT, { type: 'https', path: '/', host: NAME, ca: authority }),
@@ -79,7 +79,8 @@ function network(): { topology: Topology; balancers: Record<DaemonName, Namespac
   return { topology, balancers: { keepalived, lvsd }, servers };
 }
 
-class Patient {
+/** The real servers, which can be made to fail and to recover. */
+class RealServers {
   readonly #servers: Namespace;
   readonly #server: Running;
 
@@ -88,16 +89,16 @@ class Patient {
     this.#server = server;
   }
 
-  /** All real servers at once. */
-  async falls(failure: (typeof failures)[number]): Promise<void> {
+  /** Makes all real servers fail at once. */
+  async fail(failure: (typeof failures)[number]): Promise<void> {
     if ('begin' in failure) {
-      // One transaction: from one packet to the next.
+      // One transaction.
       const rules = `table ip ill { chain in { type filter hook input priority 0; ip daddr 10.32.0.0/24 tcp dport { ${HTTP_PORT}, ${HTTP_PORT + 1} } ${failure.begin}; }; }`;
       this.#servers.run(['nft', '-f', '-'], { input: `${rules}\n` });
     } else await this.#turn(failure.condition);
   }
 
-  async recovers(failure: (typeof failures)[number]): Promise<void> {
+  async recover(failure: (typeof failures)[number]): Promise<void> {
     if ('begin' in failure) this.#servers.run('nft delete table ip ill');
     else await this.#turn('well');
   }
@@ -110,7 +111,7 @@ class Patient {
   }
 }
 
-/** Seconds from `start` until each real server of a service is there, or is not; undefined for those that stay. */
+/** Seconds from `start` until each real server of a service is present, or absent; undefined if that does not happen. */
 async function watch(
   table: Ipvs,
   service: SetupService,
@@ -136,12 +137,12 @@ interface Found {
   back: (number | undefined)[];
 }
 
-/** undefined: not one of them was ever taken out. */
+/** undefined: none of them was removed. */
 function figures({ out, back }: Found): { out: Figure; back: Figure } | undefined {
   const known = (values: (number | undefined)[]) => values.filter((value) => value !== undefined);
   if (known(out).length === 0) return undefined;
   if (known(out).length < out.length || known(back).length < back.length)
-    throw new Error(`some real servers were noticed and others not: ${out.join(' ')} and ${back.join(' ')}`);
+    throw new Error(`some failures were detected and others not: ${out.join(' ')} and ${back.join(' ')}`);
   return { out: spread(known(out)), back: spread(known(back)) };
 }
 
@@ -154,7 +155,7 @@ async function measure(): Promise<void> {
     const server = servers.spawn([process.execPath, script, 'serve', JSON.stringify(certificates)]);
     await until('the real servers', () => server.stdout() !== '', 20_000);
     const listener = servers.spawn([process.env.BENCH_LISTENER ?? 'listener', String(HTTP_PORT + 1)]);
-    const patient = new Patient(servers, server);
+    const realServers = new RealServers(servers, server);
     const what = setup(certificates);
     const tables = { keepalived: openTable(balancers.keepalived), lvsd: openTable(balancers.lvsd) };
     const running = daemons.map((name) => new Daemon(name, balancers[name]));
@@ -203,14 +204,14 @@ async function measure(): Promise<void> {
         if (listener.child.exitCode !== null) throw new Error('the listener ended');
         await sleep(Math.random() * pace.interval * 1000);
         const fell = performance.now();
-        await patient.falls(failure);
+        await realServers.fail(failure);
         // keepalived is not expected to notice a certificate.
         const patience = (name: DaemonName, check: CheckName) =>
           name === 'keepalived' && check === 'https' ? NEVER : PATIENCE;
         note(failure.failure, 'out', await everywhere(false, failure.checks, fell, patience));
         await sleep(2000 + Math.random() * pace.interval * 1000);
         const rose = performance.now();
-        await patient.recovers(failure);
+        await realServers.recover(failure);
         note(failure.failure, 'back', await everywhere(true, failure.checks, rose, () => PATIENCE));
         await sleep(3 * pace.interval * 1000);
       }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Medians of repeated measurements.
 
 /** A figure measured several times. */
 export interface Figure {

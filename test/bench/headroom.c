@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Gives what a veth device receives the headroom of a network card's frames.
+ * Gives frames that a veth device receives the headroom of a network card's.
  *
  *	headroom NETNS DEVICE...
  *
@@ -61,7 +61,7 @@ int main(int argc, char **argv)
 		union bpf_attr link = { .link_create = { .prog_fd = (uint32_t)program, .attach_type = BPF_XDP } };
 
 		link.link_create.target_ifindex = if_nametoindex(argv[i]);
-		/* The link lives as long as its descriptor, hence as this process. */
+		/* The link exists as long as its descriptor, so as long as this process. */
 		if (link.link_create.target_ifindex == 0 || bpf(BPF_LINK_CREATE, &link) < 0) fail(argv[i]);
 	}
 	puts("ready");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Runs in the lab with --icount, where the clock counts instructions: those that a balancer spends on a packet of an
-// established connection, on the opening of a connection, and on a whole short one; and the memory of a connection.
+// Runs in the lab with --icount, where the clock counts instructions: instructions of a balancer for a packet of an
+// established connection, for the opening of a connection, and for a whole short one; and the memory of a connection.
 // Writes $LAB_OUT/instructions.json.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -9,7 +9,7 @@ import { createInterface } from 'node:readline';
 import { type Namespace, Topology } from '../../lab/topology.ts';
 import { spread } from './figures.ts';
 
-/** What the balancer does: drops at once; forwards without, with idle IPVS; translates. */
+/** Kinds of balancers: drops at once; forwards without IPVS, with an idle service; translates. */
 const modes = ['drop', 'plain', 'idle', 'nat', 'fullnat'] as const;
 type Mode = (typeof modes)[number];
 const directions = ['in', 'out'] as const;
@@ -30,7 +30,7 @@ interface Site {
   inside: Namespace;
 }
 
-/** Without a time-out: while the only CPU waits for the host, this clock leaps. */
+/** Without a time-out, because the clock jumps while the only CPU waits for the host. */
 const run = (where: Namespace, command: string | string[], input = '') =>
   where.run(command, { input, timeout: 0 }).stdout;
 
@@ -49,7 +49,7 @@ function dropped(where: Namespace): number {
   return Number(/packets (\d+)/.exec(run(where, ['nft', 'list', 'ruleset']))?.[1] ?? -1);
 }
 
-/** Starts test/bench/headroom.c for the balancer's two devices; resolves when its frames have the headroom of a card's. */
+/** Runs test/bench/headroom.c for the balancer's two devices; resolves once their frames have the headroom of a card's. */
 async function giveHeadroom(balancer: Namespace): Promise<ChildProcess> {
   const child = spawn(process.env.BENCH_HEADROOM ?? 'headroom', [balancer.name, 'out0', 'in0'], {
     stdio: ['pipe', 'pipe', 'inherit'],
@@ -59,7 +59,7 @@ async function giveHeadroom(balancer: Namespace): Promise<ChildProcess> {
   return child;
 }
 
-/** Each mode has a balancer of its own: hooks and tables of IPVS are per namespace, so that none slows another. */
+/** Each mode has a balancer in a namespace of its own, as hooks and tables of IPVS are per namespace. */
 function site(topology: Topology, mode: Mode): Site {
   const outside = topology.namespace(`out-${mode}`);
   const balancer = topology.namespace(`lb-${mode}`);
@@ -95,7 +95,7 @@ class Connection {
   private readonly child: ChildProcess;
   private readonly lines: AsyncIterator<string>;
 
-  /** Throws when the connection does not come about. */
+  /** Throws if the connection cannot be opened. */
   static async open(at: Site, mode: Mode, length: number): Promise<Connection> {
     const opened = new Connection(at, mode, length);
     if ((await opened.line()) !== 'ready') throw new Error(`${mode}: no connection`);
@@ -116,25 +116,25 @@ class Connection {
     this.lines = createInterface(this.child.stdout)[Symbol.asyncIterator]();
   }
 
-  /** Waits without a timer: whatever else runs on the only CPU would be counted. */
+  /** Waits without a timer, whose instructions would be counted. */
   private async line(): Promise<string> {
     const { value, done } = await this.lines.next();
     return done ? '' : value;
   }
 
-  private async ask(command: string): Promise<number> {
+  private async measure(command: string): Promise<number> {
     this.child.stdin?.write(`${command}\n`);
     return Number((await this.line()).split(' ')[1]);
   }
 
   /** Instructions for each packet of one round. */
   async round(direction: string): Promise<number> {
-    return (await this.ask(direction)) / packets;
+    return (await this.measure(direction)) / packets;
   }
 
   /** Instructions for each of `count` more connections: all their segments, from the senders to the other side. */
   async connections(what: 'open' | 'whole', count: number): Promise<number> {
-    return (await this.ask(`${what} ${count}`)) / count;
+    return (await this.measure(`${what} ${count}`)) / count;
   }
 
   close(): void {
@@ -142,7 +142,7 @@ class Connection {
   }
 }
 
-/** Whether the balancer of mode `drop` drops, on both of its devices; not while its connection is made. */
+/** Makes the balancer of mode `drop` drop on both of its devices, or not, while its connection is opened. */
 function dropAll(balancer: Namespace, on: boolean): void {
   for (const device of ['out0', 'in0']) {
     if (on) dropAt(balancer, device);
@@ -175,7 +175,8 @@ async function measure(sites: Record<Mode, Site>, length: number) {
   return costs;
 }
 
-function judge(costs: Record<Mode, number[]>) {
+/** Figures of one direction and length, relative to plain forwarding. */
+function summarize(costs: Record<Mode, number[]>) {
   const each = costs.fullnat.map((_, i) => {
     const at = (mode: Mode) => costs[mode][i] ?? Number.NaN;
     const plain = at('plain');
@@ -248,7 +249,7 @@ try {
   for (const length of lengths) {
     const costs = await measure(sites, length);
     for (const direction of directions) {
-      segments.push({ direction, length, packets, rounds, ...judge(costs[direction]) });
+      segments.push({ direction, length, packets, rounds, ...summarize(costs[direction]) });
     }
   }
   const results = { segments, connections: await measureConnections(sites), memory: await measureMemory(sites) };

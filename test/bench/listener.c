@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * listener PORT: accepts every connection and closes it at once. The cheapest
- * real server there is, so that a bench of checks measures who checks.
+ * listener PORT: accepts every connection and closes it at once. A real server
+ * that costs little, so that a bench of checks measures the checker.
  */
 #include <errno.h>
 #include <netinet/in.h>

@@ -19,7 +19,7 @@ const targets = Number(process.env.BENCH_TARGETS ?? 40_000);
 /** Checks a second. */
 const rates = (process.env.BENCH_RATES ?? '1000,4000').split(',').map(Number);
 const types = ['tcp', 'http'] as const;
-/** Seconds: before a measurement (V8 compiles what has run often), and of one. */
+/** Seconds: time before a measurement (V8 compiles functions that run often), and time of one. */
 const WARM_UP = Number(process.env.BENCH_WARM_UP ?? 15);
 const DURATION = 10;
 const PORT = 18_080;
@@ -35,9 +35,10 @@ interface Turn {
   memory: number;
 }
 
-/** A checker that runs, and the number of checks that it has done. */
+/** A running checker. */
 interface Running {
   pid: number;
+  /** Number of checks so far. */
   done(): number;
   end(): Promise<void>;
 }

@@ -29,7 +29,7 @@ interface Run {
   megabytes: number;
 }
 
-/** Runs a program with files for input and output, and says what it took. */
+/** Runs a program with files for input and output, and prints its CPU time and memory. */
 const METER = `
 import json, resource, subprocess, sys
 def used():
@@ -44,7 +44,7 @@ print(json.dumps({'status': status, 'work': used() - before,
 const INPUT = join('/tmp', 'bench-input');
 const OUTPUT = join('/tmp', 'bench-output');
 
-/** `inside`: the words that take a program into a namespace, which are not measured. */
+/** `inside`: words that run a program in a namespace, which are not measured. */
 function measured(command: readonly string[], { input = '/dev/null', inside = [] as readonly string[] } = {}): Run {
   const [program = '', ...words] = [...inside, 'python3', '-c', METER, input, OUTPUT, ...command];
   const { stdout, stderr } = spawnSync(program, words, { encoding: 'utf8' });
@@ -54,8 +54,8 @@ function measured(command: readonly string[], { input = '/dev/null', inside = []
 }
 
 /**
- * A network namespace of its own for each run: what another one's table leaves behind (IPVS keeps deleted destinations
- * for two minutes and looks through them at each addition) would be counted in the next.
+ * A network namespace for each run, because IPVS keeps deleted destinations for two minutes and searches them at each
+ * addition, which would be counted in the next run.
  */
 let namespaces = 0;
 function fresh<T>(act: (inside: readonly string[]) => T): T {
@@ -71,7 +71,7 @@ function fresh<T>(act: (inside: readonly string[]) => T): T {
   } finally {
     must('ip', 'netns', 'exec', name, 'ipvsadm', '-C');
     must('ip', 'netns', 'del', name);
-    // The kernel takes it apart after that, at our expense.
+    // Waits until the kernel has destroyed it, which would be counted otherwise.
     spawnSync('sleep', ['3']);
   }
 }
@@ -84,7 +84,7 @@ function say(what: string, round: number, tool: string, { work, megabytes }: Run
   process.stderr.write(`bench: ${what}, round ${round} of ${rounds}: ${tool} took ${figures}\n`);
 }
 
-/** What `more` took of each, what `less` did, and how many times as much that was. */
+/** Figures of `more` and of `less`, and their ratio. */
 function comparison(what: string, more: readonly Run[], less: readonly Run[]) {
   return {
     what,
@@ -95,7 +95,7 @@ function comparison(what: string, more: readonly Run[], less: readonly Run[]) {
   };
 }
 
-/** Both, each in turn: -R into an empty table, then -Ln of it by both. */
+/** Both tools in turn: -R into an empty table, then -Ln of it by both. */
 function compare(services: number, dests: number) {
   const input = table(services, dests);
   const lines = lineCount(input);
@@ -109,14 +109,14 @@ function compare(services: number, dests: number) {
         restores[tool].push(restored);
         say('restore', round, tool, restored);
         const outputs = new Set<string>();
-        // Whose table is listed makes no difference; that both print the same does.
+        // Both list the same table, and must print the same.
         for (const lister of tool === 'lvsadm' ? tools : []) {
           const listed = measured([lister, '-Ln'], { inside });
           lists[lister].push(listed);
           say('list', round, lister, listed);
           outputs.add(hash());
         }
-        if (outputs.size > 1) throw new Error('the two list the same table differently');
+        if (outputs.size > 1) throw new Error('the listings differ');
         if (tool === 'ipvsadm') measured(['ipvsadm', '-Ln'], { inside });
         const there = lineCount(readFileSync(OUTPUT, 'utf8'));
         if (there !== lines + 3) throw new Error(`${tool} -R: ${there} lines instead of ${lines + 3}`);
@@ -129,10 +129,10 @@ function compare(services: number, dests: number) {
   ];
 }
 
-/** Pairs of starts. Each Node looks for a random prime first, which takes it up to a tenth of all its instructions. */
+/** Pairs of starts. Each Node first searches a random prime, which takes up to a tenth of its instructions. */
 const STARTS = 120;
 
-/** What one command costs beside a Node that does nothing. */
+/** Compares one command with a Node that does nothing. */
 function start() {
   const node: Run[] = [];
   const lvsadm: Run[] = [];

@@ -18,7 +18,7 @@ const SERVERS = 4;
 const RELOADS = 5;
 /** Seconds. */
 const PATIENCE = 300;
-/** Checks so rare that they disturb nothing: a probe of each target once a day. */
+/** One probe of each target per day, so that checks do not disturb. */
 const pace = { interval: 86_400, timeout: 1, failures: 3 };
 
 /** Seconds and megabytes of one turn. */
@@ -42,7 +42,7 @@ function changed(setup: Setup, weight: number): { setup: Setup; service: SetupSe
   return { setup: { ...setup, services: all }, service };
 }
 
-/** Until the last service is whole, and with it the table. */
+/** Waits until the last service, and so the table, is complete. */
 async function untilComplete(table: Ipvs, daemon: Daemon, setup: Setup, start: number): Promise<number> {
   const last = setup.services.at(-1) as SetupService;
   const check = () => daemon.mustRun();
@@ -75,11 +75,11 @@ async function turn(name: DaemonName, setup: Setup, reloads: number): Promise<Tu
       const next = changed(setup, weight);
       daemon.write(next.setup);
       const cpu = cpuSeconds(daemon.pids);
-      const asked = performance.now();
+      const requested = performance.now();
       daemon.reload();
       const has = (there: readonly { weight: number }[]) => there.some((one) => one.weight === weight);
       const check = () => daemon.mustRun();
-      result.reload.push(await untilService(table, next.service, has, { start: asked, patience: PATIENCE, check }));
+      result.reload.push(await untilService(table, next.service, has, { start: requested, patience: PATIENCE, check }));
       await settled(daemon.pid);
       result.reloadCpu.push(cpuSeconds(daemon.pids) - cpu);
     }
@@ -109,7 +109,7 @@ async function compare(what: string, check: SetupService['check'], reloads: numb
       else say(`  has ${one.memory.toFixed(0)} MB, reloads in ${took} s (CPU ${reloadCpu} s)`);
     }
   }
-  /** A row: medians of both, and how lvsd's figure stands to keepalived's in the same round. */
+  /** A row: medians of both, and ratios of the figures of the same round. */
   const row = (figure: string, unit: string, of: (one: Turn) => number) => {
     const values = { keepalived: turns.keepalived.map(of), lvsd: turns.lvsd.map(of) };
     const ratios = values.lvsd.map((value, i) => value / (values.keepalived[i] ?? Number.NaN));
@@ -131,7 +131,7 @@ async function compare(what: string, check: SetupService['check'], reloads: numb
   ];
 }
 
-// With checks keepalived did not come to the end of a reload within five minutes: start and memory alone.
+// With checks keepalived does not finish a reload within five minutes: start and memory only.
 const results = [
   ...(await compare('no checks', undefined, RELOADS)),
   ...(await compare('tcp checks', { type: 'tcp' }, 0)),

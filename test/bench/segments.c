@@ -5,8 +5,8 @@
  *	segments OUTNS OUTDEV OUTMAC CLIENT DEST:PORT INNS INDEV INMAC PACKETS LENGTH ROUNDS
  *
  * Opens one TCP connection from CLIENT to DEST:PORT: SYN, SYN-ACK and so on are written as frames to the devices that
- * face the balancer (OUTMAC and INMAC are its addresses there), and read back on the other side, so it works through
- * whatever the balancer does to addresses and numbers. Data goes both ways once, and is compared.
+ * face the balancer (OUTMAC and INMAC are its addresses there), and read on the other side, so that it works with any
+ * translation of addresses and numbers. Data goes both ways once, and is compared.
  * Then it reads commands from stdin, one a line:
  *
  *	in | out	sends PACKETS segments of that connection with LENGTH bytes of data each, one after the other, ROUNDS
@@ -60,7 +60,7 @@ static void fail(const char *what)
 	exit(1);
 }
 
-static void complain(const char *what)
+static void fail_with(const char *what)
 {
 	fprintf(stderr, "segments: %s\n", what);
 	exit(1);
@@ -77,8 +77,8 @@ static void enter(const char *name)
 	close(fd);
 }
 
-/* A socket for frames of the device: for all of them, as only such a one is asked before what drops them at ingress. One
- * that only sends is handed nothing, which would cost instructions. */
+/* A socket for frames of the device. A receiving one is for all protocols, because only those get frames that are dropped
+ * at ingress. A sending one receives nothing, which would cost instructions. */
 static void open_side(struct side *s, bool receive)
 {
 	struct sockaddr_ll at = { .sll_family = AF_PACKET, .sll_protocol = receive ? htons(ETH_P_ALL) : 0 };
@@ -166,7 +166,7 @@ static void send_frame(const struct side *s, const struct frame *f, size_t lengt
 	if (send(s->fd, f, length, 0) != (ssize_t)length) fail("send");
 }
 
-/* Waits for the segment that the other side sent, and learns from it what this side must answer. */
+/* Waits for the segment that the other side sent, and takes from it the addresses and numbers of the answer. */
 static void receive(struct side *s, int flags, size_t length)
 {
 	struct frame f;
@@ -182,13 +182,13 @@ static void receive(struct side *s, int flags, size_t length)
 		if (f.eth.ether_type != htons(ETHERTYPE_IP) || f.ip.protocol != IPPROTO_TCP || f.tcp.syn != !!(flags & SYN)) continue;
 		hdrlen = f.tcp.doff * 4u;
 		data = ntohs(f.ip.tot_len) - sizeof(f.ip) - hdrlen;
-		if (f.tcp.rst) complain("the connection was reset");
+		if (f.tcp.rst) fail_with("the connection was reset");
 		if (data != length) continue;
 		for (size_t i = 0; i < data; i++) {
-			if (f.rest[hdrlen - sizeof(f.tcp) + i] != (uint8_t)i) complain("data came through altered");
+			if (f.rest[hdrlen - sizeof(f.tcp) + i] != (uint8_t)i) fail_with("data came through altered");
 		}
 		if (fold(sum(&f.tcp, hdrlen + data, sum(&f.ip.saddr, 8, IPPROTO_TCP + (uint32_t)(hdrlen + data)))) != 0)
-			complain("a segment came through with a wrong checksum");
+			fail_with("a segment came through with a wrong checksum");
 		s->saddr = f.ip.daddr;
 		s->daddr = f.ip.saddr;
 		s->sport = f.tcp.dest;
@@ -221,7 +221,7 @@ static void open_connection(struct side *client, struct side *server)
 	pass(client, server, ACK, 0);
 }
 
-/* Data both ways: the handshake is over on both sides, and the balancer has seen it. */
+/* Data both ways, so that the handshake is over for both sides and the balancer. */
 static void exchange(struct side *client, struct side *server)
 {
 	pass(client, server, ACK, 100);
@@ -290,7 +290,7 @@ static void connections(const char *name, const struct side *client, const struc
 static void parse_mac(const char *text, uint8_t *mac)
 {
 	if (sscanf(text, "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx", mac, mac + 1, mac + 2, mac + 3, mac + 4, mac + 5) != 6)
-		complain("a hardware address has six bytes");
+		fail_with("a hardware address has six bytes");
 }
 
 int main(int argc, char **argv)
@@ -302,7 +302,7 @@ int main(int argc, char **argv)
 	char line[32], *colon;
 	size_t length;
 
-	if (argc != 12 || !(colon = strchr(argv[5], ':'))) complain("wrong arguments");
+	if (argc != 12 || !(colon = strchr(argv[5], ':'))) fail_with("wrong arguments");
 	client.ns = argv[1];
 	client.device = argv[2];
 	parse_mac(argv[3], client.mac);
@@ -316,7 +316,7 @@ int main(int argc, char **argv)
 	packets = atol(argv[9]);
 	length = (size_t)atol(argv[10]);
 	count = atol(argv[11]);
-	if (packets <= 0 || length > MAX_DATA || count <= 0) complain("wrong numbers");
+	if (packets <= 0 || length > MAX_DATA || count <= 0) fail_with("wrong numbers");
 
 	open_side(&client, true);
 	open_side(&server, true);

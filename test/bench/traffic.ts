@@ -15,7 +15,7 @@ type Method = (typeof methods)[number];
 
 const lvs = lvsTopology();
 try {
-  // Plain forwarding needs a way there, and like NAT the way back through the balancer. FULLNAT does not mind them.
+  // Plain forwarding needs a route to the real server, and like NAT the return route through the balancer.
   lvs.router.ip('route add 10.31.0.0/16 via 10.2.0.2');
   lvs.rs1.ip('route add default via 10.31.4.1');
   lvs.inside.ip('route add default via 10.31.3.2');

@@ -18,15 +18,15 @@ const drawing = `
 function introduce(story: Story, lvs: LvsTopology): void {
   story.step(
     'The network',
-    `A client wants http://10.99.0.10/. That address belongs to a load balancer, which is to spread the requests over two
-real servers in two different subnets. Everything below is real: six network namespaces in one virtual machine with
-Debian's own kernel, this project's ip_vs modules in it, and Debian's own nginx on the real servers.
+    `A client requests http://10.99.0.10/. That address belongs to a load balancer, which spreads the requests over two real
+servers in two different subnets. Everything below is real: six network namespaces in one virtual machine with Debian's
+own kernel, this project's ip_vs modules in it, and Debian's own nginx on the real servers.
 ${drawing}`,
   );
   const route = story.show(lvs.rs1, 'ip route');
   const get = story.show(lvs.rs1, 'ip route get 10.1.0.2');
-  story.claim('the real servers know the way to the balancer', route.stdout.includes('10.31.3.0/24 via 10.31.4.1'));
-  story.claim('they know no way to the client', get.status !== 0 && /unreachable/i.test(get.stderr), get.stdout);
+  story.claim('the real servers have a route to the balancer', route.stdout.includes('10.31.3.0/24 via 10.31.4.1'));
+  story.claim('they have no route to the client', get.status !== 0 && /unreachable/i.test(get.stderr), get.stdout);
 }
 
 const story = new Story();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// FULLNAT in the same network: it works, and with the toa module the real servers know the client.
+// FULLNAT in the same network: it works, and with the toa module the real servers see the client's address.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type LvsTopology, type Nginx, until } from '../../lab/topology.ts';
 import { request, type Servers } from './plain-nat.ts';
@@ -18,7 +18,7 @@ export async function fullnat(story: Story, lvs: LvsTopology, servers: Servers):
 
 function withoutToa(story: Story, lvs: LvsTopology, servers: Servers): void {
   story.step(
-    'The client is answered',
+    'The client gets answers',
     `The same requests as before, the same real servers, still without a route to the client:`,
   );
   const answers = [20011, 20012, 20013, 20014].map((port) => story.show(lvs.client, request(port)).stdout.trim());
@@ -49,9 +49,10 @@ function show(story: Story, servers: Servers): void {
 
 function withToa(story: Story, lvs: LvsTopology, servers: Servers): void {
   story.step(
-    'The real servers learn who the client is',
+    'The real servers see the client',
     `The balancer also writes the client's address into a TCP option (TOA). The toa module on the real servers reads it and
-makes accept() and getpeername() report it; trust= says whose options to believe. nginx is Debian's, and stays running.`,
+makes accept() and getpeername() report it; trust= lists the senders whose option is accepted. nginx is Debian's, and
+keeps running.`,
   );
   story.program(lvs.rs1, ['modprobe toa trust=10.31.3.0/24']);
   servers.rs1.clearLog();
@@ -80,7 +81,7 @@ function inParallel(story: Story, lvs: LvsTopology, servers: Servers): void {
   const logged = entries.map((entry) => entry.port).sort((a, b) => a - b);
   story.claim(`all ${many} are answered with status 200`, rows.filter((row) => row.startsWith('200 ')).length === many);
   story.claim(
-    "the logs hold exactly the client's address and the ports that it used",
+    "the logs have exactly the client's address and the ports that it used",
     entries.every((entry) => entry.address === lvs.clientAddress) && logged.join() === used.join(),
     `logged: ${logged.join()}\nused:   ${used.join()}`,
   );
@@ -122,7 +123,7 @@ async function totals(story: Story, lvs: LvsTopology): Promise<void> {
     counted('fullnat_add_toa_ok') >= connections,
     counters,
   );
-  story.claim('no local port was wanting', counted('fullnat_exhausted') === 0, counters);
+  story.claim('no local port was missing', counted('fullnat_exhausted') === 0, counters);
   await until('the modules to be free', () => lvs.rs1.run('rmmod toa', { accept: 'any' }).status === 0);
-  story.claim('the toa module unloads while nginx runs on', true);
+  story.claim('the toa module unloads while nginx keeps running', true);
 }

@@ -51,7 +51,7 @@ export class Balancer {
     );
   }
 
-  /** As a power cut would, for the process. */
+  /** Kills the daemon with SIGKILL. */
   async kill(): Promise<void> {
     await this.#daemon?.stop('SIGKILL');
   }
@@ -81,15 +81,15 @@ export async function programByFile(story: Story, lvs: LvsTopology, balancer: Ba
   story.step(
     'FULLNAT, by one file',
     `FULLNAT rewrites the source as well: to the real server, the balancer itself is the client, from one of its local
-addresses. The answer finds its way back by itself. The balancer need not even forward packets. lvsd reads what is
-wanted from one file, programs the kernel, and checks the real servers from then on.`,
+addresses, so that the answer needs no special route. The balancer need not even forward packets. lvsd reads one file,
+programs the kernel, and checks the real servers from then on.`,
   );
   story.show(lvs.balancer, 'lvsadm -C; sysctl -w net.ipv4.ip_forward=0');
   lvs.balancer.run('mkdir -p /run/demo');
   writeFileSync(file, yaml(both).replace('forward: fullnat', 'forward: fulnat'));
   const wrong = story.show(lvs.balancer, `lvsd check -f ${file}`);
   story.claim(
-    'a slip in the file is found: where, what, and what was meant',
+    'a mistake in the file is reported with its place, the value and a suggestion',
     wrong.status === 2 && /lvsd\.yaml:11:14: .*fullnat/.test(wrong.stdout + wrong.stderr),
   );
   writeFileSync(file, yaml(both));
@@ -104,7 +104,7 @@ wanted from one file, programs the kernel, and checks the real servers from then
   story.claim('the table has both real servers, forwarding FullNat', rows.length === 2, table);
 }
 
-/** What an operator of a load balancer fears, one after the other, under traffic. */
+/** Failures and changes, one after the other, under traffic. */
 export async function daemonStory(story: Story, lvs: LvsTopology, servers: Servers, balancer: Balancer): Promise<void> {
   await deadServer(story, lvs, servers, balancer);
   await reloaded(story, lvs, balancer);
@@ -112,7 +112,7 @@ export async function daemonStory(story: Story, lvs: LvsTopology, servers: Serve
   await killed(story, lvs, balancer);
 }
 
-/** Requests until told to stop, one after the other, each over a connection of its own. */
+/** Sends requests one after the other, each over a connection of its own, until `stop`. */
 function requests(lvs: LvsTopology): { count: () => number; stop: () => Promise<string[]> } {
   const loop = `while [ ! -e /run/demo/stop ]; do curl -s -o /dev/null -m 5 -w '%{http_code}\\n' http://10.99.0.10/; sleep 0.1; done`;
   lvs.client.run('rm -f /run/demo/stop');
@@ -127,7 +127,7 @@ function requests(lvs: LvsTopology): { count: () => number; stop: () => Promise<
   };
 }
 
-/** Slow downloads that are under way while something else happens; resolves with their hashes. */
+/** Starts slow downloads; resolves with their hashes. */
 function downloads(lvs: LvsTopology, count: number): Promise<string[]> {
   const one = 'curl -s --limit-rate 2M --max-time 120 http://10.99.0.10/large | sha256sum';
   return Promise.all(
@@ -146,7 +146,7 @@ async function deadServer(story: Story, lvs: LvsTopology, servers: Servers, bala
   const killedAt = Date.now();
   await until('rs2 to leave the table', () => balancer.weight('10.31.5.2') === undefined, 20_000);
   const seconds = (Date.now() - killedAt) / 1000;
-  // One may be under way.
+  // One more may be running.
   const before = traffic.count() + 1;
   await sleep(2500);
   const codes = await traffic.stop();
@@ -170,7 +170,7 @@ const summary = (codes: readonly string[]) => {
 };
 
 async function reloaded(story: Story, lvs: LvsTopology, balancer: Balancer): Promise<void> {
-  story.step('Another file', 'While eight downloads run: a third real server, and another weight for the first.');
+  story.step('The file changes', 'While eight downloads run: a third real server, and another weight for the first.');
   startNginx(lvs.inside, { listen: ['10.31.3.1:8080'], hello: 'rs3\n', server: quietHealth });
   lvs.inside.run('cp /run/nginx-rs1/www/large /run/nginx-inside/www/');
   const right = lvs.rs1.run('sha256sum < /run/nginx-rs1/www/large').stdout;
@@ -192,12 +192,12 @@ async function reloaded(story: Story, lvs: LvsTopology, balancer: Balancer): Pro
 }
 
 async function flushed(story: Story, lvs: LvsTopology, balancer: Balancer): Promise<void> {
-  story.step('Someone flushes the table', 'One ipvsadm -C, and keepalived would serve nobody until its restart.');
+  story.step('The table is flushed', 'After one ipvsadm -C, keepalived would serve no client until its restart.');
   story.show(lvs.balancer, 'ipvsadm -C');
   await until('the repair', () => balancer.weight('10.31.4.2') === 3, 40_000);
   const events = story.show(lvs.balancer, 'lvsctl events', (line) => /drift/.test(line)).stdout;
   story.claim(
-    'lvsd has seen it, said what was changed, and repaired it',
+    'lvsd has detected, reported and repaired it',
     /drift +.*10\.99\.0\.10:80.* was deleted/.test(events),
     events,
   );
@@ -211,7 +211,7 @@ async function killed(story: Story, lvs: LvsTopology, balancer: Balancer): Promi
   const running = downloads(lvs, 8);
   await sleep(1500);
   await balancer.kill();
-  story.claim('the kernel goes on without it', /rs\d/.test(story.show(lvs.client, request(20041)).stdout));
+  story.claim('the kernel continues without it', /rs\d/.test(story.show(lvs.client, request(20041)).stdout));
   await balancer.start();
   const hashes = await running;
   story.claim(

@@ -8,11 +8,11 @@ export interface Servers {
   rs2: Nginx;
 }
 
-/** The request that the client makes, from a source port of its own so that logs can be compared with it. */
+/** Command for a request of the client from a given source port, so that it can be found in logs. */
 export const request = (port: number, path = '/') =>
   `curl --silent --show-error --max-time 5 --local-port ${port} http://10.99.0.10${path}`;
 
-/** Programs NAT and shows that the real servers' answers find no way. */
+/** Programs NAT and shows that the real servers cannot answer. */
 export function plainNat(story: Story, lvs: LvsTopology, servers: Servers): void {
   story.step(
     'Plain NAT fails here',
@@ -29,7 +29,7 @@ to make the balancer every real server's gateway, which ties them to the balance
   story.claim('the request runs into its time-out', got.status === 28, `curl ended with ${got.status}: ${got.stdout}`);
   const connections = story.show(lvs.balancer, 'lvsadm -Lnc');
   story.claim(
-    'the balancer has passed the SYN on and waits for an answer',
+    'the balancer has forwarded the SYN and waits for an answer',
     /SYN_RECV\s+10\.1\.0\.2:20001\s+10\.99\.0\.10:80\s+10\.31\.[45]\.2:80/.test(connections.stdout),
     connections.stdout,
   );

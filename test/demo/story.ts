@@ -12,7 +12,7 @@ export class Story {
   private held = 0;
   private readonly broken: string[] = [];
 
-  /** Starts a numbered step and says what it is about. */
+  /** Starts a numbered step with an introduction. */
   step(title: string, text = ''): void {
     this.steps += 1;
     print(`\n${paint(1, `${this.steps}. ${title}`)}`);
@@ -25,16 +25,16 @@ export class Story {
     print();
   }
 
-  /** Runs a command in a namespace and shows it as if typed there, with what it said (or only `lines` of it). */
+  /** Runs a command in a namespace and shows it as if typed there, with those lines of its output that `keep` selects. */
   show(where: Namespace, command: string, keep: (line: string) => boolean = () => true): Result {
     print(`   ${paint(36, `${where.name}$ ${command}`)}`);
     const result = where.run(command, { accept: 'any' });
-    const said = `${result.stdout}${result.stderr}`.split('\n').filter(keep).join('\n').trim();
-    if (said) print(indent(said, '   '));
+    const output = `${result.stdout}${result.stderr}`.split('\n').filter(keep).join('\n').trim();
+    if (output) print(indent(output, '   '));
     return result;
   }
 
-  /** Runs commands that change something and must succeed; one that fails is a claim that does not hold. */
+  /** Runs commands that must succeed; each that fails is a claim that does not hold. */
   program(where: Namespace, commands: string[]): void {
     for (const command of commands) {
       const { status, stdout, stderr } = this.show(where, command);
@@ -43,7 +43,7 @@ export class Story {
     print();
   }
 
-  /** A statement of the demo and whether it came out true; `detail` is shown when it did not. */
+  /** A statement of the demo, and whether it holds; `detail` is shown if it does not. */
   claim(text: string, holds: boolean, detail = ''): void {
     if (holds) {
       this.held += 1;

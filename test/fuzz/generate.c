@@ -22,7 +22,7 @@ static void noise(u8 *bytes, unsigned int len)
 		*bytes++ = some(256);
 }
 
-/* One option with the length that belongs to it, most of the time. */
+/* One option, mostly with its valid length. */
 static unsigned int some_option(u8 *bytes, unsigned int room, u8 toa_kind)
 {
 	static const struct {
@@ -62,7 +62,7 @@ unsigned int some_area(u8 *bytes, u8 toa_kind)
 		return len;
 	}
 	if (some(16) == 0) {
-		/* What most segments look like. */
+		/* The options of most segments: timestamps. */
 		len = 12;
 		noise(bytes, len);
 		bytes[0] = bytes[1] = 1;

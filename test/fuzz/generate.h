@@ -4,11 +4,11 @@
 
 #include <linux/types.h>
 
-/* A number below `below` (not 0), from a sequence that the seed decides. */
+/* A number below `below` (not 0), from the sequence of the seed. */
 u32 some(u32 below);
 void seed_with(u64 seed);
 
-/* Fills an area of at most 40 bytes, from plausible to hostile, and returns its length. */
+/* Fills an area of at most 40 bytes, valid or not, and returns its length. */
 unsigned int some_area(u8 *bytes, u8 toa_kind);
 
 #endif

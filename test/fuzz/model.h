@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A slow second opinion on TCP option areas: a list of options instead of offsets and flags. */
+/* A slow model of TCP option areas: a list of options instead of offsets and flags. */
 #ifndef MODEL_H
 #define MODEL_H
 
@@ -9,20 +9,20 @@ enum { AREA_MAX = 40 };
 
 struct option {
 	u8 kind;
-	unsigned int at, len; /* where its kind byte is, and how long it is with kind and length bytes */
+	unsigned int at, len; /* offset of its kind byte; length with kind and length bytes */
 };
 
 struct area {
 	struct option options[AREA_MAX]; /* in order, without NOPs and EOLs */
 	unsigned int count;
-	unsigned int end; /* where a receiver stops reading */
-	bool malformed;	  /* it stopped because of a length that cannot be right */
+	unsigned int end; /* offset where a receiver stops reading */
+	bool malformed;	  /* it stopped because of an invalid length */
 };
 
-/* Reads what a receiver reads. */
+/* Reads an area as a receiver does. */
 void model_read(const u8 *bytes, unsigned int len, struct area *area);
 
-/* Whether the option is one that may pass FULLNAT; the rule is written as a list of (kind, length). */
+/* Whether FULLNAT forwards the option, by a list of (kind, length). */
 bool model_kept(const struct option *option);
 
 /* The last option of a kind that is kept, or NULL. */

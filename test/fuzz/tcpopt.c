@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Feeds net/netfilter/ipvs/ip_vs_tcpopt.c with option areas and compares each result with the model's.
-// usage: tcpopt COUNT SEED. Prints what the areas contained; exit code 1 at the first difference, with the area in hex.
+// Runs net/netfilter/ipvs/ip_vs_tcpopt.c on option areas and compares each result with the model's.
+// usage: tcpopt COUNT SEED. Prints counts of the cases; exit status 1 at the first difference, with the area in hex.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +18,7 @@ static struct {
 	u64 flag[10], malformed, removed, no_room, blocks_dropped, sack_lost, translated;
 } seen;
 
-// Areas lie in heap blocks of exactly their length, so that the sanitizer sees every step beyond either end.
+// Areas are in heap blocks of exactly their length, so that the sanitizer reports every access beyond either end.
 static u8 *block[2][AREA_MAX + 1];
 
 static void differs(const char *what)
@@ -109,7 +109,7 @@ static void check_parse(const struct area *area, struct ip_vs_tcpopt *o)
 	seen.malformed += area->malformed;
 }
 
-// Some receivers do not stop at EOL: what they find must be harmless, too.
+// Some receivers do not stop at EOL, and must not find TOA after it.
 static bool careless_receiver_sees_toa(const u8 *bytes, unsigned int len)
 {
 	for (unsigned int at = 0; at < len;) {
@@ -155,7 +155,7 @@ static void check_scrub(const struct area *area, const struct ip_vs_tcpopt *o)
 	ip_vs_tcpopt_parse(bytes, current_len, toa_kind, &again);
 	left.flags &= ~(IP_VS_TCPOPT_F_TOA | IP_VS_TCPOPT_F_BAD | IP_VS_TCPOPT_F_DUP);
 	expect(!memcmp(&again, &left, sizeof(left)), "scrub: the description changed");
-	expect(ip_vs_tcpopt_scrub(bytes, current_len, toa_kind) == 0, "scrub: not done at once");
+	expect(ip_vs_tcpopt_scrub(bytes, current_len, toa_kind) == 0, "scrub: TOA removed the second time");
 	expect(!current_len || !memcmp(bytes, wanted, current_len), "scrub: bytes, the second time");
 	seen.removed += toa;
 }
@@ -187,18 +187,18 @@ static void check_rebuild(const struct area *area, const struct ip_vs_tcpopt *o)
 
 	len = ip_vs_tcpopt_rebuild(out, current, o, toa, toa_len, min_len, &dropped);
 	if (need > AREA_MAX) {
-		expect(len == 0, "rebuild: room where there is none");
+		expect(len == 0, "rebuild: more than 40 bytes");
 		seen.no_room++;
 		return;
 	}
 	expect(len % 4 == 0 && len <= AREA_MAX && len >= min_len, "rebuild: length");
-	expect(len == 0 ? need + min_len == 0 : len >= need, "rebuild: shorter than what it holds");
+	expect(len == 0 ? need + min_len == 0 : len >= need, "rebuild: shorter than its options");
 	expect(dropped == (fit < blocks), "rebuild: dropped_sack");
 	seen.blocks_dropped += fit < blocks && fit > 0;
 	seen.sack_lost += blocks > 0 && fit == 0;
 
 	model_read(out, len, &after);
-	expect(!after.malformed && after.end == len, "rebuild: not wholly readable");
+	expect(!after.malformed && after.end == len, "rebuild: malformed");
 	if (toa_len) {
 		expect(after.count > 0 && after.options[0].at == 0 && after.options[0].len == toa_len &&
 			       !memcmp(out, toa, toa_len),
@@ -208,7 +208,7 @@ static void check_rebuild(const struct area *area, const struct ip_vs_tcpopt *o)
 	for (unsigned int i = at_option; i < after.count; i++) {
 		const struct option *old = model_last_kept(area, after.options[i].kind);
 
-		expect(old && model_kept(&after.options[i]), "rebuild: an option that was not there");
+		expect(old && model_kept(&after.options[i]), "rebuild: a new option");
 		if (old->kind == 5) {
 			expect(after.options[i].len == 2 + 8 * fit, "rebuild: number of SACK blocks");
 			expect(!memcmp(out + after.options[i].at + 2, current + old->at + 2, 8 * fit), "rebuild: SACK");
@@ -221,8 +221,8 @@ static void check_rebuild(const struct area *area, const struct ip_vs_tcpopt *o)
 		kept |= flag_of(old->kind);
 	}
 	for (unsigned int i = 0; i < sizeof(order); i++)
-		expect(!!model_last_kept(area, order[i]) == !!(kept & flag_of(order[i])), "rebuild: an option is gone");
-	expect((fit > 0) == !!(kept & IP_VS_TCPOPT_F_SACK), "rebuild: SACK is gone");
+		expect(!!model_last_kept(area, order[i]) == !!(kept & flag_of(order[i])), "rebuild: an option is missing");
+	expect((fit > 0) == !!(kept & IP_VS_TCPOPT_F_SACK), "rebuild: SACK is missing");
 }
 
 static u32 some_delta(void)
@@ -257,7 +257,7 @@ static void check_xlat(const struct area *area, const struct ip_vs_tcpopt *o)
 	ip_vs_tcpopt_xlat(bytes, o, tsval, tsecr, edges);
 	expect(!memcmp(bytes, wanted, current_len), "xlat: bytes");
 	ip_vs_tcpopt_xlat(bytes, o, -tsval, -tsecr, -edges);
-	expect(!memcmp(bytes, current, current_len), "xlat: there and back again");
+	expect(!memcmp(bytes, current, current_len), "xlat: the inverse does not restore the area");
 	seen.translated += ts || sack;
 }
 
@@ -287,7 +287,7 @@ int main(int argc, char **argv)
 		check_scrub(&area, &o);
 		check_rebuild(&area, &o);
 		check_xlat(&area, &o);
-		expect(!current_len || !memcmp(current, bytes, current_len), "the area itself was written to");
+		expect(!current_len || !memcmp(current, bytes, current_len), "the input was changed");
 	}
 	printf("{\"areas\":%llu", (unsigned long long)count);
 	for (int bit = 0; bit < 10; bit++)

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The state table and the window tracking of translations, the very files that go into ip_vs.ko.
+ * The state table and the window tracking of translations: the files of ip_vs.ko.
  *
  *   xlat table         prints each step as "STATE EVENT NEXT ACTION"
  *   xlat script        reads steps from standard input, prints a line for each:
  *                        syn|synack SEQ ACK WINDOW SCALE LENGTH
  *                        c|s FLAGS SEQ ACK WINDOW LENGTH    checks a segment, and notes it if it is plausible
  *                        reset
- *   xlat blind COUNT SEED WINDOW   how many of COUNT random segments of each kind are plausible on an open connection
+ *   xlat blind COUNT SEED WINDOW   prints how many of COUNT random segments of each kind are plausible on an open
+ *                        connection
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -69,7 +69,7 @@ function message(command: number, attributes: CommandAttributes, flags: number):
   return writer.finish();
 }
 
-/** As the codec writes them, the last alone asking for its ack. */
+/** The same requests written by the codec; only the last requests an ack. */
 function expected(list: readonly BulkService[]): Buffer {
   const all = list.flatMap(({ service: of, destinations }) => [
     { command: IPVS_CMD_NEW_SERVICE, attributes: { service: serviceAttributes(of) } },
@@ -102,7 +102,7 @@ test('services and destinations are written as the codec writes them', () => {
   );
 });
 
-/** A kernel that refuses the `refused`-th messages, and breaks down at the `broken`-th batch. */
+/** A kernel that rejects the messages with these numbers, and loses all of the batch with the number `broken`. */
 class Wire {
   sent = 0;
   batches = 0;
@@ -134,7 +134,7 @@ class Wire {
   }
 }
 
-test('services are named of which a request failed, or may have failed', async () => {
+test('addServices returns the services of which a request failed or may have failed', async () => {
   const [of] = fc.sample(service, { numRuns: 1, seed: 1 });
   const [one] = fc.sample(destination, { numRuns: 1, seed: 1 });
   assert.ok(of && one);
@@ -143,7 +143,7 @@ test('services are named of which a request failed, or may have failed', async (
       fc.uniqueArray(fc.nat({ max: 1999 }), { maxLength: 5 }),
       fc.integer({ min: -1, max: 9 }),
       async (refused, broken) => {
-        // Five messages each: some lie in two batches.
+        // Five messages each, so that some services are in two batches.
         const list = Array.from({ length: 400 }, () => ({ service: of, destinations: [one, one, one, one] }));
         const wire = new Wire(new Set(refused), broken);
         const found = await addServices(wire, list);

@@ -38,7 +38,7 @@ function message(command: number, attributes: CommandAttributes): Buffer {
   return writer.finish();
 }
 
-/** The request by way of the grammar. */
+/** The request that the grammar and the codec make of a rule. */
 function byGrammar(text: string): Buffer {
   const { command, service, destination } = parse(text.split(' '), new Lookup(), 'lvsadm');
   if (command === 'add-service') return message(IPVS_CMD_NEW_SERVICE, { service: serviceAttributes(service) });
@@ -68,7 +68,7 @@ const rule = fc.oneof(
   server.map(([of, to, method]) => `-a ${of} -r ${to} ${method}`),
 );
 
-test('a rule taken by the fast path becomes the request of the grammar', () => {
+test('a rule that the fast path accepts becomes the request of the grammar', () => {
   let taken = 0;
   fc.assert(
     fc.property(rule, fc.nat({ max: 3 }), fc.constantFrom('', '\n-A', ' -w 1'), (text, before, after) => {
@@ -81,7 +81,7 @@ test('a rule taken by the fast path becomes the request of the grammar', () => {
     }),
     { numRuns },
   );
-  assert.ok(taken > numRuns / 20, `only ${taken} rules were taken`);
+  assert.ok(taken > numRuns / 20, `only ${taken} rules were accepted`);
 });
 
 test('requests in one buffer are contiguous, and only the last requests an ack', () => {
@@ -140,7 +140,7 @@ const tables = fc.array(fc.tuple(services, servers), { maxLength: 6 }).map((entr
   }),
 );
 
-/** Few, so that they meet, and some so far apart that ipvsadm's order is not transitive. */
+/** A few addresses and ports, so that they repeat; some make ipvsadm's order intransitive. */
 function v4Places() {
   const bytes = [
     [10, 0, 0, 1],
@@ -156,7 +156,7 @@ function familyOf(bytes: Uint8Array): Family {
   return bytes.length === 4 ? AF_INET : AF_INET6;
 }
 
-/** As ip_vs_info_seq_show() writes it. */
+/** /proc/net/ip_vs as ip_vs_info_seq_show() writes it. */
 function procText(table: readonly ServiceWithDestinations[]): string {
   let text = HEAD;
   const name: Record<number, string> = { 6: 'TCP', 17: 'UDP', 132: 'SCTP' };

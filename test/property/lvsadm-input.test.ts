@@ -22,7 +22,7 @@ const FULL = process.env.LVSD_COUNTS === 'full';
 const runs = FULL ? 100_000 : 5_000;
 const STATUSES = [2, 255];
 
-/** Hosts are not asked for: a name has no address. */
+/** No resolver: a name has no address. */
 class NoNames extends Lookup {
   override host(): Uint8Array | undefined {
     return undefined;
@@ -60,11 +60,11 @@ const words = fc.array(fc.oneof({ weight: 4, arbitrary: option }, { weight: 4, a
 function oneLine(error: unknown, about: unknown): void {
   assert.ok(error instanceof Fatal || error instanceof Rejected, `${JSON.stringify(about)}: ${String(error)}`);
   assert.ok(STATUSES.includes(error.status), `${JSON.stringify(about)}: status ${error.status}`);
-  // The typed words may contain newlines; our messages have none but the blank line after one of them.
+  // The words may contain newlines; our messages have none, except for a blank line after one of them.
   assert.doesNotMatch(error.message, /^\s+at .*:\d+:\d+\)?$/m);
 }
 
-test(`${runs} command lines`, () => {
+test(`${runs} random command lines give a command or one line of error`, () => {
   let understood = 0;
   fc.assert(
     fc.property(words, (line) => {
@@ -78,10 +78,10 @@ test(`${runs} command lines`, () => {
     }),
     { numRuns: runs },
   );
-  assert.ok(understood > runs / 2000, `only ${understood} of them mean something`);
+  assert.ok(understood > runs / 2000, `only ${understood} of them are valid`);
 });
 
-test('any bytes as rules', async () => {
+test('random bytes as rules give a status and no stack trace', async () => {
   const line = fc.oneof(
     words.map((list) => list.join(' ')),
     fc.string({ unit: 'binary', maxLength: 60 }),
@@ -94,8 +94,8 @@ test('any bytes as rules', async () => {
       const chunks = Array.from({ length: Math.ceil(input.length / piece) }, (_, at) =>
         input.subarray(at * piece, (at + 1) * piece),
       );
-      const said: string[] = [];
-      const take = (out: string) => said.push(out);
+      const outputs: string[] = [];
+      const take = (out: string) => outputs.push(out);
       const session = new Offline(
         'lvsadm',
         { out: take, err: take, flush: () => {}, closed: false },
@@ -107,7 +107,7 @@ test('any bytes as rules', async () => {
       } catch (error) {
         if (!(error instanceof NoKernel)) oneLine(error, input.toString('hex'));
       }
-      assert.doesNotMatch(said.join(''), /^\s+at .*:\d+:\d+\)?$/m);
+      assert.doesNotMatch(outputs.join(''), /^\s+at .*:\d+:\d+\)?$/m);
     }),
     { numRuns: FULL ? runs : runs / 10 },
   );
@@ -122,9 +122,9 @@ interface Sample {
 }
 
 async function asProcess({ line, input }: Sample): Promise<void> {
-  // A namespace of its own: what is understood must not reach anybody's table, and --watch must end.
+  // A namespace of its own, because valid commands must not change this machine's table; a time-out ends --watch.
   const child = spawn('unshare', ['--net', program, ...line], { timeout: 30_000 });
-  // It may end before it has read what it is given.
+  // It may end before it has read its input.
   child.stdin.on('error', () => {}).end(input);
   const ended = new Promise<number | null>((resolve, reject) => child.on('close', resolve).on('error', reject));
   const [status, stdout, stderr] = await Promise.all([ended, text(child.stdout), text(child.stderr)]);
@@ -134,7 +134,7 @@ async function asProcess({ line, input }: Sample): Promise<void> {
   assert.doesNotMatch(`${stdout}${stderr}`, /^\s+at .*:\d+:\d+\)?$/m, about);
 }
 
-test(`${processes} of each as processes, in a network namespace without anything`, async () => {
+test(`${processes} of each as processes, in an empty network namespace`, async () => {
   const typed = fc.record({ line: words, input: fc.uint8Array({ maxLength: 300 }) });
   const rules = fc.record({
     line: fc.constantFrom(['-R'], ['restore', '-'], ['restore', '--atomic', '-'], ['diff', '-']),
@@ -150,7 +150,7 @@ test(`${processes} of each as processes, in a network namespace without anything
   await Promise.all(Array.from({ length: availableParallelism() }, work));
 });
 
-/** Stands where the kernel would be asked. */
+/** Thrown in place of an access to the kernel. */
 class NoKernel extends Error {}
 
 class Offline extends Session {
@@ -161,11 +161,11 @@ class Offline extends Session {
   }
 }
 
-test('a name is asked for once, whatever it is', () => {
+test('a host name has to be looked up', () => {
   assert.throws(() => parse(['-A', '-t', 'name:80'], new Lookup(), 'lvsadm'), HostNeeded);
 });
 
-test('a line without an end is refused after a megabyte, in time that does not grow with its square', async () => {
+test('an endless line is rejected after a megabyte', async () => {
   let chunks = 0;
   async function* endless() {
     for (; chunks < 100_000; chunks++) yield Buffer.alloc(64, 'x');
@@ -179,7 +179,7 @@ test('a line without an end is refused after a megabyte, in time that does not g
   assert.equal(chunks, 16_384);
 });
 
-test('a file of rules without an end is refused', () => {
+test('an endless file of rules is rejected', () => {
   const fd = openSync('/dev/zero', 'r');
   assert.equal(readWhole(fd, 1 << 20), undefined);
   closeSync(fd);

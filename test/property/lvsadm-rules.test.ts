@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Rule files: what save --full writes is read back without loss, and random text gives errors only.
+// Rule files: the output of save --full is read back without loss, and random text gives errors only.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -128,7 +128,7 @@ const entry: fc.Arbitrary<ActualService> = fc
 
 const tables = fc.uniqueArray(entry, { selector: ({ service: of }) => serviceKeyText(of), maxLength: 5 });
 
-test('what is saved in full is read back without a difference', async () => {
+test('the rules of save --full are read back without a difference', async () => {
   await fc.assert(
     fc.asyncProperty(tables, async (services) => {
       const text = services.map(fullRules).join('');
@@ -149,7 +149,7 @@ test('what is saved in full is read back without a difference', async () => {
   );
 });
 
-test('one bad line among the good is the one that is named', async () => {
+test('one invalid line among valid ones is reported', async () => {
   await fc.assert(
     fc.asyncProperty(tables, fc.nat(), async (services, at) => {
       const lines = services.map(fullRules).join('').split('\n');
@@ -170,7 +170,7 @@ const words = fc.constantFrom(
   ...['192.0.2.1:80', '[2001:db8::1]:80', '10.0.0.1', '7', 'rr', '--set', '900', '--start-daemon', 'master', '#', '-R'],
 );
 
-test('whatever the text, every problem has a line and a reason', async () => {
+test('in random text every problem has a line and a reason', async () => {
   const garbage = fc.array(
     fc.oneof(
       fc.array(words, { maxLength: 8 }).map((some) => some.join(' ')),

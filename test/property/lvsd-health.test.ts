@@ -14,11 +14,11 @@ import { HTTP } from '../support/probes.ts';
 
 const RUNS = process.env.LVSD_COUNTS === 'full' ? 20_000 : 1000;
 
-/** What a check finds of these bytes, and the connection's end after them. */
+/** The verdict of a check on these bytes, followed by the end of the connection. */
 function finding(check: HttpCheck, pieces: readonly Uint8Array[]): string {
   const found: Finding[] = [];
   const reader = new AnswerReader(check, (one) => found.push(one));
-  // One buffer for all pieces, as with a socket: nothing may be kept of it.
+  // One buffer for all pieces, as with a socket: the reader must not keep a view of it.
   const buffer = Buffer.alloc(Math.max(1, ...pieces.map(({ length }) => length)));
   for (const piece of pieces) {
     if (reader.over) break;
@@ -26,7 +26,7 @@ function finding(check: HttpCheck, pieces: readonly Uint8Array[]): string {
     reader.push(buffer.subarray(0, piece.length));
   }
   if (!reader.over) reader.end();
-  assert.equal(found.length, 1, 'there is one verdict, and only one');
+  assert.equal(found.length, 1, 'there is exactly one verdict');
   const [one] = found;
   if (!one) return '';
   return 'outcome' in one ? `${one.outcome}: ${one.reason}` : `match ${one.body.toString('latin1')}`;
@@ -70,7 +70,7 @@ const answer = fc
   )
   .map((parts) => Buffer.from(parts.join('')));
 
-/** An answer with a few bytes changed, left out or put in. */
+/** An answer with a few bytes changed, removed or inserted. */
 const spoiled = fc
   .tuple(
     answer,
@@ -120,7 +120,7 @@ test('a response is parsed the same however its bytes are split', () => {
   );
 });
 
-test('a chunked body is decoded, and a text is found at any place', () => {
+test('a chunked body is decoded, and a text in it is found', () => {
   const pieces = fc.array(fc.string({ minLength: 1, maxLength: 20 }), { maxLength: 8 });
   fc.assert(
     fc.property(
@@ -153,13 +153,13 @@ test('a target’s state depends on its last results only', () => {
         let up = initially;
         for (const [index, ok] of results.entries()) {
           state = next(state, { at: index, ok, reason: '', latency: 0 }, { rise, fall });
-          // The rule in its own words: the last `rise` or `fall` results say otherwise, all of them.
+          // The rule: the state changes if the last `rise` or `fall` results all differ from it.
           const needed = up ? fall : rise;
           const last = results.slice(Math.max(0, index + 1 - needed), index + 1);
           if (last.length === needed && last.every((each) => each !== up)) up = !up;
           assert.equal(state.up, up);
           assert.equal(state.probes, index + 1);
-          if (ok === state.up) assert.equal(state.streak, 0, 'more of the same leaves it where it is');
+          if (ok === state.up) assert.equal(state.streak, 0, 'results that equal the state reset the streak');
         }
         assert.equal(state.failures, results.filter((ok) => !ok).length);
       },
@@ -182,7 +182,7 @@ test('a quorum between its two limits keeps its state', () => {
   );
 });
 
-test('a heap returns items by time, whichever are removed', () => {
+test('a heap returns items by time, also after removals', () => {
   fc.assert(
     fc.property(fc.array(fc.tuple(fc.nat({ max: 50 }), fc.boolean())), (list) => {
       const heap = new Heap<HeapItem>();
@@ -218,7 +218,7 @@ test('under random events a schedule keeps its limit, probes no target twice at 
         const { started } = schedule.advance(now);
         for (const name of started) {
           assert.ok(!running.has(name));
-          running.set(name, slots.get(name) ?? assert.fail('one that is gone was started'));
+          running.set(name, slots.get(name) ?? assert.fail('a removed target was started'));
         }
         assert.ok(running.size <= limit);
         assert.equal(schedule.running, running.size);
@@ -253,7 +253,7 @@ test('under random events a schedule keeps its limit, probes no target twice at 
         }
         work();
       }
-      // When every probe ends at once, everyone has its turn within an interval and a half.
+      // If every probe ends at once, each target is probed within an interval and a half.
       const seen = new Set<string>();
       for (let i = 0; i < 40; i++) {
         for (const name of [...running.keys()]) finish(name);
@@ -266,7 +266,7 @@ test('under random events a schedule keeps its limit, probes no target twice at 
           for (const name of [...running.keys()]) finish(name);
         }
       }
-      for (const name of slots.keys()) assert.ok(seen.has(name), `${name} was forgotten`);
+      for (const name of slots.keys()) assert.ok(seen.has(name), `${name} was not probed`);
     }),
     { numRuns: RUNS / 4 },
   );

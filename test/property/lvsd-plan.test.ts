@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Any table, any wish: after the plan is applied nothing is left to do, nothing else was touched, and at no moment on the
-// way did a service run empty or an address lead nowhere. Against a model; test/system/plan/plan.test.ts asks real kernels.
+// Random actual and desired tables: after apply the plan is empty, nothing else was changed, and meanwhile no service was
+// without real servers and no virtual address without its services. On a model; test/system/plan/plan.test.ts uses real
+// kernels.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -33,30 +34,31 @@ function planOf({ desired, ownership }: Case, kernel: KernelModel) {
   return difference(desired, kernel.read(), ownership);
 }
 
-async function carry(which: Case, kernel: KernelModel): Promise<OperationResult[]> {
+/** Plans and applies. */
+async function applyPlan(which: Case, kernel: KernelModel): Promise<OperationResult[]> {
   return apply(planOf(which, kernel).operations, { ipvs: kernel, addresses: kernel.addresses });
 }
 
-test('after apply the plan is empty, once connections have ended as well', () =>
+test('after apply the plan is empty, also once connections have ended', () =>
   check(
     fc.asyncProperty(cases, async ([{ desired, actual }, ownership]) => {
       const which = { desired, actual, ownership };
       const kernel = new KernelModel(actual);
-      for (const { operation, error } of await carry(which, kernel)) assert.equal(error, undefined, operation.op);
+      for (const { operation, error } of await applyPlan(which, kernel)) assert.equal(error, undefined, operation.op);
       const { operations, waiting } = planOf(which, kernel);
       assert.deepEqual(operations, []);
       kernel.endConnections();
       const last = planOf(which, kernel).operations;
       for (const { op } of last) assert.ok(['delete-local-address', 'delete-address'].includes(op), op);
       assert.equal(last.filter(({ op }) => op === 'delete-local-address').length, waiting.length);
-      await carry(which, kernel);
+      await applyPlan(which, kernel);
       assert.deepEqual(planOf(which, kernel), { operations: [], waiting: [] });
-      asWished(which, kernel.read());
+      assertDesired(which, kernel.read());
     }),
   ));
 
-/** Said without `difference`: the table is what was asked for. */
-function asWished({ desired, actual, ownership }: Case, now: Actual): void {
+/** Compares the table with the desired one independently of `difference`. */
+function assertDesired({ desired, actual, ownership }: Case, now: Actual): void {
   const found = new Map(now.services.map((one) => [serviceKeyText(one.service), one]));
   for (const wanted of desired.services) {
     const is = found.get(serviceKeyText(wanted));
@@ -87,18 +89,18 @@ function asWished({ desired, actual, ownership }: Case, now: Actual): void {
   for (const one of actual.addresses) if (!one.ours) assert.ok(addresses.has(addressKey(one)));
 }
 
-test('nothing is touched that is as it should be, and each thing once', () =>
+test('objects that are as desired get no request, others at most one', () =>
   check(
     fc.asyncProperty(cases, async ([{ desired, actual }, ownership]) => {
       const which = { desired, actual, ownership };
       const kernel = new KernelModel(actual);
-      await carry(which, kernel);
+      await applyPlan(which, kernel);
       const wanted = new Map(desired.services.map((one) => [serviceKeyText(one), one]));
       const before = new Map(actual.services.map((one) => [serviceKeyText(one.service), one]));
       const seen = new Set<string>();
       for (const { command, service, part } of kernel.requests) {
         const [verb = ''] = command.split('-', 1);
-        // An edit is no deletion and addition; but for an IPv6 address with another prefix.
+        // An object is edited, not deleted and added; except for an IPv6 address with another prefix.
         const drain = command.startsWith('drain') || command.endsWith('-address') ? command : '';
         const once = `${drain} ${service} ${part}`;
         assert.ok(!seen.has(once), `${verb}: ${once} twice`);
@@ -129,25 +131,26 @@ test('nothing is touched that is as it should be, and each thing once', () =>
             text(should.localAddresses) &&
           is.localAddresses.length === should.localAddresses.length
         )
-          assert.ok(!kernel.requests.some(({ service }) => service === key), `${key} was touched`);
+          assert.ok(!kernel.requests.some(({ service }) => service === key), `${key} got a request`);
       }
     }),
   ));
 
-test('on the way no service runs empty and no address leads nowhere', () =>
+test('meanwhile no service is without real servers and no virtual address without its services', () =>
   check(
     fc.asyncProperty(cases, async ([{ desired, actual }, ownership]) => {
       const which = { desired, actual, ownership };
       const kernel = new KernelModel(actual);
-      kernel.watch = (request) => assertGoodMoment(which, kernel.read(), request);
-      for (const { error } of await carry(which, kernel))
+      kernel.watch = (request) => assertServiceable(which, kernel.read(), request);
+      for (const { error } of await applyPlan(which, kernel))
         assert.ok(!(error instanceof assert.AssertionError), String(error));
     }),
   ));
 
 const serves = (list: readonly { weight: number }[]) => list.some(({ weight }) => weight > 0);
 
-function assertGoodMoment({ desired, actual }: Case, now: Actual, request: Request): void {
+/** Checks the table after one request. */
+function assertServiceable({ desired, actual }: Case, now: Actual, request: Request): void {
   const found = new Map(now.services.map((one) => [serviceKeyText(one.service), one]));
   const onDevices = new Set(now.addresses.map(({ address }) => bytesKey(address)));
   const wantedOnDevices = new Set(desired.addresses.map(({ address }) => bytesKey(address)));
@@ -156,9 +159,9 @@ function assertGoodMoment({ desired, actual }: Case, now: Actual, request: Reque
     const key = serviceKeyText(wanted);
     const is = found.get(key);
     const was = before.get(key);
-    if (was) assert.ok(is, `${key} was deleted for a moment`);
+    if (was) assert.ok(is, `${key} was deleted`);
     if (was && serves(was.destinations) && serves(wanted.destinations))
-      assert.ok(serves(is?.destinations ?? []), `${key} ran empty at ${request.command}`);
+      assert.ok(serves(is?.destinations ?? []), `${key} was empty at ${request.command}`);
     // Invariant 6: addresses first, on the device and in the pool.
     if (request.service !== key || !request.command.endsWith('destination') || wanted.localAddresses.length === 0)
       continue;
@@ -199,7 +202,7 @@ function poolHas(now: Actual, address: string): boolean {
   return now.services.some((one) => one.localAddresses.some((pool) => bytesKey(pool.address) === address));
 }
 
-test('what the kernel refuses stays with its service; the others come through, and all do once it relents', () =>
+test('rejected requests affect their service only, and are applied once the kernel accepts them', () =>
   check(
     fc.asyncProperty(
       cases,
@@ -215,7 +218,7 @@ test('what the kernel refuses stays with its service; the others come through, a
             throw new NetlinkError(12);
         };
         kernel.watch = ({ service }) => assertServing(which, kernel, service);
-        for (const { operation, error } of await carry(which, kernel)) {
+        for (const { operation, error } of await applyPlan(which, kernel)) {
           assert.ok(!(error instanceof assert.AssertionError), String(error));
           if (error && 'service' in operation) assert.equal(serviceKeyText(operation.service), victim);
         }
@@ -229,13 +232,13 @@ test('what the kernel refuses stays with its service; the others come through, a
   ));
 
 async function converge(which: Case, kernel: KernelModel, rounds: number): Promise<void> {
-  for (let round = 0; round < rounds; round++) await carry(which, kernel);
+  for (let round = 0; round < rounds; round++) await applyPlan(which, kernel);
   kernel.endConnections();
-  await carry(which, kernel);
+  await applyPlan(which, kernel);
   assert.deepEqual(planOf(which, kernel), { operations: [], waiting: [] });
 }
 
-test('only some of the operations: still no service runs empty, and the rest comes later', () =>
+test('if only some operations are applied no service is without real servers, and the rest is applied later', () =>
   check(
     fc.asyncProperty(cases, fc.infiniteStream(fc.boolean()), async ([{ desired, actual }, ownership], dice) => {
       const which = { desired, actual, ownership };
@@ -249,7 +252,7 @@ test('only some of the operations: still no service runs empty, and the rest com
           on(actual.addresses) &&
           desired.addresses.some((one) => bytesKey(one.address) === address)
         )
-          assert.ok(on(kernel.read().addresses), 'an address was taken away before it was elsewhere');
+          assert.ok(on(kernel.read().addresses), 'an address was removed before it was added elsewhere');
       };
       const some = planOf(which, kernel).operations.filter(() => dice.next().value);
       for (const { error } of await apply(some, { ipvs: kernel, addresses: kernel.addresses }))
@@ -258,16 +261,16 @@ test('only some of the operations: still no service runs empty, and the rest com
     }),
   ));
 
-/** What served and shall serve does. */
+/** A service that has real servers before and after has some now. */
 function assertServing({ desired, actual }: Case, kernel: KernelModel, key: string | undefined): void {
   const is = kernel.read().services.find((one) => serviceKeyText(one.service) === key);
   const was = actual.services.find((one) => serviceKeyText(one.service) === key);
   const should = desired.services.find((one) => serviceKeyText(one) === key);
   if (is && was && should && serves(was.destinations) && serves(should.destinations))
-    assert.ok(serves(is.destinations), 'a service ran empty');
+    assert.ok(serves(is.destinations), 'a service was empty');
 }
 
-test('somebody changes the table between the look and the deed: it converges all the same', () =>
+test('the table converges if another program changes it between reading and writing', () =>
   check(
     fc.asyncProperty(cases, desiredTables(WORLD), async ([{ desired, actual }, ownership], theirs) => {
       const which = { desired, actual, ownership };
@@ -275,7 +278,7 @@ test('somebody changes the table between the look and the deed: it converges all
       const plan = planOf(which, kernel);
       const all: Ownership = { all: true };
       await apply(difference(theirs, kernel.read(), all).operations, { ipvs: kernel, addresses: kernel.addresses });
-      // What is there already, or no longer, is no failure: only where the whole service went, or was bent.
+      // An object that exists already or no longer is not a failure; a missing or changed service may be.
       for (const { error } of await apply(plan.operations, { ipvs: kernel, addresses: kernel.addresses }))
         assert.ok(
           !(error instanceof Error && 'errno' in error && [2, 17].includes(Number(error.errno))),
@@ -285,7 +288,7 @@ test('somebody changes the table between the look and the deed: it converges all
     }),
   ));
 
-test('drift is what differs, and nothing else', () =>
+test('drift lists exactly the differences', () =>
   check(
     fc.property(cases, ([{ desired, actual }, ownership]) => {
       assert.deepEqual(drift(actual, actual), []);
@@ -302,7 +305,7 @@ test('drift is what differs, and nothing else', () =>
     }),
   ));
 
-test('every operation has a sentence, and says what changes', () =>
+test('every operation has its own sentence, edits with old and new value', () =>
   check(
     fc.property(cases, ([{ desired, actual }, ownership]) => {
       const { operations } = difference(desired, actual, ownership);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Whatever reloads, restarts and other services come, a real server that answers all the time keeps its connections: it is
-// in the table, if only at weight 0, until they have had their `drain`.
+// Through random reloads and restarts a real server that answers keeps its connections: it stays in the table, if only
+// with weight 0, for the time of `drain`.
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -26,9 +26,9 @@ const dir = mkdtempSync(join(tmpdir(), 'lvsd-reloads-'));
 const file = join(dir, 'lvsd.yaml');
 after(() => rmSync(dir, { recursive: true, force: true }));
 
-/** The daemon without a kernel and without probes: every target that is probed answers. */
+/** The daemon's model without a kernel and without probes: every target that is probed answers. */
 class World {
-  situation = new RuntimeState();
+  runtime = new RuntimeState();
   health = new Map<string, TargetState>();
   table = new Map<string, ActualService>();
   readonly random: Random;
@@ -51,34 +51,34 @@ class World {
     this.#configure();
   }
 
-  /** With the same file or another one, from what the state file says. */
+  /** Restarts from the state file, with the same configuration or another one. */
   restart(): void {
     const other = this.random.chance(50);
-    const memory = fromState(toState(this.situation, new Set(), this.health));
-    this.situation = new RuntimeState();
+    const memory = fromState(toState(this.runtime, new Set(), this.health));
+    this.runtime = new RuntimeState();
     this.health = new Map(memory.health);
     if (other) this.#config = this.#next();
     const entries = virtualServices(this.#config);
-    this.situation.configure(entries, this.#now);
-    this.situation.restore(memory);
-    this.situation.adopt(new Set(this.table.keys()), (key) => this.table.get(key), this.#now);
+    this.runtime.configure(entries, this.#now);
+    this.runtime.restore(memory);
+    this.runtime.adopt(new Set(this.table.keys()), (key) => this.table.get(key), this.#now);
     this.#check();
-    // Of checks that changed while nobody ran nothing is known before their first results.
+    // Checks that changed while the daemon was down have no state before their first results.
     if (other) this.#answers(100);
   }
 
   #configure(): void {
-    this.situation.configure(virtualServices(this.#config), this.#now);
+    this.runtime.configure(virtualServices(this.#config), this.#now);
     this.#check();
   }
 
   #check(): void {
-    const { situation, health } = this;
+    const { runtime, health } = this;
     const wanted = targets(
-      situation.services,
+      runtime.services,
       (key) => this.table.get(key),
       (id) => health.get(id),
-      (id) => situation.inherited(id),
+      (id) => runtime.inherited(id),
     );
     this.health = new Map(
       wanted.map(({ id, initiallyUp }) => {
@@ -86,8 +86,8 @@ class World {
         return [id, is && (is.up || is.probed || !initiallyUp) ? is : unknown(id, initiallyUp, 0)];
       }),
     );
-    for (const { id, up } of this.health.values()) situation.setTarget(id, up);
-    situation.keepTargets(new Set(this.health.keys()));
+    for (const { id, up } of this.health.values()) runtime.setTarget(id, up);
+    runtime.keepTargets(new Set(this.health.keys()));
     this.settle();
   }
 
@@ -101,17 +101,17 @@ class World {
     for (const state of this.health.values()) {
       if (!this.random.chance(percent)) continue;
       this.health.set(state.id, { ...state, up: true, probed: true });
-      this.situation.setTarget(state.id, true);
+      this.runtime.setTarget(state.id, true);
     }
     this.settle();
   }
 
-  /** The kernel gets what is desired. */
+  /** Gives the kernel's table the desired state. */
   settle(): void {
-    this.situation.updateQuorums();
+    this.runtime.updateQuorums();
     const counts = { activeConnections: 1, inactiveConnections: 0, persistentConnections: 0, stats: undefined };
     this.table = new Map(
-      desiredState(this.#config, this.situation).services.map((service) => [
+      desiredState(this.#config, this.runtime).services.map((service) => [
         serviceKeyText(service),
         {
           service: { ...service, numLocalAddresses: 0, stats: undefined },
@@ -122,7 +122,7 @@ class World {
     );
   }
 
-  /** Every real server of a service ("10.99.0.11:80"), with its weight. */
+  /** Weights of the real servers of a service ("10.99.0.11:80"). */
   servers(at: string): Map<string, number> {
     const found = [...this.table.values()].find(({ service }) => `${service.address.join('.')}:${service.port}` === at);
     const destinations = found?.destinations ?? [];
@@ -130,7 +130,7 @@ class World {
   }
 }
 
-test(`${worlds} times ${RELOADS} random reloads and restarts: who served is still there`, () => {
+test(`${worlds} times ${RELOADS} random reloads and restarts keep every real server that served`, () => {
   let others = 0;
   for (let seed = 1; seed <= worlds; seed++) {
     const world = new World(new Random(seed));

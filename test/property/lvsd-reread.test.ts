@@ -53,7 +53,7 @@ services:
     real_servers: []
 `;
 
-/** Whole lines that somebody may write, rightly or wrongly. */
+/** Lines that may be written, valid or not. */
 const LINES = [
   ...['', '# a remark', '      - 10.31.4.9:80', '      - 10.31.4.1:80', '      - { address: 10.31.4.8, weight: 5 }'],
   ...['    port: 81', '    port: 80', '    address: 10.99.0.1', '    address: 10.31.3.101', '    scheduler: rr'],
@@ -158,7 +158,7 @@ test('incremental and full reading give the same configuration and problems', ()
     }),
     { numRuns },
   );
-  assert.ok(parts > numRuns / 10, `a part was enough ${parts} times only`);
+  assert.ok(parts > numRuns / 10, `only ${parts} incremental reloads`);
 });
 
 test('an unaffected part stays the same object', () => {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What the daemon keeps between two looks is what it would work out afresh, whatever happened in between.
+// The desired state that is kept between cycles equals the one computed from scratch.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -56,7 +56,7 @@ const step = fc.oneof(
 
 const start = fc.tuple(specOf('a'), specOf('b'), specOf('c'));
 
-test('what is desired is the same, kept or worked out afresh', () => {
+test('after random events the desired state equals the one computed from scratch', () => {
   fc.assert(
     fc.property(start, fc.array(step, { maxLength: 20 }), (first, steps) => {
       const specs = new Map(first.map((spec) => [spec.name, spec]));
@@ -84,11 +84,11 @@ test('what is desired is the same, kept or worked out afresh', () => {
           kept.configure(virtualServices(file()), now);
         }
         const wanted = desiredState(file(), kept);
-        // A copy has worked nothing out yet.
-        const afresh = kept.preview(virtualServices(file()), now);
-        assert.deepEqual(wanted, desiredState(file(), afresh));
-        if (one.kind === 'settle') assert.deepEqual(afresh.updateQuorums(), []);
-        // What the kernel has after that: nothing is left to do, and the next difference is against it.
+        // A copy has nothing cached.
+        const fresh = kept.preview(virtualServices(file()), now);
+        assert.deepEqual(wanted, desiredState(file(), fresh));
+        if (one.kind === 'settle') assert.deepEqual(fresh.updateQuorums(), []);
+        // With this table in the kernel there is no difference; the next one starts from it.
         difference(wanted, table, { all: true });
         table = { ...table, services: wanted.services.map(asActual) };
         assert.deepEqual(difference(wanted, table, { all: true }).operations, []);

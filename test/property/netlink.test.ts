@@ -62,7 +62,7 @@ test('the reader returns what the writer wrote', () => {
   );
 });
 
-/** Bytes that often look like netlink: a message whose lengths are nearly right, damaged somewhere. */
+/** A netlink message with a few damaged bytes, so that its lengths are nearly right. */
 const damaged = fc
   .tuple(values, fc.array(fc.tuple(fc.nat(), fc.nat({ max: 255 })), { maxLength: 6 }), fc.nat({ max: 40 }))
   .map(([given, damages, cut]) => {

@@ -23,16 +23,16 @@ interface Server {
   interval: number;
   slot: Slot<Server> | undefined;
   state: TargetState;
-  /** Real time up to which it answers nobody; it answers when that is past. */
-  deafUntil: number;
-  deafSince: number;
+  /** Real time until which it does not answer. */
+  silentUntil: number;
+  silentSince: number;
   /** Time that the process had missed by then. */
   missedSince: number;
   /** Real time when the probe under way began; undefined: none is. */
   since: number | undefined;
   lastStart: number | undefined;
   latency: number;
-  /** Grows with each probe, so that an answer knows whose it is. */
+  /** Number of the probe, so that an answer can be assigned to it. */
   turn: number;
 }
 
@@ -108,8 +108,8 @@ class Fleet {
   #timers(): void {
     const { started, expired } = this.#schedule.advance(this.#pace.now(this.#real));
     for (const server of expired) {
-      // Whoever answers in time never runs into its deadline because nobody looked.
-      assert.ok(server.latency > TIMEOUT - GRACE, `${server.id} answers after ${server.latency} and is taken for dead`);
+      // A server that answers in time must not time out because the process did not run.
+      assert.ok(server.latency > TIMEOUT - GRACE, `${server.id} answers after ${server.latency} and timed out`);
       this.#end(server, false);
     }
     for (const server of started) this.#start(server);
@@ -130,14 +130,14 @@ class Fleet {
     server.lastStart = this.#real;
     server.turn++;
     this.starts.push(this.#real);
-    if (server.deafUntil < this.#real && this.#random() < 0.002) {
-      server.deafSince = this.#real;
+    if (server.silentUntil < this.#real && this.#random() < 0.002) {
+      server.silentSince = this.#real;
       server.missedSince = this.#pace.lost;
-      server.deafUntil = this.#real + this.#random() * 30 * SECOND;
+      server.silentUntil = this.#real + this.#random() * 30 * SECOND;
     }
-    const deaf = server.deafUntil >= this.#real;
-    server.latency = deaf ? Infinity : this.#random() ** 3 * this.#options.slowest;
-    if (!deaf) this.#arrivals.add({ at: this.#real + server.latency, index: -1, server, turn: server.turn });
+    const silent = server.silentUntil >= this.#real;
+    server.latency = silent ? Infinity : this.#random() ** 3 * this.#options.slowest;
+    if (!silent) this.#arrivals.add({ at: this.#real + server.latency, index: -1, server, turn: server.turn });
   }
 
   #end(server: Server, ok: boolean): void {
@@ -151,12 +151,12 @@ class Fleet {
       this.downs++;
       assert.ok(server.latency === Infinity, `${server.id} answers`);
     }
-    // What the process missed, and what it had to queue, is the slack.
+    // Tolerance: the time in which the process did not run, and the wait in the queue.
     const slack = this.#pace.lost - server.missedSince + this.#schedule.longestWait + 2 * GRACE;
     if (server.state.up && server.latency === Infinity)
       assert.ok(
-        this.#real < server.deafSince + FALL * server.interval + TIMEOUT + slack,
-        `${server.id} serves and is deaf`,
+        this.#real < server.silentSince + FALL * server.interval + TIMEOUT + slack,
+        `${server.id} is up and does not answer`,
       );
   }
 
@@ -169,8 +169,8 @@ class Fleet {
       interval,
       slot: undefined,
       state: unknown(id, true, 0),
-      deafUntil: -1,
-      deafSince: 0,
+      silentUntil: -1,
+      silentSince: 0,
       missedSince: 0,
       since: undefined,
       lastStart: undefined,
@@ -189,7 +189,7 @@ class Fleet {
         continue;
       }
       if (!server.slot || !this.#schedule.remove(server.slot)) continue;
-      // The checker ends the probe, and says so.
+      // The worker ends the probe.
       server.turn++;
       server.since = undefined;
       this.#running--;
@@ -217,7 +217,7 @@ test('probes are spread evenly, in the expected number', () => {
   const fleet = new Fleet({ seed: 1, concurrency: 500, stalls: undefined, reloads: undefined, slowest: 50 });
   fleet.run();
   assert.ok(Math.abs(fleet.probes / (RATE * LENGTH) - 1) < 0.05, `${fleet.probes} of ${RATE * LENGTH}`);
-  // Chance alone puts a few more into one window than the mean, 57 here.
+  // The mean is 57; chance makes a few windows larger.
   assert.ok(busiest(fleet.starts, 100) < 100, `${busiest(fleet.starts, 100)}`);
   assert.ok(fleet.downs > 50 && fleet.longestWait < 10);
 });
@@ -231,19 +231,19 @@ test('a process that is stopped repeatedly reports no false failure and makes no
     slowest: 600,
   });
   fleet.run();
-  // What fell due within the grace starts together, and no more.
+  // Only probes that became due within the grace period start together.
   assert.ok(busiest(fleet.starts, 20) < 3 * RATE * GRACE, `${busiest(fleet.starts, 20)}`);
   assert.ok(fleet.downs > 10);
 });
 
-test('reloads neither bunch nor duplicate probes', () => {
+test('reloads cause no bursts and no second probe of a target', () => {
   const fleet = new Fleet({ seed: 3, concurrency: 500, stalls: undefined, reloads: 2 * SECOND, slowest: 300 });
   fleet.run();
   assert.ok(busiest(fleet.starts, 100) < 110, `${busiest(fleet.starts, 100)}`);
   assert.ok(fleet.downs > 10);
 });
 
-test('under too low a limit every target is probed in turn, and the limit holds', () => {
+test('with a limit that is too low every target is probed in turn, and the limit is kept', () => {
   const fleet = new Fleet({ seed: 4, concurrency: 40, stalls: undefined, reloads: 30 * SECOND, slowest: 300 });
   fleet.run();
   assert.equal(fleet.mostRunning, 40);

@@ -39,13 +39,13 @@ function makeCheck(random: Random): Check {
   return { interval, timeout: interval / 2, rise: pick(random, [1, 2, 3]), fall: pick(random, [1, 2, 3, 5]) };
 }
 
-/** The daemon is away from `from` to `to`; its grid of places in time is a new one afterwards. */
+/** Restarts: the daemon is down from `from` to `to`, and has a new schedule afterwards. */
 function makeRestarts(random: Random, end: number): Span[] {
   return instants(random, 20 * DAY, end).map((from) => ({ from, to: from + SECOND * (0.2 + 60 * random() ** 4) }));
 }
 
-/** One target's life; every probe's consequences are checked as it goes. */
-function live(
+/** Simulates one target, and checks the state after every probe. */
+function simulate(
   id: string,
   check: Check,
   truth: Truth,
@@ -64,9 +64,9 @@ function live(
   let restart = 0;
   /** Results of one kind in a row, counted here on its own. */
   let row = { ok: true, length: 0 };
-  /** From when the target did not answer and the daemon was there to see it. */
-  let deafSince: number | undefined;
-  let hearsSince: number | undefined;
+  /** Since when the target has not answered (or has answered) while the daemon ran. */
+  let silentSince: number | undefined;
+  let answersSince: number | undefined;
 
   for (let at = offset; at < end; at = nextSlot(offset, check.interval, at)) {
     const away = restarts[restart];
@@ -74,11 +74,11 @@ function live(
       restart++;
       offset = Math.ceil(away.to) + place;
       at = offset;
-      // As after any restart: from the state file, and whatever lay too long in between says nothing.
+      // As after any restart: from the state file; results before a long pause do not count.
       state = resumed(state, away.to, check);
       if (state.streak === 0) row = { ok: state.up, length: 0 };
-      if (deafSince !== undefined) deafSince = away.to;
-      if (hearsSince !== undefined) hearsSince = away.to;
+      if (silentSince !== undefined) silentSince = away.to;
+      if (answersSince !== undefined) answersSince = away.to;
       if (at >= end) break;
     }
     const ok = walk.probe(at);
@@ -88,32 +88,32 @@ function live(
     state = next(before, { at: at + took, ok, reason: '', latency: took }, check);
     row = { ok, length: row.ok === ok ? row.length + 1 : 1 };
     if (ok) {
-      hearsSince ??= at - check.interval;
-      deafSince = undefined;
+      answersSince ??= at - check.interval;
+      silentSince = undefined;
     } else {
-      deafSince ??= at - check.interval;
-      hearsSince = undefined;
+      silentSince ??= at - check.interval;
+      answersSince = undefined;
     }
 
     const needed = before.up ? check.fall : check.rise;
     if (state.up !== before.up) {
-      assert.ok(row.ok === state.up && row.length >= needed, `${id} turned after ${row.length} of ${needed} at ${at}`);
+      assert.ok(row.ok === state.up && row.length >= needed, `${id} changed after ${row.length} of ${needed} at ${at}`);
       turns.push({ at: state.since, up: state.up });
     }
-    // Never in service longer than its fall time after it went deaf, nor out longer than its rise time after it answers.
-    if (deafSince !== undefined && state.up)
+    // Up at most for the fall time after it stopped answering, down at most for the rise time after it answers again.
+    if (silentSince !== undefined && state.up)
       assert.ok(
-        at + took < deafSince + check.fall * check.interval + check.timeout,
-        `${id} serves though deaf since ${deafSince}`,
+        at + took < silentSince + check.fall * check.interval + check.timeout,
+        `${id} is up without an answer since ${silentSince}`,
       );
-    if (hearsSince !== undefined && !state.up)
+    if (answersSince !== undefined && !state.up)
       assert.ok(
-        at + took < hearsSince + check.rise * check.interval + check.timeout,
-        `${id} is out though well since ${hearsSince}`,
+        at + took < answersSince + check.rise * check.interval + check.timeout,
+        `${id} is down with answers since ${answersSince}`,
       );
 
     if (!skip || state.streak > 0 || state.up !== ok) continue;
-    // The machine stands still as long as results do not change.
+    // The state does not change as long as the results do not.
     const until = Math.min(walk.calmUntil(at), restarts[restart]?.from ?? Infinity, end);
     const quiet = Math.floor((until - at) / check.interval) - 1;
     if (quiet < 1) continue;
@@ -121,14 +121,14 @@ function live(
     const last = { at: at + took, ok, reason: '', latency: took };
     state = { ...state, probes: state.probes + quiet, failures: state.failures + (ok ? 0 : quiet), last };
     row.length += quiet;
-    if (deafSince !== undefined) deafSince = at - check.interval;
-    if (hearsSince !== undefined) hearsSince = at - check.interval;
+    if (silentSince !== undefined) silentSince = at - check.interval;
+    if (answersSince !== undefined) answersSince = at - check.interval;
   }
   return { check, turns, state, steps };
 }
 
-/** Quorums over the turns of a service's targets, against the rule in its own words. */
-function watchQuorum(histories: readonly History[], random: Random): number {
+/** Checks the quorum of a service over the transitions of its targets; the number of changes. */
+function checkQuorum(histories: readonly History[], random: Random): number {
   const weights = histories.map(() => pick(random, [0, 1, 1, 1, 3]));
   const total = weights.reduce((sum, weight) => sum + weight, 0);
   const quorum = 1 + Math.floor(random() * Math.max(1, total));
@@ -141,20 +141,20 @@ function watchQuorum(histories: readonly History[], random: Random): number {
   assert.equal(holds, total > 0 && total >= quorum);
   let changes = 0;
   for (const event of events) {
-    assert.notEqual(up[event.index], event.up, 'each turn is a turn');
+    assert.notEqual(up[event.index], event.up, 'each transition changes the state');
     up[event.index] = event.up;
     const weight = weights.reduce((sum, each, index) => sum + (up[index] ? each : 0), 0);
     const before = holds;
     holds = nextQuorum(before, weight, quorum, hysteresis);
     if (weight === 0 || weight < quorum - hysteresis) assert.ok(!holds);
     else if (weight >= quorum + hysteresis) assert.ok(holds);
-    else assert.equal(holds, before, 'in between it stays as it was');
+    else assert.equal(holds, before, 'between the limits it keeps its state');
     if (holds !== before) changes++;
   }
   return changes;
 }
 
-test('a year of 1,000 targets', () => {
+test('in a year of 1,000 targets every state and quorum follows the rules', () => {
   const random = seeded(SEED);
   const end = 365 * DAY;
   const restarts = makeRestarts(random, end);
@@ -162,17 +162,17 @@ test('a year of 1,000 targets', () => {
   let service: History[] = [];
   for (let i = 0; i < TARGETS; i++) {
     const truth = makeTruth(random, end);
-    const history = live(`10.0.${i >> 8}.${i & 255} 80`, makeCheck(random), truth, restarts, random, end, true);
+    const history = simulate(`10.0.${i >> 8}.${i & 255} 80`, makeCheck(random), truth, restarts, random, end, true);
     sum.probes += history.state.probes;
     sum.steps += history.steps;
     sum.turns += history.turns.length;
     sum.outages += truth.outages.length;
     service.push(history);
     if (service.length < PER_SERVICE) continue;
-    sum.quorumChanges += watchQuorum(service, random);
+    sum.quorumChanges += checkQuorum(service, random);
     service = [];
   }
-  // A year is a year: no probe was forgotten, and what was to be seen happened.
+  // The year had all of its probes and enough events.
   assert.ok(
     sum.probes > 5e9 && sum.turns > 20_000 && sum.quorumChanges > 2000 && sum.outages > 20_000,
     JSON.stringify(sum),
@@ -186,7 +186,7 @@ test('single lost probes change no state if fall is more than one', () => {
     const check = { ...makeCheck(random), fall: pick(random, [2, 3, 5]) };
     const all = instants(random, DAY / 10, end);
     const losses = all.filter((at, index) => index === 0 || at - (all[index - 1] ?? 0) > 3 * check.interval);
-    const { turns } = live(
+    const { turns } = simulate(
       `t${i}`,
       check,
       { outages: [], storms: [], losses },
@@ -206,7 +206,7 @@ test('skipping the probes of quiet hours changes no result', () => {
       const end = 4 * DAY;
       const restarts = instants(random, DAY / 4, end).map((from) => ({ from, to: from + 5 * SECOND }));
       const truth = makeTruth(random, end, 50);
-      return live(`t${i}`, makeCheck(random), truth, restarts, random, end, skip);
+      return simulate(`t${i}`, makeCheck(random), truth, restarts, random, end, skip);
     };
     const [each, counted] = [make(false), make(true)];
     assert.ok(counted.steps < each.steps);

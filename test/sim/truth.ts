@@ -12,11 +12,11 @@ export interface Span {
 }
 
 export interface Truth {
-  /** When it answers nobody, in order and apart. */
+  /** Times without any answer, in order, without overlaps. */
   outages: readonly Span[];
-  /** When a third of the probes get lost, in order and apart. */
+  /** Times in which a third of the probes are lost, in order, without overlaps. */
   storms: readonly Span[];
-  /** The next probe after each of these gets lost. */
+  /** The first probe after each of these is lost. */
   losses: readonly number[];
 }
 
@@ -29,9 +29,9 @@ function spans(random: Random, mean: number, end: number, length: () => number):
   return found;
 }
 
-/** `often`: how many times as eventful as a usual year. */
+/** `often`: number of events, relative to a normal year. */
 export function makeTruth(random: Random, end: number, often = 1): Truth {
-  // From a second to days: restarts that nobody should notice, and disks that fail on a Friday.
+  // From a second, like a restart, to days, like a broken disk on a weekend.
   const length = (): number =>
     pick(random, [SECOND, 5 * SECOND, 20 * SECOND, 60 * SECOND, HOUR, 8 * HOUR, 2 * DAY]) * (0.5 + random());
   return {
@@ -41,7 +41,7 @@ export function makeTruth(random: Random, end: number, often = 1): Truth {
   };
 }
 
-/** Goes through a truth from its begin to its end. */
+/** Answers of a real server over time. */
 export class Walk {
   readonly #truth: Truth;
   readonly #random: Random;
@@ -55,7 +55,7 @@ export class Walk {
     this.#random = random;
   }
 
-  /** Whether a probe at this instant is answered. Instants must grow. */
+  /** Whether a probe at this instant is answered; instants must increase. */
   probe(at: number): boolean {
     const { outages, storms, losses } = this.#truth;
     while ((outages[this.#outage]?.to ?? Infinity) <= at) this.#outage++;
@@ -70,11 +70,11 @@ export class Walk {
     return !lost && (outages[this.#outage]?.from ?? Infinity) > at;
   }
 
-  /** Up to when every probe goes as the one at `at`, the last one, did: the next change of anything. */
+  /** Until when all probes have the same result as the last one, at `at`. */
   calmUntil(at: number): number {
     const { outages, storms, losses } = this.#truth;
     const edge = (span: Span | undefined): number => (!span ? Infinity : span.from > at ? span.from : span.to);
-    // One that got lost says nothing of the next, and in a storm any may.
+    // After a lost probe, and in a storm, the next result may differ.
     if (this.#lost || (storms[this.#storm]?.from ?? Infinity) <= at) return at;
     return Math.min(edge(outages[this.#outage]), edge(storms[this.#storm]), losses[this.#loss] ?? Infinity);
   }

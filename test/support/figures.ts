@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Figures that a test in the lab records: a full run puts them into test/results/AREA.json.
+// Figures that a test in the lab records; a full run collects them in test/results/AREA.json.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { join } from 'node:path';

@@ -34,7 +34,7 @@ interface Entry {
   localAddresses: Map<string, LocalAddress>;
 }
 
-/** A request that arrived: what it was, and what it was about. */
+/** A request that the model received. */
 export interface Request {
   command: string;
   service: string | undefined;
@@ -46,7 +46,7 @@ export class KernelModel implements KernelTable {
   #addresses: ActualAddress[];
   #timeouts: Timeouts;
   readonly requests: Request[] = [];
-  /** Throws what it wants to have failed; called before a request takes effect. */
+  /** Called before a request takes effect; throws to reject it. */
   refuse: (request: Request) => void = () => {};
   /** Called after each request that took effect. */
   watch: (request: Request) => void = () => {};
@@ -70,7 +70,7 @@ export class KernelModel implements KernelTable {
     return { services, addresses: [...this.#addresses], timeouts: this.#timeouts };
   }
 
-  /** Every connection ends. */
+  /** Ends every connection. */
   endConnections(): void {
     for (const { localAddresses } of this.#services.values())
       for (const [key, one] of localAddresses) localAddresses.set(key, { ...one, connections: 0 });
@@ -229,7 +229,7 @@ export class KernelModel implements KernelTable {
     if (dest.method === IP_VS_CONN_F_FULLNAT && (!plain || bent)) throw new NetlinkError(EINVAL);
   }
 
-  /** Takes effect during the call, as the real one does while it is sent. */
+  /** Takes effect during the call, as a real request does while it is sent. */
   async #change<T>(command: string, service: string | undefined, part: string | undefined, act: () => T): Promise<T> {
     const request = { command, service, part };
     this.requests.push(request);

@@ -20,7 +20,7 @@ export function attr(type: number, ...payload: number[][]): number[] {
 
 export const nest = (type: number, ...payload: number[][]): number[] => attr(type | 0x8000, ...payload);
 
-/** A netlink message; its header says the length unless told otherwise. */
+/** A netlink message. */
 export function message(type: number, flags: number, sequence: number, ...payload: number[][]): number[] {
   const bytes = payload.flat();
   return [...u32(16 + bytes.length), ...u16(type), ...u16(flags), ...u32(sequence), ...u32(0), ...bytes];

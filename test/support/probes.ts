@@ -44,7 +44,7 @@ export function target(check: Check, port: number, address = '127.0.0.1'): Targe
   return { id: `target-${++targets}`, address, port, check, initiallyUp: true, label: `shop ${address}:${port}` };
 }
 
-/** "success: connected": what one probe finds within the check's timeout. */
+/** Verdict of one probe within the check's timeout, such as "success: connected". */
 export async function probe(of: Target): Promise<string> {
   const prober = prepare(of);
   return new Promise((resolve) => {
@@ -52,7 +52,7 @@ export async function probe(of: Target): Promise<string> {
     const running = prober.start(({ outcome, reason }) => {
       clearTimeout(timer);
       resolve(`${outcome}: ${reason}`);
-      // Heard before `start` returned: no timer is wanted.
+      // The verdict came before `start` returned: no time-out is needed.
       timer ??= setTimeout(() => {}, 0);
     });
     timer ??= setTimeout(async () => {
@@ -63,7 +63,7 @@ export async function probe(of: Target): Promise<string> {
   });
 }
 
-/** A server on a port of its own, until the tests of the file are over. */
+/** Starts a server until the tests of the file have ended; its port. */
 export async function serve(onSocket: (socket: Socket) => void, host = '127.0.0.1'): Promise<number> {
   const server = createServer((socket) => {
     // Probes end by a reset.
@@ -88,7 +88,7 @@ export async function listening(server: Server, host = '127.0.0.1'): Promise<num
   return (server.address() as AddressInfo).port;
 }
 
-/** A port on which nobody listens. */
+/** A port without a listener. */
 export async function closedPort(): Promise<number> {
   const server = createServer();
   server.listen(0, '127.0.0.1');

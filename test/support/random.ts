@@ -34,7 +34,7 @@ export class Random {
   }
 }
 
-/** LVSD_SEED, or one of the clock; to be printed. */
+/** LVSD_SEED, or a seed from the clock, which the caller prints. */
 export function seed(): number {
   return Number(process.env.LVSD_SEED || Date.now() % 1_000_000_007);
 }

@@ -77,7 +77,7 @@ function destination(family: Family, last: number, port: number): fc.Arbitrary<D
     }));
 }
 
-/** In any order, each at most once. */
+/** Real servers in any order, each at most once. */
 function destinations(key: ServiceKey, world: World, plain: boolean): fc.Arbitrary<DestinationConfig[]> {
   const same = fc
     .tuple(fc.constantFrom(21, 22, 23, 24), fc.constantFrom(80, 8080))
@@ -94,7 +94,7 @@ function destinations(key: ServiceKey, world: World, plain: boolean): fc.Arbitra
   return fc.uniqueArray(one, { maxLength: 5, selector: destinationKeyText });
 }
 
-/** A service and all that belongs to it, as one could wish for it. */
+/** A desired service with its real servers and local addresses. */
 function desiredService(key: ServiceKey, world: World): fc.Arbitrary<DesiredService> {
   const full = key.family === 2 ? 0xffffffff : 128;
   return fc
@@ -132,7 +132,7 @@ function timeouts(least: number) {
   return fc.record({ tcp: one, tcpFin: one, udp: one });
 }
 
-/** Virtual addresses, and the local ones that anything uses; all of them on one of two devices, or on none of ours. */
+/** Some of the virtual addresses and of the local addresses in use, on one of two devices. */
 function desiredAddresses(wanted: readonly DesiredService[], world: World): fc.Arbitrary<DesiredAddress[]> {
   const virtual = new Map(wanted.filter(({ fwmark }) => !fwmark).map((one) => [bytesKey(one.address), one]));
   const local = new Map(wanted.flatMap((one) => one.localAddresses.map((address) => [bytesKey(address), address])));
@@ -152,7 +152,7 @@ function desiredAddresses(wanted: readonly DesiredService[], world: World): fc.A
   ];
   const prefixes = fc.infiniteStream(fc.constantFrom(128, 128, 64));
   return fc.tuple(fc.subarray(all), prefixes).map(([some, prefix]) =>
-    // The kernel takes an IPv6 address once on a device: another prefix means to delete it first.
+    // The kernel accepts an IPv6 address once per device: to change the prefix, it is deleted first.
     some.map((one) => (one.family === 10 ? { ...one, prefix: prefix.next().value } : one)),
   );
 }
@@ -165,7 +165,7 @@ export function desiredTables(world: World): fc.Arbitrary<Desired> {
     );
 }
 
-/** What a kernel has after it was told all of that, with connections; some addresses are lvsd's, some somebody else's. */
+/** A kernel's table with all of that and with connections; some addresses are lvsd's, others not. */
 export function actualTables(world: World): fc.Arbitrary<Actual> {
   return desiredTables(world).chain((table) =>
     fc
@@ -241,7 +241,7 @@ function asDesired({ service, localAddresses }: ActualService, other: DesiredSer
   };
 }
 
-/** Two halves may not fit together. */
+/** Corrects combinations that the kernel rejects. */
 function consistent(wanted: DesiredService): DesiredService {
   const bent = (wanted.flags & IP_VS_SVC_F_ONEPACKET) !== 0 || wanted.peName !== '';
   if (!bent) return wanted;

@@ -3,14 +3,14 @@
 import type { Conf } from '../system/lvsd/daemon.ts';
 import type { Random } from './random.ts';
 
-/** What is in every configuration: FULLNAT, and NAT. */
+/** Services that are in every configuration: one by FULLNAT, one by NAT. */
 export const KEPT = { full: '10.99.0.11:80', plain: '10.99.0.12:80' };
 
 const SCHEDULERS = ['rr', 'wrr', 'lc', 'wlc', 'sed', 'nq'];
-/** They refuse a client whose real server has weight 0, so that not every download could begin. */
+/** They reject a client whose real server has weight 0, so that not every download could begin. */
 const HASHING = ['sh', 'dh'];
 const MACHINES = ['10.31.4.2', '10.31.5.2'];
-/** Ports that nothing kept uses. */
+/** Ports that the kept services do not use. */
 const PORTS = [8001, 8002, 8003, 8004];
 
 export function randomConf(random: Random): Conf {
@@ -21,7 +21,7 @@ export function randomConf(random: Random): Conf {
     ...(random.chance(30) && { on_stop: random.pick(['keep', 'remove']) }),
     ...(random.chance(30) && { checks: { concurrency: 1 + random.below(100) } }),
     local_addresses: {
-      // What is used must be able to leave while its connections go on.
+      // Addresses in use must be able to leave the file while their connections continue.
       inner: {
         device: 'in0',
         addresses: [101, 102, 103, 104].filter((n) => n === 101 || random.chance(50)).map(local),
@@ -46,7 +46,7 @@ function kept(random: Random, address: string): Conf {
   return {
     ...{ address, port: 80, device: 'vip0', scheduler: random.pick(SCHEDULERS) },
     ...(random.chance(20) && { persistence: { timeout: `${1 + random.below(5)}m` } }),
-    // Downloads may be at any of them: who leaves the file keeps what it has.
+    // Downloads may use any of them: a server that leaves the file keeps its connections.
     drain: '10m',
     ...(random.chance(30) && { on_failure: 'inhibit' }),
     ...(random.chance(30) && { sorry_server: '10.31.5.2:8888' }),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A real server for HTTP and HTTPS whose condition can be changed: SIGUSR2 makes it read the condition from a file.
+// A real server for HTTP and HTTPS that can be made to fail: on SIGUSR2 it reads its condition from a file.
 import { readFileSync } from 'node:fs';
 import { createServer, type RequestListener } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
@@ -18,7 +18,7 @@ export interface AilingOptions {
   certificates: Certificates;
 }
 
-/** Serves until the process ends. Writes a line to stdout whenever it has taken on a condition, the first one included. */
+/** Serves until the process ends. Writes a line to stdout for each new condition, the first one included. */
 export function serveAiling({ condition: file, certificates }: AilingOptions): void {
   const key = readFileSync(certificates.key);
   const valid = { key, cert: readFileSync(certificates.valid) };
@@ -26,23 +26,23 @@ export function serveAiling({ condition: file, certificates }: AilingOptions): v
   let condition: Condition = 'well';
   const answer: RequestListener = (_request, response) => {
     const status = condition === 'wrong status' ? 503 : 200;
-    const say = () => response.writeHead(status, { connection: 'close' }).end('hello\n');
-    if (condition === 'slow') setTimeout(say, SLOW);
-    else say();
+    const respond = () => response.writeHead(status, { connection: 'close' }).end('hello\n');
+    if (condition === 'slow') setTimeout(respond, SLOW);
+    else respond();
   };
   const secure = createSecureServer(valid, answer);
   const listening = [createServer(answer).listen(HTTP_PORT), secure.listen(HTTPS_PORT)];
-  const takeOn = () => {
+  const readCondition = () => {
     condition = readFileSync(file, 'utf8') as Condition;
     secure.setSecureContext(condition === 'expired certificate' ? expired : valid);
     process.stdout.write(`${condition}\n`);
   };
-  process.on('SIGUSR2', takeOn);
+  process.on('SIGUSR2', readCondition);
   let count = 0;
   for (const server of listening) {
     server.on('listening', () => {
       count += 1;
-      if (count === listening.length) takeOn();
+      if (count === listening.length) readCondition();
     });
   }
 }

@@ -32,7 +32,7 @@ export class Daemon {
     writeFileSync(this.#file, FILES[this.name](setup));
   }
 
-  /** Starts it afresh, without memory of another time. */
+  /** Starts it without the state of an earlier run. */
   start(): void {
     const at = (name: string) => join(this.#dir, name);
     const command =
@@ -49,7 +49,7 @@ export class Daemon {
     return pid;
   }
 
-  /** It and what it started. */
+  /** Ids of the daemon and its descendants. */
   get pids(): number[] {
     return family(this.pid);
   }
@@ -58,25 +58,25 @@ export class Daemon {
     process.kill(this.pid, 'SIGHUP');
   }
 
-  get said(): string {
+  get log(): string {
     return readFileSync(join(this.#dir, 'log'), 'utf8');
   }
 
-  /** Throws with what it said when it has ended by itself. */
+  /** Throws with the end of its log if it has ended. */
   mustRun(): void {
     const child = this.#running?.child;
     if (child && child.exitCode === null && child.signalCode === null) return;
-    throw new Error(`${this.name} ended: ${this.said.slice(-2000)}`);
+    throw new Error(`${this.name} ended: ${this.log.slice(-2000)}`);
   }
 
-  /** At once, children too; the kernel's table stays. */
+  /** Kills it and its descendants; the kernel's table stays. */
   async kill(): Promise<void> {
     const { pids } = this;
     for (const pid of pids) {
       try {
         process.kill(pid, 'SIGKILL');
       } catch {
-        // It went with its parent.
+        // It has ended with its parent.
       }
     }
     await this.#running?.ended;

@@ -6,7 +6,7 @@ import { AF_INET, parseAddress } from '../../../src/base/addresses.ts';
 import { type Destination, IPPROTO_TCP, Ipvs, type ServiceKey } from '../../../src/ipvs/index.ts';
 import type { SetupService } from './setups.ts';
 
-/** Milliseconds between two looks. */
+/** Milliseconds between two reads. */
 const PERIOD = 20;
 
 export function openTable(namespace: Namespace): Ipvs {
@@ -15,7 +15,7 @@ export function openTable(namespace: Namespace): Ipvs {
 
 export function bytesOf(text: string): Uint8Array {
   const parsed = parseAddress(text);
-  if (!parsed) throw new Error(`${text} is no address`);
+  if (!parsed) throw new Error(`${text} is not an address`);
   return parsed.bytes;
 }
 
@@ -24,8 +24,8 @@ export function keyOf({ address, port }: SetupService): ServiceKey {
 }
 
 /**
- * Looks at one service until `test` says yes; resolves with the seconds since `start` (of performance.now()). Throws
- * after `patience` seconds; `check` may throw earlier.
+ * Reads one service until `test` returns true; the seconds since `start` (of performance.now()). Throws after `patience`
+ * seconds; `check` may throw earlier.
  */
 export async function untilService(
   table: Ipvs,
@@ -39,12 +39,13 @@ export async function untilService(
     const seconds = (performance.now() - start) / 1000;
     if (test(there)) return seconds;
     check();
-    if (seconds > patience) throw new Error(`${service.name} is not as it should be after ${patience} s`);
+    if (seconds > patience)
+      throw new Error(`${service.name} does not have the expected real servers after ${patience} s`);
     await sleep(PERIOD);
   }
 }
 
-/** How many services and destinations there are. */
+/** Counts the services and destinations. */
 export function count(namespace: Namespace): { services: number; destinations: number } {
   const script = '/^(TCP|UDP)/ { s++ } /->/ { d++ } END { print s + 0, d - 1 }';
   const { stdout } = namespace.run(['awk', script, '/proc/net/ip_vs']);

@@ -17,7 +17,7 @@ export function family(pid: number): number[] {
   const children = new Map<number, number[]>();
   for (const name of readdirSync('/proc')) {
     if (!/^\d+$/.test(name)) continue;
-    // "PID (NAME) STATE PARENT ...", and a name may hold anything.
+    // "PID (NAME) STATE PARENT ...", where a name may have any character.
     const parent = Number(
       read(`/proc/${name}/stat`)
         ?.replace(/^.*\) \S /s, '')
@@ -55,7 +55,7 @@ export function pssMegabytes(pids: readonly number[]): number {
   return kilobytes / 1024;
 }
 
-/** Resolves when the program has been idle for two seconds, or at least as idle as it gets within `patience` ms. */
+/** Resolves once the program has been idle for two seconds, at the latest after `patience` ms. */
 export async function settled(pid: number, patience = 180_000): Promise<void> {
   const end = performance.now() + patience;
   let quiet = 0;

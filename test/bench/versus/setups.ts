@@ -8,12 +8,12 @@ export interface TcpCheck {
 export interface HttpCheck {
   type: 'http' | 'https';
   path: string;
-  /** Path of a PEM file; keepalived looks at no certificate. */
+  /** Path of a PEM file; keepalived does not verify certificates. */
   ca?: string;
   host?: string;
 }
 
-/** Of every check in the setup; seconds. `failures` in a row take a server down, one success brings it back. */
+/** Times of every check, in seconds. `failures` in a row take a server down, one success brings it up. */
 export interface Pace {
   interval: number;
   timeout: number;

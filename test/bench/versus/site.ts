@@ -10,7 +10,7 @@ export interface Site {
   destroy: () => Promise<void>;
 }
 
-/** A fresh one, so that nothing of an earlier round is left. */
+/** Creates new namespaces, so that nothing of an earlier round is left. */
 export function site(): Site {
   const topology = new Topology();
   const balancer = topology.namespace('balancer');

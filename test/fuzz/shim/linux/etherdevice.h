@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* In the kernel this is the header that brings the unaligned helpers on every version. */
+/* The kernel header that includes the unaligned helpers on every version. */
 #ifndef SHIM_ETHERDEVICE_H
 #define SHIM_ETHERDEVICE_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The kernel's names for what pure C files of the series use, for user space. */
+/* The kernel's type names, for pure C files of the series in user space. */
 #ifndef SHIM_TYPES_H
 #define SHIM_TYPES_H
 
