@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * A stranger's segments: addresses and ports as given, numbers at random.
+ * Sends blind segments: given addresses and ports, random sequence numbers.
  *
  *   blind SOURCE PORT DESTINATION PORT FLAGS COUNT SEED [PAYLOAD [OPTIONS]]
  *
- * FLAGS is the byte of the header, PAYLOAD a number of bytes, OPTIONS hex digits. Whoever runs it owns a raw socket.
+ * FLAGS is the byte of the header, PAYLOAD a number of bytes, OPTIONS hex digits. Needs CAP_NET_RAW.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // also: --kernel 6.12
-// Segments of a stranger who knows addresses and ports but no sequence number: whatever he sends, the connection
-// goes on, both ways.
+// Blind segments: from an attacker who has addresses and ports but no sequence numbers. Connections survive all of them,
+// in both directions.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync } from 'node:fs';
@@ -17,16 +17,16 @@ import { Capture, eventually, Injector, RawHost, sleep } from './wire.ts';
 
 const port = 80;
 const persistentPort = 81;
-const stranger = { seq: 12_345, ack: 0x7000_0000, window: 30_000 };
+const forged = { seq: 12_345, ack: 0x7000_0000, window: 30_000 };
 
-/** Segments of each kind, from a stranger who is blind. */
+/** Number of blind segments. */
 const blindSegments = process.env.LVSD_COUNTS === 'full' ? 1_000_000 : 10_000;
 const sender = join(mkdtempSync(join(tmpdir(), 'blind-')), 'blind');
 
 let rig: Rig;
 let injector: Injector;
 let raw: RawHost;
-/** Sockets at the real server by the client that they report; half-open ones stay open. */
+/** Sockets at the real server by the client's address and port; half-open ones stay open. */
 const served = new Map<string, Socket>();
 
 before(async () => {
@@ -76,30 +76,31 @@ async function open(to: number): Promise<Open> {
   return { socket, server, name, to, error: () => error };
 }
 
-/** A segment as if the connection's client had sent it. */
+/** Sends a segment with the addresses and ports of the connection's client. */
 function spoof({ socket, to }: Open, flags: number, fields: { seq?: number; options?: Uint8Array } = {}): void {
   injector.send(
     tcpPacket({
       ...{ source: socket.localAddress ?? '', destination: rig.vip, flags },
       ...{ sourcePort: socket.localPort ?? 0, destinationPort: to },
-      ...{ ...stranger, ...fields },
+      ...{ ...forged, ...fields },
     }),
   );
 }
 
+/** Sends a text and expects it back. */
 async function echoes(one: Open, text: string): Promise<void> {
-  let said = '';
+  let received = '';
   const take = (data: Buffer) => {
-    said += data.toString();
+    received += data.toString();
   };
   one.socket.on('data', take);
   one.socket.write(text);
-  await eventually(`the echo of ${text}`, () => said === text || one.error()).catch(() => {});
+  await eventually(`the echo of ${text}`, () => received === text || one.error()).catch(() => {});
   one.socket.off('data', take);
-  assert.deepEqual([said, one.error()], [text, undefined]);
+  assert.deepEqual([received, one.error()], [text, undefined]);
 }
 
-test('a SYN without ACK, as if of the real server, does not reach a client that waits for a SYN-ACK', async () => {
+test('a SYN without ACK from the real server does not reach a client that waits for a SYN-ACK', async () => {
   const rs = new Capture(rig.rs1, 'eth0');
   const inside = new Injector(rig.rs1);
   const deaf = 'type filter hook input priority 0\ntcp dport 80 drop';
@@ -160,7 +161,7 @@ test('a connection that the client has shut down survives a blind SYN: the answe
   assert.equal(one.error(), undefined);
 });
 
-test('a client that starts with its old number again is seen by the real server, in a persistent service too', async () => {
+test('a client that starts again with its old sequence number is seen by the real server of a persistent service', async () => {
   const one = raw.flow(rig.vip, persistentPort, 33_333);
   const isn = one.seq;
   await one.handshake(mss(1460));
@@ -194,7 +195,7 @@ const kinds: { name: string; flags: number; payload?: number; options?: Uint8Arr
   { name: 'FIN without ACK', flags: FIN },
 ];
 
-/** Sends from the place of the client's router, so that the client's own namespace does not see them. */
+/** Sends blind segments from the client's router, so that the client's own namespace does not see them. */
 function blind(one: Open, { flags, payload = 0, options }: (typeof kinds)[number], count: number): void {
   const seed = 1 + (one.socket.localPort ?? 0) * 1000 + flags;
   const numbers = [flags, count, seed, payload, Buffer.from(options ?? []).toString('hex')];
@@ -206,8 +207,8 @@ function blind(one: Open, { flags, payload = 0, options }: (typeof kinds)[number
 
 const entry = (one: Open) => rig.connections().find(({ client }) => client === one.name);
 
-/** All kinds, one after the other, with talk in between by `talk`; the entry keeps its state and its timer runs on. */
-async function besieged(one: Open, talk: (text: string) => Promise<void>): Promise<void> {
+/** Sends all kinds of blind segments, and calls `talk` after each: the entry keeps its state, its timer goes on. */
+async function attacked(one: Open, talk: (text: string) => Promise<void>): Promise<void> {
   const each = Math.ceil(blindSegments / kinds.length);
   for (const kind of kinds) {
     const before = entry(one);
@@ -220,7 +221,7 @@ async function besieged(one: Open, talk: (text: string) => Promise<void>): Promi
     const now = entry(one);
     assert.equal(now?.state, before.state, kind.name);
     assert.ok((now?.seconds ?? 0) < before.seconds, `${kind.name}: ${before.seconds} s, then ${now?.seconds} s`);
-    // At random numbers one or the other may be right, and what the queue between namespaces drops is not seen.
+    // A few random numbers may be valid, and the queue between namespaces may drop segments.
     assert.ok((counts.fullnat_seg_ignored ?? 0) > 0, kind.name);
     const others = Object.keys(counts).filter(
       (name) => !/^fullnat_(seg_ignored|signed_refused|conn_refused|add_toa_ok|opt_removed)$/.test(name),
@@ -233,57 +234,57 @@ async function besieged(one: Open, talk: (text: string) => Promise<void>): Promi
 test(`an established connection survives ${blindSegments} blind segments`, async () => {
   const one = await open(port);
   await echoes(one, 'before');
-  await besieged(one, (text) => echoes(one, text));
+  await attacked(one, (text) => echoes(one, text));
   one.socket.end();
   await eventually('the client’s own FIN', () => entry(one)?.state === 'CLOSE_WAIT');
   one.server.end();
-  await eventually('the other’s', () => entry(one)?.state === 'TIME_WAIT');
+  await eventually('the real server’s FIN', () => entry(one)?.state === 'TIME_WAIT');
   assert.equal(one.error(), undefined);
 });
 
-test(`one of a persistent service survives ${blindSegments} blind segments`, async () => {
+test(`a connection of a persistent service survives ${blindSegments} blind segments`, async () => {
   const one = await open(persistentPort);
   await echoes(one, 'before');
-  await besieged(one, (text) => echoes(one, text));
+  await attacked(one, (text) => echoes(one, text));
   one.socket.resetAndDestroy();
   await eventually('the client’s own RST', () => entry(one)?.state === 'CLOSE');
 });
 
-test(`half closed by the client, it survives ${blindSegments} blind segments`, async () => {
+test(`a connection half closed by the client survives ${blindSegments} blind segments`, async () => {
   const one = await open(port);
   await echoes(one, 'before');
   one.socket.end();
   await eventually('CLOSE_WAIT', () => entry(one)?.state === 'CLOSE_WAIT');
-  let said = '';
+  let received = '';
   one.socket.on('data', (data: Buffer) => {
-    said += data.toString();
+    received += data.toString();
   });
   let wanted = '';
-  await besieged(one, async (text) => {
+  await attacked(one, async (text) => {
     wanted += text;
     one.server.write(text);
-    await eventually(`${text} from the real server`, () => said === wanted);
+    await eventually(`${text} from the real server`, () => received === wanted);
   });
   one.server.end();
   await eventually('the end', () => one.socket.readableEnded);
   assert.equal(one.error(), undefined);
 });
 
-test(`half closed by the real server, it survives ${blindSegments} blind segments`, async () => {
+test(`a connection half closed by the real server survives ${blindSegments} blind segments`, async () => {
   const one = await open(port);
   await echoes(one, 'before');
   one.socket.allowHalfOpen = true;
   one.server.end();
   await eventually('FIN_WAIT', () => entry(one)?.state === 'FIN_WAIT');
-  let heard = '';
+  let received = '';
   one.server.removeAllListeners('data').on('data', (data) => {
-    heard += data.toString();
+    received += data.toString();
   });
   let wanted = '';
-  await besieged(one, async (text) => {
+  await attacked(one, async (text) => {
     wanted += text;
     one.socket.write(text);
-    await eventually(`${text} at the real server`, () => heard === wanted);
+    await eventually(`${text} at the real server`, () => received === wanted);
   });
   one.socket.end();
   await eventually('TIME_WAIT', () => entry(one)?.state === 'TIME_WAIT');

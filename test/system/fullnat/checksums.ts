@@ -9,7 +9,7 @@ import { type Namespace, until } from '../../../lab/topology.ts';
 
 export interface Verdict {
   segments: number;
-  /** tshark's lines on the packets whose IP or TCP checksum is not good. */
+  /** tshark's lines for packets whose IP or TCP checksum is wrong. */
   bad: string[];
 }
 
@@ -21,7 +21,7 @@ export class Captures {
   private readonly dir = mkdtempSync(join(tmpdir(), 'capture-'));
   private readonly files = new Map<string, string>();
 
-  /** Captures TCP at a device from now on; the function that it returns ends that. */
+  /** Captures TCP at a device until the returned function is called. */
   async start(label: string, where: Namespace, device: string): Promise<() => Promise<void>> {
     const file = join(this.dir, `${this.files.size}.pcap`);
     this.files.set(label, file);
@@ -30,15 +30,15 @@ export class Captures {
     const tcpdump = where.spawn(['tcpdump', ...words]);
     await until('tcpdump', () => tcpdump.stderr().includes('listening on'), 60_000);
     return async () => {
-      // What is still in tcpdump's ring is written within its time-out of a second.
+      // tcpdump writes the rest of its ring within its time-out of a second.
       await new Promise((done) => setTimeout(done, 1500));
       await tcpdump.stop('SIGINT');
       if (!/^0 packets dropped by kernel/m.test(tcpdump.stderr())) throw new Error(`${device}: ${tcpdump.stderr()}`);
     };
   }
 
-  /** Judges all captures so far, by their labels. */
-  judge(): Map<string, Verdict> {
+  /** Verifies all captures so far, by their labels. */
+  verify(): Map<string, Verdict> {
     const verdicts = new Map<string, Verdict>();
     const contents = [...this.files].map(([label, file]) => ({ label, bytes: readFileSync(file) }));
     const owners = contents.flatMap(({ label, bytes }) => {
@@ -51,7 +51,7 @@ export class Captures {
       Buffer.concat(contents.map(({ bytes }, index) => (index === 0 ? bytes : bytes.subarray(fileHeader)))),
     );
     const lines = dissect(all);
-    if (lines.length !== owners.length) throw new Error(`${owners.length} packets, tshark saw ${lines.length}`);
+    if (lines.length !== owners.length) throw new Error(`${owners.length} packets, tshark printed ${lines.length}`);
     for (const [index, line] of lines.entries()) {
       const verdict = verdicts.get(owners[index] ?? '');
       if (verdict === undefined) continue;
@@ -63,9 +63,9 @@ export class Captures {
 }
 
 /**
- * 1 is `Good` in tshark's table of checksum states; an unverified one is not good enough. One segment in 65,536 sums to
- * zero, which Linux's skb_checksum_help() writes as 0xffff: the same number in one's complement, so every receiver takes
- * it (RFC 1071), but tshark wants it to be 0.
+ * 1 is `Good` in tshark's table of checksum states; unverified ones do not count. One segment in 65,536 has the sum zero,
+ * which Linux's skb_checksum_help() writes as 0xffff: the same number in one's complement, which every receiver accepts
+ * (RFC 1071), but tshark expects 0.
  */
 function isGood(line: string): boolean {
   return line.startsWith('1\t1\t') || (line.startsWith('1\t') && line.includes('[TCP CHECKSUM 0xFFFF]'));

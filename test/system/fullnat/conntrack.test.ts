@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// FULLNAT with net.ipv4.vs.conntrack=1 and a firewall that drops what conntrack calls invalid.
+// FULLNAT with net.ipv4.vs.conntrack=1 and a firewall that drops packets in conntrack's state invalid.
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
@@ -45,8 +45,8 @@ before(async () => {
   await rig.ipvs.addDestination(key, destConfig(rig.rs1Address, closing));
 });
 
-/** A connection that nobody closes: are both ends told when it times out? And is a client told that cannot be served? */
-async function bothAreTold(): Promise<void> {
+/** Asserts that both ends of a connection that times out get a RST, and a client that cannot be served, too. */
+async function assertResets(): Promise<void> {
   setVs(rig.balancer, { timeout_established: 2 });
   const { socket } = await dial(rig.client, rig.vip, held);
   const errors: string[] = [];
@@ -65,7 +65,7 @@ after(async () => {
   await rig.destroy();
 });
 
-/** The lines of `conntrack -L` about a client's port. */
+/** Lines of `conntrack -L` for a client's port. */
 function tracked(clientPort: number): string[] {
   const { stdout } = rig.balancer.run(['conntrack', '-L', '-p', 'tcp'], { accept: 'any' });
   return stdout
@@ -78,12 +78,13 @@ function invalid(): number {
   return [...stdout.matchAll(/counter packets (\d+)/g)].reduce((sum, [, packets]) => sum + Number(packets), 0);
 }
 
-async function whoAmI(fromPort?: number): Promise<{ me: string; said: string; ms: number }> {
+/** Connects; returns its own address, the one that the real server sees, and the time of the handshake. */
+async function whoAmI(fromPort?: number): Promise<{ me: string; seen: string; ms: number }> {
   const { socket, ms } = await dial(rig.client, rig.vip, closing, fromPort === undefined ? {} : { fromPort });
   const me = `${socket.localAddress}:${socket.localPort}`;
-  const said = await readAll(socket);
+  const seen = await readAll(socket);
   await closed(socket);
-  return { me, said, ms };
+  return { me, seen, ms };
 }
 
 test('an entry’s reply goes from the real server to the local address', async () => {
@@ -115,10 +116,10 @@ test('a download and an upload without an invalid packet', async () => {
   assert.equal(invalid(), 0);
 });
 
-test('a client reuses its port while conntrack and IPVS know it', async () => {
+test('a client reuses its port while conntrack and IPVS still have its entry', async () => {
   for (let i = 0; i < 3; i++) {
-    const { me, said, ms } = await whoAmI(45_678);
-    assert.equal(said, me);
+    const { me, seen, ms } = await whoAmI(45_678);
+    assert.equal(seen, me);
     assert.ok(ms < 4000, `${Math.round(ms)} ms`);
   }
 });
@@ -126,8 +127,8 @@ test('a client reuses its port while conntrack and IPVS know it', async () => {
 test('a pool of one port serves one connection after the other, each tracked by conntrack', async () => {
   const counts = await rig.counted(async () => {
     for (let i = 0; i < 10; i++) {
-      const { me, said } = await whoAmI();
-      assert.equal(said, me);
+      const { me, seen } = await whoAmI();
+      assert.equal(seen, me);
       const [line] = tracked(Number(me.split(':')[1]));
       assert.match(line ?? '', /dst=10\.31\.3\.101 sport=81 dport=34000/);
     }
@@ -146,17 +147,17 @@ test('the conntrack entry ends with the connection, and its port is free again',
   );
   const counts = await rig.counted(async () => {
     const again = await whoAmI();
-    assert.equal(again.said, again.me);
+    assert.equal(again.seen, again.me);
   });
   assert.equal(counts.fullnat_takeover, undefined);
   assert.equal(counts.fullnat_port_conflict, undefined);
 });
 
-test('segments made by the balancer pass such a firewall', bothAreTold);
+test('segments made by the balancer pass such a firewall', assertResets);
 
 test('conntrack 0 beside such a firewall: notrack rules for clients and real servers are needed and sufficient', async () => {
   setVs(rig.balancer, { conntrack: 0 });
-  // To conntrack the real server's SYN-ACK answers nothing that it has seen.
+  // conntrack has not seen the SYN that the real server's SYN-ACK answers.
   await assert.rejects(dial(rig.client, rig.vip, port, { timeout: 1500 }), { code: 'ETIMEDOUT' });
   const rules = [
     'type filter hook prerouting priority raw;',
@@ -164,8 +165,8 @@ test('conntrack 0 beside such a firewall: notrack rules for clients and real ser
     `ip saddr 10.31.0.0/16 ip daddr { ${rig.laddrs.join(', ')} } notrack`,
   ];
   rig.balancer.run(['nft', '-f', '-'], { input: `table ip free {\nchain in {\n${rules.join('\n')}\n}\n}\n` });
-  const { me, said } = await whoAmI();
-  assert.equal(said, me);
+  const { me, seen } = await whoAmI();
+  assert.equal(seen, me);
   assert.deepEqual(tracked(Number(me.split(':')[1])), []);
-  await bothAreTold();
+  await assertResets();
 });

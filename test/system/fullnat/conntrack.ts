@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
-// nftables rules on a balancer that drop packets which conntrack calls invalid.
+// nftables rules on a balancer that drop packets in conntrack's state invalid.
 
 /**
- * A rule set with `ct state invalid drop` at every hook that packets of FULLNAT pass. With `notrack` (the sysctl
- * conntrack=0) conntrack must not look at them at all: it never sees both directions of a connection under one tuple,
- * so that what a real server answers to a local address, and in time what a client sends, would be invalid to it; so
- * would the ICMP errors that the balancer itself sends about such packets.
+ * A rule set with `ct state invalid drop` at every hook that packets of FULLNAT pass. With `notrack` (for the sysctl
+ * conntrack=0) these packets are exempt from conntrack: it never sees both directions of a connection as one tuple, so
+ * that answers of real servers, later segments of clients, and the balancer's ICMP errors would be invalid.
  */
 export function invalidDrop(vips: string[], laddrs: string[], notrack: boolean): string {
   const drop = (hook: string, priority: number) =>
@@ -23,7 +22,7 @@ export function invalidDrop(vips: string[], laddrs: string[], notrack: boolean):
 `;
 }
 
-/** What the rule set has counted. */
+/** The counters of the rule set. */
 export function packets(ruleset: string): { dropped: number; established: number; untracked: number } {
   const sum = (state: string) =>
     [...ruleset.matchAll(new RegExp(`ct state ${state} counter packets (\\d+)`, 'g'))].reduce(

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Counters of FULLNAT that no other test moves: connections used again from each state, and an address that gets lost.
+// Counters of FULLNAT that no other test covers: connections reused from each state, and a lost client address.
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import { after, before, test } from 'node:test';
@@ -9,7 +9,7 @@ import { destConfig, fullnatRig, ip4, type Rig, serviceConfig } from './rig.ts';
 import { closeAll, listen } from './tcp.ts';
 import { eventually, type RawFlow, RawHost } from './wire.ts';
 
-/** A persistent service: connections of others are scheduled anew when they are over, not used again. */
+/** A persistent service: in others, finished connections are scheduled again, not reused. */
 const port = 81;
 
 let rig: Rig;
@@ -49,7 +49,7 @@ async function open(from: number): Promise<{ one: RawFlow; server: Socket }> {
   return { one, server: await eventually('the server’s socket', () => served.get(one.name)) };
 }
 
-/** The real server loses its socket, and nobody is told. */
+/** Removes the real server's socket without a RST. */
 async function lose(server: Socket): Promise<void> {
   const rule = 'type filter hook output priority 0\ntcp flags & rst == rst drop';
   rig.rs1.run(['nft', '-f', '-'], { input: `table ip lost {\nchain out {\n${rule}\n}\n}\n` });
@@ -103,7 +103,7 @@ const ends: { counter: string; from: string; end: (one: RawFlow, server: Socket)
 ];
 
 for (const { counter, from, end } of ends) {
-  test(`${counter}: a connection in ${from} is used again, and the real server is told the client`, async () => {
+  test(`${counter}: a connection in ${from} is reused, and the real server gets the client's address`, async () => {
     nextPort += 1;
     const { one, server } = await open(nextPort);
     await end(one, server);
@@ -119,7 +119,7 @@ for (const { counter, from, end } of ends) {
   });
 }
 
-test('fullnat_toa_lost: a segment without room, and without ACK, takes no address with it', async () => {
+test('fullnat_toa_lost counts a segment without room for the address and without ACK', async () => {
   const one = client.flow(rig.vip, port, ++nextPort);
   one.send(SYN, { options: mss(1460) });
   await one.expect('SYN-ACK', ({ flags }) => (flags & SYN) !== 0);

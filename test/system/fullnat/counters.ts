@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import type { Namespace } from '../../../lab/topology.ts';
 
-/** A file with a column for each CPU (`ip_vs_ext_stats`, `toa_stats`): each line's sum. */
+/** Sums the lines of a file with a column for each CPU (`ip_vs_ext_stats`, `toa_stats`). */
 export function perCpu(where: Namespace, file: string): Record<string, number> {
   const sums: Record<string, number> = {};
   for (const line of where.run(['cat', file]).stdout.split('\n').slice(1)) {
@@ -30,7 +30,7 @@ export function snmp(where: Namespace, protocol: string): Record<string, number>
   return Object.fromEntries(keys.map((key, index) => [key, Number(values[index])]));
 }
 
-/** Packets that a CPU has dropped since boot because its queue of received ones was full, on all CPUs. */
+/** Packets that all CPUs have dropped since boot because their receive queue was full. */
 export function queueDrops(): number {
   return readFileSync('/proc/net/softnet_stat', 'utf8')
     .trim()
@@ -38,7 +38,7 @@ export function queueDrops(): number {
     .reduce((sum, line) => sum + Number.parseInt(line.split(' ')[1] ?? '', 16), 0);
 }
 
-/** Those of some counters that are not zero. */
+/** The counters that are not zero. */
 export function nonZero(counters: Record<string, number>): Record<string, number> {
   return Object.fromEntries(Object.entries(counters).filter(([, value]) => value !== 0));
 }

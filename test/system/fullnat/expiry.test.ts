@@ -13,7 +13,7 @@ const port = 80;
 let rig: Rig;
 let raw: RawHost;
 let nextPort = 50_000;
-/** Sockets at the real server by the client that they report. */
+/** Sockets at the real server by the client's address and port. */
 const served = new Map<string, { socket: Socket; error: string | undefined; ended: boolean }>();
 
 before(async () => {
@@ -81,7 +81,7 @@ test('an open connection that times out is reset at both ends, and both accept i
   assert.equal(entry(client), undefined);
 });
 
-test('resets go the way of the data, whatever routes there are from the local addresses', async () => {
+test('resets take the route of the data, not one of the local addresses', async () => {
   setVs(rig.balancer, { timeout_established: 3 });
   const rules = rig.laddrs.map((laddr) => `from ${laddr} lookup 100`);
   rig.balancer.ip('route add blackhole default table 100', ...rules.map((rule) => `rule add ${rule}`));
@@ -97,7 +97,7 @@ test('resets go the way of the data, whatever routes there are from the local ad
   }
 });
 
-test('the reset is valid after a keepalive probe of the real server, one number behind', async () => {
+test('the reset is valid after a keepalive probe of the real server, whose number is one lower', async () => {
   setVs(rig.balancer, { timeout_established: 4 });
   const wire = new Capture(rig.rs1, 'eth0');
   const { socket } = await dial(rig.client, rig.vip, port);
@@ -139,7 +139,7 @@ test('conn_expire_tcp_rst 0: no reset', async () => {
   served.get(one.name)?.socket.destroy();
 });
 
-test('timeout_established 0 follows IPVS_CMD_SET_CONFIG, at once', async () => {
+test('timeout_established 0 applies the time-out of IPVS_CMD_SET_CONFIG at once', async () => {
   const was = await rig.ipvs.timeouts();
   const one = flow();
   await one.handshake();
@@ -182,7 +182,7 @@ test('each state has its own time-out', async () => {
   await near(two.name, 'CLOSE', 45);
 });
 
-/** A new connection on the same client port; its first number is far from the old ones, either way. */
+/** Opens a new connection from the same client port; its first number is `distance` away from the old ones. */
 async function again(one: RawFlow, distance: number): Promise<void> {
   const next = raw.flow(rig.vip, port, one.from);
   next.seq = (one.seq + distance) >>> 0;
@@ -197,7 +197,7 @@ async function again(one: RawFlow, distance: number): Promise<void> {
     next.seq = start;
     await eventually('an answer', answered, 1000).catch(() => {
       const challenge = next.received().find(({ flags }) => flags === ACK);
-      // What a stack in SYN_SENT answers to a challenge ACK (RFC 9293, 3.10.7.3).
+      // A stack in SYN_SENT answers a challenge ACK by a RST (RFC 9293, 3.10.7.3).
       if (challenge) {
         next.seq = challenge.ack;
         next.send(RST);

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * Many HTTP connections at a time, each judged byte by byte; the server must say in X-Peer whom it takes the client for.
+ * Many concurrent HTTP connections, each verified byte by byte; the server's X-Peer header has the client's address as
+ * the server sees it.
  *
  *   flows get|put ADDR[,ADDR...] VIP[,VIP...] PORT PATH FILE COUNT PARALLEL LENGTH SECONDS
  *
- * Connection i goes from ADDR i to VIP i (each in turn). It reads LENGTH bytes of PATH from an offset of its own (a range request),
- * or writes such bytes of FILE to PATH/i; FILE is what the server has under PATH, at least LENGTH + 65536 bytes.
- * Even connections let the server close, odd ones close first. Prints one JSON object; exit status 0 even if
- * connections failed, as the caller judges the figures.
+ * Connection i goes from ADDR i to VIP i (each in turn). It reads LENGTH bytes of PATH from an offset of its own (a range
+ * request), or writes such bytes of FILE to PATH/i; FILE has the content of PATH at the server, at least LENGTH + 65536
+ * bytes. Even connections are closed by the server, odd ones by the client. Prints one JSON object; exit status 0 even if
+ * connections failed, which the caller finds in the figures.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -141,7 +142,7 @@ static void start(struct flow *flow)
 	watch(flow, EPOLL_CTL_ADD, EPOLLOUT);
 }
 
-/* The first event: connected or not. Returns whether to go on. */
+/* Handles the first event. Returns whether the connection is open. */
 static int connected(struct flow *flow)
 {
 	struct sockaddr_in local;
@@ -158,7 +159,7 @@ static int connected(struct flow *flow)
 	return 1;
 }
 
-/* Sends what is left of the request. */
+/* Sends the rest of the request. */
 static void push(struct flow *flow)
 {
 	size_t total = flow->requestLen + (job.put ? job.length : 0);
@@ -195,8 +196,8 @@ static const char *field(const struct flow *flow, const char *name, char *out, s
 	return out;
 }
 
-/* Judges the header. Returns whether the connection goes on. */
-static int judgeHead(struct flow *flow)
+/* Checks the header. Returns whether the connection continues. */
+static int checkHead(struct flow *flow)
 {
 	char peer[64], length[32];
 
@@ -214,7 +215,7 @@ static int judgeHead(struct flow *flow)
 	return 1;
 }
 
-/* Takes n bytes of the reply. Returns whether the connection goes on. */
+/* Handles n bytes of the reply. Returns whether the connection continues. */
 static int take(struct flow *flow, const char *data, size_t n)
 {
 	size_t want = job.put ? 0 : job.length;
@@ -238,7 +239,7 @@ static int take(struct flow *flow, const char *data, size_t n)
 		flow->headDone = 1;
 		data += part;
 		n -= part;
-		if (!judgeHead(flow))
+		if (!checkHead(flow))
 			return 0;
 	}
 	if (flow->got + n > want || memcmp(data, job.file + offset(flow) + flow->got, n)) {

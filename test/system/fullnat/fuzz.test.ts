@@ -66,7 +66,7 @@ const u32 =
     writer.u32(type, one(values));
 const strange = [0, 1, 0x7fffffff, 0x80000000, 0xffffffff];
 
-/** Attributes as they should be, or nearly: few addresses and ports, so that requests meet what others made. */
+/** Valid or nearly valid attributes, with few addresses and ports, so that requests concern existing objects. */
 const service: Put[] = [
   u16(1, [2, 2, 2, 10, 0]),
   u16(2, [6, 6, 6, 17, 132, 0]),
@@ -147,7 +147,7 @@ function request(writer: MessageWriter): void {
   if (next() < 0.1) writer.u32(4, one(strange)).u32(5, one(strange)).u32(6, one(strange));
 }
 
-/** Often what fills the table, seldom what empties it. */
+/** Commands, those that fill the table more often than those that empty it. */
 const commands = [1, 1, 1, 2, 2, 3, 4, 5, 5, 5, 6, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 18, 18, 18, 19, 19, 20];
 const dumps = new Set([4, 8, 11, 20]);
 
@@ -167,7 +167,7 @@ test(`${messages} random requests, seed ${seed}`, async () => {
     outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
   }
   console.log(Object.fromEntries(outcomes));
-  assert.ok((outcomes.get('done') ?? 0) > messages / 20, 'some of them were good');
+  assert.ok((outcomes.get('done') ?? 0) > messages / 20, 'some of them were valid');
   for (const state of [1, 2]) {
     await ipvs.stopDaemon({ state, interface: 'in0', syncId: 0 }).catch(() => undefined);
   }

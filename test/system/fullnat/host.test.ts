@@ -37,7 +37,7 @@ chain forward {\ntype filter hook forward priority 0; policy drop;\n}\n}\n`,
   });
 }
 
-test('ip_forward 0', () => {
+test('it works with ip_forward 0', () => {
   assert.equal(
     within(rig.balancer, () => rig.balancer.readSysctl('net.ipv4.ip_forward')),
     '0',
@@ -45,7 +45,7 @@ test('ip_forward 0', () => {
   fetch();
 });
 
-test('rp_filter 1 on every device, log_martians silent', () => {
+test('it works with rp_filter 1 on every device', () => {
   within(rig.balancer, () => {
     for (const name of readdirSync('/proc/sys/net/ipv4/conf')) {
       writeFileSync(`/proc/sys/net/ipv4/conf/${name}/rp_filter`, '1');

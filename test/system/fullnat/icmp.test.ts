@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // also: --kernel 6.12
-// ICMP errors through FULLNAT, both ways and from every hop: each end gets them as if about its own packet, and acts.
+// ICMP errors through FULLNAT, in both directions and from every hop: each end gets an error about its own packet, and
+// reacts.
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import { after, before, beforeEach, test } from 'node:test';
@@ -18,7 +19,7 @@ const megabyte = 1 << 20;
 let rig: Rig;
 let raw: RawHost;
 let rs: Capture;
-/** The errors that all tests met, for tshark at the end. */
+/** Errors of all tests, which tshark checks at the end. */
 const met: Buffer[] = [];
 const received = { bytes: 0 };
 let nextPort = 40_000;
@@ -28,7 +29,7 @@ before(async () => {
   for (const each of [rig.router, rig.balancer, rig.inside]) each.sysctl({ 'net.ipv4.icmp_ratelimit': 0 });
   raw = new RawHost(rig.client, 'eth0', rawAddress);
   rs = new Capture(rig.rs1, 'eth0');
-  // 'u': counts what comes and says when it has a megabyte; 'g': greets first, then the same; 'd': sends a megabyte.
+  // 'u': receives a megabyte, then sends 'done'; 'g': sends 'hello' first; 'd': sends a megabyte.
   await listen(rig.rs1, port, (socket: Socket) => {
     let mode = '';
     let got = 0;
@@ -59,7 +60,7 @@ const flow = (): RawFlow => raw.flow(rig.vip, port, ++nextPort);
 const errorsAt = (capture: Capture) => capture.icmp.filter(({ outgoing }) => !outgoing);
 const isError = (type: number, code: number) => (icmp: Icmp) => icmp.type === type && icmp.code === code;
 
-/** The segment of a flow as the real server saw it: whose lport it has is told by the numbers that it carries. */
+/** The last segment at the real server that satisfies `test`. */
 const lastAtServer = (test: (segment: Segment & Seen) => boolean) => rs.segments.filter(test).at(-1);
 
 /** Asserts that an error at the client is about the client's own packet, and comes from the virtual address. */
@@ -100,7 +101,7 @@ test('TTL counts the balancer as one hop, both ways', async () => {
   one.send(RST | ACK);
 });
 
-test('a SYN whose TTL ends at the balancer, or behind it: the client is told about its own packet', async () => {
+test('a SYN whose TTL ends at the balancer, or behind it: the client gets an error about its own packet', async () => {
   for (const ttl of [2, 3]) {
     raw.capture.clear();
     const one = flow();
@@ -113,7 +114,7 @@ test('a SYN whose TTL ends at the balancer, or behind it: the client is told abo
   }
 });
 
-test('data whose TTL ends at the balancer, or behind it, in the TOA phase and after', async () => {
+test('data whose TTL ends at the balancer, or behind it, in the TOA phase and after: the client gets an error', async () => {
   const one = flow();
   await one.handshake();
   for (const phase of ['in the TOA phase', 'after it']) {
@@ -131,7 +132,7 @@ test('data whose TTL ends at the balancer, or behind it, in the TOA phase and af
   one.send(RST | ACK);
 });
 
-test('a SYN-ACK whose TTL ends at the balancer, or behind it: the real server is told about its own packet', async () => {
+test('a SYN-ACK whose TTL ends at the balancer, or behind it: the real server gets an error about its own packet', async () => {
   for (const ttl of [2, 3]) {
     rs.clear();
     rig.rs1.sysctl({ 'net.ipv4.ip_default_ttl': ttl });
@@ -149,7 +150,7 @@ test('a SYN-ACK whose TTL ends at the balancer, or behind it: the real server is
   }
 });
 
-test('errors of the client and of its routers about a reply: translated, and cut to what is translated', async () => {
+test('errors of the client and of its routers about a reply are translated, and cut to the translated part', async () => {
   const one = flow();
   const answer = await one.handshake(mss(1460));
   const sent = lastAtServer(({ outgoing, flags }) => outgoing && (flags & SYN) !== 0);
@@ -168,7 +169,7 @@ test('errors of the client and of its routers about a reply: translated, and cut
   one.send(RST | ACK);
 });
 
-test('an error about a packet that no connection sent goes nowhere', async () => {
+test('an error about a packet of no connection is dropped', async () => {
   const one = flow();
   const answer = await one.handshake();
   rs.clear();
@@ -191,7 +192,7 @@ async function dialError(): Promise<string> {
   return outcome instanceof DialError ? outcome.code : String(outcome);
 }
 
-test('a real server that cannot be reached: connect() says so at once', async () => {
+test('connect() fails at once if the real server cannot be reached', async () => {
   rig.inside.ip(`route add unreachable ${rig.rs1Address}/32`);
   try {
     assert.equal(await dialError(), 'EHOSTUNREACH');
@@ -207,24 +208,24 @@ test('a real server that cannot be reached: connect() says so at once', async ()
   }
 });
 
-/** Uploads a megabyte; `greeted`: after the real server's first word, so behind the TOA phase. */
+/** Uploads a megabyte; `greeted`: after the real server's first data, so after the TOA phase. */
 async function upload(greeted: boolean): Promise<Capture> {
-  // The balancer learns the path's MTU, too.
+  // The balancer stores the path's MTU, too.
   for (const each of [rig.client, rig.balancer]) each.run(['ip', 'route', 'flush', 'cache']);
   const wire = new Capture(rig.client, 'eth0');
   const { socket } = await dial(rig.client, rig.vip, port);
-  let said = '';
+  let received = '';
   socket.setEncoding('utf8').on('data', (text: string) => {
-    said += text;
+    received += text;
   });
   if (greeted) {
     socket.write('g');
-    await eventually('the greeting', () => said === 'hello');
+    await eventually('the greeting', () => received === 'hello');
     socket.write(Buffer.alloc(megabyte, 'u'));
   } else {
     socket.write(Buffer.alloc(megabyte, 'u'));
   }
-  await eventually('the end of the upload', () => said.endsWith('done'), 30_000);
+  await eventually('the end of the upload', () => received.endsWith('done'), 30_000);
   socket.end();
   await closed(socket);
   return wire;
@@ -248,7 +249,7 @@ function pathMtu(): number | undefined {
 }
 
 /** `toa`: the only MTU that may be reported before the real server has acknowledged data. */
-function judgeUploads(wire: Capture, mtus: number[], toa?: number): void {
+function checkUploads(wire: Capture, mtus: number[], toa?: number): void {
   const errors = errorsAt(wire).filter(isError(unreachable, fragNeeded));
   assert.ok(errors.length > 0, 'no frag-needed came');
   if (toa !== undefined) {
@@ -266,13 +267,13 @@ function judgeUploads(wire: Capture, mtus: number[], toa?: number): void {
     assert.ok(mtus.includes(icmp.mtu), `frag-needed says ${icmp.mtu}`);
     const quoted = icmp.quoted;
     assert.ok(quoted);
-    // Super-packets are cut on their way, so that a number within one may be quoted.
+    // Super-packets are segmented on their way, so that a number within one may be quoted.
     const near = sent.some(
       ({ seq, payload }) => quoted.seq - seq >= 0 && quoted.seq - seq < Math.max(payload.length, 1),
     );
     aboutClient(icmp, rig.clientAddress, sent[0]?.sourcePort ?? 0, seqs.has(quoted.seq) || near ? [quoted.seq] : []);
   }
-  // A client does not believe that a path has grown.
+  // A client does not increase a path's MTU.
   assert.equal(pathMtu(), Math.min(...errors.map(({ mtu }) => mtu)));
   wire.close();
 }
@@ -280,14 +281,14 @@ function judgeUploads(wire: Capture, mtus: number[], toa?: number): void {
 test('a smaller MTU behind the balancer: the client adapts, by the option’s length more in the TOA phase', async () => {
   rig.inside.mtu('rs1', 1200);
   try {
-    judgeUploads(await upload(false), [1192, 1200], 1192);
-    judgeUploads(await upload(true), [1200]);
+    checkUploads(await upload(false), [1192, 1200], 1192);
+    checkUploads(await upload(true), [1200]);
   } finally {
     rig.inside.mtu('rs1', 1500);
   }
 });
 
-test('in the TOA phase every error has room for the option, also that for the packet that meets a new route', async () => {
+test('in the TOA phase every error has room for the option, also the one for a packet on a new route', async () => {
   rig.inside.mtu('rs1', 1200);
   try {
     rig.balancer.run(['ip', 'route', 'flush', 'cache']);
@@ -295,10 +296,10 @@ test('in the TOA phase every error has room for the option, also that for the pa
     await one.handshake(mss(1460));
     const seq = one.seq;
     const payload = Buffer.alloc(1400, 'u');
-    // The first error comes from the router; the balancer learns from it, drops its route and answers the others.
+    // The first error comes from the router; the balancer stores the MTU, drops its route and sends the other errors.
     for (let sent = 1; sent <= 4; sent++) {
       one.seq = seq;
-      // The client's host has learnt, too, and would not send what is too big.
+      // The client has stored the MTU, too, and would not send a larger packet.
       rig.client.run(['ip', 'route', 'flush', 'cache']);
       one.send(PSH | ACK, { payload });
       const errors = await eventually(`error ${sent}`, () => {
@@ -316,10 +317,10 @@ test('in the TOA phase every error has room for the option, also that for the pa
   }
 });
 
-test('a path behind the balancer that takes less than 584 bytes: the address goes by itself', async () => {
+test('with an MTU below 584 bytes behind the balancer the address is sent in a segment of its own', async () => {
   rig.inside.mtu('rs1', 568);
   try {
-    judgeUploads(await upload(false), [568]);
+    checkUploads(await upload(false), [568]);
   } finally {
     rig.inside.mtu('rs1', 1500);
   }
@@ -328,7 +329,7 @@ test('a path behind the balancer that takes less than 584 bytes: the address goe
 test('a smaller MTU of the balancer’s own inside device', async () => {
   rig.balancer.mtu('in0', 1300);
   try {
-    judgeUploads(await upload(false), [1292, 1300], 1292);
+    checkUploads(await upload(false), [1292, 1300], 1292);
   } finally {
     rig.balancer.mtu('in0', 1500);
   }
@@ -373,6 +374,6 @@ test('tshark finds no wrong checksum in any of these errors', () => {
     .filter(Boolean);
   assert.equal(lines.length, met.length);
   assert.ok(lines.length > 10);
-  // 1 is good. The quoted header's checksum, too, and what of TCP is not there is not judged.
+  // 1 is good: the checksums of the IP header, of the quoted one and of ICMP. TCP is not quoted in full.
   for (const line of lines) assert.match(line, /^1,1\t1$/);
 });

@@ -48,7 +48,7 @@ async function echo(socket: Socket): Promise<void> {
   assert.equal(await answer, word);
 }
 
-/** connections and draining of each local address */
+/** Connections of each local address, and whether it drains. */
 const state = async () =>
   Object.fromEntries(
     (await rig.ipvs.localAddresses(rig.key)).map(({ address, connections, draining }) => [
@@ -57,7 +57,7 @@ const state = async () =>
     ]),
   );
 
-test('a draining address is listed and counted and keeps its connections, but gets no new ones; adding ends the drain', async () => {
+test('a draining address is listed, keeps its connections and gets no new ones; adding it ends the drain', async () => {
   const [a = '', b = ''] = rig.laddrs;
   const first = await connect(6);
   assert.deepEqual(await state(), { [a]: '3', [b]: '3' });
@@ -74,7 +74,7 @@ test('a draining address is listed and counted and keeps its connections, but ge
   await assert.rejects(rig.ipvs.addLocalAddress(rig.key, ip4(a)), { errnoName: 'EEXIST' });
 });
 
-test('a deleted address keeps its connections; when all drain, new clients are refused', async () => {
+test('a deleted address keeps its connections; if all drain, new clients are rejected', async () => {
   const [a = '', b = ''] = rig.laddrs;
   const sockets = await connect(4);
   await rig.ipvs.deleteLocalAddress(rig.key, ip4(a));
@@ -91,7 +91,7 @@ test('a deleted address keeps its connections; when all drain, new clients are r
   for (const socket of sockets) await echo(socket);
 });
 
-test('connections survive the deletion and new creation of their service', async () => {
+test('connections survive the deletion and re-creation of their service', async () => {
   const sockets = await connect(4);
   await rig.ipvs.deleteService(rig.key);
   await rig.ipvs.addService(rig.key);
@@ -108,7 +108,7 @@ test('the balancer’s namespace is deleted with open connections: no leak, no k
   const sockets = open.splice(0);
   await rig.destroy();
   for (const socket of sockets) socket.destroy();
-  // Namespaces are taken apart by a worker; its service had the scheduler.
+  // A kernel worker destroys the namespace; the scheduler is unused once its service is gone.
   await eventually('the end of its services', () => /^ip_vs_rr \d+ 0 /m.test(run('cat', '/proc/modules')), 20_000);
   assert.deepEqual(
     kernelLog()

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * A client whose TCP options start at odd offsets, which no kernel's own TCP does: a TUN device in the client's
- * namespace and one in the router's, and between them all options of the client's segments are moved behind a single
- * NOP, without the gaps that align them.
+ * Makes the TCP options of a client start at odd offsets, which no kernel does: between a TUN device in the client's
+ * namespace and one in the router's it moves all options of the client's segments behind a single NOP, without alignment.
  *
  *   odd-options CLIENT_NETNS ROUTER_NETNS    devices odd0 in both; prints "ready", ends with its standard input and then
  *                                            prints how many segments it has changed
@@ -59,7 +58,7 @@ static uint32_t sum(const uint8_t *p, int len)
 	return total;
 }
 
-/* Lays the options of a segment out anew, in an area of the same length. Returns whether they changed. */
+/* Moves the options of a segment, in an area of the same length. Returns whether they changed. */
 static int makeOdd(struct iphdr *ip, int len)
 {
 	struct tcphdr *th = (void *)((uint8_t *)ip + ip->ihl * 4);

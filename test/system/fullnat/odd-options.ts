@@ -4,10 +4,10 @@ import { once } from 'node:events';
 import { createInterface, type Interface } from 'node:readline';
 import type { LvsTopology } from '../../../lab/topology.ts';
 
-/** odd-options.c on the client leg of a topology: it takes the place of the link between client and router. */
+/** odd-options.c on the client leg of a topology, in place of the link between client and router. */
 export class OddOptions {
   readonly device = 'odd0';
-  /** How many segments it has changed; known after stop(). */
+  /** Number of segments that it has changed, set by stop(). */
   changed = 0;
   private readonly child: ChildProcess;
   private readonly lines: AsyncIterator<string>;

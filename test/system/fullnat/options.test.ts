@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// FULLNAT and the TCP options of clients: what they forge never reaches a real server, what must not pass is removed,
-// and the client's address gets through however little room there is. The client is made of packets.
+// FULLNAT and the TCP options of clients: forged addresses never reach a real server, unsupported options are removed,
+// and the client's address is always transmitted, however little room there is. The client is made of packets.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { ACK, FIN, mss, option, PSH, RST, readToa, type Segment, SYN, timestamps, toa } from './packets.ts';
@@ -9,7 +9,7 @@ import { closeAll, listen } from './tcp.ts';
 import { Capture, eventually, type RawFlow, RawHost, sleep } from './wire.ts';
 
 const address = '10.1.0.3';
-/** What forged options say: bytes that no honest option of these tests holds. */
+/** Address in forged options: bytes that no other option of these tests has. */
 const forger = '6.6.6.6';
 const forged = Buffer.from([6, 6, 6, 6]);
 const port = 80;
@@ -18,7 +18,7 @@ let rig: Rig;
 let client: RawHost;
 let rs: Capture;
 let nextPort = 20_000;
-/** What accept() and getpeername() said at the real server, in order. */
+/** Peers that accept() and getpeername() reported at the real server, in order. */
 const peers: string[] = [];
 
 before(async () => {
@@ -43,7 +43,7 @@ function flow(): RawFlow {
   return client.flow(rig.vip, port, nextPort);
 }
 
-/** What the real server has received from the balancer since flow(). */
+/** Segments that the real server has received from the balancer since flow(). */
 const atServer = () => rs.segments.filter(({ outgoing, source }) => !outgoing && rig.laddrs.includes(source));
 const toas = (segment: Segment) => segment.options.filter(({ kind }) => kind === 254 || kind === 253);
 
@@ -94,7 +94,7 @@ for (const { name, area, seen } of cases) {
     assert.ok(segments.length >= 6, `${segments.length} segments`);
     for (const segment of segments) {
       const bytes = Buffer.concat(segment.options.filter(({ kind }) => kind !== 99).map(({ data }) => data));
-      // Nobody looks for an address within an option that means something else.
+      // The contents of other options are not an address.
       const all = name.startsWith('inside') ? bytes : segment.optionBytes;
       assert.equal(all.includes(forged), false, segment.optionBytes.toString('hex'));
       for (const each of toas(segment)) assert.equal(readToa(each), one.name);
@@ -116,7 +116,7 @@ for (const { name, area, seen } of cases) {
   });
 }
 
-test('another kind of the option, when the sysctl says so: both kinds are removed', async () => {
+test('with another kind by the sysctl, forged options of both kinds are removed', async () => {
   setVs(rig.balancer, { fullnat_toa_kind: 200 });
   try {
     const one = flow();
@@ -143,7 +143,7 @@ const foreign: { name: string; area: Buffer }[] = [
 ];
 
 for (const { name, area } of foreign) {
-  test(`what must not pass is removed, the rest stays: ${name}`, async () => {
+  test(`an unsupported option is removed, the others stay: ${name}`, async () => {
     const one = flow();
     const kept = [mss(1400), option(4), timestamps(1000, 0), option(3, 5)];
     const counts = await rig.counted(async () => {
@@ -163,7 +163,7 @@ for (const { name, area } of foreign) {
   });
 }
 
-test('the experimental form of Fast Open is removed, with what forgers write in kind 254', async () => {
+test('the experimental form of Fast Open, which has kind 254, is removed', async () => {
   const one = flow();
   one.send(SYN, { options: Buffer.concat([option(254, 0xf9, 0x89, 1, 2, 3, 4, 5, 6), mss(1460)]) });
   await one.expect('SYN-ACK', ({ flags }) => (flags & SYN) !== 0);
@@ -180,7 +180,7 @@ for (const [name, area] of [
   ['TCP-MD5', option(19, ...Array.from({ length: 16 }, (_, i) => i))],
   ['TCP-AO', option(29, 1, 1, ...Array.from({ length: 12 }, (_, i) => i))],
 ] as const) {
-  test(`a signed connection is refused by RST: ${name}`, async () => {
+  test(`a signed connection is rejected by RST: ${name}`, async () => {
     const one = flow();
     const start = one.seq;
     const counts = await rig.counted(async () => {
@@ -191,7 +191,7 @@ for (const [name, area] of [
     });
     assert.equal(counts.fullnat_signed_refused, 1);
     assert.deepEqual(atServer(), []);
-    // The same port without the signature is served.
+    // A connection from the same port without a signature is served.
     client.capture.clear();
     one.seq = (start + 1_000_000) >>> 0;
     await one.handshake();
@@ -216,20 +216,20 @@ test('a signed SYN whose checksum is wrong is not answered', async () => {
   assert.deepEqual([counts.fullnat_signed_refused, counts.fullnat_conn_refused], [1, undefined]);
 });
 
-test('the SYN-ACK leaves room: its MSS is smaller by the option', async () => {
+test('the MSS of the SYN-ACK is reduced by the length of the option', async () => {
   const one = flow();
   const answer = await one.handshake(mss(1460));
   assert.equal(answer.options.find(({ kind }) => kind === 2)?.data.readUInt16BE(), 1452);
   one.send(RST | ACK);
 });
 
-test('a client that fills the MTU nevertheless: a bare ACK goes ahead with its address', async () => {
+test('before a segment that fills the MTU, a bare ACK carries the address', async () => {
   const one = flow();
   const payload = Buffer.alloc(1460, 'x');
   const counts = await rig.counted(async () => {
     one.send(SYN, { options: mss(1460) });
     await one.expect('SYN-ACK', ({ flags }) => (flags & SYN) !== 0);
-    // No third ACK: the first that completes the handshake is the full segment.
+    // No third ACK: the full segment completes the handshake.
     one.send(PSH | ACK, { payload });
     await one.expect('the echo', (segment) => segment.payload.length > 0);
   });
@@ -267,7 +267,7 @@ test('SACK blocks make room for the address', async () => {
   one.send(RST | ACK);
 });
 
-test('a segment whose header is cut short is dropped and counted, the connection goes on', async () => {
+test('a segment with a truncated header is dropped and counted, and the connection continues', async () => {
   const one = flow();
   await one.handshake();
   await eventually('SYN and ACK', () => atServer().length >= 2);
@@ -275,7 +275,7 @@ test('a segment whose header is cut short is dropped and counted, the connection
   const packet = one.send(PSH | ACK, { payload: Buffer.alloc(0) });
   await sleep(100);
   rs.clear();
-  // The data offset says 60 bytes, the packet ends before.
+  // The data offset is 60 bytes, the packet is shorter.
   const short = Buffer.from(packet);
   short[32] = 0xf0;
   const counts = await rig.counted(async () => {

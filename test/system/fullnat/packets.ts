@@ -26,7 +26,7 @@ export interface SegmentFields extends IpFields {
   payload?: Uint8Array;
 }
 
-/** A TCP segment as captured; `header` is the packet from the IP header on. */
+/** A TCP segment as captured; `bytes` is the packet from the IP header on. */
 export interface Segment {
   kind: 'tcp';
   source: string;
@@ -73,7 +73,7 @@ export interface Option {
   data: Buffer;
 }
 
-/** What RFC 1071 sums up; of bytes whose checksum is right it is 0. */
+/** Checksum of RFC 1071; 0 for bytes with a correct checksum. */
 export function checksum(bytes: Uint8Array): number {
   let sum = 0;
   for (let i = 0; i < bytes.length; i += 2) sum += ((bytes[i] ?? 0) << 8) + (bytes[i + 1] ?? 0);
@@ -171,7 +171,7 @@ function parseQuoted(packet: Buffer): Quoted | undefined {
   };
 }
 
-/** Takes an IPv4 packet apart; undefined for what is neither TCP nor ICMP, and for fragments. */
+/** Parses an IPv4 packet; undefined if it is a fragment, or neither TCP nor ICMP. */
 export function parse(bytes: Buffer): Segment | Icmp | undefined {
   if (bytes.length < 20 || (bytes[0] ?? 0) >> 4 !== 4) return undefined;
   const ihl = ((bytes[0] ?? 0) & 15) * 4;

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What a local port costs when few or none are left: SYNs of strangers against pools of every fill, and what becomes of
-// honest clients meanwhile.
+// SYN floods on pools of local ports: the cost of a port when few or none are left, and the effect on honest clients.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, afterEach, before, test } from 'node:test';
@@ -51,13 +50,13 @@ async function addService(at: number, server: string, ports: number): Promise<Se
   return key;
 }
 
-let stranger = 0;
-/** SYNs of clients that do not exist, each of another address and port. */
+let sources = 0;
+/** SYNs of clients that do not exist, each from another address and port. */
 function syns(to: number, count: number): Buffer[] {
   return Array.from({ length: count }, () => {
-    stranger++;
-    const source = `10.1.${64 + ((stranger >> 8) & 63)}.${1 + (stranger & 127)}`;
-    const fields = { source, sourcePort: 1024 + (stranger % 60_000), seq: stranger, flags: SYN, options: mss(1460) };
+    sources++;
+    const source = `10.1.${64 + ((sources >> 8) & 63)}.${1 + (sources & 127)}`;
+    const fields = { source, sourcePort: 1024 + (sources % 60_000), seq: sources, flags: SYN, options: mss(1460) };
     return tcpPacket({ ...fields, destination: rig.vip, destinationPort: to });
   });
 }
@@ -78,7 +77,7 @@ async function flood(packets: Buffer[]): Promise<number> {
 const stats = () => extStats(rig.balancer);
 const grown = (name: string, since: Record<string, number>) => (stats()[name] ?? 0) - (since[name] ?? 0);
 
-test('in a pool of 25,000 ports no SYN is refused while one is free, and none costs more than 4 times as much', async () => {
+test('in a pool of 25,000 ports no SYN is rejected while one is free, and none takes more than 4 times as long', async () => {
   setVs(rig.balancer, { fullnat_exhaust_drop: 1, timeout_synrecv: 600 });
   const key = await addService(flooded, silent, 25_000);
   const since = stats();
@@ -88,7 +87,7 @@ test('in a pool of 25,000 ports no SYN is refused while one is free, and none co
   assert.equal(grown('fullnat_exhausted', since), 0);
   assert.equal(grown('fullnat_takeover', since), 0);
   const [laddr] = await rig.ipvs.localAddresses(key);
-  // On a slow machine the last eighth times out about as fast as it comes.
+  // On a slow machine the last eighth times out about as fast as it arrives.
   assert.ok((laddr?.connections ?? 0) > 21_800, `${laddr?.connections} connections`);
 
   await flood(syns(flooded, 1500));
@@ -98,10 +97,10 @@ test('in a pool of 25,000 ports no SYN is refused while one is free, and none co
   assert.ok(last <= 4 * before, `${last} ms against ${before} ms`);
 });
 
-test('a SYN that is refused looks at few tuples', async () => {
+test('a rejected SYN probes at most 64 tuples', async () => {
   setVs(rig.balancer, { fullnat_exhaust_drop: 1, timeout_synrecv: 600 });
   await addService(flooded, silent, 1000);
-  // Faster than the second after which a handshake may be given up.
+  // Sent within the second after which a handshake may be replaced.
   const packets = [...syns(flooded, 1000), ...syns(flooded, 200)];
   await flood(packets.slice(0, 1000));
   const since = stats();
@@ -110,7 +109,7 @@ test('a SYN that is refused looks at few tuples', async () => {
   assert.ok(grown('fullnat_port_conflict', since) <= 64 * 200, `${grown('fullnat_port_conflict', since)} tuples`);
 });
 
-test('the full pool of one service keeps no connection from another', async () => {
+test('a full pool of one service does not affect another service', async () => {
   setVs(rig.balancer, { fullnat_exhaust_drop: 1, timeout_synrecv: 600 });
   await addService(flooded, silent, 200);
   const key = await addService(quiet, otherSilent, 200);
@@ -122,11 +121,11 @@ test('the full pool of one service keeps no connection from another', async () =
   const wanted = syns(quiet, 10);
   for (let i = 0; i < 10; i++) await flood([...mixed.slice(i * 50, i * 50 + 50), ...wanted.slice(i, i + 1)]);
   const [laddr] = await rig.ipvs.localAddresses(key);
-  assert.equal(laddr?.exhausted, 0n, 'no search of the other service was in vain');
+  assert.equal(laddr?.exhausted, 0n, 'the other service always found a port');
   assert.ok(grown('fullnat_exhausted', since) + grown('fullnat_takeover', since) > 0);
 });
 
-test('handshakes that nobody goes on with give way to a client, and time out early', async () => {
+test('abandoned handshakes are replaced by a client, and time out early', async () => {
   const at = 8080;
   setVs(rig.balancer, { timeout_synrecv: 60 });
   const key = await addService(at, rig.rs1Address, 50);
@@ -137,11 +136,11 @@ test('handshakes that nobody goes on with give way to a client, and time out ear
   await sleep(2500);
   const since = stats();
   const { socket } = await dial(rig.client, rig.vip, at);
-  let said = '';
+  let received = '';
   socket.setEncoding('utf8').on('data', (text: string) => {
-    said += text;
+    received += text;
   });
-  await eventually('the greeting', () => said === 'hello');
+  await eventually('the greeting', () => received === 'hello');
   assert.equal(grown('fullnat_takeover', since), 1);
   for (let tries = 0; tries < 20 && (await left()) > 45; tries++) await sleep(500);
   assert.ok((await left()) <= 45, `${await left()} connections`);
@@ -149,7 +148,7 @@ test('handshakes that nobody goes on with give way to a client, and time out ear
   await closed(socket);
 });
 
-test('fullnat_client_limit: a client has so many connections, another one is not concerned', async () => {
+test('fullnat_client_limit limits the connections of one client, not of another', async () => {
   setVs(rig.balancer, { fullnat_client_limit: 3, timeout_close: 1 });
   rig.client.ip('addr add 10.1.0.9/24 dev eth0');
   const open = await Promise.all([1, 2, 3].map(() => dial(rig.client, rig.vip, port)));
@@ -170,17 +169,17 @@ test('fullnat_client_limit: a client has so many connections, another one is not
       if (dialed) return dialed;
       await sleep(250);
     }
-    assert.fail('the place of a connection that is over stays taken');
+    assert.fail('a finished connection still counts');
   };
   open.push(await again());
   for (const { socket } of open) socket.resetAndDestroy();
   setVs(rig.balancer, { timeout_close: 3 });
 });
 
-test('the connection table has a thousandth of the memory, if nobody has said another size', () => {
+test('the connection table has a thousandth of the memory by default', () => {
   const bits = Number(readFileSync('/sys/module/ip_vs/parameters/conn_tab_bits', 'utf8'));
   const total = Number(/^MemTotal:\s+(\d+)/m.exec(readFileSync('/proc/meminfo', 'utf8'))?.[1]) * 1024;
   const wanted = Math.min(20, Math.max(12, Math.floor(Math.log2(total / 1024 / 8))));
-  // The kernel counts somewhat more memory than it shows.
+  // The kernel computes with a little more memory than /proc/meminfo shows.
   assert.ok(bits === wanted || bits === wanted + 1, `${bits} for ${total} bytes`);
 });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Packets from port 0, which only persistence templates have: by TCP and quoted in ICMP errors, against both kinds of
-// NAT.
+// Packets from port 0, which only persistence templates have: TCP segments and ICMP errors that quote them, with NAT and
+// FULLNAT.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { IP_VS_CONN_F_FULLNAT, IP_VS_CONN_F_MASQ, IP_VS_SVC_F_PERSISTENT } from '../../../src/ipvs/index.ts';
@@ -24,7 +24,7 @@ let inside: Injector;
 
 before(async () => {
   rig = await fullnatRig({ bare: true });
-  // Answers of real servers by NAT have the balancer for their gateway.
+  // With NAT the balancer is the real servers' gateway.
   rig.rs1.ip('route add default via 10.31.4.1');
   rig.inside.ip('route add default via 10.31.3.2');
   for (const { port, method, flags } of services) {
@@ -45,7 +45,7 @@ after(async () => {
   await rig.destroy();
 });
 
-/** A connection that has its template, if the service makes them, and says what it is told. */
+/** Opens a connection, which makes a template in a persistent service, and expects an echo. */
 async function echo(port: number): Promise<void> {
   const { socket } = await dial(rig.client, rig.vip, port);
   const said: string[] = [];
@@ -67,7 +67,7 @@ for (const { port, method, flags } of services) {
       outside.send(tcpPacket({ ...segment, flags: kind }));
     }
     await sleep(300);
-    // No segment has moved a template's state or time.
+    // No segment has changed a template's state.
     assert.deepEqual(templates(), templates(before));
     await echo(port);
   });
@@ -108,6 +108,6 @@ function templates(connections = rig.connections()): [string, string][] {
   return connections.filter(({ client: from }) => from.endsWith(':0')).map(({ client: from, state }) => [from, state]);
 }
 
-test('the kernel has nothing to say of any of it', () => {
+test('the kernel log has no report', () => {
   assert.doesNotMatch(run('dmesg'), /BUG:|Oops|WARNING:/);
 });

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // also: --kernel 6.12
-// The tuple space of FULLNAT: used to the last port, a RST beyond it, ports that real servers still hold in TIME_WAIT
-// used again, ports of the balancer's own sockets left alone.
+// The tuple space of FULLNAT: used to the last port, a RST beyond it; ports in TIME_WAIT at the real server are reused,
+// ports of the balancer's own sockets are not used.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
@@ -11,7 +11,7 @@ import { closeAll, closed, DialError, type Dialed, dial, listen, readAll } from 
 import { Capture, eventually } from './wire.ts';
 
 const port = 80;
-/** A service whose real server closes first and so holds TIME_WAIT. */
+/** A service whose real server closes first, and so has sockets in TIME_WAIT. */
 const closing = 81;
 
 let rig: Rig;
@@ -25,7 +25,7 @@ before(async () => {
   await listen(rig.rs1, closing, (socket) => socket.end('x'));
 });
 
-/** Resets every connection and waits until the table has forgotten it, timeout_close later. */
+/** Resets every connection and waits for the end of its entry, timeout_close later. */
 async function resetAll(): Promise<void> {
   for (const socket of open) socket.resetAndDestroy();
   open.clear();
@@ -75,7 +75,7 @@ async function refused(): Promise<DialError> {
   return error;
 }
 
-test('two local addresses of 100 ports: 200 connections for each real server, then a RST, a counter, a line', async () => {
+test('two local addresses of 100 ports: 200 connections for each real server, then a RST, a counter, a log line', async () => {
   range(30_000, 30_099);
   const filled = await rig.counted(() => connectMany(200));
   assert.equal(filled.fullnat_exhausted, undefined);
@@ -107,7 +107,7 @@ test('two local addresses of 100 ports: 200 connections for each real server, th
   assert.equal(segments.filter(({ outgoing, flags }) => !outgoing && flags & 4).length, 10);
   assert.equal(counts.fullnat_exhausted, 10);
   assert.equal(counts.fullnat_conn_refused, 10);
-  // The ring may be full, so that new lines push out old ones: count from the last line, not by their number.
+  // New lines may replace old ones in a full ring: counts from the last line.
   const log = kernelLog();
   const lines = log.slice(log.lastIndexOf(last) + 1).filter((line) => line.includes('has no free local port'));
   assert.match(lines[0] ?? '', /IPVS: service 10\.99\.0\.10:80 has no free local port \(2 local addresses\)/);
@@ -194,7 +194,7 @@ test('tuples of the balancer’s own sockets are not used, and the sockets work'
   }
 });
 
-/** Does the real server hold a socket in TIME_WAIT for a local port of the balancer's? (/proc/net/tcp, state 06) */
+/** Whether the real server has a socket in TIME_WAIT (06 in /proc/net/tcp) for a local port of the balancer. */
 function timeWait(local: number): boolean {
   const peer = `:${local.toString(16).toUpperCase()} 06 `;
   return within(rig.rs1, () => readFileSync('/proc/net/tcp', 'utf8')).includes(peer);
@@ -202,7 +202,7 @@ function timeWait(local: number): boolean {
 
 const rounds = 20;
 for (const stamps of [1, 0]) {
-  test(`one port, held by the real server in TIME_WAIT, serves one connection after the other: timestamps ${stamps}`, async () => {
+  test(`a port in TIME_WAIT at the real server serves the next connection: timestamps ${stamps}`, async () => {
     const key = { ...rig.key, port: closing };
     await rig.ipvs.addService(key);
     await rig.ipvs.addLocalAddress(key, ip4(rig.laddrs[0] ?? ''));
@@ -218,8 +218,8 @@ for (const stamps of [1, 0]) {
           times.push(ms);
           assert.equal(await readAll(socket), 'x');
           await closed(socket);
-          // The client's last ACK may still be under way.
-          await eventually(`connection ${i}: the real server holds it`, () => timeWait(32_000));
+          // The client's last ACK may not have arrived yet.
+          await eventually(`connection ${i}: TIME_WAIT at the real server`, () => timeWait(32_000));
         }
       });
       const syns = wire.segments.filter(({ outgoing, flags }) => !outgoing && flags === 2);
@@ -236,7 +236,7 @@ for (const stamps of [1, 0]) {
   });
 }
 
-test('open connections keep their port; closing ones are replaced, the oldest first', async () => {
+test('open connections keep their port, closing ones are replaced', async () => {
   range(33_000, 33_001);
   setVs(rig.balancer, { timeout_close: 60, timeout_timewait: 60 });
   try {

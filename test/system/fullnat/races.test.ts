@@ -50,7 +50,7 @@ after(async () => {
   await rig.destroy();
 });
 
-test(`${pairs} pairs of SYNs, each on two CPUs at once: never two connections of one client's port`, () => {
+test(`${pairs} pairs of SYNs, each on two CPUs at once, never make two connections of one client's port`, () => {
   setVs(rig.balancer, { timeout_synrecv: 600 });
   const before = rig.connections().length;
   rig.router.run([program, '10.1.0.9', rig.vip, String(silentPort), '10000', String(pairs)]);
@@ -62,7 +62,7 @@ test(`${pairs} pairs of SYNs, each on two CPUs at once: never two connections of
   setVs(rig.balancer, { timeout_synrecv: 30 });
 });
 
-test('an ACK of the real server that overtakes its SYN-ACK does not hide the client', async () => {
+test('an ACK of the real server that overtakes its SYN-ACK does not remove the client’s address', async () => {
   const flow = client.flow(rig.vip, rawPort, 22_222);
   const seen = (what: string, find: (segment: Segment) => boolean) =>
     eventually(what, () =>
@@ -77,7 +77,7 @@ test('an ACK of the real server that overtakes its SYN-ACK does not hide the cli
         ...{ flags, seq, ack: (syn.seq + 1) >>> 0, window: 64_240 },
       }),
     );
-  // A challenge ACK, in answer to a stranger's SYN (RFC 9293, 3.10.7.4).
+  // A challenge ACK, in answer to a blind SYN (RFC 9293, 3.10.7.4).
   answer(ACK, 5001);
   await flow.expect('the challenge', ({ flags }) => flags === ACK);
   answer(SYN | ACK, 5000);

@@ -61,7 +61,7 @@ async function refused(attempt: Promise<unknown>, errno: string, sentence: RegEx
     if (sentence) assert.match(error.extendedAck.message ?? '', sentence);
     return true;
   });
-  assert.equal((await ipvs.info()).generation, before, 'a refused request changes nothing');
+  assert.equal((await ipvs.info()).generation, before, 'a rejected request changes nothing');
 }
 
 const v6 = (text: string) => parseIpv6(text) ?? new Uint8Array(16);
@@ -135,8 +135,8 @@ for (const [name, change] of [
 
 for (const [name, flags, says] of [
   ['SYN proxy', IP_VS_SVC_F_SYNPROXY, /SYN proxy/],
-  ['a flag that nobody knows', 0x40, /flag of the service is not known/],
-  ['another one', 0x10000, /flag of the service is not known/],
+  ['an unknown flag', 0x40, /flag of the service is not known/],
+  ['another unknown flag', 0x10000, /flag of the service is not known/],
 ] as const) {
   test(`unknown service flags are rejected: ${name}`, async () => {
     const attempt = (command: number) =>
@@ -161,7 +161,7 @@ function serviceNest(writer: MessageWriter, port: number): void {
   writer.u16(1, AF_INET).u16(2, 6).bytes(3, address).be16(4, port);
 }
 
-/** A request about a local address, byte by byte: `nested` is the NLA_F_NESTED bit that strict parsing demands. */
+/** A request for a local address, byte by byte; `nested`: with the NLA_F_NESTED bit, which strict parsing requires. */
 function laddrRequest(write: (writer: MessageWriter) => void, nested = true) {
   return (writer: MessageWriter) => {
     const clear = (at: number) => writer.endNest(at);
@@ -213,7 +213,7 @@ test('local addresses: existing, missing and invalid ones', async () => {
   assert.equal((await ipvs.service(tcp)).numLocalAddresses, 1);
 });
 
-test('requests about local addresses, attribute by attribute', async () => {
+test('requests for local addresses, attribute by attribute', async () => {
   await ipvs.addService(tcp);
   const set = (write: (writer: MessageWriter) => void) => raw.request('IPVS', IPVS_CMD_NEW_LADDR, laddrRequest(write));
   const union = Buffer.alloc(16);
@@ -260,7 +260,7 @@ test('requests about local addresses, attribute by attribute', async () => {
       undefined,
     ),
   );
-  // As old programs write it: no NESTED bit, four bytes of address; and attributes of a time to come.
+  // As old programs write it, without the NESTED bit and with four bytes of address; then an unknown attribute.
   await raw.request(
     'IPVS',
     IPVS_CMD_NEW_LADDR,
@@ -285,7 +285,7 @@ test('requests about local addresses, attribute by attribute', async () => {
   for (const command of [21, 31, 32, 38]) await refused(raw.request('IPVS', command), 'EOPNOTSUPP', undefined);
 });
 
-test('port ranges of a service', async () => {
+test('port ranges of a service are validated, changed and removed', async () => {
   const ranged = (portMin?: number, portMax?: number) => ({ ...tcp, portMin, portMax });
   const of = async () => {
     const { portMin, portMax } = await ipvs.service(tcp);
@@ -307,7 +307,7 @@ test('port ranges of a service', async () => {
   await ipvs.setService(ranged(1025, 65535));
   assert.deepEqual(await of(), [1025, 65535]);
   await ipvs.setService({ ...tcp, scheduler: 'wrr' });
-  assert.deepEqual(await of(), [1025, 65535], 'a change that does not mention the range keeps it');
+  assert.deepEqual(await of(), [1025, 65535], 'a change without a range keeps it');
   await ipvs.setService(ranged(0, 0));
   assert.deepEqual(await of(), [undefined, undefined]);
   assert.equal((await ipvs.localAddresses(tcp))[0]?.portsTotal, 65535 - 5000 + 1);
@@ -333,7 +333,7 @@ test('Debian’s ipvsadm edits services and real servers without touching local 
   ]);
 });
 
-test('keepalived edits its service without touching the local addresses of it', async () => {
+test('keepalived edits its service without touching its local addresses', async () => {
   const file = '/tmp/keepalived.conf';
   const config = (scheduler: string, weight: number) =>
     `virtual_server ${vip} 80 {\nlvs_sched ${scheduler}\nlvs_method NAT\nprotocol TCP
@@ -384,7 +384,7 @@ const ranges: Record<string, { good: number[]; bad: number[] }> = {
   timeout_timewait: { good: [1, 120], bad: [0] },
 };
 
-test('sysctls accept their documented values only, and belong to one namespace', () => {
+test('sysctls accept only their documented values, and are per namespace', () => {
   for (const [name, { good, bad }] of Object.entries(ranges)) {
     const [was, there] = [getVs(where, name), getVs(other, name)];
     assert.equal(was, there, name);
@@ -402,7 +402,7 @@ test('sysctls accept their documented values only, and belong to one namespace',
   setVs(where, { fullnat_lport_max: 65535 });
 });
 
-test('tables and local addresses belong to one namespace', async () => {
+test('tables and local addresses are per namespace', async () => {
   const there = new Ipvs({ netns: netnsPath(other) });
   try {
     await ipvs.addService(tcp);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A balancer with reloaded modules: its real servers still hold sockets for the tuples that it uses again.
+// After a reload of the modules real servers still have sockets for tuples that the balancer reuses.
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import { after, before, test } from 'node:test';
@@ -9,7 +9,7 @@ import { closeAll, type Dialed, dial, listen } from './tcp.ts';
 const port = 80;
 const [idle, fresh] = process.env.LVSD_COUNTS === 'full' ? [1000, 5000] : [200, 1000];
 const atOnce = 25;
-/** Two addresses: more than half of the tuples that new connections get are held by a stale socket. */
+/** With two addresses more than half of the tuples of new connections have a stale socket. */
 const ports = { fullnat_lport_min: 20_000, fullnat_lport_max: 20_000 + 0.8 * idle - 1 };
 
 let rig: Rig;
@@ -18,7 +18,7 @@ const open: Socket[] = [];
 before(async () => {
   rig = await fullnatRig({ port });
   setVs(rig.balancer, ports);
-  // 'k' is kept open, everything else is answered and closed.
+  // A connection that sends 'k' is kept open, others are answered and closed.
   await listen(rig.rs1, port, (socket) => {
     socket.on('data', (data) => {
       if (data[0] !== 0x6b) socket.end(`${socket.remoteAddress}:${socket.remotePort}`);
@@ -42,17 +42,18 @@ async function inTurns(count: number, act: (index: number) => Promise<void>): Pr
 
 async function once({ socket }: Dialed): Promise<void> {
   const me = `${socket.localAddress}:${socket.localPort}`;
-  let said = '';
+  let received = '';
   const ended = new Promise<void>((done) => socket.once('close', () => done()));
   socket.setEncoding('utf8').on('data', (text: string) => {
-    said += text;
+    received += text;
   });
   socket.write('x');
   await ended;
-  assert.equal(said, me);
+  assert.equal(received, me);
 }
 
-async function forget(): Promise<void> {
+/** Reloads the modules and configures the service again. */
+async function reloadModules(): Promise<void> {
   await rig.ipvs.flush();
   unloadIpVs();
   run('modprobe', 'ip_vs');
@@ -69,10 +70,10 @@ test(`modules reloaded with ${idle} connections open, then ${fresh} new ones on 
     open.push(socket);
   });
   assert.equal(rig.connections().filter(({ state }) => state === 'ESTABLISHED').length, idle);
-  await forget();
+  await reloadModules();
   assert.equal(rig.connections().length, 0);
   const stale = rig.rs1.run(`ss -Htn state established '( sport = :${port} )' | wc -l`).stdout.trim();
-  assert.equal(Number(stale), idle, 'the real server still holds them');
+  assert.equal(Number(stale), idle, 'the real server still has them');
 
   const times: number[] = [];
   const failures: string[] = [];
@@ -91,6 +92,6 @@ test(`modules reloaded with ${idle} connections open, then ${fresh} new ones on 
   assert.ok(p99 < 1500, `p99 of the handshake: ${Math.round(p99)} ms`);
   const stats = extStats(rig.balancer);
   console.log(`stale sockets reset: ${stats.fullnat_stale_reset}; p99 of the handshake: ${Math.round(p99)} ms`);
-  assert.ok((stats.fullnat_stale_reset ?? 0) > idle / 10, `${stats.fullnat_stale_reset} stale sockets met`);
+  assert.ok((stats.fullnat_stale_reset ?? 0) > idle / 10, `${stats.fullnat_stale_reset} stale sockets were reset`);
   assert.equal(stats.fullnat_toa_lost, 0);
 });

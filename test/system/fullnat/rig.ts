@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A FULLNAT service on the lab's network, its counters, and the client of its kernel.
+// A FULLNAT service on the lab's network, with its counters and a client of its kernel.
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { type LvsOptions, type LvsTopology, lvsTopology, type Namespace } from '../../../lab/topology.ts';
@@ -40,12 +40,12 @@ export function destConfig(address: string, port: number, more: Partial<Destinat
   };
 }
 
-/** The lines that the kernel's ring holds, oldest first. */
+/** Lines in the kernel's ring, oldest first. */
 export function kernelLog(): string[] {
   return run('dmesg').split('\n').filter(Boolean);
 }
 
-/** Runs `act`, which must not wait for anything, in a namespace: a process costs a second on an emulated CPU. */
+/** Runs `act`, which must be synchronous, in a namespace: a process takes a second on an emulated CPU. */
 export function within<T>(where: Namespace, act: () => T): T {
   native().enterNetns(netnsPath(where));
   try {
@@ -61,7 +61,7 @@ const vsSysctl = (name: string) => `/proc/sys/net/ipv4/vs/${name}`;
 export const getVs = (where: Namespace, name: string) =>
   Number(within(where, () => readFileSync(vsSysctl(name), 'utf8')));
 
-/** Sets sysctls below net.ipv4.vs. Throws with the errno's `code` when the kernel refuses a value. */
+/** Sets sysctls below net.ipv4.vs. Throws with the errno's `code` if the kernel rejects a value. */
 export function setVs(where: Namespace, settings: Record<string, number>): void {
   within(where, () => {
     for (const [name, value] of Object.entries(settings)) writeFileSync(vsSysctl(name), String(value));
@@ -89,7 +89,7 @@ export function extStats(where: Namespace): Record<string, number> {
 export interface Rig extends LvsTopology {
   ipvs: Ipvs;
   key: ServiceConfig;
-  /** What counters grew by while `action` ran; rows that did not are left out. */
+  /** Increments of the counters during `action`, without those that did not change. */
   counted: (action: () => Promise<unknown>) => Promise<Record<string, number>>;
   /** The connections of /proc/net/ip_vs_conn: state and seconds by client address and port. */
   connections: () => { client: string; state: string; seconds: number }[];
@@ -103,7 +103,7 @@ export interface RigOptions extends LvsOptions {
   bare?: boolean;
 }
 
-/** Loads the modules that are not there and makes the network with VIP:port -> rs1:port by FULLNAT. */
+/** Loads missing modules and makes the network, with a service VIP:port -> rs1:port by FULLNAT. */
 export async function fullnatRig(options: RigOptions = {}): Promise<Rig> {
   if (!existsSync('/proc/net/ip_vs')) run('modprobe', 'ip_vs');
   // User-mode Linux has no ftrace, which toa needs.
@@ -147,9 +147,9 @@ export async function fullnatRig(options: RigOptions = {}): Promise<Rig> {
 /** Whether a module is loaded. */
 export const loaded = (name: string) => new RegExp(`^${name} `, 'm').test(readFileSync('/proc/modules', 'utf8'));
 
-/** Removes IPVS and all that hangs on it, as other tests of this VM have left it; its services must be gone. */
+/** Unloads IPVS and the modules that depend on it; there must be no services. */
 export function unloadIpVs(): void {
-  // Modules hold each other, and connections that are still being freed hold them all: a few rounds.
+  // Modules depend on each other, and on connections that are still being freed: hence several rounds.
   for (let round = 0; loaded('ip_vs') && round < 20; round++) {
     const names = readFileSync('/proc/modules', 'utf8')
       .split('\n')
@@ -159,7 +159,7 @@ export function unloadIpVs(): void {
       try {
         run('rmmod', name);
       } catch {
-        // Another one goes first.
+        // Another module depends on it.
       }
     }
   }

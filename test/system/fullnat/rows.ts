@@ -4,19 +4,19 @@
 /** The values of each condition. The first ones are those of the run at defaults. */
 export const conditions = {
   /**
-   * gso: segments cross every device as one big packet. gro: senders segment, the balancer's devices put together again.
-   * off: neither, and no device computes checksums, so that captures can be judged.
+   * gso: segments cross every device as one super-packet. gro: senders segment, the balancer's devices merge. off:
+   * neither, and no device computes checksums, so that captures can be verified.
    */
   offload: ['gso', 'gro', 'off'],
-  /** Where a path takes no more than 1400 bytes, in both directions; links everywhere else take 1500. */
+  /** The leg with an MTU of 1400, in both directions; other links have 1500. */
   mtu: ['1500', 'client', 'server'],
-  /** On which leg 1 % of the packets get lost and others overtake each other, in both directions. */
+  /** The leg with 1 % loss and reordering, in both directions. */
   loss: ['none', 'client', 'server'],
-  /** The sysctl of IPVS, with `ct state invalid drop` in nftables; absent: nothing tracks in the balancer's namespace. */
+  /** The sysctl of IPVS, with `ct state invalid drop` in nftables; absent: no conntrack in the balancer's namespace. */
   conntrack: ['absent', '1', '0'],
   timestamps: ['on', 'off'],
   sack: ['on', 'off'],
-  /** Whether the client's TCP options lie where a kernel puts them, or at odd offsets. */
+  /** Whether the client's TCP options are where a kernel writes them, or at odd offsets. */
   options: ['kernel', 'odd'],
 } as const;
 
@@ -48,7 +48,7 @@ export const rows: Row[] = table
     return Object.fromEntries(names.map((name, column) => [name, words[column]])) as Row;
   });
 
-/** Pairs of values that no row has: `offload=gso mtu=client`. */
+/** Pairs of values that no row has, such as `offload=gso mtu=client`. */
 export function missingPairs(): string[] {
   const missing: string[] = [];
   for (const [index, a] of names.entries()) {

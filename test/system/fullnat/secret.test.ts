@@ -31,7 +31,7 @@ after(async () => {
 
 const setSecret = (secret: string) => rig.balancer.run(['lvsadm', '--secret', '-'], { input: secret });
 
-/** The modules removed and inserted, the service as before, but no secret. */
+/** Reloads the modules and configures the service again, without a secret. */
 async function reload(): Promise<void> {
   await rig.ipvs.flush();
   unloadIpVs();
@@ -42,7 +42,7 @@ async function reload(): Promise<void> {
   await rig.ipvs.addDestination(rig.key, destConfig(rig.rs1Address, port));
 }
 
-/** One connection: the number that its SYN has at the real server, and the clock (ms) then. */
+/** Opens a connection: the sequence number of its SYN at the real server, and the time in ms. */
 async function initialNumber(): Promise<{ seq: number; at: number }> {
   leg.clear();
   const at = Date.now();
@@ -56,7 +56,7 @@ async function initialNumber(): Promise<{ seq: number; at: number }> {
   return { seq: syn.seq, at };
 }
 
-/** How far (ticks) the second number is from where the clock would have brought the first one. */
+/** Ticks between the second number and the first one advanced by the clock. */
 function distance(first: { seq: number; at: number }, next: { seq: number; at: number }): number {
   const expected = ((next.at - first.at) * 1e6) / nsPerTick;
   const off = (((next.seq - first.seq - expected) % 2 ** 32) + 2 ** 32) % 2 ** 32;

@@ -9,7 +9,7 @@ import { invalidDrop } from './conntrack.ts';
 import { OddOptions } from './odd-options.ts';
 import type { Row } from './rows.ts';
 
-/** What flows.c says about a set of connections. */
+/** Output of flows.c for a set of connections. */
 export interface Report {
   connections: number;
   ok: number;
@@ -26,7 +26,7 @@ export interface Load {
   parallel: number;
   /** Bytes that each connection carries. */
   length: number;
-  /** Then what is not finished has failed; by default 120. */
+  /** Connections that last longer have failed; 120 by default. */
   seconds?: number;
 }
 
@@ -46,10 +46,10 @@ export function compile(): Programs {
   return { flows: one('flows'), oddOptions: one('odd-options') };
 }
 
-/** What each connection's offset needs behind its length, see flows.c. */
+/** Largest offset of a connection, see flows.c. */
 const spread = 65536;
 
-/** Bytes without a pattern, the same ones each time, so that a piece at a wrong place shows. */
+/** Pseudo-random bytes, always the same, so that misplaced pieces are detected. */
 export function randomFile(path: string, length: number): Buffer {
   const words = new Uint32Array(Math.ceil((length + spread) / 4));
   // xorshift: an emulated CPU makes a megabyte of it in milliseconds.
@@ -76,8 +76,8 @@ interface Service {
 }
 
 /**
- * One service with both real servers; but two that share nothing where the MTU is lowered, as ends remember what a path
- * takes by address: each of the two paths then has to find out by itself.
+ * One service with both real servers; or two services without common addresses if the MTU is lowered, as ends store the
+ * MTU of a path by address and each of the two paths has to be discovered.
  */
 function planServices(lvs: LvsTopology, row: Row): Service[] {
   const [laddr1 = '', laddr2 = ''] = lvs.laddrs;
@@ -106,7 +106,7 @@ export class Site {
     this.odd = odd;
     this.services = planServices(lvs, row);
     this.clientLeg = odd === undefined ? 'client0' : odd.device;
-    // With 200 at a time one may have to wait longer than nginx usually does.
+    // With 200 concurrent connections one may have to wait longer than nginx's defaults.
     const server = `send_timeout 600s; client_body_timeout 600s; add_header X-Peer "$remote_addr:$remote_port" always; client_max_body_size 0;
       location /up { dav_methods PUT; create_full_put_path on; }`;
     this.nginx = [lvs.rs1, lvs.rs2].map((rs) => startNginx(rs, { server }));
@@ -170,8 +170,8 @@ export class Site {
   }
 
   /**
-   * Each leg has a place of 1400 bytes twice: for the first service at a router, which reports it through the balancer,
-   * for the second one at the balancer, which reports it itself.
+   * Each leg has an MTU of 1400 twice: for the first service at a router, whose errors pass the balancer, for the second
+   * one at the balancer, which sends the errors.
    */
   private lowerMtu(): void {
     const { router, balancer, inside, vip } = this.lvs;
@@ -195,9 +195,9 @@ export class Site {
     if (this.row.loss === 'server') for (const device of ['lb0', 'rs1', 'rs2']) inside.netem(device, words);
   }
 
-  /** Connections that read from (`get`) or write to (`put`) the real servers; written files are judged and removed. */
+  /** Connections that read from (`get`) or write to (`put`) the real servers; written files are verified and removed. */
   async flows(direction: 'get' | 'put', load: Load): Promise<Report> {
-    // What earlier connections have learnt about the path is forgotten, so that these find out by themselves.
+    // Clears the stored MTUs, so that these connections have to discover them.
     if (this.row.mtu !== '1500') {
       for (const end of [this.lvs.client, this.lvs.rs1, this.lvs.rs2]) end.ip('route flush cache');
     }
@@ -217,11 +217,11 @@ export class Site {
       { timeout: (seconds + 30) * 1000 },
     );
     const report = JSON.parse(stdout) as Report;
-    if (direction === 'put') this.judgeWritten(report, load.length);
+    if (direction === 'put') this.verifyWritten(report, load.length);
     return report;
   }
 
-  private judgeWritten(report: Report, length: number): void {
+  private verifyWritten(report: Report, length: number): void {
     let files = 0;
     for (const { root } of this.nginx) {
       const dir = join(root, 'up');

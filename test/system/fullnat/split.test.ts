@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // also: --kernel 6.12
-// Super-packets that cannot be translated as a whole are split: those with too small segments for the client's address,
-// and those in which each segment has kept its own header, as Linux merges TCP since 6.10 (rx-gro-list).
+// Super-packets that cannot be translated as a whole are split: those whose segments are too small for the client's
+// address, and those in which each segment keeps its own header, as Linux can merge TCP since 6.10 (rx-gro-list).
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import { release } from 'node:os';
@@ -21,17 +21,17 @@ const [SOL_PACKET, PACKET_VNET_HDR] = [263, 15];
 const ETH_P_IP = 0x0800;
 const TOA = 254;
 
-/** A megabyte without a pattern, so that a piece at a wrong place shows. */
+/** A megabyte of pseudo-random bytes, so that misplaced pieces are detected. */
 const random = new Random(1);
 const body = Buffer.from(Uint32Array.from({ length: 1 << 18 }, () => random.below(2 ** 32)).buffer);
 
 let rig: Rig;
-/** What the real server has got of the upload. */
+/** Bytes that the real server has received. */
 let uploaded = Buffer.alloc(0);
 
 before(async () => {
   rig = await fullnatRig({ port });
-  // 'u': takes an upload; 'd': sends the body.
+  // 'u': receives an upload; 'd': sends the body.
   await listen(
     rig.rs1,
     port,
@@ -59,13 +59,13 @@ after(async () => {
 
 async function upload(): Promise<void> {
   const { socket } = await dial(rig.client, rig.vip, port);
-  let said = '';
+  let received = '';
   socket.setEncoding('utf8').on('data', (text: string) => {
-    said += text;
+    received += text;
   });
   socket.write('u');
   socket.end(body);
-  await eventually('the end of the upload', () => said === 'done', 60_000);
+  await eventually('the end of the upload', () => received === 'done', 60_000);
   socket.destroy();
   assert.ok(uploaded.equals(body), 'every byte of the upload is right');
 }
@@ -84,7 +84,7 @@ function macAddress(where: Namespace, device: string): Buffer {
   return Buffer.from((link?.address ?? '').replaceAll(':', ''), 'hex');
 }
 
-/** Puts a TCP packet on a device as a super-packet, which whoever wants it smaller cuts into `size` bytes of payload. */
+/** Sends a TCP packet from a device as a super-packet with segments of `size` bytes of payload. */
 function sendSuperPacket(where: Namespace, device: string, to: Buffer, packet: Buffer, size: number): void {
   const socket = new (native().Socket)(AF_PACKET, SOCK_RAW, 0, netnsPath(where));
   const [link] = JSON.parse(where.run(['ip', '-j', 'link', 'show', device]).stdout) as { ifindex: number }[];
@@ -110,7 +110,7 @@ function sendSuperPacket(where: Namespace, device: string, to: Buffer, packet: B
   socket.close();
 }
 
-/** The sum over TCP's pseudo header, which a checksum that is still to be completed starts from. */
+/** The sum over TCP's pseudo header, from which a partial checksum starts. */
 function pseudoSum(packet: Buffer): number {
   let sum = 6 + packet.length - 20;
   for (let i = 12; i < 20; i += 2) sum += packet.readUInt16BE(i);
@@ -118,7 +118,7 @@ function pseudoSum(packet: Buffer): number {
   return sum;
 }
 
-test('a super-packet of segments that are too small to be made smaller: each carries the address', async () => {
+test('a super-packet with very small segments is split, and each carries the address', async () => {
   const raw = new RawHost(rig.client, 'eth0', '10.1.0.3');
   const rs = new Capture(rig.rs1, 'eth0');
   try {
@@ -158,7 +158,7 @@ test('a super-packet of segments that are too small to be made smaller: each car
   }
 });
 
-test('packets merged with rx-gro-list, in both directions: every byte and every checksum is right', async () => {
+test('packets merged with rx-gro-list, in both directions, arrive with every byte and checksum right', async () => {
   const everywhere = [rig.client, rig.router, rig.balancer, rig.inside, rig.rs1];
   const devices = (where: Namespace) =>
     (JSON.parse(where.run(['ip', '-j', 'link', 'show']).stdout) as { ifname: string }[])
@@ -178,10 +178,10 @@ test('packets merged with rx-gro-list, in both directions: every byte and every 
   for (const end of ends) await end();
   const [major = 0, minor = 0] = release().split('.').map(Number);
   if (major > 6 || (major === 6 && minor >= 10)) {
-    assert.ok((up.fullnat_gso_split ?? 0) > 0, 'what the client sent was merged, and split');
-    assert.ok((down.fullnat_gso_split ?? 0) > 0, 'what the real server sent was merged, and split');
+    assert.ok((up.fullnat_gso_split ?? 0) > 0, 'segments of the client were merged, and split');
+    assert.ok((down.fullnat_gso_split ?? 0) > 0, 'segments of the real server were merged, and split');
   }
-  for (const [leg, { segments, bad }] of captures.judge()) {
+  for (const [leg, { segments, bad }] of captures.verify()) {
     assert.ok(segments > 1000, `${leg}: ${segments} segments`);
     assert.deepEqual(bad.slice(0, 5), [], leg);
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A connection that is over loses its tuple to another client, and its own client comes back before it is out of the
-// table: the client gets an answer, and goes on being answered. In a persistent service it used to be a black hole.
+// A finished connection loses its tuple to another client, and its own client opens a new one before its entry has ended:
+// the client is answered, also in a persistent service.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { IP_VS_SVC_F_PERSISTENT } from '../../../src/ipvs/index.ts';
@@ -36,7 +36,7 @@ after(async () => {
 
 const synAck = ({ flags }: { flags: number }) => flags === (SYN | ACK);
 
-/** Closes an open connection from both ends; nothing is left of what came for it. */
+/** Closes an open connection from both ends, and clears the capture. */
 async function close(flow: RawFlow): Promise<void> {
   flow.send(FIN | ACK);
   await flow.expect('the FIN of the real server', ({ flags }) => (flags & FIN) !== 0);
@@ -45,7 +45,7 @@ async function close(flow: RawFlow): Promise<void> {
   flow.host.capture.clear();
 }
 
-/** A SYN far from the last one. */
+/** A SYN with a number far from the last one. */
 function syn(flow: RawFlow): Buffer {
   flow.seq = (flow.seq + 1_000_000) >>> 0;
   return tcpPacket({
@@ -60,16 +60,16 @@ test(`the client of a tuple that has just been taken over is answered, ${rounds}
     const taker = second.flow(rig.vip, port, 44_000 + round);
     await mine.handshake(mss(1460));
     await close(mine);
-    // One right after the other: the first takes the tuple, the second meets the connection that has lost it.
+    // In direct succession: the first takes the tuple, the second matches the connection that has lost it.
     const packets = [syn(taker), syn(mine)];
     const grown = await rig.counted(async () => {
       for (const packet of packets) first.send(packet);
-      await taker.expect('the SYN-ACK of the one that has the tuple now', synAck);
+      await taker.expect('the SYN-ACK of the one that took the tuple', synAck);
     });
     assert.equal(grown.fullnat_takeover, 1);
     taker.seq += 1;
     taker.send(ACK);
-    for (const time of ['at once', 'when it asks again', 'and again']) {
+    for (const time of ['at once', 'to its second SYN', 'to its third SYN']) {
       await eventually(`an answer ${time}, round ${round}`, () => mine.received().length > 0);
       first.capture.clear();
       first.send(syn(mine));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Kernel sockets in any namespace from this one process: servers, and clients that measure their handshake.
+// Kernel sockets in any namespace, from one process: servers, and clients that measure their handshake.
 import { createServer, type Server, Socket } from 'node:net';
 import type { Namespace } from '../../../lab/topology.ts';
 import { parseIpv4 } from '../../../src/base/addresses.ts';
@@ -25,7 +25,7 @@ function endpoint(address: string, port: number): Buffer {
   return bytes;
 }
 
-/** What keeps the process alive until closeAll(). */
+/** Servers and sockets that keep the process alive until closeAll(). */
 const alive = { servers: new Set<Server>(), sockets: new Set<Socket>() };
 
 function keep(socket: Socket): void {
@@ -50,7 +50,7 @@ export interface DialOptions {
   timeout?: number;
 }
 
-/** A handshake that failed: `code` is the errno's name, `ms` how long it took. */
+/** A failed handshake: the errno's name, and the time that it took. */
 export class DialError extends Error {
   readonly code: string;
   readonly ms: number;
@@ -64,7 +64,7 @@ export class DialError extends Error {
 
 export interface Dialed {
   socket: Socket;
-  /** How long the handshake took. */
+  /** Duration of the handshake. */
   ms: number;
 }
 
@@ -140,7 +140,7 @@ export async function listen(
   return Object.assign(server, { sockets });
 }
 
-/** Everything that comes until the other end closes. */
+/** All data until the other end closes. */
 export function readAll(socket: Socket): Promise<string> {
   return new Promise((done, fail) => {
     let text = '';

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // also: --kernel 6.12
-// FULLNAT under traffic: every byte right in both directions, every client's address and port right at the real server,
-// nothing lost of TOA. One run at defaults, then ten rows of conditions (fullnat/rows.ts) that meet in pairs.
+// FULLNAT under traffic: every byte is right in both directions, and the real server sees every client's address and port.
+// One run at defaults, then ten rows of conditions that cover every pair of their values (rows.ts).
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -22,7 +22,7 @@ interface Counts {
   short: Load;
 }
 
-/** A short connection carries what fits into one segment. */
+/** Bytes of a short connection, which fit into one segment. */
 const short = { length: 300 };
 const atDefaults: Counts = full
   ? {
@@ -78,7 +78,7 @@ for (const [index, row] of rows.entries()) {
 }
 
 test('with tx offload off tshark finds every IP and TCP checksum on both sides correct', () => {
-  const verdicts = [...captures.judge()];
+  const verdicts = [...captures.verify()];
   const legs = 2 * rows.filter(({ offload }) => offload === 'off').length;
   assert.equal(verdicts.length, legs);
   figures.push({ checksums: verdicts.map(([capture, { segments, bad }]) => ({ capture, segments, bad: bad.length })) });
@@ -108,7 +108,7 @@ async function play(row: Row, counts: Counts): Promise<void> {
     ] as const;
     for (const [name, direction, load] of phases) {
       const report = await site.flows(direction, load);
-      problems.push(...judgeReport(name, report, load));
+      problems.push(...checkReport(name, report, load));
       connections += report.connections;
       figure[name] = { count: report.ok, bytes: report.bytes, seconds: report.seconds };
     }
@@ -116,8 +116,8 @@ async function play(row: Row, counts: Counts): Promise<void> {
       connections += await captured(site, problems);
     }
     figure.queueDrops = queueDrops() - dropsBefore;
-    problems.push(...judgeCounters(site, connections, figure));
-    problems.push(...judgeConntrack(site, connections, figure));
+    problems.push(...checkCounters(site, connections, figure));
+    problems.push(...checkConntrack(site, connections, figure));
   } finally {
     await site.close();
   }
@@ -129,14 +129,14 @@ async function play(row: Row, counts: Counts): Promise<void> {
   assert.deepEqual(problems, []);
 }
 
-function judgeReport(name: string, report: Report, load: Load): string[] {
+function checkReport(name: string, report: Report, load: Load): string[] {
   const { ok, failed, wrongBytes, wrongPeer, examples } = report;
   if (ok === load.count && failed + wrongBytes + wrongPeer === 0) return [];
   const sums = `${ok} of ${load.count} right, ${failed} failed, ${wrongBytes} wrong bytes, ${wrongPeer} wrong address`;
   return [`${name}: ${sums}`, ...examples.map((example) => `${name}: ${example}`)];
 }
 
-/** A little traffic of each kind, while the balancer's outer and inner leg are captured. Returns how many connections. */
+/** A little traffic of each kind while both legs of the balancer are captured; the number of connections. */
 async function captured(site: Site, problems: string[]): Promise<number> {
   const label = describeRow(site.row);
   const ends = [
@@ -150,13 +150,13 @@ async function captured(site: Site, problems: string[]): Promise<number> {
     ['get', { count: 20, parallel: 10, ...short }],
   ] as const;
   for (const [direction, load] of loads) {
-    problems.push(...judgeReport(`captured ${direction}`, await site.flows(direction, load), load));
+    problems.push(...checkReport(`captured ${direction}`, await site.flows(direction, load), load));
   }
   await Promise.all(ends.map((end) => end()));
   return loads.reduce((sum, [, { count }]) => sum + count, 0);
 }
 
-function judgeCounters(site: Site, connections: number, figure: Record<string, unknown>): string[] {
+function checkCounters(site: Site, connections: number, figure: Record<string, unknown>): string[] {
   const { client, balancer, rs1, rs2 } = site.lvs;
   const problems: string[] = [];
   const expect = (what: string, value: number | undefined, right: (value: number) => boolean) => {
@@ -180,18 +180,17 @@ function judgeCounters(site: Site, connections: number, figure: Record<string, u
     expect(`${where.name}: InHdrErrors`, snmp(where, 'Ip').InHdrErrors, (value) => value === 0);
     retransmitted[where.name] = tcp.RetransSegs ?? Number.NaN;
   }
-  // Where an end has no memory left for what arrives, it drops some: then many segments are sent again, with and without
-  // a balancer.
+  // An end without receive memory drops segments, which causes many retransmissions, with and without a balancer.
   const { PruneCalled, TCPRcvQDrop } = snmp(client, 'TcpExt');
   Object.assign(figure, { balancer: nonZero(ext), retransmitted, clientMemory: { PruneCalled, TCPRcvQDrop } });
   return problems;
 }
 
-function judgeConntrack(site: Site, connections: number, figure: Record<string, unknown>): string[] {
+function checkConntrack(site: Site, connections: number, figure: Record<string, unknown>): string[] {
   if (site.row.conntrack === 'absent') return [];
   const seen = packets(site.lvs.balancer.run(['nft', 'list', 'ruleset']).stdout);
   figure.conntrack = seen;
-  // A connection has at least three packets that conntrack must know, or must not have looked at.
+  // Each connection has at least three packets that conntrack must have tracked, or not.
   const [right, wrong] =
     site.row.conntrack === '1' ? (['established', 'untracked'] as const) : (['untracked', 'established'] as const);
   if (seen[right] >= 3 * connections && seen[wrong] === 0) return [];

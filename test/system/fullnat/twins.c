@@ -4,8 +4,8 @@
  *
  *   twins SOURCE DESTINATION PORT FIRST COUNT
  *
- * For each of COUNT source ports from FIRST on, two threads, each on a CPU of its own, send a SYN with a number of its own
- * at the same moment. Whoever runs it may open raw sockets.
+ * For each of COUNT source ports from FIRST on, two threads, each on its own CPU, send a SYN with different numbers at the
+ * same moment. Needs CAP_NET_RAW.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>

@@ -15,20 +15,20 @@ const ETH_P_ALL_BE = 0x0300;
 const PACKET_OUTGOING = 4;
 const SOL_SOCKET = 1;
 const SO_RCVBUFFORCE = 33;
-/** Segments of 64 KB pass between namespaces uncut. */
+/** Segments of 64 KB pass between namespaces unsegmented. */
 const SLOT = 66_000;
 const SLOTS = 32;
 const LL_ADDRESS = 20;
 
 export const netnsPath = (where: Namespace) => `/run/netns/${where.name}`;
 
-/** A packet with when it was read (ms) and which way it went. */
+/** A packet with its time (ms) and direction. */
 export type Seen = (Segment | Icmp) & { at: number; outgoing: boolean };
 
-/** Captures that are open: they keep the process alive. */
+/** Open captures, which keep the process alive. */
 export const captures = new Set<Capture>();
 
-/** Everything IPv4 that a device of a namespace sends and receives, from its making to close(). */
+/** All IPv4 packets that a device of a namespace sends and receives until close(). */
 export class Capture {
   readonly packets: Seen[] = [];
   readonly #socket: NativeSocket;
@@ -49,7 +49,7 @@ export class Capture {
     captures.add(this);
   }
 
-  /** Reads what is there by now. */
+  /** Reads the packets that have arrived. */
   drain(): void {
     for (;;) {
       const count = this.#socket.receive(this.#data, this.#info, this.#addresses);
@@ -127,7 +127,7 @@ export class Injector {
   }
 }
 
-/** Waits for something that only packets show; throws after `timeout` ms. */
+/** Waits until `find` returns a value; throws after `timeout` ms. */
 export async function eventually<T>(what: string, find: () => T | undefined | false, timeout = 5000): Promise<T> {
   const end = performance.now() + timeout;
   for (;;) {
@@ -141,8 +141,8 @@ export async function eventually<T>(what: string, find: () => T | undefined | fa
 export const sleep = (ms: number) => new Promise<void>((done) => setTimeout(done, ms));
 
 /**
- * One TCP connection of a client that is made of packets: its host's own stack never sees what it is sent. The address
- * is added to `device`; a rule drops what is addressed to it behind the place where captures look.
+ * A client made of packets, on an address of its own: the host's own stack never sees packets to it. The address is added
+ * to `device`; a rule drops packets to it after the captures have seen them.
  */
 export class RawHost {
   readonly capture: Capture;
@@ -172,7 +172,7 @@ export class RawHost {
   }
 }
 
-/** One flow of a RawHost, with the numbers that it has to remember. */
+/** One connection of a RawHost, with its sequence numbers. */
 export class RawFlow {
   readonly host: RawHost;
   readonly to: string;
@@ -194,7 +194,7 @@ export class RawFlow {
     return `${this.host.address}:${this.from}`;
   }
 
-  /** Sends a segment at the present numbers and moves on by what it takes. Returns the packet. */
+  /** Sends a segment with the present numbers, and advances them. Returns the packet. */
   send(flags: number, extra: Partial<SegmentFields> = {}): Buffer {
     const packet = tcpPacket({
       ...{ source: this.host.address, destination: this.to, sourcePort: this.from, destinationPort: this.port },
@@ -206,7 +206,7 @@ export class RawFlow {
     return packet;
   }
 
-  /** Segments that came for this flow. */
+  /** Segments received for this flow. */
   received(): (Segment & Seen)[] {
     return this.host.capture.segments.filter(
       (segment) =>
@@ -217,7 +217,7 @@ export class RawFlow {
     );
   }
 
-  /** Waits for a segment that satisfies `test` and takes its numbers as acknowledged. */
+  /** Waits for a segment that satisfies `test`, and acknowledges it with the next one sent. */
   async expect(what: string, test: (segment: Segment) => boolean, timeout?: number): Promise<Segment & Seen> {
     const segment = await eventually(what, () => this.received().find(test), timeout);
     this.ack =

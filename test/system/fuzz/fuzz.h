@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What the parts of the segment fuzzer share: random numbers, the network, and the table of honest connections. */
+/* Shared by the parts of the segment fuzzer: random numbers, the network, and the table of honest connections. */
 #ifndef FUZZ_H
 #define FUZZ_H
 
@@ -42,10 +42,10 @@ static inline bool chance(struct random *r, uint32_t percent)
 #define CLIENT IP(10, 1, 0, 2)
 #define LADDR(n) (IP(10, 31, 3, 101) + (n))
 #define REAL_SERVER(n) (IP(10, 31, 3, 11) + (n))
-/* Addresses that are routed to the client and belong to nobody: nothing there answers for the fuzzer. */
+/* Addresses that are routed to the client and not in use: nothing answers there. */
 #define NOBODY(n) (IP(10, 1, 1, 1) + (n))
 
-/* Services that honest connections use; network.ts configures them, and more that only the fuzzer meets. */
+/* Services of honest connections; network.ts configures them, and others for the fuzzer only. */
 #define HONEST_PORT_FIRST 8001
 #define HONEST_SERVICES 6
 #define SERVICES 13
@@ -53,11 +53,11 @@ static inline bool chance(struct random *r, uint32_t percent)
 
 #define HONEST 16
 
-/* One honest connection, while it lives and after: what the fuzzer aims at. */
+/* An honest connection, open or closed, at which the fuzzer sends segments. */
 struct honest_slot {
 	uint16_t port, service;
 	bool alive, established;
-	/* FULLNAT: how the real server sees it. */
+	/* FULLNAT: its tuple at the real server. */
 	uint32_t laddr, server;
 	uint16_t lport;
 };
@@ -74,7 +74,7 @@ struct shared {
 
 extern struct shared *shared;
 
-/* Records what must not happen; the first sixteen are reported. */
+/* Records a failure; the first sixteen are reported. */
 #define failure(...)                                                                                          \
 	do {                                                                                                  \
 		int at_ = __atomic_fetch_add(&shared->failures, 1, __ATOMIC_RELAXED);                         \
@@ -97,9 +97,9 @@ static inline double now(void)
 }
 
 void enter_netns(const char *path);
-/* A packet socket on a device: what passes there from or to the services' TCP ports. */
+/* A packet socket on a device for packets from or to the services' TCP ports. */
 int packet_socket(const char *device, int only_incoming);
-/* Reads what has come by now; a frame's first bytes, which hold its headers, and their number. */
+/* Reads the frames that have arrived; `each` gets the first bytes of one, with its headers, and their number. */
 #define HEADERS 192
 void read_packets(int wire, void (*each)(const uint8_t *frame, size_t length));
 
