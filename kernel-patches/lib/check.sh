@@ -54,9 +54,27 @@ build_each() {
   say "$number patches, each builds by itself for $kver"
 }
 
-# FILE_PATH_CHANGES concerns MAINTAINERS, which the series does not change; the other two concern ip_vs_compat.h, the
-# only file that tests the kernel's version (checked by a unit test).
-ignored=FILE_PATH_CHANGES,LINUX_VERSION_CODE,CONSTANT_COMPARISON
+# Lines that a patch may add and remove, so that it can be reviewed in one sitting.
+longest_patch=400
+
+run_lengths() {
+  local tree=$1 base=$2 commit lines bad=0 number=0 longest=0
+  for commit in $(commits "$tree" "$base"); do
+    number=$((number + 1))
+    lines=$(plain_git -C "$tree" diff --numstat --no-renames "$commit~" "$commit" | awk '{ n += $1 + $2 } END { print n + 0 }')
+    ((lines <= longest)) || longest=$lines
+    ((lines > longest_patch)) || continue
+    say "$lines changed lines (limit: $longest_patch): $(title "$tree" "$commit")"
+    bad=$((bad + 1))
+  done
+  ((bad == 0)) || return 1
+  say "$number patches, the longest changes $longest lines"
+}
+
+# FILE_PATH_CHANGES concerns MAINTAINERS, which the series does not change; UNKNOWN_COMMIT_ID the commits that Fixes:
+# tags name, as the tree has none of mainline's history; the other two concern ip_vs_compat.h, the only file that tests
+# the kernel's version (checked by a unit test).
+ignored=FILE_PATH_CHANGES,UNKNOWN_COMMIT_ID,LINUX_VERSION_CODE,CONSTANT_COMPARISON
 
 run_checkpatch() {
   local tree=$1 base=$2 commit bad=0 number=0 out

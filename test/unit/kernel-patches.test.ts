@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
-// The committed kernel series: every patch builds on its own without a warning and has the kernel's style, sparse and
-// W=1 report nothing new, and the DKMS package names exactly the modules that are built. The series for 6.12 is the one
-// that kernel-patches/port makes. Takes minutes the first time; results are cached by the content of the source.
+// The committed kernel series: every patch builds on its own without a warning, has the kernel's style and is short;
+// shared functions have kernel-doc; sparse and W=1 report nothing new; the DKMS package names exactly the modules that
+// are built. The series for 6.12 is the one that kernel-patches/port makes. Takes minutes the first time; results are
+// cached by the content of the source.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -36,8 +37,62 @@ for (const line of lines) {
     const report = build('--kernel', line, '--check').stderr;
     assert.match(report, new RegExp(`checkpatch --strict: ${number} patches, no report`));
     assert.match(report, /sparse and W=1: no new warning/);
+    assert.match(report, new RegExp(`${number} patches, the longest changes \\d+ lines`));
+    assert.match(report, /kernel-doc: every shared function has a comment, no new warning/);
   });
 }
+
+test('the checks find a long patch, a shared function without kernel-doc and a wrong comment', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'lvsd-checks-'));
+  const git = (...args: string[]) => {
+    const identity = ['-c', 'user.name=a', '-c', 'user.email=a@example.org'];
+    const { status, stderr } = spawnSync('git', ['-C', dir, ...identity, ...args], { encoding: 'utf8' });
+    assert.equal(status, 0, stderr);
+  };
+  const put = (path: string, text: string) => writeFileSync(join(dir, path), text);
+  try {
+    git('init', '-q');
+    mkdirSync(join(dir, 'net'));
+    mkdirSync(join(dir, 'Documentation/networking'), { recursive: true });
+    put('net/old.h', 'int old_one(int a);\n');
+    put('net/old.c', '/**\n * old_one() - wrong before\n */\nint old_one(int a)\n{\n\treturn a;\n}\n');
+    put('Documentation/networking/ipvs-sysctl.rst', 'known - BOOLEAN\n');
+    git('add', '-A');
+    git('commit', '-q', '-m', 'base');
+    const described = '/**\n * good() - has a comment\n * @a: number\n *\n * Return: the number.\n */\n';
+    const wrong = '/**\n * wrong() - names another parameter\n * @b: number\n *\n * Return: the number.\n */\n';
+    const body = (name: string) => `int ${name}(int a)\n{\n\treturn a;\n}\n`;
+    const readers = ['known', 'unknown'].map((name) => `static inline int sysctl_${name}(void)\n{\n\treturn 1;\n}\n`);
+    put(
+      'net/new.h',
+      `int good(int a);\nint wrong(int a);\n/* int gone(int a); */\nint\nbare(int a,\n     int b);\n${readers.join('')}`,
+    );
+    put('net/new.c', `${described}${body('good')}${wrong}${body('wrong')}int bare(int a, int b)\n{\n\treturn a;\n}\n`);
+    git('add', '-A');
+    git('commit', '-q', '-m', 'short');
+    put('net/long.c', 'int x;\n'.repeat(401));
+    git('add', '-A');
+    git('commit', '-q', '-m', 'too long');
+    const script = `set -euo pipefail; for part in common check kernel-doc; do . "$1/lib/$part.sh"; done; headers=$2
+      run_lengths "$3" HEAD~2 || echo long; run_kernel_doc "$3" HEAD~2 || echo undescribed`;
+    const headers = build('--kernel', '6.12', '--print-headers').stdout;
+    const { stdout, stderr } = spawnSync('bash', ['-c', script, 'bash', patches, headers, dir], { encoding: 'utf8' });
+    assert.equal(stdout, 'long\nundescribed\n', stderr);
+    assert.deepEqual(
+      stderr.split('\n').filter((line) => !line.startsWith('kernel: kernel-doc')),
+      [
+        'kernel: 401 changed lines (limit: 400): too long',
+        "kernel-doc: new.c: warning: Excess function parameter 'b' description in 'wrong'",
+        "kernel-doc: new.c: warning: Function parameter or struct member 'a' not described in 'wrong'",
+        'bare: shared between files, without a kernel-doc comment',
+        'sysctl_unknown: shared between files, without a kernel-doc comment',
+        '',
+      ],
+    );
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+});
 
 for (const line of lines) {
   test(`the DKMS package has the modules of kernel-patches/build for ${line} and the version of package.json`, () => {
