@@ -109,9 +109,9 @@ export async function builtModules(folder: string, kernel: Kernel): Promise<stri
   const runBuild = () => {
     const args = ['--print-dir', ...(kernel.headers ? ['--headers', kernel.headers] : ['--kver', kernel.release])];
     const result = spawnSync(script, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
-    const said = result.stdout?.trim().split('\n').at(-1);
-    if (result.status !== 0 || !said) throw new LabError(`${script} failed (${result.status ?? result.error})`);
-    return said;
+    const dir = result.stdout?.trim().split('\n').at(-1);
+    if (result.status !== 0 || !dir) throw new LabError(`${script} failed (${result.status ?? result.error})`);
+    return dir;
   };
   // LVSD_KERNEL_TREE (see kernel-patches/build --help) may change while this folder does not.
   const output = process.env.LVSD_KERNEL_TREE ? runBuild() : await remembered('built', key, runBuild);

@@ -23,17 +23,17 @@ export function takeTurn(signal: AbortSignal): Promise<{ release: () => void } |
     detached: true,
   });
   child.unref();
-  const patience = setTimeout(() => say('another lab is running; waiting for it to end'), 1000);
+  const notice = setTimeout(() => say('another lab is running; waiting for it to end'), 1000);
   return new Promise((done, fail) => {
     signal.addEventListener('abort', () => {
-      clearTimeout(patience);
+      clearTimeout(notice);
       child.kill('SIGTERM');
       done(undefined);
     });
     child.on('error', (error) => fail(new LabError(`cannot run flock: ${error.message}`)));
     child.on('exit', (code) => fail(new LabError(`flock ended with ${code}`)));
     child.stdout.once('data', () => {
-      clearTimeout(patience);
+      clearTimeout(notice);
       done({ release: () => child.stdin.end() });
     });
   });

@@ -25,8 +25,8 @@ export class CommandError extends Error {
   readonly result: Result;
 
   constructor(where: string, argv: string[], result: Result) {
-    const said = (result.stderr || result.stdout).trim();
-    super(`${where}: ${argv.join(' ')} ended with ${result.status}: ${said}`);
+    const output = (result.stderr || result.stdout).trim();
+    super(`${where}: ${argv.join(' ')} ended with ${result.status}: ${output}`);
     this.result = result;
   }
 }
@@ -110,18 +110,18 @@ export class Namespace {
   spawn(command: string | string[], options: { env?: Record<string, string>; log?: string } = {}): Running {
     const [file = '', ...args] = this.inside(command);
     const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...options.env } });
-    const said = { stdout: '', stderr: '' };
+    const received = { stdout: '', stderr: '' };
     for (const name of ['stdout', 'stderr'] as const) {
       child[name].setEncoding('utf8').on('data', (text: string) => {
-        said[name] += text;
+        received[name] += text;
         if (options.log !== undefined) appendFileSync(options.log, text);
       });
     }
     const ended = once(child, 'close').then(() => child.exitCode ?? 128 + 15);
     const running: Running = {
       child,
-      stdout: () => said.stdout,
-      stderr: () => said.stderr,
+      stdout: () => received.stdout,
+      stderr: () => received.stderr,
       ended,
       stop: async (signal = 'SIGTERM') => {
         if (child.exitCode !== null || child.signalCode !== null) return;

@@ -47,20 +47,20 @@ export async function startShare(dir: string, layers: [string, string][], out: s
     stdio: ['ignore', 'ignore', 'pipe'],
     detached: true,
   });
-  let said = '';
+  let stderr = '';
   child.stderr?.on('data', (data) => {
-    said += data;
+    stderr += data;
   });
   let gone = false;
   child.on('error', (error) => {
-    said += error.message;
+    stderr += error.message;
     gone = true;
   });
   child.on('exit', () => {
     gone = true;
   });
   for (let tries = 0; !existsSync(socket); tries += 1) {
-    if (gone || tries > 1000) throw new LabError(`virtiofsd did not start (root or sudo is needed): ${said.trim()}`);
+    if (gone || tries > 1000) throw new LabError(`virtiofsd did not start (root or sudo is needed): ${stderr.trim()}`);
     await sleep(10);
   }
   return { socket, process: child };

@@ -187,14 +187,14 @@ class Run {
   }
 
   private watch(guest: ChildProcess, program: string): ChildProcess {
-    let said = '';
+    let stderr = '';
     guest.stdout?.setEncoding('latin1').on('data', (text: string) => this.console.feed(text));
     guest.stderr?.on('data', (data) => {
-      said += data;
+      stderr += data;
     });
     guest.on('error', (error) => this.end({ trouble: `cannot run ${program}: ${error.message}` }));
     guest.on('close', (code) => {
-      this.end({ trouble: `the guest ended before its command did (${program}: ${said.trim() || `exit ${code}`})` });
+      this.end({ trouble: `the guest ended before its command did (${program}: ${stderr.trim() || `exit ${code}`})` });
     });
     return guest;
   }

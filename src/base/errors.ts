@@ -106,7 +106,10 @@ export class NetlinkTimeoutError extends LvsdError {
 /** The receive buffer overflowed (ENOBUFS). Requests in flight may or may not have been executed: read the state again. */
 export class NetlinkOverrunError extends LvsdError {
   constructor() {
-    super('ERR_LVSD_NETLINK_OVERRUN', 'netlink receive buffer overrun: answers were lost, read the state again');
+    super(
+      'ERR_LVSD_NETLINK_OVERRUN',
+      'netlink receive buffer overrun: answers of the kernel were lost; requests may or may not have been executed',
+    );
   }
 }
 

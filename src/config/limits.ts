@@ -18,6 +18,12 @@ export const LIMITS = {
   poolAddresses: 4096,
 } as const;
 
+/** Longest timeout that the kernel accepts at any HZ (INT_MAX / 1000), in seconds. */
+export const LONGEST_TIMEOUT = 24 * 86_400;
+
+/** Longest drain, in milliseconds. */
+export const LONGEST_DRAIN = 7 * 86_400_000;
+
 /** Schedulers of the kernel (net/netfilter/ipvs/ip_vs_*.c of 6.1 and 6.12). */
 export const SCHEDULERS = [
   'rr',

@@ -48,7 +48,14 @@ export class ControlClient {
     this.#socket = socket;
     socket.on('data', (chunk: Buffer) => this.#received(chunk));
     socket.on('error', (error) => this.#fail(error));
-    socket.on('close', () => this.#fail(new LvsdError('ERR_LVSD_DISCONNECTED', 'lvsd closed the connection')));
+    socket.on('close', () =>
+      this.#fail(
+        new LvsdError(
+          'ERR_LVSD_DISCONNECTED',
+          'lvsd closed the connection: it may have stopped (systemctl status lvsd)',
+        ),
+      ),
+    );
   }
 
   /** Throws NoDaemonError, or LvsdError with exit code 4 if permission is denied. */

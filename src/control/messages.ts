@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /**
- * Data types and limits of the control socket, which speaks newline-delimited JSON-RPC 2.0 (jsonrpc.org/specification).
+ * Data types and limits of the control socket. Its protocol is newline-delimited JSON-RPC 2.0 (jsonrpc.org/specification).
  * Its methods are in verbs.ts.
  */
 
@@ -83,7 +83,7 @@ export interface DaemonStatus {
   startedAt: number;
   file: string;
   loadedAt: number;
-  /** Why the last reload was rejected; undefined if it succeeded. */
+  /** The reason why the last reload was rejected; undefined if it succeeded. */
   reloadError: string | undefined;
   paused: boolean;
   /** Overrides that apply to no real server of the file. */
@@ -152,7 +152,7 @@ export type EventFields = {
   /** Quorum: the sum of weights, and the one that it is compared with. Override: the weight that was set. */
   weight?: number | undefined;
   needed?: number | undefined;
-  /** The user who asked for the change. */
+  /** The user who requested the change. */
   by?: string | undefined;
   /** An operation that the kernel rejected: its kind, how often it was tried, and seconds until the next attempt. */
   op?: string | undefined;

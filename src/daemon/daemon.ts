@@ -120,7 +120,7 @@ export class Daemon {
       this.reconciler.backoff.reset();
       await this.#own(services);
     };
-    // A change of `manage` changes what lvsd owns: that is decided by the table as it is now, not as it is cached.
+    // `manage` determines ownership: after a change of it, the table is read instead of taken from the cache.
     return this.#apply(prepare, config.manage === this.#config.manage ? {} : { refresh: 'all' });
   }
 

@@ -18,7 +18,7 @@ export class Loader {
   #running: Promise<unknown> = Promise.resolve();
   /** By the clock `steady()`. */
   loadedAt = steady();
-  /** Why the last reload was rejected. */
+  /** The reason why the last reload was rejected; undefined if it was not. */
   error: string | undefined;
 
   constructor(file: string, node: string | undefined) {

@@ -180,19 +180,20 @@ function flagsAndMask(flags: number, mask: number): Uint8Array {
 }
 
 function firstWord(bytes: Uint8Array): number {
-  if (bytes.length < 4) throw new MalformedError(`service flags of ${bytes.length} bytes`);
+  if (bytes.length < 4) throw new MalformedError(`malformed IPVS message: service flags of ${bytes.length} bytes`);
   return host.readU32(bytes, 0);
 }
 
 function readFamily(family: number | undefined): Family {
   if (family !== AF_INET && family !== AF_INET6)
-    throw new MalformedError(`unexpected address family: ${family ?? 'none'}`);
+    throw new MalformedError(`malformed IPVS message: unexpected address family: ${family ?? 'none'}`);
   return family;
 }
 
 function readAddress(family: Family, bytes: Uint8Array | undefined): Uint8Array {
   const length = family === AF_INET ? 4 : 16;
-  if (!bytes || bytes.length < length) throw new MalformedError('address missing or too short');
+  if (!bytes || bytes.length < length)
+    throw new MalformedError('malformed IPVS message: an address is missing or too short');
   if (bytes.length === length) return bytes;
   // For few bytes, a loop is cheaper than creating a view.
   const address = new Uint8Array(length);

@@ -1,19 +1,14 @@
 // SPDX-License-Identifier: MIT
 /** --help and --version. */
-import { createRequire } from 'node:module';
+import { version } from '../base/version.ts';
 
 /** The version of ipvsadm whose command line this is. */
 const MODEL = 'ipvsadm 1.31';
 
-function packageVersion(): string {
-  const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
-  return version;
-}
-
 /** Under the name ipvsadm it is the line of ipvsadm 1.31, which scripts parse. */
 export function versionLine(program: string): string {
   if (program === 'ipvsadm') return 'ipvsadm v1.31 2019/12/24 (compiled with popt and IPVS v1.2.1)';
-  return `${program} v${packageVersion()} (command line of ${MODEL}, with FULLNAT)`;
+  return `${program} v${version()} (command line of ${MODEL}, with FULLNAT)`;
 }
 
 const rows = (entries: readonly (readonly [string, string])[]): string =>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /**
  * Requests that are answered by an ack. They are sent in order, many per system call, with at most WINDOW unanswered:
- * with more, the acks overrun any receive buffer. Only the last request of a system call asks for an ack: the kernel
+ * with more, the acks overrun any receive buffer. Only the last request of a system call has NLM_F_ACK: the kernel
  * answers in order and reports errors unasked, so one ack confirms all requests before it.
  */
 import { type LvsdError, NetlinkClosedError, NetlinkError, NetlinkTimeoutError } from '../base/errors.ts';

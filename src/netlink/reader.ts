@@ -30,7 +30,7 @@ export class AttributeReader {
     if (at + NLA_HDRLEN > this.end) return false;
     const size = host.readU16(this.buffer, at);
     if (size < NLA_HDRLEN || at + size > this.end)
-      throw new MalformedError(`attribute of ${size} bytes where ${this.end - at} are left`);
+      throw new MalformedError(`malformed netlink message: attribute of ${size} bytes where ${this.end - at} are left`);
     this.type = host.readU16(this.buffer, at + 2) & NLA_TYPE_MASK;
     this.start = at + NLA_HDRLEN;
     this.length = size - NLA_HDRLEN;
@@ -96,7 +96,7 @@ export class AttributeReader {
     return copy;
   }
 
-  /** The whole union; the caller knows the family. */
+  /** All 16 bytes of the union: the family is in another attribute. */
   inet(): Uint8Array {
     return this.bytes();
   }
@@ -107,7 +107,9 @@ export class AttributeReader {
 
   #expect(length: number): void {
     if (this.length < length)
-      throw new MalformedError(`attribute ${this.type} has ${this.length} bytes instead of ${length}`);
+      throw new MalformedError(
+        `malformed netlink message: attribute ${this.type} has ${this.length} bytes instead of ${length}`,
+      );
   }
 }
 
@@ -137,7 +139,7 @@ export class MessageView {
     if (left < NLMSG_HDRLEN) return false;
     const length = host.readU32(this.buffer, at);
     if (length < NLMSG_HDRLEN || length > left)
-      throw new MalformedError(`netlink message of ${length} bytes where ${left} are left`);
+      throw new MalformedError(`malformed netlink message: ${length} bytes where ${left} are left`);
     this.type = host.readU16(this.buffer, at + 4);
     this.flags = host.readU16(this.buffer, at + 6);
     this.sequence = host.readU32(this.buffer, at + 8);
@@ -151,7 +153,8 @@ export class MessageView {
   /** The attributes after a fixed header of that many bytes. */
   attributes(headerLength: number): AttributeReader {
     const start = this.start + ((headerLength + 3) & ~3);
-    if (start > this.end) throw new MalformedError(`message ${this.type} is shorter than its header`);
+    if (start > this.end)
+      throw new MalformedError(`malformed netlink message: type ${this.type} is shorter than its header`);
     return new AttributeReader(this.buffer, start, this.end);
   }
 }

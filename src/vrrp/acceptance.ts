@@ -174,7 +174,7 @@ function checkTtl(ttl: number, { peers }: Expectations, peer: Peer | undefined):
   return `TTL ${ttl}; ${least === most ? `${least} expected` : `${least} to ${most} allowed`}`;
 }
 
-/** A text if the checksum is wrong; it says for which addresses it would have been right. */
+/** If the checksum is wrong, a text, which names the addresses that it would be right for. */
 function checkChecksum({ message, source, destination }: Received, expected: Expectations): string | undefined {
   const { version, family, peers } = expected;
   if (checksumHolds(message, version, { source, destination })) return undefined;

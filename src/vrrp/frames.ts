@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /**
- * Ethernet frames that tell neighbours where an address is now: gratuitous ARP (RFC 5227 section 3, in the form that
+ * Ethernet frames that announce the new MAC address of an IP address: gratuitous ARP (RFC 5227 section 3, in the form that
  * keepalived sends) and unsolicited neighbor advertisements (RFC 4861 section 4.4).
  */
 import { parseIpv6 } from '../base/addresses.ts';
@@ -43,7 +43,7 @@ export function gratuitousArp(mac: Uint8Array, address: Uint8Array): Buffer {
 }
 
 /**
- * An unsolicited neighbor advertisement of 86 bytes: `address` (16 bytes) is at `mac` (6 bytes). `router` says whether
+ * An unsolicited neighbor advertisement of 86 bytes: `address` (16 bytes) is at `mac` (6 bytes). `router`: whether
  * this node forwards packets of the interface; a wrong value removes it from the neighbours' router lists.
  */
 export function neighborAdvertisement(mac: Uint8Array, address: Uint8Array, router: boolean): Buffer {

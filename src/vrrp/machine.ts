@@ -15,7 +15,7 @@ export interface Step {
 }
 
 /** Cause of the fault after an address was removed again and again. */
-export const ADDRESS_TAKEN_AWAY = 'address removed by somebody else';
+export const ADDRESS_TAKEN_AWAY = 'address removed by another program';
 /** Cause of the fault while there is no address to send from. */
 export const NO_SOURCE = 'no source address';
 
@@ -122,7 +122,7 @@ function advert(state: State, heard: Advert, now: number): Step {
 function heardAsBackup(state: State, heard: Advert, now: number): Step {
   const { settings } = state;
   if (heard.priority === 0) {
-    // Only the master that was heard can resign: anybody else's resignation would cause an early takeover.
+    // Only the master that was heard can resign: priority 0 from any other router would cause an early takeover.
     if (state.heard !== undefined && compareBytes(state.heard.source, heard.source) !== 0)
       return counted(state, 'stranger');
     const skew = downTime(state) - settings.downAfter * state.masterInterval;
@@ -134,11 +134,11 @@ function heardAsBackup(state: State, heard: Advert, now: number): Step {
   const preemptAt = state.preemptAt ?? now + settings.preemptDelay;
   const next = { ...state, heard, preemptAt };
   const held = !state.ready || now < preemptAt || now < state.holdUntil;
-  // Without a hold the advert is discarded: the down timer goes on, and ends in a takeover.
+  // Without a hold the advert is discarded: the down timer keeps running until the takeover.
   return same(held ? rearmed(next, heard, now) : next);
 }
 
-/** A backup that goes on waiting for the master that it just heard. */
+/** Restarts the down timer of a backup after an advert of the master. */
 function rearmed(state: State, heard: Advert, now: number): State {
   const next = { ...state, masterInterval: state.settings.version === 3 ? heard.interval : state.settings.interval };
   return { ...next, deadline: { kind: 'down', at: now + downTime(next) } };
@@ -154,7 +154,7 @@ function heardAsMaster(state: State, heard: Advert, now: number): Step {
   }
   if (state.priority === OWNER && heard.priority === OWNER) return heardOtherOwner(known, heard, now);
   if (isHigher(heard, state, now)) return fallBack(known, heard, now, 'a router of higher priority');
-  // Adverts that waited while this process did not run say nothing about the present.
+  // Adverts that waited while this process did not run are outdated.
   if (now - heard.at > settings.interval) return counted(known, 'late');
   // It took over because it could not hear the rightful master (its port was blocked, for instance).
   if (!settings.preempt && now - state.became < 3 * settings.interval)
@@ -278,7 +278,7 @@ function recovered(state: State, cause: string, now: number): Step {
   const faults = new Set([...state.faults].filter((other) => other !== cause));
   const deadline = cause === ADDRESS_TAKEN_AWAY ? undefined : state.deadline;
   if (faults.size > 0) return same({ ...state, faults, deadline });
-  // Neighbours may have forgotten this node; unicast peers must be able to reach it.
+  // Neighbours may have expired this node's address; unicast peers must be able to reach it.
   return waitAsBackup({ ...state, faults }, now, `recovered from: ${cause}`, [{ do: 'announce', why: 'source' }]);
 }
 
@@ -334,7 +334,7 @@ function changeSource(state: State, source: Uint8Array | undefined, now: number)
 function stalled(state: State, by: number, now: number): Step {
   if (state.phase !== 'master' || by <= downTime(state)) return same(state);
   const { heard, settings } = state;
-  // The others have elected a master meanwhile; without preemption it stays.
+  // The other routers have elected a master in the meantime; without preemption it stays.
   if (!settings.preempt && heard !== undefined && heard.priority > 0 && heard.at > state.sent)
     return fallBack(state, heard, now, 'another master was elected while this process did not run');
   return contest(state, now, []);
@@ -352,7 +352,7 @@ function addressLost(state: State, address: string, now: number): Step {
     state: { ...state, lost },
     actions: [
       { do: 'restore', address },
-      { do: 'report', event: 'address-restored', reason: `${address} was removed by somebody else` },
+      { do: 'report', event: 'address-restored', reason: `${address} was removed by another program` },
     ],
   };
 }

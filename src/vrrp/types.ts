@@ -39,7 +39,7 @@ export type Deadline =
   | { kind: 'down'; at: number }
   /** A master sends its next advert. */
   | { kind: 'advert'; at: number }
-  /** A fault that ends by itself ends. */
+  /** The end of a fault that has a fixed duration. */
   | { kind: 'recover'; at: number };
 
 export interface State {
@@ -84,17 +84,17 @@ export type Event =
   | { kind: 'fault'; cause: string }
   | { kind: 'recovered'; cause: string }
   | { kind: 'priority'; priority: number }
-  /** The same instance with other settings; `addresses` says whether its addresses changed. */
+  /** The same instance with other settings; `addresses`: whether its addresses changed. */
   | { kind: 'configure'; settings: Settings; priority: number; addresses: boolean }
   /** The primary address changed; undefined: there is none. */
   | { kind: 'source'; source: Uint8Array | undefined }
   /** The process did not run for this long. Comes after the messages that waited. */
   | { kind: 'stalled'; by: number }
-  /** A virtual address was removed by somebody else. */
+  /** Another program removed a virtual address. */
   | { kind: 'address-lost'; address: string }
   /** The carrier came back without a fault, or the MAC address or a bond's active port changed. */
   | { kind: 'link-changed' }
-  /** An operator gives the addresses away. */
+  /** An operator makes this router yield the addresses. */
   | { kind: 'yield' }
   /** `preempt.after` is met. */
   | { kind: 'ready' };

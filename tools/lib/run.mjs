@@ -52,8 +52,8 @@ export function runQuiet(command, args, options = {}) {
   const result = spawnSync(command, args, { cwd: top, maxBuffer: 64 << 20, ...options, encoding: 'utf8' });
   if (result.error) throw new ErrorReport(`cannot run ${command}: ${result.error.message}`);
   if (result.status !== 0) {
-    const said = `${result.stderr ?? ''}${result.stdout ?? ''}`.trim();
-    throw new ErrorReport(`${command} ${args.join(' ')} failed (${result.status ?? result.signal}): ${said}`);
+    const output = `${result.stderr ?? ''}${result.stdout ?? ''}`.trim();
+    throw new ErrorReport(`${command} ${args.join(' ')} failed (${result.status ?? result.signal}): ${output}`);
   }
   return result.stdout;
 }

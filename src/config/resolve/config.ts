@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** Converts values that fit the schema to a Config. Applies the rules that the schema cannot express. */
-import { DEFAULTS } from '../limits.ts';
+import { DEFAULTS, LONGEST_DRAIN, LONGEST_TIMEOUT } from '../limits.ts';
 import type { RawConfig } from '../schema.ts';
 import type { Config, LogSettings, Place, ServiceSpec, Virtual } from '../types.ts';
 import { Checks } from './checks.ts';
@@ -15,11 +15,8 @@ import { resolveService, unknownPool } from './service.ts';
 import { addressId, durationOf, secondsOf } from './values.ts';
 import { resolveVirtuals } from './virtuals.ts';
 
-/** Seconds; as in service.ts. */
-const LONGEST_TIMEOUT = 24 * 86_400;
 /** Milliseconds. */
 const RESYNC = { least: 1000, most: 86_400_000 };
-const LONGEST_DRAIN = 7 * 86_400_000;
 
 export function resolveConfig(
   raw: RawConfig,

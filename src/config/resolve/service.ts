@@ -2,7 +2,7 @@
 /** Resolves one service. */
 import { AF_INET } from '../../base/addresses.ts';
 import { listOf } from '../describe.ts';
-import { DEFAULTS } from '../limits.ts';
+import { DEFAULTS, LONGEST_DRAIN, LONGEST_TIMEOUT } from '../limits.ts';
 import type { RawForward, RawService } from '../schema.ts';
 import { closest } from '../suggest.ts';
 import type { Forward, LocalAddressPool, RealServerSpec, ServiceSpec, Virtual } from '../types.ts';
@@ -15,11 +15,8 @@ import type { ProblemSink } from './problem-sink.ts';
 import { resolveServers, resolveSorry } from './servers.ts';
 import { durationOf, secondsOf } from './values.ts';
 
-/** Seconds; the kernel's maximum at any HZ (INT_MAX / 1000). */
-const LONGEST_TIMEOUT = 24 * 86_400;
+/** Seconds. */
 const LONGEST_PERSISTENCE = 31 * 86_400;
-/** Milliseconds. */
-const LONGEST_DRAIN = 7 * 86_400_000;
 const FTP = 21;
 
 export function resolveService(
@@ -241,10 +238,10 @@ function checkFullnat(spec: ServiceSpec, raw: RawService, { problems }: Context)
 function fullnatPath(name: string, raw: RawService): Path {
   const path = ['services', name];
   if (raw.forward !== undefined) return [...path, 'forward'];
-  const says = ({ forward }: { forward?: RawForward }) =>
+  const isFullnat = ({ forward }: { forward?: RawForward }) =>
     forward === 'fullnat' || (typeof forward === 'object' && forward.method === 'fullnat');
-  const index = raw.real_servers.findIndex((server) => typeof server !== 'string' && says(server));
+  const index = raw.real_servers.findIndex((server) => typeof server !== 'string' && isFullnat(server));
   if (index >= 0) return [...path, 'real_servers', index, 'forward'];
   const sorry = raw.sorry_server;
-  return typeof sorry === 'object' && says(sorry) ? [...path, 'sorry_server', 'forward'] : path;
+  return typeof sorry === 'object' && isFullnat(sorry) ? [...path, 'sorry_server', 'forward'] : path;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** `lvsd plan` and `lvsd apply`: by the running daemon if there is one, which knows the health of the real servers. */
+/** `lvsd plan` and `lvsd apply`: by the running daemon, which has the health states; without one, in this process. */
 import { resolve } from 'node:path';
 import { errorLine } from '../../base/error-line.ts';
 import { EXIT, LvsdError } from '../../base/errors.ts';

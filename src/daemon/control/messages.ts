@@ -5,7 +5,7 @@ import type { Inability, Transition } from '../../health/types.ts';
 import { type Drift, describe, toJson } from '../../plan/index.ts';
 import { serviceText } from '../../plan/texts.ts';
 import type { Operation } from '../../plan/types.ts';
-import type { Override, OverrideNote } from '../model/overrides.ts';
+import { kindOf, type Override, type OverrideNote } from '../model/overrides.ts';
 import type { QuorumChange } from '../model/runtime-state.ts';
 import { type RealServer, serverText, type VirtualService } from '../model/virtual-services.ts';
 
@@ -72,7 +72,7 @@ export function quorumMessage({ service, up, weight }: QuorumChange): Message {
 
 export function overrideMessage(override: Override, on: boolean): Message {
   const { service, server, weight, by, reason } = override;
-  const { set, ended, states } = OVERRIDE_WORDS[override.kind ?? 'drain'];
+  const { set, ended, states } = OVERRIDE_WORDS[kindOf(override)];
   const details = on ? [by, reason].filter((one) => one !== undefined).join(': ') : '';
   return {
     text: `real server ${server} ${on ? set(weight) : ended}${details === '' ? '' : ` (${details})`}`,
@@ -113,7 +113,7 @@ const OVERRIDE_WORDS = {
 /** Describes how a new configuration changed an override. */
 export function overrideNoteText({ override, change, was }: OverrideNote): string {
   const { service, server } = override;
-  const subject = `${service}: the override "${override.kind ?? 'drain'}" of real server ${server}`;
+  const subject = `${service}: the override "${kindOf(override)}" of real server ${server}`;
   switch (change) {
     case 'renamed':
       return `${subject} was moved along with the service, whose name was ${was}`;

@@ -19,7 +19,7 @@ import { type HookEvent, HookQueue } from './queue.ts';
 /** Programs at a time. */
 const CONCURRENCY = 16;
 /** Milliseconds between SIGTERM and SIGKILL. */
-const PATIENCE = 2000;
+const KILL_DELAY = 2000;
 /** Attempts while the exec helper ends before the program does, and milliseconds between them. */
 const ATTEMPTS = 5;
 const PAUSE = 1500;
@@ -150,7 +150,7 @@ export class HookRunner {
       late = true;
       program?.stop();
     }, timeout);
-    program = this.#run({ command, user, environment, patience: PATIENCE }, ended);
+    program = this.#run({ command, user, environment, killDelay: KILL_DELAY }, ended);
     if (!over) this.#programs.add(program);
   }
 }

@@ -76,7 +76,7 @@ export class Draining {
     this.#servers.delete(service);
   }
 
-  /** Forgets servers whose time is over or that `isIdle` says have no connections left. Returns their number by service. */
+  /** Forgets servers whose time is over, and idle ones (without connections). Returns their number by service. */
   expire(now: number, isIdle: (server: DrainingServer) => boolean): ReadonlyMap<string, number> {
     const expired = new Map<string, number>();
     for (const [key, list] of this.#servers) {

@@ -59,6 +59,7 @@ export const OVERRIDE_KINDS = Object.keys(SLOTS) as OverrideKind[];
 export const authorOf = (named: string | undefined, uid: number): string =>
   uid === 0 ? (named ?? 'root') : `uid ${uid}`;
 
+/** The kind of an override, with its default. */
 export const kindOf = ({ kind = 'drain' }: Override): OverrideKind => kind;
 
 const placeOf = ({ service, server }: Override) => `${service}\0${server}`;
@@ -83,7 +84,7 @@ export class Overrides {
     );
   }
 
-  /** Those whose real server is not in the configuration. */
+  /** Overrides whose real server is not in the configuration. */
   get orphans(): Override[] {
     return this.all.filter((override) => this.#orphaned.has(placeOf(override)));
   }

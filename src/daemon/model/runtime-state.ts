@@ -7,7 +7,7 @@ import { nextQuorum } from '../../health/quorum.ts';
 import { destinationKeyText } from '../../plan/keys.ts';
 import type { ActualService } from '../../plan/types.ts';
 import { Draining, type DrainingServer } from './draining.ts';
-import { type Override, type OverrideNote, Overrides, type ServerOverrides } from './overrides.ts';
+import { kindOf, type Override, type OverrideNote, Overrides, type ServerOverrides } from './overrides.ts';
 import { type RealServer, serverText, type VirtualService } from './virtual-services.ts';
 
 export type { Override } from './overrides.ts';
@@ -262,9 +262,9 @@ export class RuntimeState {
   setOverride(override: Override, on: boolean): boolean {
     if (!on && !this.#overrides.delete(override)) return false;
     if (on) {
-      const { service, server, kind = 'drain', weight } = override;
+      const { service, server, weight } = override;
       const before = this.#overrides.all.find(
-        (one) => one.service === service && one.server === server && (one.kind ?? 'drain') === kind,
+        (one) => one.service === service && one.server === server && kindOf(one) === kindOf(override),
       );
       this.#overrides.set(override);
       if (before && before.weight === weight) return false;
@@ -299,7 +299,7 @@ export class RuntimeState {
     return this.#draining.of(service.key);
   }
 
-  /** Forgets draining servers whose time is over or that `isIdle` says have no connections left. Returns their number. */
+  /** Forgets draining servers whose time is over, and idle ones (without connections). Returns their number. */
   expire(now: number, isIdle: (server: DrainingServer) => boolean): number {
     const expired = this.#draining.expire(now, isIdle);
     if (expired.size === 0) return 0;

@@ -120,7 +120,11 @@ export class Reconciler {
       // Stopping closes the sockets, which ends a read in progress with an error.
       if (this.#stopped) return;
       this.#retryRead('all');
-      this.#reporter.log('kernel', 'error', `cannot reconcile: ${errorLine(error)}; ${this.#retryText()}`);
+      this.#reporter.log(
+        'kernel',
+        'error',
+        `cannot reconcile the kernel with the file: ${errorLine(error)}; ${this.#retryText()}`,
+      );
       this.#armRetry();
     });
   }

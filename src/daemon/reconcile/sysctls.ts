@@ -49,7 +49,7 @@ export class Sysctls {
   readonly #reporter: Pick<Reporter, 'log'>;
   readonly #was = new Map<SysctlName, number>();
   #needed: ReadonlySet<SysctlName> = new Set();
-  /** Those that could not be set, which is reported once. */
+  /** Settings that could not be set; each is reported once. */
   readonly #failing = new Set<SysctlName>();
 
   constructor(

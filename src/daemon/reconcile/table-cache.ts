@@ -113,7 +113,7 @@ export class TableCache {
 
   /**
    * Updates the cache for new services without reading them back, if there are many and all of their operations
-   * succeeded: reading takes as long as adding. `verifyGeneration` then tells whether the assumption holds.
+   * succeeded: reading takes as long as adding. `verifyGeneration` then checks the assumption.
    */
   assumeApplied(results: readonly OperationResult[]): Assumption {
     const added = new Map<string, { service: DesiredService; destinations: Destination[] }>();
@@ -146,7 +146,7 @@ export class TableCache {
     return { services: added.size, unverified };
   }
 
-  /** Whether only we have changed the table since it was last read. A stock kernel cannot tell: false. */
+  /** Whether only this client has changed the table since it was last read. False on a stock kernel: it has no count. */
   async verifyGeneration(): Promise<boolean> {
     const { changes } = this.#ipvs;
     const { generation } = await this.#ipvs.info();
@@ -187,7 +187,7 @@ export class TableCache {
   }
 }
 
-/** `serviceKeyText` that remembers the last service: operations of one service follow each other. */
+/** `serviceKeyText` that caches the last service: operations of one service follow each other. */
 function keyTexts(): (service: ServiceKey) => string {
   let last: ServiceKey | undefined;
   let text = '';

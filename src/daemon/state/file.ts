@@ -58,7 +58,7 @@ export interface ReadContentOptions<T> {
   largest: number;
   /** Throws MismatchError. */
   read: (value: unknown) => T;
-  /** Why a file with this header is not accepted. */
+  /** The reason why a file with this header is not accepted; undefined if it is. */
   reject?: (header: Header) => string | undefined;
 }
 
@@ -148,7 +148,7 @@ async function syncFolder(path: string): Promise<void> {
   }
 }
 
-/** A string says why the file is not accepted. */
+/** Returns the reason as a string if the file is not accepted. */
 async function readBounded(path: string, largest: number): Promise<Buffer | string> {
   // O_NONBLOCK: opening a FIFO in its place must not block.
   const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);

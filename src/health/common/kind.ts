@@ -23,7 +23,7 @@ export interface CheckKind<S extends TSchema, C extends CommonCheck> {
   prober(): Promise<(target: ProbeTarget<C>) => Prober>;
 }
 
-/** A check in the configuration, as `resolve` sees it. */
+/** A check in the configuration, as passed to `resolve`. */
 export interface CheckSource<K> {
   /** Valid according to the schema. Inherited ones included. */
   readonly keys: K;

@@ -11,7 +11,7 @@ const PAUSE = 1000;
 /** Milliseconds between checks for a message from the helper. */
 const WATCH_INTERVAL = 1000;
 /** Checks without a message after which it is killed. A count, not a time, because a delay of this process delays both. */
-const PATIENCE = 5;
+const MAX_MISSED = 5;
 /** Milliseconds for the helper to confirm that a program is still running. */
 const ANSWER_TIME = 1000;
 
@@ -121,7 +121,7 @@ class ExecHelper {
   #watch(): void {
     const child = this.#child;
     if (!child) return;
-    if (++this.#missed > PATIENCE) child.kill('SIGKILL');
+    if (++this.#missed > MAX_MISSED) child.kill('SIGKILL');
     else send(child, { type: 'ping' });
   }
 

@@ -7,12 +7,12 @@ export interface Run {
   user: string | undefined;
   environment: Readonly<Record<string, string>>;
   /** Milliseconds between SIGTERM and SIGKILL when it is stopped. */
-  patience: number;
+  killDelay: number;
 }
 
 export type ToExec =
   | { type: 'run'; number: number; run: Run }
-  /** Asks whether it is still running. Answered by `running`, unless it has ended. */
+  /** Queries whether it is still running. Answered by `running`, unless it has ended. */
   | { type: 'query'; number: number }
   /** Stops it after a timeout. `ended` follows. */
   | { type: 'stop'; number: number }
@@ -20,7 +20,7 @@ export type ToExec =
   | { type: 'ping' };
 
 export type FromExec =
-  /** `startTime`: in clock ticks after boot, field 22 of proc(5)'s stat: tells the process from a later one of that id. */
+  /** `startTime`: in clock ticks after boot, field 22 of proc(5)'s stat: distinguishes the process from a later one with its id. */
   | { type: 'started'; number: number; pid: number; startTime: string }
   | { type: 'running'; number: number }
   /** All processes of the program have ended. */

@@ -6,12 +6,12 @@ import { execHelper } from './helper.ts';
 import type { ExecCheck } from './schema.ts';
 
 /** Limits of the milliseconds between SIGTERM and SIGKILL: a program that ignores SIGTERM must not delay the next run. */
-const LONGEST_PATIENCE = 2000;
-const LEAST_PATIENCE = 100;
+const LONGEST_KILL_DELAY = 2000;
+const LEAST_KILL_DELAY = 100;
 
 export function execProber({ check, address, port, label }: ProbeTarget<ExecCheck>): Prober {
   const { command, user, interval, timeout } = check;
-  const patience = Math.min(LONGEST_PATIENCE, Math.max(LEAST_PATIENCE, interval - timeout - LEAST_PATIENCE));
+  const killDelay = Math.min(LONGEST_KILL_DELAY, Math.max(LEAST_KILL_DELAY, interval - timeout - LEAST_KILL_DELAY));
   const environment = {
     LVSD_ADDRESS: address,
     LVSD_PORT: String(port),
@@ -26,7 +26,7 @@ export function execProber({ check, address, port, label }: ProbeTarget<ExecChec
       const ended = new Promise<void>((resolve) => {
         over = resolve;
       });
-      const program = execHelper.run({ command, user, environment, patience }, (verdict) => {
+      const program = execHelper.run({ command, user, environment, killDelay }, (verdict) => {
         if (!cancelled) done(verdict);
         over();
       });

@@ -24,14 +24,14 @@ export interface RunOptions extends Omit<Run, 'user'> {
 export class Program {
   readonly #done: (verdict: Verdict) => void;
   readonly #child: ChildProcess | undefined;
-  readonly #patience: number;
+  readonly #killDelay: number;
   #kill: NodeJS.Timeout | undefined;
   #verdict: Verdict | undefined;
   #over = false;
 
-  constructor({ command, user, environment, patience, done }: RunOptions) {
+  constructor({ command, user, environment, killDelay, done }: RunOptions) {
     this.#done = done;
-    this.#patience = patience;
+    this.#killDelay = killDelay;
     const [path = '', ...rest] = command;
     try {
       this.#child = spawn(trustedProgram(path, user), rest, {
@@ -77,7 +77,7 @@ export class Program {
   stop(): void {
     if (this.#over || this.#kill) return;
     this.#signal('SIGTERM');
-    this.#kill = setTimeout(() => this.#signal('SIGKILL'), this.#patience);
+    this.#kill = setTimeout(() => this.#signal('SIGKILL'), this.#killDelay);
   }
 
   /** Kills the group immediately, for use before exiting. */

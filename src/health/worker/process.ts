@@ -9,7 +9,7 @@ import type { FromWorker, ToWorker } from './messages.ts';
 /** Milliseconds between checks of the heartbeat. */
 const WATCH_INTERVAL = 1000;
 /** Checks without one after which it is killed. A count, not a time, because a delay of this process delays both. */
-const PATIENCE = 15;
+const MAX_MISSED = 15;
 /** Checks without one, restarts included, after which `alive` is false. */
 const DEAD = 40;
 const FIRST_DELAY = 100;
@@ -132,8 +132,8 @@ export class HealthWorker {
 
   #watch(): void {
     this.#missed++;
-    if (this.#missed % PATIENCE !== 0 || !this.#child) return;
-    this.#options.log.error(`the health worker did not respond for ${PATIENCE} s: killing and restarting it`);
+    if (this.#missed % MAX_MISSED !== 0 || !this.#child) return;
+    this.#options.log.error(`the health worker did not respond for ${MAX_MISSED} s: killing and restarting it`);
     this.#child.kill('SIGKILL');
   }
 }

@@ -16,7 +16,7 @@ const SERVER = ['service-address', 'real-server'] as const;
 const LOCAL_ADDRESS = ['service-address', 'laddr'] as const;
 /** Options of every listing that ipvsadm does not have. */
 const LISTING = ['json', 'where', 'watch'] as const;
-const TUNNEL = ['tun-type', 'tun-port', 'tun-nocsum', 'tun-csum', 'tun-remcsum'] as const;
+const TUNNEL_OPTIONS = ['tun-port', 'tun-nocsum', 'tun-csum', 'tun-remcsum'] as const;
 
 const SERVICE_SETTINGS: Rule = {
   required: SERVICE,
@@ -24,7 +24,7 @@ const SERVICE_SETTINGS: Rule = {
 };
 const SERVER_SETTINGS: Rule = {
   required: SERVER,
-  optional: ['forwarding-method', 'weight', 'u-threshold', 'l-threshold', ...TUNNEL],
+  optional: ['forwarding-method', 'weight', 'u-threshold', 'l-threshold', 'tun-type', ...TUNNEL_OPTIONS],
 };
 
 const COMMAND_RULES: Readonly<Record<CommandName, Rule>> = {
@@ -70,7 +70,6 @@ const TUNNEL_RULES: Readonly<Record<(typeof TUNNELS)[number]['name'], Rule>> = {
   gue: { required: ['tun-port'], oneOf: ['tun-nocsum', 'tun-csum', 'tun-remcsum'] },
   gre: { oneOf: ['tun-nocsum', 'tun-csum'] },
 };
-const TUNNEL_OPTIONS = ['tun-port', 'tun-nocsum', 'tun-csum', 'tun-remcsum'] as const;
 
 /** Throws for the first violation, in the order of OPTION_NAMES. */
 export function checkOptions(command: CommandName, given: ReadonlySet<OptionName>): void {

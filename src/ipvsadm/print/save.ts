@@ -44,7 +44,8 @@ export function destinationRule(
   return `${rule}${thresholds}${tunnelOptions(dest)}\n`;
 }
 
-function thresholdOptions({ upperThreshold, lowerThreshold }: Destination): string {
+/** ` -x ... -y ...` of a saved rule; those that are 0 are omitted. */
+export function thresholdOptions({ upperThreshold, lowerThreshold }: Destination): string {
   return `${upperThreshold ? ` -x ${upperThreshold}` : ''}${lowerThreshold ? ` -y ${lowerThreshold}` : ''}`;
 }
 

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 /** `lvsadm save --full`: the complete table as rules, for `lvsadm restore` and `lvsadm diff`. Always numeric. */
 import { formatAddress } from '../../base/addresses.ts';
-import type { Destination } from '../../ipvs/index.ts';
 import type { ActualService } from '../../plan/index.ts';
 import type { Output } from '../output.ts';
-import { destinationRule, localAddressRule, serviceRule } from '../print/save.ts';
+import { destinationRule, localAddressRule, serviceRule, thresholdOptions } from '../print/save.ts';
 import { readTable } from '../print/table.ts';
 import type { Connected } from '../session.ts';
 import { daemonOptions } from './state.ts';
@@ -39,10 +38,6 @@ export function fullRules({ service, destinations, localAddresses }: ActualServi
         ? `# ${formatAddress(one.family, one.address)} is draining and not saved\n`
         : localAddressRule(service, one, undefined),
     ),
-    ...destinations.map((dest) => `${destinationRule(service, dest, undefined).trimEnd()}${thresholds(dest)}\n`),
+    ...destinations.map((dest) => `${destinationRule(service, dest, undefined).trimEnd()}${thresholdOptions(dest)}\n`),
   ].join('');
-}
-
-function thresholds({ upperThreshold, lowerThreshold }: Destination): string {
-  return `${upperThreshold ? ` -x ${upperThreshold}` : ''}${lowerThreshold ? ` -y ${lowerThreshold}` : ''}`;
 }

@@ -67,7 +67,10 @@ test('no daemon, and a daemon that ends', async () => {
   const events = client.events({ follow: true }).next();
   await client.call('ping', {});
   server.close();
-  await assert.rejects(events, { code: 'ERR_LVSD_DISCONNECTED', message: 'lvsd closed the connection' });
+  await assert.rejects(events, {
+    code: 'ERR_LVSD_DISCONNECTED',
+    message: 'lvsd closed the connection: it may have stopped (systemctl status lvsd)',
+  });
   await assert.rejects(ControlClient.open(path), none);
 });
 

@@ -78,7 +78,7 @@ test('a read that fails otherwise is repeated with growing delays', async () => 
   state.error = new NetlinkOverrunError();
   reconciler.request({ refresh: 'addresses' });
   await pause(20);
-  assert.match(state.lines.at(-1) ?? '', /^cannot reconcile: .*; next attempt in 1 s$/);
+  assert.match(state.lines.at(-1) ?? '', /^cannot reconcile the kernel with the file: .*; next attempt in 1 s$/);
   await pause(1200);
   assert.match(state.lines.at(-1) ?? '', /; next attempt in 2 s$/);
   state.error = undefined;

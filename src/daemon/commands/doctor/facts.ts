@@ -8,7 +8,7 @@ import { formatAddress } from '../../../base/addresses.ts';
 import { Ipvs } from '../../../ipvs/index.ts';
 import { SYSCTL_NAMES, type SysctlName } from '../../reconcile/sysctls.ts';
 import { parseLocalPrefixes } from './fib.ts';
-import { forwardingFacts, localAddresses6, otherProgrammers, routesTo, strictDevices } from './host.ts';
+import { forwardingFacts, localAddresses6, otherProgrammers, readText, routesTo, strictDevices } from './host.ts';
 import type { Facts, ServiceFacts } from './types.ts';
 
 const LOADED = '/sys/module/ip_vs';
@@ -27,7 +27,7 @@ export async function gather(): Promise<Facts> {
     installedIsLoaded: loaded ? isLoaded(installed) : undefined,
     info,
     services,
-    localPrefixes: parseLocalPrefixes(read('/proc/net/fib_trie') ?? ''),
+    localPrefixes: parseLocalPrefixes(readText('/proc/net/fib_trie') ?? ''),
     localAddresses6: localAddresses6(),
     forwarding: forwardingFacts(),
     reversePathStrict: strictDevices(),
@@ -90,16 +90,8 @@ function portRange(): Facts['portRange'] {
   return min === undefined || max === undefined ? undefined : { min, max };
 }
 
-function read(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return undefined;
-  }
-}
-
 function number(path: string): number | undefined {
-  const text = read(path);
+  const text = readText(path);
   return text === undefined ? undefined : Number(text);
 }
 

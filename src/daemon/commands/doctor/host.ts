@@ -9,7 +9,8 @@ const CONF = '/proc/sys/net/ipv4/conf';
 const PROGRAMMERS = ['keepalived', 'ldirectord', 'kube-proxy', 'kube-router', 'seesaw_ncc'];
 const VRRP_ONLY = new Set(['-P', '--vrrp']);
 
-function text(path: string): string | undefined {
+/** The content of a file; undefined if it cannot be read. */
+export function readText(path: string): string | undefined {
   try {
     return readFileSync(path, 'utf8');
   } catch {
@@ -19,7 +20,7 @@ function text(path: string): string | undefined {
 
 export function forwardingFacts(): Facts['forwarding'] {
   const flag = (path: string) => {
-    const value = text(path);
+    const value = readText(path);
     return value === undefined ? undefined : value.trim() !== '0';
   };
   return { ipv4: flag('/proc/sys/net/ipv4/ip_forward'), ipv6: flag('/proc/sys/net/ipv6/conf/all/forwarding') };
@@ -33,7 +34,7 @@ export function strictDevices(): string[] | undefined {
   } catch {
     return undefined;
   }
-  const value = (device: string) => Number(text(`${CONF}/${device}/rp_filter`) ?? 0);
+  const value = (device: string) => Number(readText(`${CONF}/${device}/rp_filter`) ?? 0);
   const all = value('all');
   return devices
     .filter((device) => !['all', 'default', 'lo'].includes(device))
@@ -43,7 +44,7 @@ export function strictDevices(): string[] | undefined {
 
 /** The IPv6 addresses of the host in hex. */
 export function localAddresses6(): ReadonlySet<string> {
-  const lines = (text('/proc/net/if_inet6') ?? '').split('\n');
+  const lines = (readText('/proc/net/if_inet6') ?? '').split('\n');
   return new Set(lines.map((line) => line.slice(0, 32)).filter((address) => address.length === 32));
 }
 
@@ -51,7 +52,7 @@ export function localAddresses6(): ReadonlySet<string> {
 export function routesTo(addresses: readonly string[]): ReadonlyMap<string, Route> | undefined {
   const wanted = [...new Set(addresses)];
   if (wanted.length === 0) return new Map();
-  // -force goes on after an address without a route.
+  // -force continues after an address without a route.
   const { stdout, error } = spawnSync('ip', ['-json', '-force', '-batch', '-'], {
     input: wanted.map((address) => `route get ${address}\n`).join(''),
     encoding: 'utf8',
@@ -78,7 +79,7 @@ export function otherProgrammers(): Facts['others'] {
   const here = namespaceOf('self');
   const found: Facts['others'] = [];
   for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
-    const words = (text(`/proc/${pid}/cmdline`) ?? '').split('\0');
+    const words = (readText(`/proc/${pid}/cmdline`) ?? '').split('\0');
     const name = programmer(words);
     if (name === undefined || namespaceOf(pid) !== here) continue;
     // A program and its children are counted once.
