@@ -7,6 +7,7 @@ import { NETLINK_ROUTE } from '../netlink/constants.ts';
 import { NetlinkClient, type NetlinkClientOptions } from '../netlink/index.ts';
 import {
   type FoundAddress,
+  IFAPROT_LVSD,
   type Link,
   MessageType,
   MulticastGroups,
@@ -30,13 +31,20 @@ export interface WantedAddress {
   purpose: Purpose;
 }
 
-/** An address on a device; `ours`: added by lvsd. */
+/** An address on a device; `ours`: its IFA_PROTO is that of this object. */
 export interface DeviceAddress {
   device: string;
   family: Family;
   address: Uint8Array;
   prefix: number;
   ours: boolean;
+  /** Not usable: duplicate address detection is running or has failed. */
+  tentative: boolean;
+}
+
+export interface AddressesOptions extends NetlinkClientOptions {
+  /** IFA_PROTO of the addresses to add, and of those that may be deleted; default: IFAPROT_LVSD. */
+  protocol?: number;
 }
 
 export interface Watch {
@@ -46,7 +54,7 @@ export interface Watch {
 const NLM_F_CREATE = 0x400;
 const NLM_F_EXCL = 0x200;
 
-type Placed = FoundAddress & { device: string };
+type Placed = FoundAddress & { device: string; ours: boolean };
 
 /** All addresses, as a list and by `placeKey`. */
 interface AddressTable {
@@ -56,19 +64,33 @@ interface AddressTable {
 
 export class Addresses {
   readonly #netlink: NetlinkClient;
+  readonly #protocol: number;
   /** Shared by all requests of one turn of the event loop. */
   #links: Promise<Link[]> | undefined;
   #placed: Promise<AddressTable> | undefined;
 
   /** Changing addresses requires CAP_NET_ADMIN; reading them does not. */
-  constructor(options: NetlinkClientOptions = {}) {
+  constructor({ protocol = IFAPROT_LVSD, ...options }: AddressesOptions = {}) {
+    this.#protocol = protocol;
     this.#netlink = new NetlinkClient(NETLINK_ROUTE, options);
   }
 
   /** Every IPv4 and IPv6 address of every device. */
   async list(): Promise<DeviceAddress[]> {
     const { all } = await this.#read();
-    return all.map(({ device, family, address, prefix, ours }) => ({ device, family, address, prefix, ours }));
+    return all.map(({ device, family, address, prefix, ours, tentative }) => ({
+      device,
+      family,
+      address,
+      prefix,
+      ours,
+      tentative,
+    }));
+  }
+
+  /** All network devices. */
+  links(): Promise<Link[]> {
+    return this.#readLinks();
   }
 
   /** Names of all network devices. */
@@ -84,7 +106,7 @@ export class Addresses {
     const { index, loopback } = await this.#link(wanted.device);
     try {
       const message = { ...wanted, index, loopback };
-      await this.#netlink.request(MessageType.NEWADDR, (writer) => writeNewAddress(writer, message), {
+      await this.#netlink.request(MessageType.NEWADDR, (writer) => writeNewAddress(writer, message, this.#protocol), {
         flags: NLM_F_CREATE | NLM_F_EXCL,
       });
       return 'added';
@@ -176,7 +198,7 @@ export class Addresses {
     const names = new Map((await this.#readLinks()).map(({ index, name }) => [index, name]));
     const all = found.flatMap((one) => {
       const device = names.get(one.index);
-      return device === undefined ? [] : [{ ...one, device }];
+      return device === undefined ? [] : [{ ...one, device, ours: one.protocol === this.#protocol }];
     });
     return { all, byPlace: new Map(all.map((one) => [placeKey(one), one])) };
   }

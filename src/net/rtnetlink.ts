@@ -7,6 +7,7 @@
 import rt from 'netlink/dist/rt/gen_structs.js';
 import { AF_INET, AF_INET6, type Family } from '../base/addresses.ts';
 import { MalformedError } from '../base/errors.ts';
+import { host } from '../netlink/endian.ts';
 import type { Decoded, MessageView, MessageWriter, Table } from '../netlink/index.ts';
 import { decodeTable, encodeTable } from '../netlink/index.ts';
 
@@ -14,11 +15,15 @@ export const { MessageType, MulticastGroups } = rt;
 
 /** IFA_PROTO of the addresses that lvsd adds, by which it recognises them. */
 export const IFAPROT_LVSD = 76;
+/** IFA_PROTO of the addresses that follow a VRRP instance: lvsd's reconciliation leaves them alone. */
+export const IFAPROT_VRRP = 77;
 
 /** struct ifaddrmsg and struct ifinfomsg. */
 const ADDRESS_HEADER = rt.__LENGTH_Address;
 const LINK_HEADER = rt.__LENGTH_Link;
 const INFINITY = 0xffffffff;
+/** IFA_F_TENTATIVE and IFA_F_DADFAILED. */
+const UNUSABLE = 0x40 | 0x08;
 
 /** IFA_*. */
 const ADDRESS = {
@@ -30,7 +35,12 @@ const ADDRESS = {
 } as const satisfies Table;
 
 /** IFLA_*, as far as used. */
-const LINK = { name: [3, 'string'] } as const satisfies Table;
+const LINK = { hardwareAddress: [1, 'bytes'], name: [3, 'string'] } as const satisfies Table;
+
+/** Offset of ifi_flags in struct ifinfomsg, and two of its flags. */
+const LINK_FLAGS = 8;
+const IFF_UP = 0x1;
+const IFF_LOWER_UP = 0x10000;
 
 /** Decides the scope and flags of an address. */
 export type Purpose = 'virtual' | 'local';
@@ -53,21 +63,28 @@ export interface FoundAddress {
   prefix: number;
   /** IPv4: deleted together with the first address of its subnet. */
   secondary: boolean;
-  /** It has lvsd's IFA_PROTO. */
-  ours: boolean;
+  /** IFA_PROTO; 0 if it has none. */
+  protocol: number;
+  /** Duplicate address detection has not finished, or has found a duplicate. */
+  tentative: boolean;
 }
 
 export interface Link {
   index: number;
   name: string;
   loopback: boolean;
+  /** Switched on by an administrator. */
+  up: boolean;
+  carrier: boolean;
+  /** MAC address; empty on devices without one. */
+  hardwareAddress: Uint8Array;
 }
 
 /**
  * RTM_NEWADDR. Source address selection must not pick our addresses: IPv6 ones are deprecated from the start (preferred
  * for 0 seconds), local IPv4 ones get link scope.
  */
-export function writeNewAddress(writer: MessageWriter, wanted: NewAddress): void {
+export function writeNewAddress(writer: MessageWriter, wanted: NewAddress, protocol = IFAPROT_LVSD): void {
   const ipv6 = wanted.family === AF_INET6;
   writer.raw(header(wanted, scopeOf(wanted)));
   const attributes: Decoded<typeof ADDRESS> = { local: wanted.address, address: wanted.address };
@@ -76,7 +93,7 @@ export function writeNewAddress(writer: MessageWriter, wanted: NewAddress): void
     // No duplicate detection: the address must serve at once, and VRRP moves it between machines.
     attributes.flags = rt.formatAddressFlags({ nodad: true, noprefixroute: true });
   }
-  attributes.protocol = IFAPROT_LVSD;
+  attributes.protocol = protocol;
   encodeTable(ADDRESS, writer, attributes);
 }
 
@@ -105,14 +122,20 @@ export function readAddress(view: MessageView): FoundAddress | undefined {
   const address = attributes.local ?? attributes.address;
   if (address?.length !== (family === AF_INET ? 4 : 16)) throw new MalformedError('RTM_NEWADDR without an address');
   const secondary = family === AF_INET && flags?.secondary === true;
-  return { index, family, address, prefix, secondary, ours: attributes.protocol === IFAPROT_LVSD };
+  const protocol = attributes.protocol ?? 0;
+  const tentative = ((attributes.flags ?? 0) & UNUSABLE) !== 0;
+  return { index, family, address, prefix, secondary, protocol, tentative };
 }
 
 /** The link of an RTM_NEWLINK. Throws MalformedError. */
 export function readLink(view: MessageView): Link {
-  const { name = '' } = decodeTable(LINK, view.attributes(LINK_HEADER));
-  const { index = 0, flags } = rt.parseLink(headerOf(view, LINK_HEADER));
-  return { index, name, loopback: flags?.loopback === true };
+  const { name = '', hardwareAddress = new Uint8Array() } = decodeTable(LINK, view.attributes(LINK_HEADER));
+  const header = headerOf(view, LINK_HEADER);
+  const { index = 0, flags } = rt.parseLink(header);
+  const bits = host.readU32(header, LINK_FLAGS);
+  const [up, carrier] = [(bits & IFF_UP) !== 0, (bits & IFF_LOWER_UP) !== 0];
+  // The view's memory is reused for the next message.
+  return { index, name, loopback: flags?.loopback === true, up, carrier, hardwareAddress: hardwareAddress.slice() };
 }
 
 function header({ family, prefix, index }: Omit<NewAddress, 'loopback' | 'purpose'>, scope: number): Uint8Array {

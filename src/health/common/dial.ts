@@ -6,7 +6,7 @@ import { type CONNECT_STEPS, isSystemError, type NativeSocket, native, WRITABLE 
 import { inconclusive, type Verdict } from '../verdict.ts';
 import { errorVerdict, errorWords } from './errors.ts';
 import type { CommonCheck } from './schema.ts';
-import { socketAddress } from './sockaddr.ts';
+import { socketAddress } from '../../base/socket-address.ts';
 import type { ProbeTarget } from './target.ts';
 
 // asm-generic/socket.h, linux/in.h

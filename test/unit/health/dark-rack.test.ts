@@ -6,7 +6,7 @@ import { after, test } from 'node:test';
 import { AF_INET } from '../../../src/base/addresses.ts';
 import { SILENT_LOG } from '../../../src/base/log.ts';
 import { native } from '../../../src/base/native.ts';
-import { socketAddress } from '../../../src/health/common/sockaddr.ts';
+import { socketAddress } from '../../../src/base/socket-address.ts';
 import { HealthMonitor } from '../../../src/health/monitor.ts';
 import { serve, TCP, target } from '../../support/probes.ts';
 

@@ -8,7 +8,7 @@ import { AF_INET } from '../../../src/base/addresses.ts';
 import { native } from '../../../src/base/native.ts';
 import { Connections } from '../../../src/health/common/connections.ts';
 import { dial } from '../../../src/health/common/dial.ts';
-import { socketAddress } from '../../../src/health/common/sockaddr.ts';
+import { socketAddress } from '../../../src/base/socket-address.ts';
 import { loadProbers } from '../../../src/health/worker/probers.ts';
 import { closedPort, probe, serve, TCP, target } from '../../support/probes.ts';
 

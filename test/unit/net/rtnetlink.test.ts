@@ -66,10 +66,24 @@ test('an IPv6 address has preferred_lft 0, valid_lft forever, NODAD and NOPREFIX
 test('addresses are read: protocol, point-to-point links, secondary and temporary ones', { skip }, () => {
   const header = '02 20 80 00 03000000';
   assert.deepEqual(readAddress(view(hex(`${header} ${LOCAL_AND_ADDRESS} ${PROTO}`))), {
-    ...{ index: 3, family: 2, address: V4, prefix: 32, secondary: false, ours: true },
+    index: 3,
+    family: 2,
+    address: V4,
+    prefix: 32,
+    secondary: false,
+    protocol: 76,
+    tentative: false,
   });
-  assert.equal(readAddress(view(hex(`${header} ${LOCAL_AND_ADDRESS} 0500 0b00 03000000`)))?.ours, false);
-  assert.equal(readAddress(view(hex(`${header} ${LOCAL_AND_ADDRESS}`)))?.ours, false);
+  assert.equal(readAddress(view(hex(`${header} ${LOCAL_AND_ADDRESS} 0500 0b00 03000000`)))?.protocol, 3);
+  assert.equal(readAddress(view(hex(`${header} ${LOCAL_AND_ADDRESS}`)))?.protocol, 0);
+  for (const [flags, tentative] of [
+    ['40', true],
+    ['08', true],
+    ['82', false],
+  ] as const) {
+    const bytes = `${header} ${LOCAL_AND_ADDRESS} 0800 0800 ${flags}000000`;
+    assert.equal(readAddress(view(hex(bytes)))?.tentative, tentative);
+  }
   const pointToPoint = `${header} 0800 0100 c0000201 0800 0200 c000020a`;
   assert.deepEqual(readAddress(view(hex(pointToPoint)))?.address, V4);
   assert.equal(readAddress(view(hex(`02 18 01 00 03000000 ${LOCAL_AND_ADDRESS}`)))?.secondary, true);
@@ -81,9 +95,22 @@ test('addresses are read: protocol, point-to-point links, secondary and temporar
 
 test('a link is read', { skip }, () => {
   const eth0 = hex('00 00 0100 02000000 43100100 00000000 0900 0300 6574683000000000');
-  assert.deepEqual(readLink(view(eth0)), { index: 2, name: 'eth0', loopback: false });
+  const base = { index: 2, name: 'eth0', loopback: false, up: true, carrier: true };
+  assert.deepEqual(readLink(view(eth0)), { ...base, hardwareAddress: new Uint8Array() });
+  const unplugged = hex('00 00 0100 02000000 03100000 00000000 0a00 0100 020000000001 0000 0900 0300 6574683000000000');
+  const hardwareAddress = Uint8Array.of(2, 0, 0, 0, 0, 1);
+  assert.deepEqual(readLink(view(unplugged)), { ...base, carrier: false, hardwareAddress });
+  const off = hex('00 00 0100 02000000 02100000 00000000 0900 0300 6574683000000000');
+  assert.equal(readLink(view(off)).up, false);
   const lo = hex('00 00 0403 01000000 49000100 00000000 0700 0300 6c6f0000');
-  assert.deepEqual(readLink(view(lo)), { index: 1, name: 'lo', loopback: true });
+  assert.deepEqual(readLink(view(lo)), {
+    index: 1,
+    name: 'lo',
+    loopback: true,
+    up: true,
+    carrier: true,
+    hardwareAddress: new Uint8Array(),
+  });
 });
 
 test('malformed bytes are a MalformedError', () => {
