@@ -3,10 +3,10 @@
 import { endianness } from 'node:os';
 import { ERRNO, errnoName } from '../../base/errno.ts';
 import { type CONNECT_STEPS, isSystemError, type NativeSocket, native, WRITABLE } from '../../base/native.ts';
+import { socketAddress } from '../../base/socket-address.ts';
 import { inconclusive, type Verdict } from '../verdict.ts';
 import { errorVerdict, errorWords } from './errors.ts';
 import type { CommonCheck } from './schema.ts';
-import { socketAddress } from '../../base/socket-address.ts';
 import type { ProbeTarget } from './target.ts';
 
 // asm-generic/socket.h, linux/in.h

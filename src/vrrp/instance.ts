@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: MIT
+/** One virtual router at work: feeds its state machine, carries out the actions, and keeps one timer. */
+import { readFileSync } from 'node:fs';
+import { AF_INET, AF_INET6, type Family, formatAddress } from '../base/addresses.ts';
+import type { DeviceAddress, Link } from '../net/index.ts';
+import { type AcceptedAdvert, type Expectations, listDiffers } from './acceptance.ts';
+import type { Announcement, Announcer } from './announcer.ts';
+import { addressBytes, type InstanceConfiguration, type PlacedAddress } from './configuration.ts';
+import { initialState, step } from './machine.ts';
+import { encodeAdvertisement, GROUP_IPV4, GROUP_IPV6, PASSWORD_LENGTH } from './packet.ts';
+import { Placement } from './placement.ts';
+import type { Action, Event, State } from './types.ts';
+
+/** Microseconds of the monotonic clock. */
+export const now = (): number => Math.floor(Number(process.hrtime.bigint()) / 1000);
+
+export interface Surroundings {
+  placement: Placement;
+  announcer: Announcer;
+  /** Sends a message on the socket of the interface; throws SystemError. */
+  transmit(device: string, family: Family, message: Uint8Array, source: Uint8Array, destination: Uint8Array): void;
+  /** Processes every message that waits in any socket. */
+  drain(): void;
+  report(instance: string, report: Extract<Action, { do: 'report' }>): void;
+  log(text: string): void;
+}
+
+/** The part of the machine that an instance depends on. */
+export interface Facts {
+  links: readonly Link[];
+  addresses: readonly DeviceAddress[];
+}
+
+export class Instance {
+  readonly #surroundings: Surroundings;
+  readonly counters = new Map<string, number>();
+  #configuration: InstanceConfiguration;
+  #state: State;
+  #facts: Facts = { links: [], addresses: [] };
+  #timer: NodeJS.Timeout | undefined;
+  /** The fault of the interface that the state machine has been told. */
+  #linkCause: string | undefined;
+  /** True once a difference of address lists was reported. */
+  #listReported = false;
+
+  constructor(configuration: InstanceConfiguration, surroundings: Surroundings) {
+    this.#configuration = configuration;
+    this.#surroundings = surroundings;
+    this.#state = initialState(configuration.settings, undefined);
+  }
+
+  get configuration(): InstanceConfiguration {
+    return this.#configuration;
+  }
+
+  get state(): State {
+    return this.#state;
+  }
+
+  /** Takes a new configuration of the same identity. New addresses are placed before old ones are removed. */
+  configure(configuration: InstanceConfiguration): void {
+    const before = this.#all;
+    this.#configuration = configuration;
+    const { settings, interface: device } = configuration;
+    const [added, removed] = [without(this.#all, before), without(before, this.#all)];
+    const addresses = added.length + removed.length > 0;
+    if (addresses && this.#state.phase === 'master') {
+      void this.#surroundings.placement.place(added, device);
+      void this.#surroundings.placement.withdraw(removed, device);
+    }
+    this.#apply({ kind: 'configure', settings, priority: settings.priority, addresses });
+  }
+
+  /** What received messages are checked against; undefined while there is no source address. */
+  get expectations(): Expectations | undefined {
+    const { source } = this.#state;
+    const { family, settings, peers, fromAnywhere, checksumWithoutPseudoHeader } = this.configuration;
+    if (source === undefined) return undefined;
+    return {
+      version: settings.version,
+      family,
+      interval: settings.interval,
+      own: source,
+      group: peers === undefined ? this.#group : undefined,
+      peers: peers?.map(({ address, ...ttl }) => ({ address: addressBytes(address), ...ttl })),
+      fromAnywhere,
+      password: this.#password,
+      checksumWithoutPseudoHeader,
+    };
+  }
+
+  get #group(): Uint8Array {
+    return this.configuration.family === AF_INET ? GROUP_IPV4 : GROUP_IPV6;
+  }
+
+  get #password(): Uint8Array | undefined {
+    const { password } = this.configuration;
+    if (password === undefined) return undefined;
+    const bytes = Buffer.alloc(PASSWORD_LENGTH);
+    bytes.write(password);
+    return bytes;
+  }
+
+  /** Starts with the facts that `observe` has got. */
+  start(): void {
+    this.#apply({ kind: 'start' });
+  }
+
+  /** Leaves the role; the promise resolves when the addresses have been withdrawn. */
+  async stop(): Promise<void> {
+    this.#apply({ kind: 'stop' });
+    await this.#surroundings.placement.withdraw([], this.configuration.interface);
+  }
+
+  yield(): void {
+    this.#apply({ kind: 'yield' });
+  }
+
+  /** Takes new facts of the machine: faults, the source address, lost addresses. */
+  observe(facts: Facts): void {
+    this.#facts = facts;
+    const { interface: name } = this.configuration;
+    const link = facts.links.find((one) => one.name === name);
+    const cause =
+      link === undefined
+        ? `no device ${name}`
+        : !link.up
+          ? `${name} is down`
+          : link.carrier
+            ? undefined
+            : `${name}: no carrier`;
+    this.#setLinkCause(cause);
+    const source = this.#findSource();
+    if (!equal(source, this.#state.source)) this.#apply({ kind: 'source', source });
+    if (this.#state.phase !== 'master' || link === undefined) return;
+    for (const one of this.#all) {
+      if (!Placement.has(facts.addresses, one, name)) this.#apply({ kind: 'address-lost', address: one.address });
+    }
+  }
+
+  #setLinkCause(cause: string | undefined): void {
+    const before = this.#linkCause;
+    if (cause === before) return;
+    this.#linkCause = cause;
+    if (cause !== undefined) this.#apply({ kind: 'fault', cause });
+    if (before !== undefined) this.#apply({ kind: 'recovered', cause: before });
+  }
+
+  /** The configured source, or the lowest usable address of the interface that is not a virtual one. */
+  #findSource(): Uint8Array | undefined {
+    const { family, interface: device, source } = this.configuration;
+    const usable = this.#facts.addresses.filter(
+      (one) => one.device === device && one.family === family && !one.ours && !one.tentative,
+    );
+    if (source !== undefined) {
+      const wanted = addressBytes(source);
+      return usable.find(({ address }) => Buffer.compare(address, wanted) === 0)?.address;
+    }
+    // RFC 9568 section 5.1.2.1: adverts of IPv6 come from a link-local address.
+    const local = usable.filter(({ address }) => family === AF_INET || isLinkLocal(address));
+    return local.map(({ address }) => address).sort(Buffer.compare)[0];
+  }
+
+  /** An accepted advert that the kernel received `age` microseconds ago. */
+  receive({ priority, interval, source, addresses }: AcceptedAdvert, age: number): void {
+    const { family, addresses: own } = this.configuration;
+    const advert: AcceptedAdvert = { priority, interval, source, addresses };
+    const differs = listDiffers(
+      advert,
+      own.map(({ address }) => addressBytes(address)),
+    );
+    if (differs && !this.#listReported) {
+      this.#surroundings.log(
+        `${this.configuration.name}: ${formatAddress(family, source)} advertises other addresses; keepalived before 2.3 would drop such adverts`,
+      );
+    }
+    this.#listReported = differs;
+    this.#apply({ kind: 'advert', advert: { priority, interval, source, at: now() - age } });
+  }
+
+  count(counter: string): void {
+    this.counters.set(counter, (this.counters.get(counter) ?? 0) + 1);
+  }
+
+  #apply(event: Event): void {
+    const { state, actions } = step(this.#state, event, now());
+    this.#state = state;
+    for (const action of actions) this.#carryOut(action);
+    this.#arm();
+  }
+
+  #arm(): void {
+    clearTimeout(this.#timer);
+    const { deadline } = this.#state;
+    this.#timer = deadline && setTimeout(() => this.#fire(), Math.max(0, Math.ceil((deadline.at - now()) / 1000)));
+  }
+
+  /** The timer: what waits in the sockets comes first, then a stall of this process, then the deadline. */
+  #fire(): void {
+    const due = this.#state.deadline?.at ?? 0;
+    const late = now() - due;
+    this.#surroundings.drain();
+    if (late > 0) this.#apply({ kind: 'stalled', by: late });
+    this.#apply({ kind: 'tick' });
+  }
+
+  get #all(): PlacedAddress[] {
+    return [...this.configuration.addresses, ...this.configuration.extraAddresses];
+  }
+
+  #carryOut(action: Action): void {
+    const { placement, announcer, report } = this.#surroundings;
+    const { name, interface: device } = this.configuration;
+    switch (action.do) {
+      case 'send':
+        this.#send(action.priority);
+        break;
+      case 'place':
+        if (action.addresses === 'virtual') void placement.place(this.#all, device);
+        break;
+      case 'withdraw':
+        announcer.cancel(name);
+        if (action.addresses === 'virtual') void placement.withdraw(this.#all, device);
+        break;
+      case 'restore':
+        void placement
+          .place(
+            this.#all.filter(({ address }) => address === action.address),
+            device,
+          )
+          .then(() => this.#announce());
+        break;
+      case 'announce':
+        this.#announceAfterPlacement(action.why);
+        break;
+      case 'report':
+        report(name, action);
+        break;
+      case 'count':
+        this.count(action.counter);
+        break;
+      case 'replace':
+        // configure() has placed and removed what differs.
+        this.#announceAfterPlacement('takeover');
+        break;
+      case 'sync':
+        break;
+    }
+  }
+
+  #announceAfterPlacement(why: Extract<Action, { do: 'announce' }>['why']): void {
+    const { placement } = this.#surroundings;
+    if (why === 'source') return;
+    // Placement is in order: an empty list waits for what was asked for before.
+    void placement.place([], this.configuration.interface).then(() => this.#announce());
+  }
+
+  #announce(): void {
+    const { announcer } = this.#surroundings;
+    if (this.#state.phase !== 'master') return;
+    const list = this.#all.flatMap((one): Announcement[] => {
+      const link = this.#facts.links.find(({ name }) => name === (one.device ?? this.configuration.interface));
+      if (link === undefined || link.hardwareAddress.length !== 6) return [];
+      const address = addressBytes(one.address);
+      const family: Family = address.length === 4 ? AF_INET : AF_INET6;
+      return [
+        { family, address, index: link.index, hardwareAddress: link.hardwareAddress, router: forwards(link.name) },
+      ];
+    });
+    announcer.announce(this.configuration.name, list, this.configuration.announce);
+  }
+
+  #send(priority: number): void {
+    const { source } = this.#state;
+    const { interface: device, family, settings, virtualRouterId, addresses, peers } = this.configuration;
+    if (source === undefined) return;
+    const content = {
+      version: settings.version,
+      family,
+      virtualRouterId,
+      priority,
+      interval: settings.interval,
+      addresses: addresses.map(({ address }) => addressBytes(address)),
+      password: this.#password,
+    };
+    for (const destination of peers?.map(({ address }) => addressBytes(address)) ?? [this.#group]) {
+      try {
+        const message = encodeAdvertisement(content, { source, destination });
+        this.#surroundings.transmit(device, family, message, source, destination);
+        this.count('sent');
+      } catch {
+        // The link is down: the fault follows from the notification of the link.
+        this.count('send-failed');
+      }
+    }
+  }
+}
+
+/** The addresses of `list` that `other` does not have. */
+function without(list: readonly PlacedAddress[], other: readonly PlacedAddress[]): PlacedAddress[] {
+  const key = ({ address, prefix, device = '' }: PlacedAddress) => `${address}/${prefix} ${device}`;
+  const keys = new Set(other.map(key));
+  return list.filter((one) => !keys.has(key(one)));
+}
+
+/** Whether the interface forwards IPv6 packets; a file in memory, so reading it does not block. */
+function forwards(device: string): boolean {
+  try {
+    return readFileSync(`/proc/sys/net/ipv6/conf/${device}/forwarding`, 'latin1').trim() !== '0';
+  } catch {
+    return false;
+  }
+}
+
+function equal(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
+  return a === undefined || b === undefined ? a === b : Buffer.compare(a, b) === 0;
+}
+
+/** fe80::/10. */
+function isLinkLocal(address: Uint8Array): boolean {
+  return address[0] === 0xfe && ((address[1] ?? 0) & 0xc0) === 0x80;
+}

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: MIT
+/** All instances of this machine: their sockets, the facts that they depend on, and reloads. */
+import type { Family } from '../base/addresses.ts';
+import { Addresses, type Watch } from '../net/index.ts';
+import { acceptMessage, type Expectations, type Received } from './acceptance.ts';
+import { AdvertSocket, type Arrival } from './advert-socket.ts';
+import { Announcer } from './announcer.ts';
+import { type InstanceConfiguration, identity } from './configuration.ts';
+import { type Facts, Instance } from './instance.ts';
+import type { FromVrrp, InstanceStatus } from './messages.ts';
+import { Placement, PROTOCOL } from './placement.ts';
+
+/** Messages of one socket in one turn; the rest follows in the next, so that timers are not starved. */
+const BATCH = 256;
+
+/** What acceptance finds: the demands on a message, and the instance that has them. */
+type Found = Expectations & { instance: Instance };
+
+export class Router {
+  readonly #send: (message: FromVrrp) => void;
+  readonly #addresses = new Addresses({ protocol: PROTOCOL });
+  readonly #placement: Placement;
+  readonly #announcer: Announcer;
+  /** By interface and family. */
+  readonly #sockets = new Map<string, { socket: AdvertSocket; index: number; family: Family; device: string }>();
+  /** By identity. */
+  #instances = new Map<string, Instance>();
+  #facts: Facts = { links: [], addresses: [] };
+  #watch: Watch | undefined;
+  /** One reading of the facts at a time. */
+  #reading: Promise<void> | undefined;
+  #readAgain = false;
+
+  /** `send` reports to the daemon. Needs CAP_NET_RAW and CAP_NET_ADMIN. */
+  constructor(send: (message: FromVrrp) => void) {
+    this.#send = send;
+    const log = (text: string) => send({ type: 'log', level: 'error', text });
+    this.#placement = new Placement(this.#addresses, log);
+    this.#announcer = new Announcer((error) => log(`announcement: ${error.message}`));
+  }
+
+  /** Removes what an earlier process left, and begins to watch links and addresses. */
+  async start(): Promise<void> {
+    await this.#placement.withdrawAll();
+    this.#watch = this.#addresses.subscribe(
+      () => void this.#observe(),
+      (error) => this.#log(`notifications of links and addresses ended: ${error.message}`),
+    );
+    await this.#observe();
+    this.#send({ type: 'started' });
+  }
+
+  /** Applies a configuration: instances of the same identity go on, others are stopped and started. */
+  async configure(list: readonly InstanceConfiguration[]): Promise<void> {
+    const before = this.#instances;
+    const after = new Map<string, Instance>();
+    const fresh: Instance[] = [];
+    for (const configuration of list) {
+      const key = identity(configuration);
+      const kept = before.get(key);
+      before.delete(key);
+      const instance = kept ?? new Instance(configuration, this.#surroundings());
+      if (kept === undefined) fresh.push(instance);
+      else if (JSON.stringify(kept.configuration) !== JSON.stringify(configuration)) kept.configure(configuration);
+      after.set(key, instance);
+    }
+    const stopped = [...before.values()].map((instance) => instance.stop());
+    this.#instances = after;
+    this.#openSockets();
+    for (const instance of fresh) {
+      instance.observe(this.#facts);
+      instance.start();
+    }
+    await Promise.all(stopped);
+  }
+
+  yield(name: string): void {
+    for (const instance of this.#instances.values()) if (instance.configuration.name === name) instance.yield();
+  }
+
+  status(): InstanceStatus[] {
+    return [...this.#instances.values()].map(({ configuration: { name }, state, counters }) => ({
+      name,
+      phase: state.phase,
+      priority: state.priority,
+      faults: [...state.faults],
+      counters: Object.fromEntries(counters),
+    }));
+  }
+
+  /** Every instance leaves its role; resolves when the addresses have been removed. */
+  async stop(): Promise<void> {
+    this.#watch?.close();
+    await Promise.all([...this.#instances.values()].map((instance) => instance.stop()));
+    this.#instances.clear();
+    for (const { socket } of this.#sockets.values()) socket.close();
+    this.#sockets.clear();
+    this.#announcer.close();
+    this.#addresses.close();
+  }
+
+  #surroundings() {
+    return {
+      placement: this.#placement,
+      announcer: this.#announcer,
+      drain: () => this.#drain(),
+      log: (text: string) => this.#log(text),
+      transmit: (device: string, family: Family, message: Uint8Array, source: Uint8Array, destination: Uint8Array) => {
+        const open = this.#sockets.get(socketKey(device, family));
+        if (open === undefined) throw new Error(`no socket on ${device}`);
+        open.socket.send(message, source, destination);
+      },
+      report: (instance: string, report: Parameters<ConstructorParameters<typeof Instance>[1]['report']>[1]) => {
+        if (report.event !== 'state')
+          this.#send({ type: 'event', instance, event: report.event, reason: report.reason });
+        else this.#send({ type: 'state', instance, from: report.from, to: report.to, reason: report.reason });
+      },
+    };
+  }
+
+  #log(text: string): void {
+    this.#send({ type: 'log', level: 'warn', text });
+  }
+
+  /** Reads links and addresses, and tells the instances. Changes during a reading cause another one. */
+  #observe(): Promise<void> {
+    this.#readAgain = true;
+    this.#reading ??= this.#readFacts().finally(() => {
+      this.#reading = undefined;
+    });
+    return this.#reading;
+  }
+
+  async #readFacts(): Promise<void> {
+    while (this.#readAgain) {
+      this.#readAgain = false;
+      try {
+        const [addresses, links] = await Promise.all([this.#addresses.list(), this.#addresses.links()]);
+        this.#facts = { addresses, links };
+      } catch (error) {
+        this.#log(`cannot read links and addresses: ${(error as Error).message}`);
+        return;
+      }
+      this.#openSockets();
+      for (const instance of this.#instances.values()) instance.observe(this.#facts);
+    }
+  }
+
+  /** One socket for each interface and family in use; a new one if the interface was made anew. */
+  #openSockets(): void {
+    const wanted = new Map<string, { device: string; family: Family }>();
+    for (const { configuration } of this.#instances.values()) {
+      const { interface: device, family } = configuration;
+      wanted.set(socketKey(device, family), { device, family });
+    }
+    for (const [key, open] of this.#sockets) {
+      const link = this.#facts.links.find(({ name }) => name === open.device);
+      if (wanted.has(key) && link?.index === open.index) continue;
+      open.socket.close();
+      this.#sockets.delete(key);
+    }
+    for (const [key, { device, family }] of wanted) {
+      const link = this.#facts.links.find(({ name }) => name === device);
+      if (link === undefined || this.#sockets.has(key)) continue;
+      try {
+        const socket = new AdvertSocket(family, link, () => this.#drainOne(key));
+        this.#sockets.set(key, { socket, index: link.index, family, device });
+      } catch (error) {
+        this.#log(`cannot open a VRRP socket on ${device}: ${(error as Error).message}`);
+      }
+    }
+  }
+
+  #drain(): void {
+    for (const key of this.#sockets.keys()) this.#drainOne(key);
+  }
+
+  #drainOne(key: string): void {
+    const open = this.#sockets.get(key);
+    if (open === undefined) return;
+    let arrivals: Arrival[];
+    try {
+      arrivals = open.socket.receive(BATCH);
+    } catch {
+      // ENETDOWN: the link went down, which its notification says too.
+      return;
+    }
+    for (const arrival of arrivals) this.#receive(open.device, open.family, arrival);
+  }
+
+  #receive(device: string, family: Family, arrival: Received & { age: number }): void {
+    const find = (virtualRouterId: number): Found | undefined => {
+      for (const instance of this.#instances.values()) {
+        const { configuration } = instance;
+        const here = configuration.interface === device && configuration.family === family;
+        if (!here || configuration.virtualRouterId !== virtualRouterId) continue;
+        const { expectations } = instance;
+        return expectations && { ...expectations, instance };
+      }
+      return undefined;
+    };
+    const result = acceptMessage(arrival, find);
+    if (result.accepted) {
+      result.instance.instance.count('received');
+      result.instance.instance.receive(result.advert, arrival.age);
+    } else {
+      result.instance?.instance.count(`rejected: ${result.reason}`);
+    }
+  }
+}
+
+function socketKey(device: string, family: Family): string {
+  return `${device} ${family}`;
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+/** Main function of the VRRP process: takes configurations from the daemon, reports states, and exits with it. */
+import type { FromVrrp, ToVrrp } from './messages.ts';
+import { Router } from './router.ts';
+
+/** Messages that may wait for a daemon that does not read; more are dropped, so that memory stays bounded. */
+const MAX_WAITING = 256;
+
+export function serveVrrp(): void {
+  let waiting = 0;
+  const send = (message: FromVrrp): void => {
+    if (!process.connected || waiting >= MAX_WAITING) return;
+    waiting += 1;
+    process.send?.(message, undefined, undefined, () => {
+      waiting -= 1;
+    });
+  };
+  const router = new Router(send);
+  const started = router.start();
+  const leave = () => void router.stop().finally(() => process.exit(0));
+
+  // Signals of terminals and init systems are for the daemon; without it the addresses must go.
+  process.on('disconnect', leave);
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
+  process.on('message', (message: ToVrrp) => {
+    void started.then(() => receive(message));
+  });
+  started.catch((error: Error) => {
+    send({ type: 'log', level: 'error', text: `the VRRP process cannot start: ${error.message}` });
+    setImmediate(() => process.exit(1));
+  });
+
+  function receive(message: ToVrrp): void {
+    switch (message.type) {
+      case 'configure':
+        void router.configure(message.instances);
+        break;
+      case 'yield':
+        router.yield(message.instance);
+        break;
+      case 'status':
+        send({ type: 'status', request: message.request, instances: router.status() });
+        break;
+    }
+  }
+}

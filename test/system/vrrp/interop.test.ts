@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+// lab: --stock
+// lvsd's VRRP process beside keepalived: each as master, in each mode, through a stop, a kill, a lost link, a return.
+import assert from 'node:assert/strict';
+import { after, describe, test } from 'node:test';
+import { MODES, type Node, Pair } from './pair.ts';
+
+const pairs: Pair[] = [];
+after(async () => {
+  for (const pair of pairs) await pair.destroy();
+});
+
+// The pairs wait on their timers most of the time: all at once.
+describe('interop with keepalived', { concurrency: true }, () => {
+  for (const [number, mode] of MODES.entries()) {
+    test(`${mode.name}: lvsd and keepalived take over from each other`, async () => {
+      const pair = new Pair(mode, number);
+      pairs.push(pair);
+      const { lvsd, keepalived } = pair;
+      await keepalived.start(100);
+      await pair.settles(keepalived);
+      await lvsd.start(150);
+      await pair.settles(lvsd);
+      const both: [Node, Node, number][] = [
+        [lvsd, keepalived, 150],
+        [keepalived, lvsd, 200],
+      ];
+      for (const [master, backup, priority] of both) {
+        if (master === keepalived) {
+          await keepalived.end('SIGTERM');
+          await keepalived.start(priority);
+          await pair.settles(keepalived);
+        }
+        for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
+          await master.end(signal);
+          await pair.settles(backup);
+          await master.start(priority);
+          await pair.settles(master);
+        }
+        master.namespace.ip('link set eth0 down');
+        await pair.settles(backup);
+        master.namespace.ip('link set eth0 up');
+        await pair.settles(master);
+      }
+      const { counters } = await lvsd.status();
+      const rejected = Object.keys(counters).filter((name) => name.startsWith('rejected'));
+      assert.deepEqual(rejected, [], JSON.stringify(counters));
+      assert.ok((counters.received ?? 0) > 0 && (counters.sent ?? 0) > 0);
+    });
+  }
+});
