@@ -6,9 +6,9 @@ import { connect } from 'node:net';
 import { test } from 'node:test';
 import { AF_INET } from '../../../src/base/addresses.ts';
 import { native } from '../../../src/base/native.ts';
+import { socketAddress } from '../../../src/base/socket-address.ts';
 import { Connections } from '../../../src/health/common/connections.ts';
 import { dial } from '../../../src/health/common/dial.ts';
-import { socketAddress } from '../../../src/base/socket-address.ts';
 import { loadProbers } from '../../../src/health/worker/probers.ts';
 import { closedPort, probe, serve, TCP, target } from '../../support/probes.ts';
 
