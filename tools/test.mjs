@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // npm test [-- WORD...]           everything that must pass; with WORDs only test files whose path contains one of them
 // npm run test:full [-- AREA...]  the same tests with their large counts (LVSD_COUNTS=full); area kernel: on both kernels
-//    --only=WORD                  of an area only the files whose path contains WORD; the results are added to the existing ones
+//    --only=WORD[,WORD...]        of an area only the files whose path contains a WORD; the results are added to the old ones
+//    --line=6.1|6.12              and on one kernel line only
 //
 // Five tiers: lint and types; unit and property tests; simulated time; tests of the lab itself, which boot VMs; system
 // tests, which run inside a VM. The last two run two VMs at a time where the machine allows. The closing line sums all.
@@ -69,7 +70,9 @@ function writeResults(area, part, { passed, failed, skipped }, tiers, seconds) {
 
 await main(async (args) => {
   const full = args.includes('--full');
-  const only = args.find((word) => word.startsWith('--only='))?.slice('--only='.length);
+  const value = (/** @type {string} */ name) =>
+    args.find((word) => word.startsWith(`${name}=`))?.slice(name.length + 1);
+  const [only, line] = [value('--only'), value('--line')];
   const words = args.filter((word) => !word.startsWith('--'));
   // Set-up and build are done once, here.
   const env = { LVSD_COUNTS: full ? 'full' : 'quick', LVSD_SKIP_BUILD: '1' };
@@ -88,9 +91,9 @@ await main(async (args) => {
   const lab = full ? [] : testFiles('lab', words);
   const system = testFiles('test/system', full ? areaWords(words) : words);
   const groups = labGroups(
-    system.filter((file) => only === undefined || file.includes(only)),
+    system.filter((file) => only === undefined || only.split(',').some((word) => file.includes(word))),
     full,
-  );
+  ).filter(({ options }) => line === undefined || options.includes('6.12') === (line === '6.12'));
   if (groups.length > 0) {
     await bundleForGuest(groups.flatMap(({ files }) => files));
     await prepareVms(groups, env);
@@ -106,7 +109,8 @@ await main(async (args) => {
   saySlowest(all);
   const seconds = Math.round((Date.now() - started) / 1000);
   say(`took ${seconds} s`);
-  if (full) writeResults(words.join('-') || 'all', only, { passed, failed, skipped }, all, seconds);
+  const part = only && line ? `${only} on ${line}` : only;
+  if (full) writeResults(words.join('-') || 'all', part, { passed, failed, skipped }, all, seconds);
   process.stdout.write(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}\n`);
   return failed > 0 || passed === 0 ? 1 : 0;
 });
