@@ -13,6 +13,7 @@
  *			times, from the client or from the real server
  *	open N		opens N more connections, each from a client port of its own: SYN, SYN-ACK, ACK
  *	whole N		the same, and each carries 100 bytes both ways and is closed by a FIN of either side: 9 segments
+ *	syn N		sends the SYNs of N more connections, and nothing else
  *
  * For each round it writes a line: COMMAND NANOSECONDS. The clock is CLOCK_MONOTONIC_RAW.
  */
@@ -260,21 +261,48 @@ static void segment_rounds(const char *name, const struct side *s, long packets,
 	fflush(stdout);
 }
 
+static unsigned long made;
+
+/* The next client: an address and port that no connection has had. */
+static void next_client(const struct side *first, struct side *from)
+{
+	from->saddr = htonl(ntohl(first->saddr) + 1 + (uint32_t)(made / PORTS));
+	from->sport = htons((uint16_t)(FIRST_PORT + made % PORTS));
+	made++;
+}
+
+static void syns(const struct side *client, long count)
+{
+	struct side c = *client;
+	uint64_t start, end;
+
+	open_side(&c, false);
+	start = now();
+	for (long i = 0; i < count; i++) {
+		struct frame f;
+
+		next_client(client, &c);
+		send_frame(&c, &f, build(&c, &f, SYN, 0));
+	}
+	end = now();
+	close(c.fd);
+	printf("syn %llu\n", (unsigned long long)(end - start));
+	fflush(stdout);
+}
+
 /* COUNT connections, one after the other. Each has sockets that receive, as a handshake has to be answered. */
 static void connections(const char *name, const struct side *client, const struct side *server, long count, bool whole)
 {
-	static unsigned long made;
 	struct side c = *client, s = *server;
 	uint64_t start, end;
 
 	open_side(&c, true);
 	open_side(&s, true);
 	start = now();
-	for (long i = 0; i < count; i++, made++) {
+	for (long i = 0; i < count; i++) {
 		struct side from = c, to = s;
 
-		from.saddr = htonl(ntohl(c.saddr) + 1 + (uint32_t)(made / PORTS));
-		from.sport = htons((uint16_t)(FIRST_PORT + made % PORTS));
+		next_client(client, &from);
 		open_connection(&from, &to);
 		if (!whole) continue;
 		exchange(&from, &to);
@@ -336,6 +364,8 @@ int main(int argc, char **argv)
 			connections("open", &client_start, &server_start, atol(line + 5), false);
 		else if (strncmp(line, "whole ", 6) == 0)
 			connections("whole", &client_start, &server_start, atol(line + 6), true);
+		else if (strncmp(line, "syn ", 4) == 0)
+			syns(&client_start, atol(line + 4));
 		else
 			segment_rounds(line, strcmp(line, "out") == 0 ? &server : &client, packets, length, count);
 	}

@@ -56,6 +56,12 @@ const formats = {
         memory.map((/** @type {Results} */ one) => [one.nat.toFixed(0), one.fullnat.toFixed(0), one.ratio.toFixed(2)]),
       ),
     ].join('\n\n'),
+  refusals: ({ ports, accepted, refused, ratio }) =>
+    table(
+      'Instructions for a SYN, more than one that is dropped on receipt takes',
+      ['local ports', 'accepted', 'refused, none free', 'refused / accepted'],
+      [[String(ports), figure(accepted, 0), figure(refused, 0), figure(ratio, 2)]],
+    ),
   restore: ({ tables, start }) => {
     const columns = (/** @type {[string, string]} */ [one, other]) => [
       'what',
