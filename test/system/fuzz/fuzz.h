@@ -57,6 +57,7 @@ static inline bool chance(struct random *r, uint32_t percent)
 struct honest_slot {
 	uint16_t port, service;
 	bool alive, established;
+	double since;
 	/* FULLNAT: its tuple at the real server. */
 	uint32_t laddr, server;
 	uint16_t lport;

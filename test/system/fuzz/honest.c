@@ -329,7 +329,9 @@ static void open_talk(struct talk *t)
 	t->sent = t->answered = t->trailer = 0;
 	t->phase = CONNECTING;
 	t->progress = now();
-	shared->slots[t->slot] = (struct honest_slot){ .port = t->last_port, .service = t->service, .alive = true };
+	shared->slots[t->slot] = (struct honest_slot){
+		.port = t->last_port, .service = t->service, .alive = true, .since = t->progress,
+	};
 	if (connect(t->fd, (void *)&vip, sizeof(vip)) && errno != EINPROGRESS) {
 		/* The port is still in TIME_WAIT towards this service. */
 		if (errno != EADDRNOTAVAIL)

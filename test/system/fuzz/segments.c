@@ -59,6 +59,13 @@ struct segment {
 	int payload;
 };
 
+/*
+ * Seconds that a handshake is disturbed. Strangers who know a client's tuple and go on sending SYNs can keep it from
+ * being opened, as they can without a balancer: the real server challenges the client's SYN while it waits for the end
+ * of a stranger's handshake. The client sends its sixth SYN after 31 s. That one has to come through.
+ */
+#define DISTURBED 20.0
+
 /* Segments between two looks at the answers; they are sent by as few system calls as possible. */
 #define BATCH 128
 /* With each of a batch in as many fragments as there can be. */
@@ -336,6 +343,8 @@ static void aim_at_honest(struct segment *s)
 	 * same moment.
 	 */
 	if (!is_fullnat(slot.service) && !slot.established)
+		return aim_at_flow(s);
+	if (slot.alive && !slot.established && now() > slot.since + DISTURBED)
 		return aim_at_flow(s);
 	s->source = CLIENT, s->sport = slot.port, s->dest = VIP, s->dport = slot.service;
 	if (slot.laddr && chance(r, 25))
