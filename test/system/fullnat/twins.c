@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * SYNs of one client that reach the balancer on two CPUs at once.
+ * SYNs that reach the balancer on two CPUs at once.
  *
- *   twins SOURCE DESTINATION PORT FIRST COUNT
+ *   twins SOURCE OTHER DESTINATION PORT STEP FIRST COUNT DELAY
  *
- * For each of COUNT source ports from FIRST on, two threads, each on its own CPU, send a SYN with different numbers at the
- * same moment. Needs CAP_NET_RAW.
+ * COUNT times, two threads, each on its own CPU, send a SYN with different numbers at the same moment: one from SOURCE,
+ * one from OTHER, which may be the same; first from source port FIRST to PORT, then from the next source port to the
+ * port STEP further on. The one from SOURCE is delayed by up to DELAY turns of an empty loop. Needs CAP_NET_RAW.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -19,8 +20,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
-static struct in_addr source, destination;
-static int port, first, count;
+static struct in_addr sources[2], destination;
+static int port, step, first, count, delay;
 static int arrived;
 
 static uint16_t checksum(const void *from, size_t length, uint32_t sum)
@@ -41,13 +42,13 @@ static void *send_all(void *cpu)
 		struct tcphdr tcp;
 	} packet = {
 		.ip = { .version = 4, .ihl = 5, .ttl = 64, .frag_off = htons(IP_DF), .protocol = IPPROTO_TCP,
-			.tot_len = htons(sizeof(packet)), .saddr = source.s_addr, .daddr = destination.s_addr },
-		.tcp = { .dest = htons(port), .doff = 5, .syn = 1, .window = htons(30000) },
+			.tot_len = htons(sizeof(packet)), .saddr = sources[(intptr_t)cpu].s_addr, .daddr = destination.s_addr },
+		.tcp = { .doff = 5, .syn = 1, .window = htons(30000) },
 	};
 	const struct {
 		uint32_t saddr, daddr;
 		uint16_t protocol, length;
-	} pseudo = { source.s_addr, destination.s_addr, htons(IPPROTO_TCP), htons(sizeof(packet.tcp)) };
+	} pseudo = { sources[(intptr_t)cpu].s_addr, destination.s_addr, htons(IPPROTO_TCP), htons(sizeof(packet.tcp)) };
 	struct sockaddr_in to = { .sin_family = AF_INET, .sin_addr = destination };
 	int fd = socket(AF_INET, SOCK_RAW, IPPROTO_RAW);
 	cpu_set_t set;
@@ -60,12 +61,17 @@ static void *send_all(void *cpu)
 	}
 	for (int i = 0; i < count; i++) {
 		packet.tcp.source = htons(first + i);
+		packet.tcp.dest = htons(port + i * step);
 		packet.tcp.seq = htonl(i * 1000 + (intptr_t)cpu * 100000000);
 		packet.tcp.check = 0;
 		packet.tcp.check = checksum(&packet.tcp, sizeof(packet.tcp), (uint16_t)~checksum(&pseudo, sizeof(pseudo), 0));
 		__atomic_add_fetch(&arrived, 1, __ATOMIC_SEQ_CST);
 		while (__atomic_load_n(&arrived, __ATOMIC_SEQ_CST) < 2 * (i + 1))
 			continue;
+		/* every delay up to the longest, in no order */
+		if (delay && !cpu)
+			for (volatile int turns = (int)(i * 7919L % delay); turns > 0; turns--)
+				continue;
 		if (sendto(fd, &packet, sizeof(packet), 0, (struct sockaddr *)&to, sizeof(to)) < 0) {
 			perror("twins: sendto");
 			exit(1);
@@ -78,11 +84,14 @@ int main(int argc, char **argv)
 {
 	pthread_t threads[2];
 
-	if (argc < 6 || !inet_aton(argv[1], &source) || !inet_aton(argv[2], &destination))
+	if (argc != 9 || !inet_aton(argv[1], &sources[0]) || !inet_aton(argv[2], &sources[1]) ||
+	    !inet_aton(argv[3], &destination))
 		return 2;
-	port = atoi(argv[3]);
-	first = atoi(argv[4]);
-	count = atoi(argv[5]);
+	port = atoi(argv[4]);
+	step = atoi(argv[5]);
+	first = atoi(argv[6]);
+	count = atoi(argv[7]);
+	delay = atoi(argv[8]);
 	for (intptr_t cpu = 0; cpu < 2; cpu++)
 		if (pthread_create(&threads[cpu], NULL, send_all, (void *)cpu))
 			return 1;
