@@ -84,7 +84,12 @@ export class ControlClient {
       const limit = METHODS[method].timeout ?? TIMEOUT;
       const timer = setTimeout(() => {
         this.#waiting.delete(id);
-        reject(new LvsdError('ERR_LVSD_TIMEOUT', `lvsd did not answer ${method} within ${limit / 1000}s`));
+        reject(
+          new LvsdError(
+            'ERR_LVSD_TIMEOUT',
+            `lvsd did not answer ${method} within ${limit / 1000}s: it may be overloaded or hang (systemctl status lvsd)`,
+          ),
+        );
       }, limit);
       this.#waiting.set(id, { resolve: resolve as (result: unknown) => void, reject, timer });
       this.#socket.write(requestLine(id, method, params));

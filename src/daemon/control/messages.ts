@@ -140,8 +140,9 @@ export interface Rejection {
 }
 
 export function rejectionMessage(operation: Operation, { reason, attempts, retryIn }: Rejection): Message {
+  const { sign, text } = describe(operation);
   return {
-    text: `${describe(operation).text}: ${reason}; attempt ${attempts}, next one in ${retryIn} s`,
+    text: `failed: ${sign} ${text}: ${reason}; attempt ${attempts}, next one in ${retryIn} s`,
     fields: { ...operationFields(operation), state: 'failed', reason, attempts, delay: retryIn },
   };
 }

@@ -57,7 +57,7 @@ export class Reporter {
 
   kernelError(operation: Operation, rejection: Rejection): void {
     const { text, fields } = rejectionMessage(operation, rejection);
-    this.log('kernel', 'error', text, fields);
+    this.log('kernel', 'error', fields.service === undefined ? text : `${fields.service}: ${text}`, fields);
     this.events.add('kernel', text, fields);
   }
 

@@ -117,9 +117,9 @@ test('an operation that the kernel rejects, and its recovery', async () => {
   };
   const rejection = { reason: 'out of memory', attempts: 2, retryIn: 2 };
   const { event, line } = await reported((to) => to.kernelError(operation, rejection));
-  const text = `${virtual} real server 10.31.0.1:80 forward masquerade, weight 1: out of memory; attempt 2, next one in 2 s`;
+  const text = `failed: + ${virtual} real server 10.31.0.1:80 forward masquerade, weight 1: out of memory; attempt 2, next one in 2 s`;
   assert.deepEqual(event, { kind: 'kernel', text, ...fields });
-  assert.deepEqual(line, { level: 'error', area: 'kernel', text, ...fields });
+  assert.deepEqual(line, { level: 'error', area: 'kernel', text: `web: ${text}`, ...fields });
   assert.deepEqual((await reported((to) => to.recovered('web'))).line, {
     level: 'info',
     area: 'kernel',
