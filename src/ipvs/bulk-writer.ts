@@ -35,22 +35,24 @@ const blankService = (family: Family): ServiceConfig =>
 const blankDestination = (family: Family): DestinationConfig =>
   defaultDestination({ family, address: ADDRESSES[family], port: 0 });
 
+/** What differs between the messages of a template. */
+const KEY_VALUES = ['protocol', 'address', 'port'] as const;
+const DESTINATION_VALUES = [
+  'address',
+  'port',
+  'method',
+  'weight',
+  'tunnelType',
+  'tunnelPort',
+  'tunnelFlags',
+  'upperThreshold',
+  'lowerThreshold',
+] as const;
+
 /** Offsets of the values in a message. */
-interface Offsets {
-  protocol: number;
-  address: number;
-  port: number;
-  destination: {
-    address: number;
-    port: number;
-    method: number;
-    weight: number;
-    tunnelType: number;
-    tunnelPort: number;
-    tunnelFlags: number;
-    upperThreshold: number;
-    lowerThreshold: number;
-  };
+type OffsetsOf<Names extends readonly string[]> = Record<Names[number], number>;
+interface Offsets extends OffsetsOf<typeof KEY_VALUES> {
+  destination: OffsetsOf<typeof DESTINATION_VALUES>;
 }
 
 interface Template {
@@ -68,14 +70,28 @@ interface Settings {
   peName: string;
 }
 
-/** Whether `addService` can write it: it has an address, not a mark, and no attribute of the patched kernel. */
-export function isBulkWritableService({ fwmark, flags, portMin, portMax }: ServiceConfig): boolean {
-  return fwmark === 0 && portMin === undefined && portMax === undefined && (flags & IP_VS_SVC_F_SYNPROXY) === 0;
+/** All that is written of a service and of a destination: what else one has is left to the general code. */
+const SERVICE_PROPERTIES = new Set<string>([
+  ...['family', 'fwmark', ...KEY_VALUES],
+  ...['scheduler', 'flags', 'timeout', 'netmask', 'peName'],
+]);
+const DESTINATION_PROPERTIES = new Set<string>(['family', ...DESTINATION_VALUES]);
+
+/** Whether `addService` can write it: it has an address, not a mark, and nothing but what is written. */
+export function isBulkWritableService(service: ServiceConfig): boolean {
+  const { fwmark, flags } = service;
+  return fwmark === 0 && (flags & IP_VS_SVC_F_SYNPROXY) === 0 && !hasOthers(service, SERVICE_PROPERTIES);
 }
 
 /** Whether `addDestination` can write it. */
-export function isBulkWritableDestination({ method }: DestinationConfig): boolean {
-  return (method & IP_VS_CONN_F_FWD_MASK) !== IP_VS_CONN_F_FULLNAT;
+export function isBulkWritableDestination(destination: DestinationConfig): boolean {
+  const method = destination.method & IP_VS_CONN_F_FWD_MASK;
+  return method !== IP_VS_CONN_F_FULLNAT && !hasOthers(destination, DESTINATION_PROPERTIES);
+}
+
+function hasOthers(config: object, written: ReadonlySet<string>): boolean {
+  for (const name in config) if (!written.has(name) && config[name as keyof typeof config] !== undefined) return true;
+  return false;
 }
 
 export class BulkWriter {
@@ -205,32 +221,17 @@ export class BulkWriter {
     const writer = new MessageWriter().begin(this.#family.id, NLM_F_REQUEST);
     encodeTable(COMMAND as Table, writer.genericHeader(command, this.#family.version), attributes);
     const bytes = writer.finish();
-    const service = payloadOffsets(bytes, COMMAND.service[0]);
-    const dest = payloadOffsets(bytes, COMMAND.dest[0]);
-    const offset = (found: ReadonlyMap<number, number>, [id]: readonly [number, ...unknown[]]) => found.get(id) ?? 0;
     return {
       bytes,
       offsets: {
-        protocol: offset(service, SERVICE.protocol),
-        address: offset(service, SERVICE.address),
-        port: offset(service, SERVICE.port),
-        destination: {
-          address: offset(dest, DEST.address),
-          port: offset(dest, DEST.port),
-          method: offset(dest, DEST.method),
-          weight: offset(dest, DEST.weight),
-          tunnelType: offset(dest, DEST.tunnelType),
-          tunnelPort: offset(dest, DEST.tunnelPort),
-          tunnelFlags: offset(dest, DEST.tunnelFlags),
-          upperThreshold: offset(dest, DEST.upperThreshold),
-          lowerThreshold: offset(dest, DEST.lowerThreshold),
-        },
+        ...offsetsOf(KEY_VALUES, SERVICE, payloadOffsets(bytes, COMMAND.service[0])),
+        destination: offsetsOf(DESTINATION_VALUES, DEST, payloadOffsets(bytes, COMMAND.dest[0])),
       },
     };
   }
 }
 
-const DEFAULTS: Settings = { family: AF_INET, scheduler: '', flags: 0, timeout: 0, netmask: 0xffffffff, peName: '' };
+const DEFAULTS: Settings = blankService(AF_INET);
 
 function sameSettings(a: Settings, b: Settings): boolean {
   return (
@@ -241,6 +242,15 @@ function sameSettings(a: Settings, b: Settings): boolean {
     a.netmask === b.netmask &&
     a.peName === b.peName
   );
+}
+
+function offsetsOf<Names extends readonly string[]>(
+  names: Names,
+  table: Readonly<Record<Names[number], readonly [id: number, ...unknown[]]>>,
+  found: ReadonlyMap<number, number>,
+): OffsetsOf<Names> {
+  const entries = names.map((name: Names[number]) => [name, found.get(table[name][0]) ?? 0]);
+  return Object.fromEntries(entries) as OffsetsOf<Names>;
 }
 
 /** For each attribute of a nest, by type, the offset of its payload. */

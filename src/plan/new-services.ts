@@ -45,7 +45,8 @@ function newService(operations: readonly Operation[], start: number, limit: numb
   if (first.op !== 'add-service') return start + 1;
   const { service: wanted } = first;
   const destinations: DestinationConfig[] = [];
-  let bulk = isBulkWritableService(wanted) && wanted.establishedTimeout === undefined;
+  const service = canonicalService(wanted);
+  let bulk = isBulkWritableService(service) && wanted.establishedTimeout === undefined;
   let end = start + 1;
   for (let of: ServiceKey | undefined; end < limit; end++) {
     const operation = operations[end] as Operation;
@@ -56,5 +57,5 @@ function newService(operations: readonly Operation[], start: number, limit: numb
       destinations.push(operation.destination);
     else bulk = false;
   }
-  return bulk ? { start, end, service: canonicalService(wanted), destinations } : end;
+  return bulk ? { start, end, service, destinations } : end;
 }

@@ -83,6 +83,20 @@ function expected(list: readonly BulkService[]): Buffer {
   return Buffer.concat(all.map(({ command, attributes }, index) => message(command, attributes, flags(index))));
 }
 
+test('what the writer does not know is left to the general code', () => {
+  fc.assert(
+    fc.property(service, destination, (of, dest) => {
+      assert.ok(isBulkWritableService(of) && isBulkWritableDestination(dest));
+      assert.ok(!isBulkWritableService({ ...of, portMin: 5000, portMax: 6000 }));
+      const newer = { slowStart: 30 };
+      assert.ok(!isBulkWritableService({ ...of, ...newer }));
+      assert.ok(!isBulkWritableDestination({ ...dest, ...newer }));
+      assert.ok(isBulkWritableDestination({ ...dest, ...{ slowStart: undefined } }));
+    }),
+    { numRuns: 100 },
+  );
+});
+
 test('services and destinations are written as the codec writes them', () => {
   fc.assert(
     fc.property(services, (list) => {

@@ -18,6 +18,7 @@ import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { listOf } from '../../../src/config/describe.ts';
 import { ConfigError, loadConfig } from '../../../src/config/index.ts';
+import { serviceSchema } from '../../../src/config/schema/service.ts';
 import { KINDS } from '../../../src/health/kinds.ts';
 import { type Case, formatTable, parseTable, writeCase } from './table.ts';
 
@@ -27,8 +28,9 @@ const cases = parseTable(table);
 const dir = mkdtempSync(join(tmpdir(), 'lvsd-wrong-'));
 after(() => rmSync(dir, { recursive: true, force: true }));
 
-/** The kinds of checks as messages list them, so that a new kind changes no case. */
+/** The kinds of checks and the keys of a service as messages list them, so that a new one changes no case. */
 const TYPES = Object.keys(KINDS).map((kind, index) => (index === 0 ? `\`type: ${kind}\`` : `\`${kind}\``));
+const SERVICE_KEYS = Object.keys(serviceSchema.properties).join(', ');
 
 /** Creates the programs and certificates that cases name. */
 function furnish(folder: string): void {
@@ -70,6 +72,7 @@ function report(one: Case, index: number): string[] {
       .replaceAll(`${file}:`, '')
       .replaceAll(`${folder}/`, '')
       .replaceAll(folder, '$DIR')
+      .replaceAll(SERVICE_KEYS, '$SERVICE_KEYS')
       .replaceAll(listOf(TYPES, 'or'), '$TYPES')
       .replaceAll(listOf(Object.keys(KINDS), 'or'), '$KINDS')
       .split('\n');
