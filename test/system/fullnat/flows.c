@@ -5,10 +5,10 @@
  *
  *   flows get|put ADDR[,ADDR...] VIP[,VIP...] PORT PATH FILE COUNT PARALLEL LENGTH SECONDS
  *
- * Connection i goes from ADDR i to VIP i (each in turn). It reads LENGTH bytes of PATH from an offset of its own (a range
- * request), or writes such bytes of FILE to PATH/i; FILE has the content of PATH at the server, at least LENGTH + 65536
- * bytes. Even connections are closed by the server, odd ones by the client. Prints one JSON object; exit status 0 even if
- * connections failed, which the caller finds in the figures.
+ * Connection i goes from ADDR i to VIP i (each in turn). It reads LENGTH bytes of PATH from an offset of its own (a
+ * range request), or writes such bytes of FILE to PATH/i; FILE has the content of PATH at the server, at least LENGTH +
+ * 65536 bytes. Even connections are closed by the server, odd ones by the client. Prints one JSON object; exit status 0
+ * even if connections failed, which the caller finds in the figures.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Makes the TCP options of a client start at odd offsets, which no kernel does: between a TUN device in the client's
- * namespace and one in the router's it moves all options of the client's segments behind a single NOP, without alignment.
+ * namespace and one in the router's it moves all options of the client's segments behind a single NOP, without
+ * alignment.
  *
  *   odd-options CLIENT_NETNS ROUTER_NETNS    devices odd0 in both; prints "ready", ends with its standard input and then
  *                                            prints how many segments it has changed

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Honest connections: clients that send bytes which only they and the server can know, and a server that checks each
- * byte, answers it, and compares the client's address that it was told with the one that the client states.
+ * Honest connections: the bytes that a client sends follow from a seed that its first message carries. The server
+ * checks each byte and answers it, and compares the client's address that it sees with the one in that message.
  *
- * FULLNAT tells it by TOA. Where the module toa is loaded, accept() shows it; elsewhere the option is read on the wire.
+ * For FULLNAT this address comes from TOA: where the module toa is loaded, accept() returns it; elsewhere the server
+ * reads the option from the packets.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -65,22 +66,22 @@ static const char *text(uint32_t address)
 
 /* The server */
 
-struct told {
+struct toa_client {
 	uint32_t address;
 	uint16_t port;
 };
 
-/* The client of each local address and port, as the last TOA there said. */
-static struct told told[3][2][3][65536];
+/* The client of each local address and port, from the last TOA received from there. */
+static struct toa_client toa_clients[3][2][3][65536];
 static int wire;
 
-static struct told *told_of(uint32_t laddr, uint16_t lport, uint32_t server, uint16_t port)
+static struct toa_client *toa_client_of(uint32_t laddr, uint16_t lport, uint32_t server, uint16_t port)
 {
 	uint32_t l = laddr - LADDR(0), s = server - REAL_SERVER(0);
 
 	if (l > 2 || s > 1 || !is_fullnat(port))
 		return NULL;
-	return &told[l][s][port - 8001][lport];
+	return &toa_clients[l][s][port - 8001][lport];
 }
 
 static uint16_t get16(const uint8_t *at) { return at[0] << 8 | at[1]; }
@@ -90,7 +91,7 @@ static void read_toa(const uint8_t *frame, size_t n)
 {
 	const uint8_t *ip = frame + 14, *tcp;
 	size_t header, options;
-	struct told *entry;
+	struct toa_client *entry;
 
 	if (n < 54 || ip[0] >> 4 != 4 || ip[9] != 6 || get16(ip + 6) & 0x1fff)
 		return;
@@ -99,7 +100,7 @@ static void read_toa(const uint8_t *frame, size_t n)
 	if (14 + header + 20 > n)
 		return;
 	options = (tcp[12] >> 4) * 4;
-	entry = told_of(get32(ip + 12), get16(tcp), get32(ip + 16), get16(tcp + 2));
+	entry = toa_client_of(get32(ip + 12), get16(tcp), get32(ip + 16), get16(tcp + 2));
 	if (!entry || 14 + header + options > n)
 		return;
 	for (size_t at = 20; at + 1 < options && tcp[at];) {
@@ -108,12 +109,12 @@ static void read_toa(const uint8_t *frame, size_t n)
 		if (length == 0 || at + length > options)
 			break;
 		if (tcp[at] == 254 && length == 8)
-			*entry = (struct told){ get32(tcp + at + 4), get16(tcp + at + 2) };
+			*entry = (struct toa_client){ get32(tcp + at + 4), get16(tcp + at + 2) };
 		at += length;
 	}
 }
 
-/* The kernel has delivered to a socket only what passed here before. */
+/* The packet socket sees each packet before its data reach a TCP socket. */
 static void read_wire(void)
 {
 	read_packets(wire, read_toa);
@@ -135,7 +136,7 @@ static void check_client(struct served *s)
 	socklen_t length = sizeof(peer);
 	uint32_t address;
 	uint16_t port;
-	struct told *entry;
+	struct toa_client *entry;
 
 	if (getpeername(s->fd, (void *)&peer, &length))
 		return;
@@ -145,7 +146,7 @@ static void check_client(struct served *s)
 	port = ntohs(peer.sin_port);
 	if (is_fullnat(s->service) && !shared->toa_module) {
 		read_wire();
-		entry = told_of(address, port, ntohl(own.sin_addr.s_addr), s->service);
+		entry = toa_client_of(address, port, ntohl(own.sin_addr.s_addr), s->service);
 		if (s->hello.slot < HONEST) {
 			struct honest_slot *slot = &shared->slots[s->hello.slot];
 
@@ -154,19 +155,19 @@ static void check_client(struct served *s)
 			slot->server = ntohl(own.sin_addr.s_addr);
 		}
 		if (!entry || !entry->address) {
-			failure("service %u: nobody was told the client of %s:%u", s->service, text(address), port);
+			failure("service %u: no TOA received for the client behind %s:%u", s->service, text(address), port);
 			return;
 		}
 		address = entry->address;
 		port = entry->port;
 	}
 	if (address != s->hello.address || port != s->hello.port)
-		failure("service %u: told client %s:%u, it is %s:%u", s->service, text(address), port,
+		failure("service %u: client seen as %s:%u, it is %s:%u", s->service, text(address), port,
 			text(s->hello.address), s->hello.port);
 	__atomic_fetch_add(&shared->clients_checked, 1, __ATOMIC_RELAXED);
 }
 
-/* True while there is more to do; what the fuzzer's own connections send is nothing to check. */
+/* Returns true while the connection goes on. Data of the fuzzer's own connections is not checked. */
 static bool serve(struct served *s)
 {
 	uint8_t data[4096];
@@ -211,7 +212,7 @@ static bool serve(struct served *s)
 		for (ssize_t i = 0; i < n; i++)
 			data[i] ^= 0x5a;
 		s->got += n;
-		/* The client never has more than 4 KB under way. */
+		/* The client never has more than 4 KB unanswered, so that the send buffer suffices. */
 		if (send(s->fd, data, n, MSG_NOSIGNAL) != n && s->hello.ending != CLIENT_RESETS)
 			failure("service %u: server cannot answer: %s", s->service, strerror(errno));
 	}
@@ -245,7 +246,7 @@ void honest_server(void)
 
 		for (int i = 0; i < used; i++)
 			of[i] = (struct pollfd){ .fd = served[i].fd, .events = POLLIN };
-		/* Not woken by what passes: that is read in time before its buffer is full. */
+		/* Does not wait for the packet socket: 100 ms is too short for its buffer to fill. */
 		poll(polls, HONEST_SERVICES + used, 100);
 		read_wire();
 		for (int i = used - 1; i >= 0; i--) {
@@ -258,7 +259,7 @@ void honest_server(void)
 			int fd;
 
 			while (polls[i].revents && (fd = accept4(polls[i].fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
-				/* The oldest that never greeted is one of the fuzzer's. */
+				/* The oldest connection without a hello is one of the fuzzer's. */
 				for (int j = 0; used == SERVED && j < used; j++) {
 					if (served[j].greeted)
 						continue;
@@ -298,7 +299,7 @@ static void finish(struct talk *t, bool well)
 	shared->slots[t->slot].alive = false;
 	close(t->fd);
 	t->phase = IDLE;
-	/* Sometimes at once, from the port just used. */
+	/* The next connection may follow at once, from the same port. */
 	t->next = now() + below(&t->random, 4) * 0.05;
 }
 
@@ -333,7 +334,7 @@ static void open_talk(struct talk *t)
 		.port = t->last_port, .service = t->service, .alive = true, .since = t->progress,
 	};
 	if (connect(t->fd, (void *)&vip, sizeof(vip)) && errno != EINPROGRESS) {
-		/* The port is still in TIME_WAIT towards this service. */
+		/* The port is still in TIME_WAIT for this service. */
 		if (errno != EADDRNOTAVAIL)
 			say_failure(t, "connect: %s", strerror(errno));
 		t->last_port = 0;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * messages FILE PART: sends the netlink messages in FILE (each after its length, 32 bits) in parts of PART. Each
- * part has a network namespace of its own, in which traffic meets what the messages configure, and which goes away with
- * everything in it. Every twelfth namespace belongs to an unprivileged user, who is root there and must get nothing; nor
- * must a user without any rights, who sends the same messages to each fourth of the others. Prints a line of JSON: the outcome of
- * the messages, by errno.
+ * messages FILE PART: sends the netlink messages in FILE (each after its length, 32 bits) in parts of PART. Each part
+ * has a network namespace of its own, with traffic to the services that the messages configure; at its end, the
+ * namespace is removed with everything in it. Every twelfth namespace belongs to an unprivileged user, who is root only
+ * there and must be refused; so must a user without any rights, who sends the same messages in every fourth of the
+ * others. Prints a line of JSON: the number of messages by errno.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -31,9 +31,9 @@
 #define SEQUENCE 0x6c767364
 
 static struct outcome {
-	/* By errno, 0 is success; answers with data are counted apart. */
+	/* By errno, 0 is success; answers with data are counted separately. */
 	uint64_t of[ERRNOS], answers, silent;
-	/* What netlink itself or another family answered: see is_ours(). */
+	/* Answers of netlink itself or of another family: see is_ours(). */
 	uint64_t others;
 } *outcomes;
 enum { ROOT, USER, STRANGER };
@@ -59,15 +59,16 @@ static void read_file(const char *path)
 	close(fd);
 }
 
-/* Behind a message that is shorter than what is sent, the kernel looks for the next one, which may be of any family or of
- * none: netlink acknowledges types below NLMSG_MIN_TYPE to everyone. Only the fuzzer's own messages are numbered.
+/* If a message's length is shorter than the bytes sent, the kernel parses the rest as the next message, of any type:
+ * netlink acknowledges types below NLMSG_MIN_TYPE to every user. Only the fuzzer's own messages have its sequence
+ * number.
  */
 static bool is_ours(const struct nlmsghdr *answer)
 {
 	return answer->nlmsg_seq == SEQUENCE;
 }
 
-/* The kernel has answered when send() returns; a dump goes on as it is read. */
+/* The kernel has queued its answer when send() returns; it continues a dump while it is read. */
 static void send_message(int netlink, const uint8_t *message, uint32_t size, struct outcome *outcome)
 {
 	static uint8_t answer[1 << 17];
@@ -116,7 +117,7 @@ static void send_all(const uint8_t *at, const uint8_t *end, struct outcome *outc
 	close(netlink);
 }
 
-/* Connections and datagrams to what may or may not be a service. */
+/* Sends connections and datagrams to addresses that may be services. */
 static void __attribute__((noreturn)) traffic(void)
 {
 	static const char *const to[] = { "10.99.0.1", "10.99.0.2", "10.99.0.1", "127.0.0.1" };
@@ -189,7 +190,7 @@ static void __attribute__((noreturn)) part(int number, const uint8_t *at, const 
 		_exit(0);
 	}
 	send_all(at, end, &outcomes[user ? USER : ROOT]);
-	/* Half of the namespaces go while packets still flow. */
+	/* Half of the namespaces are removed while packets still flow. */
 	if (number % 2)
 		kill(talker, SIGKILL);
 	if (stranger > 0)

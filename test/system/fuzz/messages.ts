@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-// Random netlink messages of the IPVS family, made from our own attribute tables: as they should be, and then wrong in
-// one or several ways. What the tables gain, the fuzzer sends.
+// Random netlink messages of the IPVS family, made from our own attribute tables: valid ones, and half of them then
+// damaged in one or several ways. A new attribute in the tables is fuzzed without a change here.
 import { isIPv4 } from 'node:net';
 import { COMMAND } from '../../../src/ipvs/tables.ts';
 import type { Scalar, Table } from '../../../src/netlink/index.ts';
 import type { Random } from '../../support/random.ts';
 
-/** An attribute before it is bytes. `length` is what its header says, if that is not the truth. */
+/** An attribute before encoding. `length` is the length in its header, if that is to differ from the true one. */
 interface Node {
   type: number;
   length?: number;
@@ -16,7 +16,7 @@ interface Node {
 const addresses = ['0.0.0.0', '127.0.0.1', '224.0.0.1', '255.255.255.255', 'fd00::1', 'fd00::2', '::', 'ff02::1'].map(
   inet,
 );
-/** Addresses that fit, by the nest that they stand in. */
+/** Plausible addresses, by the nested attribute that contains them. */
 const fitting: Record<string, readonly Buffer[]> = {
   service: ['10.99.0.1', '10.99.0.1', '10.99.0.2', 'fd00::1'].map(inet),
   dest: ['10.31.4.1', '10.31.4.2', '10.31.4.3'].map(inet),
@@ -24,7 +24,7 @@ const fitting: Record<string, readonly Buffer[]> = {
 };
 const strange = [0, 1, 2, 3, 127, 128, 255, 256, 0x7fff, 0x8000, 0xffff, 0x10000, 0x7fffffff, 0x80000000, 0xffffffff];
 
-/** Values that mean something, by the attribute's name in the tables: few, so that messages meet what others made. */
+/** Plausible values, by the attribute's name in the tables: few, so that messages refer to the same services. */
 const likely: Record<string, readonly (number | string)[]> = {
   family: [2, 2, 2, 2, 2, 2, 2, 10],
   protocol: [6, 6, 6, 6, 17, 132],
@@ -43,7 +43,7 @@ const likely: Record<string, readonly (number | string)[]> = {
   maxLength: [0, 1472],
   tcpTimeout: [0, 900],
 };
-/** Attributes that make a message about something else, or that only answers carry: seldom there. */
+/** Attributes that change a message's subject or that only answers carry: used seldom. */
 const seldom = new Set(
   ['fwmark', 'peName', 'portMin', 'portMax', 'group', 'group6', 'flags', 'tcpTimeout', 'udpTimeout']
     .concat(['activeConnections', 'inactiveConnections', 'persistentConnections', 'conflicts', 'connections'])
@@ -107,7 +107,7 @@ export class Messages {
     return this.#number(kind, Number(random.pick(known ?? strange)));
   }
 
-  /** The attributes of a nest; `percent` says how often each is there. */
+  /** The attributes of a nest, each included with a chance of `percent`. */
   #nest(nest: string, table: Table, percent: (name: string) => number): Node[] {
     const nodes: Node[] = [];
     for (const [name, [type, kind]] of Object.entries(table)) {
@@ -189,7 +189,7 @@ export class Messages {
     );
   }
 
-  /** A message that netlink's own layer answers: of a type for its own use, or of no family. */
+  /** A message that netlink itself answers: of a reserved type, or of no family. */
   #another(): Buffer {
     const message = Buffer.alloc(16);
     message.writeUInt32LE(16, 0);
@@ -198,7 +198,7 @@ export class Messages {
     return message;
   }
 
-  /** One message for the family, right in half of all cases. */
+  /** One message for the family; half of them are valid. */
   next(family: number, version: number): Buffer {
     const random = this.#random;
     const nodes = this.#attributes();
@@ -221,7 +221,7 @@ export class Messages {
   }
 }
 
-/** Often what fills the table, seldom what empties it. */
+/** Commands that fill the table are frequent, those that empty it are rare. */
 const commands = [
   1, 1, 1, 1, 1, 1, 2, 2, 3, 4, 5, 5, 5, 5, 5, 6, 6, 7, 8, 9, 10, 11, 12, 13, 15, 16, 18, 18, 18, 18, 19, 19, 20, 36,
 ];

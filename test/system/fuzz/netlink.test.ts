@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // lab: --uml
-// Netlink messages made from our attribute tables, right and wrong, in namespaces that come and go: see messages.c.
+// Valid and damaged netlink messages made from our attribute tables, in namespaces that come and go: see messages.c.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync } from 'node:fs';
@@ -17,7 +17,7 @@ import { compile, loadModules, unloadModules, writeMessages } from './network.ts
 
 const seed = someSeed();
 const count = Number(process.env.LVSD_FUZZ ?? (process.env.LVSD_COUNTS === 'full' ? 1_000_000 : 100_000));
-/** Messages of one file, and of one namespace. */
+/** The number of messages in one file, and in one namespace. */
 const FILE = 50_000;
 const PART = 1000;
 
@@ -42,11 +42,11 @@ test(`${count} netlink messages, seed ${seed}: none harms the kernel`, async () 
     recordFigures('messages', { seed, messages: sent + some, seconds });
     assert.equal(ran.status, 0, ran.stderr);
     const { root, user, stranger } = JSON.parse(ran.stdout) as Record<'root' | 'user' | 'stranger', Outcome>;
-    assert.ok((root.done ?? 0) > some / 20, 'some of them were good');
+    assert.ok((root.done ?? 0) > some / 20, 'some of them succeeded');
     for (const { done, answers, others } of [user, stranger]) {
-      assert.equal(done ?? 0, 0, 'who has no rights changes nothing');
-      assert.equal(answers, 0, 'and is told nothing');
-      if (some >= FILE) assert.ok((others ?? 0) > 0, "netlink's own answers are told apart");
+      assert.equal(done ?? 0, 0, 'a user without rights changes nothing');
+      assert.equal(answers, 0, 'and gets no data');
+      if (some >= FILE) assert.ok((others ?? 0) > 0, "netlink's own answers are counted separately");
     }
   }
   await unloadModules();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The network of the segment fuzzer: a client, a balancer and a machine that is every real server, joined without
-// routers, since each hop costs time; a service of every kind; and valid changes to them, as netlink messages.
+// The network of the segment fuzzer: a client, a balancer and a machine that is both real servers, linked without
+// routers, since each hop costs time; a service of every kind; and valid changes of the services, as netlink messages.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -25,10 +25,11 @@ import { netnsPath } from '../fullnat/wire.ts';
 
 export const VIP = '10.99.0.10';
 const laddrs = ['10.31.3.101', '10.31.3.102'];
-/** Taken away and given back while segments flow. */
+/** Removed and added again while segments flow. */
 const spareLaddr = '10.31.3.103';
 const servers = ['10.31.3.11', '10.31.3.12'];
-const nobody = '10.31.3.13';
+/** An address that no machine has. */
+const absent = '10.31.3.13';
 
 interface Row {
   service: ServiceConfig;
@@ -53,7 +54,7 @@ const rows: Row[] = [
   row(8006, IP_VS_CONN_F_MASQ, persistent),
   // Few ports, so that they run out and are taken over.
   row(8007, IP_VS_CONN_F_FULLNAT, { portMin: 2000, portMax: 2031 }),
-  row(8008, IP_VS_CONN_F_FULLNAT, persistent, [nobody]),
+  row(8008, IP_VS_CONN_F_FULLNAT, persistent, [absent]),
   row(8009, IP_VS_CONN_F_FULLNAT, {}, []),
   row(8010, IP_VS_CONN_F_TUNNEL),
   row(8011, IP_VS_CONN_F_MASQ, { scheduler: 'mh', ...persistent, netmask: 0x00ffffff }),
@@ -85,7 +86,7 @@ const loadedModules = () =>
     .map((line) => line.split(' ')[0] ?? '')
     .filter((name) => name === 'ip_vs' || name.startsWith('ip_vs_'));
 
-/** Removes IPVS from the kernel, which complains of each object that is left in a slab. Namespaces take time to go. */
+/** Unloads IPVS, upon which the kernel logs each object left in a slab. Removed namespaces hold it for a while. */
 export async function unloadModules(): Promise<void> {
   await until(
     'IPVS to be unused',
@@ -115,7 +116,7 @@ export async function fuzzNetwork(): Promise<FuzzNetwork> {
     },
     { in: server, device: 'eth0', addresses: servers.map((address) => `${address}/24`) },
   );
-  // Direct routing: what the real server says as the VIP does not pass the balancer.
+  // Direct routing: packets from the real server with the VIP as their source do not pass the balancer.
   topology.link(
     { in: server, device: 'direct', addresses: ['10.1.9.2/24'] },
     { in: client, device: 'direct', addresses: ['10.1.9.1/24'] },
@@ -163,7 +164,7 @@ function change(random: Random): [command: number, CommandAttributes] {
   if (random.chance(30)) return [random.below(2) + 18, { service, ...laddr(spareLaddr) }];
   const victim = random.pick(changing);
   const key = serviceKeyAttributes(victim.service);
-  const to = random.pick([...servers, nobody]);
+  const to = random.pick([...servers, absent]);
   const dest = destinationAttributes(
     destination(victim, to, { weight: random.below(3), upperThreshold: random.below(9) }),
   );

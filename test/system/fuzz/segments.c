@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * segments SEED COUNT CHANGES [toa]: sends COUNT segments of every wrong kind to a balancer, from the client's side and
- * from the real servers', while honest connections run (honest.c). Sysctls change in between, and services by the
- * netlink messages in the file CHANGES (each after its length, 32 bits). Prints a line of JSON; exits with 1 if an
- * honest connection saw anything wrong.
+ * segments SEED COUNT CHANGES [toa]: sends COUNT malformed or forged segments to a balancer, from the client's side and
+ * from the real servers' side, while honest connections run (honest.c). Meanwhile it changes sysctls, and services by
+ * the netlink messages in the file CHANGES (each after its length, 32 bits). Prints a line of JSON; exits with 1 if an
+ * honest connection failed.
  *
- * Which segment is sent follows from the seed; only numbers that earlier answers told (the fuzzer's own connections)
- * depend on timing.
+ * The segments follow from the seed; only sequence numbers taken from answers (to the fuzzer's own connections) depend
+ * on timing.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -34,7 +34,7 @@ enum flag { FIN = 1, SYN = 2, RST = 4, PSH = 8, ACK = 16, URG = 32 };
 #define FLOWS 256
 #define FLOW_PORT 40000
 
-/* A connection that the fuzzer itself opens, from an address that is nobody's, with the numbers it has been told. */
+/* A connection of the fuzzer itself, from an address that no host has, with the sequence numbers of the answers. */
 struct flow {
 	uint16_t service;
 	uint32_t next, peer_next, stamp;
@@ -60,18 +60,19 @@ struct segment {
 };
 
 /*
- * Seconds that a handshake is disturbed. Strangers who know a client's tuple and go on sending SYNs can keep it from
- * being opened, as they can without a balancer: the real server challenges the client's SYN while it waits for the end
- * of a stranger's handshake. The client sends its sixth SYN after 31 s. That one has to come through.
+ * For how many seconds forged SYNs may disturb a handshake. A forger who knows a client's tuple can keep its connection
+ * from being opened by sending SYNs, as without a balancer: while the real server waits for the end of the forged
+ * handshake, it answers the client's SYN with a challenge. The client sends its sixth SYN after 31 s, which has to
+ * succeed.
  */
 #define DISTURBED 20.0
 
-/* Segments between two looks at the answers; they are sent by as few system calls as possible. */
+/* Segments sent, by as few system calls as possible, before answers are read. */
 #define BATCH 128
-/* With each of a batch in as many fragments as there can be. */
+/* Enough if every segment of a batch is in the maximum number of fragments. */
 #define QUEUED (BATCH * 3)
 
-/* Frames on their way into one side's network. */
+/* Frames to be sent into one side's network. */
 struct side {
 	int fd, queued;
 	struct mmsghdr messages[QUEUED];
@@ -112,7 +113,7 @@ int packet_socket(const char *device, int only_incoming)
 	return fd;
 }
 
-/* A packet socket that hears nothing. */
+/* A packet socket that receives nothing. */
 static void open_side(struct side *side, const char *device)
 {
 	struct sockaddr_ll at = { .sll_family = AF_PACKET, .sll_ifindex = if_nametoindex(device) };
@@ -146,7 +147,7 @@ void read_packets(int wire, void (*each)(const uint8_t *frame, size_t length))
 	} while (n == 64);
 }
 
-/* With LVSD_FUZZ_CAPTURE=FOLDER: a pcap file of what passes a device, both ways. */
+/* With LVSD_FUZZ_CAPTURE=FOLDER: captures a device's packets of both directions to a pcap file. */
 static void capture(const char *folder, const char *name)
 {
 	static const uint32_t header[] = { 0xa1b2c3d4, 0x00040002, 0, 0, 2000, 1 };
@@ -235,7 +236,7 @@ static uint16_t some_port(void)
 	return chance(r, 30) ? edges[below(r, 8)] : random_next(r);
 }
 
-/* Options: right ones, forged addresses, wrong lengths, noise. */
+/* TCP options: valid ones, forged addresses, wrong lengths, random bytes. */
 static int add_option(uint8_t *at, int room)
 {
 	uint8_t option[40] = { 1 };
@@ -262,7 +263,7 @@ static int add_option(uint8_t *at, int room)
 			put32(option + 2 + 4 * i, wild());
 		break;
 	}
-	case 8: case 9: case 10: { /* TOA and its relatives, forged */
+	case 8: case 9: case 10: { /* forged TOA and similar options */
 		static const uint8_t kinds[] = { 254, 254, 254, 253, 200, 28 };
 
 		option[0] = kinds[below(r, 6)], length = chance(r, 80) ? 8 : 20;
@@ -304,7 +305,7 @@ static void add_options(struct segment *s)
 		s->options[s->options_length++] = chance(r, 50);
 }
 
-/* Whose segment it pretends to be. */
+/* Chooses the addresses, ports and numbers of a segment. */
 static void aim_at_flow(struct segment *s)
 {
 	int index = below(r, FLOWS);
@@ -333,14 +334,14 @@ static void aim_at_flow(struct segment *s)
 	}
 }
 
-/* The honest connections' tuples are known, their numbers are not. */
+/* Takes the addresses and ports of an honest connection, with random sequence numbers. */
 static void aim_at_honest(struct segment *s)
 {
 	struct honest_slot slot = shared->slots[below(r, HONEST)];
 
 	/*
-	 * With sloppy_tcp, mainline makes two connections of one when a segment comes on another CPU than the SYN, at the
-	 * same moment.
+	 * With sloppy_tcp, mainline makes two entries for one connection if a segment arrives on another CPU at the same
+	 * moment as the SYN.
 	 */
 	if (!is_fullnat(slot.service) && !slot.established)
 		return aim_at_flow(s);
@@ -356,8 +357,8 @@ static void aim_at_honest(struct segment *s)
 	s->seq = random_next(r), s->ack = random_next(r);
 }
 
-/* The methods of mainline believe every end of a connection, whatever its numbers, and take a segment without flags for
- * one: an honest client's retransmitted SYN would then go to the other real server.
+/* With the methods of mainline, every FIN or RST ends a connection, whatever its sequence numbers, and so does a
+ * segment without flags: an honest client's retransmitted SYN would then go to the other real server.
  */
 static void spare_mainline(struct segment *s)
 {
@@ -431,7 +432,7 @@ static int put_ip(uint8_t *ip, uint32_t source, uint32_t dest, int protocol, int
 	return 20 + payload;
 }
 
-/* An error that quotes a segment, or what might be one: from either side, short, long, of any kind. */
+/* An ICMP error that quotes a segment or random bytes: from either side, short or long, of any type. */
 static int put_icmp(uint8_t *ip, const struct segment *about)
 {
 	static const uint8_t types[] = { 3, 3, 3, 3, 11, 12, 4, 5, 8, 0, 13 };
@@ -461,7 +462,7 @@ static void send_ip(struct side *side, int length)
 	count.sent++;
 }
 
-/* What the device does not take is counted and passed over. */
+/* Frames that the device does not take are counted and dropped. */
 static void send_queued(struct side *side)
 {
 	int sent = 0;
@@ -475,7 +476,7 @@ static void send_queued(struct side *side)
 	side->queued = 0;
 }
 
-/* The packet in pieces of any size, in any order, with gaps and overlaps. */
+/* Sends the packet in fragments of any size, in any order, with gaps and overlaps. */
 static void send_fragments(struct side *side, int length)
 {
 	static uint8_t whole[3000];
@@ -503,7 +504,7 @@ static void send_some(uint8_t addresses[2][12])
 	int length;
 
 	switch (below(r, 20)) {
-	case 0: case 1: { /* what it quotes went the other way */
+	case 0: case 1: { /* quotes a packet of the other direction */
 		struct segment back = s;
 
 		if (chance(r, 80)) {
@@ -524,7 +525,7 @@ static void send_some(uint8_t addresses[2][12])
 	default:
 		length = put_ip(ip, s.source, s.dest, 6, put_tcp(ip + 20, &s));
 	}
-	if (chance(r, 2)) /* a length that is not so */
+	if (chance(r, 2)) /* a wrong length */
 		put16(ip + 2, below(r, length + 20)), put16(ip + 10, 0), put16(ip + 10, fold(sum(ip, 20, 0)));
 	memcpy(frame, addresses[from_inside], 12);
 	put16(frame + 12, ETH_P_IP);
@@ -534,7 +535,7 @@ static void send_some(uint8_t addresses[2][12])
 		send_ip(from_inside ? &server_side : &client_side, length);
 }
 
-/* What a service answered to one of the fuzzer's own connections. */
+/* Takes the sequence numbers from an answer to one of the fuzzer's own connections. */
 static void learn(const uint8_t *answer, size_t length)
 {
 	const uint8_t *ip = answer + 14, *tcp = ip + (ip[0] & 15) * 4;
@@ -560,7 +561,7 @@ static void learn(const uint8_t *answer, size_t length)
 	}
 }
 
-/* Changes of services, as network.ts has written them */
+/* Changes of services, written by network.ts */
 
 static struct {
 	uint8_t *bytes;
@@ -597,7 +598,7 @@ static void change_service(void)
 	count.changes++;
 }
 
-/* Settings under which honest connections must go on. */
+/* Sysctls that must not disturb honest connections. */
 static void change_sysctl(void)
 {
 	static const struct {
@@ -669,7 +670,7 @@ static void report(uint64_t seed, double seconds)
 	printf("],\"bytes\":[");
 	for (int i = 0; i < HONEST_SERVICES; i++)
 		printf("%s%llu", i ? "," : "", (unsigned long long)shared->bytes[i]);
-	printf("],\"failures\":%d,\"said\":[", shared->failures);
+	printf("],\"failures\":%d,\"messages\":[", shared->failures);
 	for (int i = 0; i < shared->failures && i < 16; i++)
 		printf("%s\"%s\"", i ? "," : "", shared->failure[i]);
 	printf("]}\n");

@@ -19,16 +19,16 @@ export interface Report {
   opened: number[];
   closed: number[];
   bytes: number[];
-  said: string[];
+  messages: string[];
 }
 
 /** Valid changes of services; the fuzzer starts again at the first when it has sent all. */
 const CHANGES = 5000;
 
-/** Segments that one network gets: a long run makes a new one for each part, with a seed of its own. */
+/** The number of segments for one network: a long run sets up a new network for each part, with another seed. */
 const PART = 250_000;
 
-/** Sends `count` segments, in parts whose seeds count up from `seed`, and records what was done under `name`. */
+/** Sends `count` segments, in parts whose seeds count up from `seed`, and records the figures under `name`. */
 export async function fuzzSegments(name: string, count: number, seed: number): Promise<void> {
   const totals = { seed, parts: 0, segments: 0, flows: 0, changes: 0, sysctls: 0, seconds: 0, clientsChecked: 0 };
   const honest = { connections: 0, bytes: 0 };
@@ -47,7 +47,7 @@ export async function fuzzSegments(name: string, count: number, seed: number): P
 
 const sum = (numbers: number[]) => numbers.reduce((total, each) => total + each, 0);
 
-/** Throws if an honest connection saw anything wrong. */
+/** Throws if an honest connection failed. */
 async function fuzzPart(count: number, seed: number): Promise<Report> {
   const dir = mkdtempSync(join(tmpdir(), 'lvsd-fuzz-'));
   const program = join(dir, 'segments');
@@ -64,9 +64,9 @@ async function fuzzPart(count: number, seed: number): Promise<Report> {
     console.log(ran.stdout.trim());
     assert.notEqual(ran.stdout, '', `segments ended with ${ran.status ?? ran.signal}`);
     const report = JSON.parse(ran.stdout) as Report;
-    assert.deepEqual(report.said, []);
+    assert.deepEqual(report.messages, []);
     assert.equal(ran.status, 0);
-    assert.deepEqual(report.closed, report.opened, 'every honest connection ended as it should');
+    assert.deepEqual(report.closed, report.opened, 'every honest connection ended properly');
     assert.ok(Math.min(...report.closed) > 0, 'every kind of service had some');
     assert.ok(report.flows > count / 2000, "some of the fuzzer's own connections were opened");
     await network.ipvs.flush();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Debian's ipvsadm and keepalived, unchanged, on the patched modules: the kernel's table and real connections.
+// Debian's ipvsadm and keepalived, unmodified, on the patched modules: the kernel's table and real connections.
 import assert from 'node:assert/strict';
 import { existsSync, writeFileSync } from 'node:fs';
 import { after, afterEach, before, describe, test } from 'node:test';
@@ -43,7 +43,7 @@ describe('ipvsadm', () => {
       '-A -f 7 -s mh -b mh-fallback,mh-port',
     ];
     for (const line of wanted) ipvsadm(line);
-    // -S says nothing of thresholds, on any kernel.
+    // -S prints no thresholds, on any kernel.
     const saved = wanted.map((line) => line.replace(' -x 100 -y 50', ''));
     assert.deepEqual(rules().sort(), saved.sort());
     assert.match(ipvsadm('-Ln --thresholds'), /10\.31\.4\.2:80 +100 +50 /);
@@ -73,8 +73,8 @@ describe('ipvsadm', () => {
     const twice = lvs.balancer.run(['ipvsadm', '-A', '-t', '10.99.0.10:80', '-s', 'rr'], { accept: 'any' });
     assert.notEqual(twice.status, 0);
     assert.match(twice.stderr, /Service already exists/);
-    const nobody = lvs.balancer.run(['ipvsadm', '-d', '-t', '10.99.0.10:80', '-r', '10.0.0.1:80'], { accept: 'any' });
-    assert.match(nobody.stderr, /No such destination/);
+    const missing = lvs.balancer.run(['ipvsadm', '-d', '-t', '10.99.0.10:80', '-r', '10.0.0.1:80'], { accept: 'any' });
+    assert.match(missing.stderr, /No such destination/);
   });
 
   test('a NAT service carries connections, counts them and lists them', async () => {
@@ -119,7 +119,7 @@ ${servers.map((address) => `  real_server ${address} 80 {\n    weight 2\n    TCP
   const service = '-A -t 10.99.0.10:80 -s wrr';
   let daemon: Running;
 
-  /** Waits for the table to become `wanted`; what keepalived said is the error when it does not. */
+  /** Waits for the table to become `wanted`; fails with keepalived's output if it does not. */
   const settles = async (wanted: string[]) => {
     const same = () => JSON.stringify(rules()) === JSON.stringify(wanted);
     await until('the table', same, 60_000).catch(() => {

@@ -14,7 +14,7 @@ const patches = fileURLToPath(new URL('../../../kernel-patches', import.meta.url
 
 function run(command: string, ...args: string[]) {
   const { status, stdout, stderr } = spawnSync(command, args, { encoding: 'utf8' });
-  return { status, said: stdout + stderr };
+  return { status, output: stdout + stderr };
 }
 
 before(() => {
@@ -25,10 +25,10 @@ before(() => {
 function selftest(): void {
   const source = spawnSync(join(patches, 'build'), ['--print-src'], { encoding: 'utf8' });
   assert.equal(source.status, 0, source.stderr);
-  const { status, said } = run('sh', join(source.stdout.trim(), 'tools/testing/selftests/netfilter/ipvs.sh'));
-  assert.equal(status, 0, said);
-  for (const mode of ['DR', 'NAT', 'Tunnel']) assert.match(said, new RegExp(`Testing ${mode} mode`));
-  assert.match(said, /PASS/);
+  const { status, output } = run('sh', join(source.stdout.trim(), 'tools/testing/selftests/netfilter/ipvs.sh'));
+  assert.equal(status, 0, output);
+  for (const mode of ['DR', 'NAT', 'Tunnel']) assert.match(output, new RegExp(`Testing ${mode} mode`));
+  assert.match(output, /PASS/);
 }
 
 test("ipvs.sh passes with Debian's ipvsadm and with lvsadm in its place", async () => {

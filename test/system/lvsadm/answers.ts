@@ -17,9 +17,9 @@ export interface Answer {
   table: string;
 }
 
-export type Said = Omit<Answer, 'table'>;
+export type Outcome = Omit<Answer, 'table'>;
 
-export async function asProcess(program: string, { words, input = '' }: Case): Promise<Said> {
+export async function asProcess(program: string, { words, input = '' }: Case): Promise<Outcome> {
   const child = spawn(program, words);
   // A program may exit without reading its input.
   child.stdin.on('error', () => {});
@@ -50,8 +50,8 @@ async function* whole(input: string): AsyncGenerator<string> {
   if (input !== '') yield input;
 }
 
-/** lvsadm within this process, under ipvsadm's name. */
-export async function inProcess({ words, input = '' }: Case, program = 'ipvsadm'): Promise<Said> {
+/** Runs lvsadm in this process, with ipvsadm's name in its messages. */
+export async function inProcess({ words, input = '' }: Case, program = 'ipvsadm'): Promise<Outcome> {
   const output = new Captured();
   const status = await main(words, { program, output, input: whole(input) });
   return { status, stdout: output.stdout, stderr: output.stderr };
@@ -60,27 +60,27 @@ export async function inProcess({ words, input = '' }: Case, program = 'ipvsadm'
 const USAGE = 2;
 
 /** A usage error is detected before the kernel is accessed. */
-export const isRefused = ({ input }: Case, { status }: Said): boolean => status === USAGE && input === undefined;
+export const isRefused = ({ input }: Case, { status }: Outcome): boolean => status === USAGE && input === undefined;
 
-/** Runs one command line after the other, each on the known table. */
+/** Runs command lines one after the other, each on the known table. */
 export class Questions {
   readonly #ipvs = new Ipvs();
   #start: readonly string[] = [];
 
-  async ask(one: Case, run: (one: Case) => Said | Promise<Said>): Promise<Answer> {
+  async ask(one: Case, run: (one: Case) => Outcome | Promise<Outcome>): Promise<Answer> {
     if (this.#start.length === 0) {
       await reset(this.#ipvs);
       this.#start = await tableLines(this.#ipvs);
     }
-    const said = await run(one);
-    // If the kernel were accessed all the same, the next answer would show a different table.
-    if (isRefused(one, said)) return { ...said, table: '' };
+    const outcome = await run(one);
+    // If the table were changed nevertheless, the next answer would show it.
+    if (isRefused(one, outcome)) return { ...outcome, table: '' };
     const table = change(this.#start, await tableLines(this.#ipvs));
     if (table !== '') await reset(this.#ipvs);
-    return { ...said, table };
+    return { ...outcome, table };
   }
 
-  /** Leaves an empty table behind. */
+  /** Empties the table. */
   async close(): Promise<void> {
     await reset(this.#ipvs);
     await this.#ipvs.flush();

@@ -58,7 +58,7 @@ after(() => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-test('restore --atomic makes the table, a second one changes nothing, save --full returns the rules', () => {
+test('restore --atomic writes the table, diff finds no difference, save --full returns the rules', () => {
   const rules = file('rules', RULES);
   assert.equal(done(`restore --atomic ${rules}`), '');
   assert.deepEqual(run(`diff ${rules}`), { status: 0, stdout: '', stderr: '' });
@@ -91,7 +91,7 @@ test('listings as JSON have the content of the text', () => {
   assert.deepEqual(run('-L -t 192.0.2.9:1 --json'), { status: 1, stdout: '', stderr: 'No such service\n' });
 });
 
-test('filters', () => {
+test('--where filters services', () => {
   const names = (words: string) =>
     JSON.parse(done(`-L --json ${words}`)).services.map(
       ({ fwmark, port, realServers }: { fwmark?: number; port: number; realServers: unknown[] }) =>
@@ -120,13 +120,13 @@ test('--watch lists until its reader closes', async () => {
   }
   const documents = text.split('\n').slice(0, 3);
   for (const document of documents) assert.equal(JSON.parse(document).services.length, 6);
-  // Leaving the loop has closed our end.
+  // Leaving the loop has closed our end of the pipe.
   const [status] = await once(child, 'exit');
   assert.equal(status, 0);
 });
 
 test('diff reports differences and changes nothing', () => {
-  const was = done('save --full');
+  const unchanged = done('save --full');
   const text = RULES.replace('-w 100', '-w 99').replace(/^-A -f 8.*\n/m, '-A -f 9 -s rr\n');
   const wanted = file('wanted', `${text}--set 901 0 0\n`);
   const { status, stdout } = run(`diff ${wanted}`);
@@ -138,11 +138,11 @@ test('diff reports differences and changes nothing', () => {
     '~ timeouts tcp 15m → 901s',
   ]);
   assert.equal(JSON.parse(run(`diff --json ${wanted}`).stdout).differences.length, 4);
-  assert.equal(done('save --full'), was);
+  assert.equal(done('save --full'), unchanged);
 });
 
 test('one invalid line among 10,000 is named, and nothing is changed', () => {
-  const was = done('save --full');
+  const unchanged = done('save --full');
   const lines = Array.from({ length: 10_000 }, (_, i) => `-A -f ${i + 100} -s rr`);
   lines[7_000] = '-A -f 7100 -s rr -r 10.0.0.1';
   const rules = file('bad', lines.join('\n'));
@@ -151,12 +151,12 @@ test('one invalid line among 10,000 is named, and nothing is changed', () => {
     stdout: '',
     stderr: `${rules}:7001: Illegal 'real-server' option with the 'add-service' command\nnothing was changed\n`,
   });
-  assert.equal(done('save --full'), was);
+  assert.equal(done('save --full'), unchanged);
 });
 
 test('a line that the kernel rejects: earlier ones are rolled back', () => {
   done('--start-daemon master --mcast-interface lo --syncid 5');
-  const was = done('save --full');
+  const unchanged = done('save --full');
   const rules = file(
     'refused',
     `-A -t 192.0.2.1:80 -s wrr\n-a -t 192.0.2.1:80 -r 10.0.0.3:80 -m -w 7\n-A -t 192.0.2.7:80 -s nosuch\n--set 1 2 3\n--stop-daemon master\n`,
@@ -167,10 +167,10 @@ test('a line that the kernel rejects: earlier ones are rolled back', () => {
     stderr,
     /refused:3: tcp 192\.0\.2\.7:80 scheduler nosuch: Scheduler not found .*\nnothing was changed\n$/,
   );
-  assert.equal(done('save --full'), was);
+  assert.equal(done('save --full'), unchanged);
   const device = file('device', `${RULES}--start-daemon backup --mcast-interface nosuch\n`);
   assert.equal(run(`restore --atomic ${device}`).status, 1);
-  assert.equal(done('save --full'), was);
+  assert.equal(done('save --full'), unchanged);
 });
 
 test('timeouts and daemons are restored', () => {

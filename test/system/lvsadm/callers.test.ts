@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // lab: --stock
 // Callers of ipvsadm with lvsadm in its place: ldirectord, Debian's ipvsadm-save, ipvsadm-restore and init script. Each
-// runs with both programs and leaves the same table. A table made by keepalived is listed the same.
+// runs with both programs and leaves the same table. A table written by keepalived is listed the same.
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
@@ -32,13 +32,13 @@ after(async () => {
   ipvs.close();
 });
 
-/** Waits for a table that pleases, and returns it. */
-async function tableThat(pleases: (lines: readonly string[]) => boolean): Promise<string[]> {
+/** Waits for a table that meets the condition, and returns it. */
+async function tableThat(meets: (lines: readonly string[]) => boolean): Promise<string[]> {
   const until = Date.now() + 300_000;
   for (;;) {
     const lines = await tableLines(ipvs);
-    if (pleases(lines)) return lines;
-    assert.ok(Date.now() < until, `the table never came to be as wanted:\n${lines.join('\n')}`);
+    if (meets(lines)) return lines;
+    assert.ok(Date.now() < until, `the table does not meet the condition:\n${lines.join('\n')}`);
     await sleep(200);
   }
 }
@@ -81,7 +81,7 @@ const weight = (lines: readonly string[], server: string) =>
     ?.split(' ')
     .at(-6);
 
-test('ldirectord', async () => {
+test('ldirectord writes and changes the same table', async () => {
   writeFileSync(join(dir, 'ldirectord.cf'), LDIRECTORD, { mode: 0o600 });
   const { original, ours } = await byBoth(async () => {
     await ipvs.flush();
@@ -113,7 +113,7 @@ test('ldirectord', async () => {
   assert.deepEqual(ours, original);
 });
 
-test('ipvsadm-save and ipvsadm-restore', async () => {
+test('ipvsadm-save and ipvsadm-restore behave the same', async () => {
   const { original, ours } = await byBoth(async () => {
     await reset(ipvs);
     const saved = run('ipvsadm-save', ['-n']);
@@ -144,7 +144,7 @@ test('lvsadm-save and lvsadm-restore equal ipvsadm’s', async () => {
   assert.equal(run(save, ['-x']).status, 1);
 });
 
-test("Debian's init script", async () => {
+test("Debian's init script saves, loads and lists the same", async () => {
   const rules = '/etc/ipvsadm.rules';
   const { original, ours } = await byBoth(async () => {
     await reset(ipvs);
@@ -186,7 +186,7 @@ virtual_server fwmark 9 {
 }
 `;
 
-test('a table made by keepalived', async () => {
+test('a table written by keepalived is listed the same', async () => {
   await ipvs.flush();
   writeFileSync(join(dir, 'keepalived.conf'), KEEPALIVED);
   const words = ['-n', '-l', '-C', '-f', join(dir, 'keepalived.conf'), '-p', join(dir, 'pid'), '-c', join(dir, 'cpid')];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Command lines for both programs, in an order that builds a table and removes it.
 
-/** Changes, each of which must leave equal tables and say the same. */
+/** Changes, each of which must have the same output and leave the same table. */
 export const CHANGES = `
 -A -t 192.0.2.1:80
 -A -t 192.0.2.1:80
@@ -173,19 +173,19 @@ foo
 -A -t 192.0.2.1:80 --scheduler
 `;
 
-/** Restores: the input, after which the outputs, the status and the tables must be equal. */
+/** Inputs of -R, after which the outputs, the exit status and the tables must be equal. */
 export const RESTORES: readonly string[] = [
   '-A -t 192.0.2.1:80 -s rr\n-a -t 192.0.2.1:80 -r 10.0.0.1:80 -m -w 1\n',
   'ipvsadm -A -t 192.0.2.1:80 -s rr\n\n   \n-a   -t 192.0.2.1:80\t-r 10.0.0.1:80 -m -w 1',
-  // Refused by the kernel: the next line follows. The status is the last line's.
+  // A line that the kernel refuses: the next line follows, and the exit status is the last line's.
   '-A -t 192.0.2.1:80\n-A -t 192.0.2.1:80\n-a -t 192.0.2.1:80 -r 10.0.0.1\n',
   '-A -t 192.0.2.1:80\n-D -t 192.0.2.1:81\n',
-  // Wrongly written: the end, with the lines before it applied.
+  // A line with a usage error ends the restore; the lines before it are applied.
   '-A -t 192.0.2.1:80\n-A -t 192.0.2.1:81 -w 1\n-A -t 192.0.2.1:82\n',
   '-A -t 192.0.2.1:80\n-A -t 192.0.2.1:81 --nonsense\n-A -t 192.0.2.1:82\n',
   '-A -t 192.0.2.1:80\n# a remark\n-A -t 192.0.2.1:82\n',
   '-A -t 192.0.2.1:80\n-R\n-A -t 192.0.2.1:82\n',
-  // One that prints sees the lines before it.
+  // A listing among the lines shows the effect of the lines before it.
   '-A -t 192.0.2.1:80\n-L -n\n-a -t 192.0.2.1:80 -r 10.0.0.1\n-Sn\n-C\n-A -f 3 -s rr\n',
   '-A -t [2001:db8::80]:80 -s mh -p 300 -M 64 -b mh-port\n-a -t [2001:db8::80]:80 -r [2001:db8::2]:80 -m -w 3\n',
   '',

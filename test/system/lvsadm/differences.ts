@@ -17,7 +17,7 @@ const isServer = ([command = '']: readonly string[]) => /^(-[ae]|--(add|edit)-se
 
 export const DIFFERENCES: readonly Difference[] = [
   {
-    reason: 'The help names the options of lvsadm as well, and is worded anew. Its stream and its status are the same.',
+    reason: 'The help also lists the options of lvsadm, in its own words. Its stream and its status are the same.',
     applies: ({ words }, original) => HELP.test(words[0] ?? '') && original.status === 0,
     expected: (original, ours) => ({
       ...original,
@@ -25,7 +25,7 @@ export const DIFFERENCES: readonly Difference[] = [
     }),
   },
   {
-    reason: "ipvsadm crashes when --sched-flags names nothing (','); lvsadm takes it as no flags.",
+    reason: "ipvsadm crashes when --sched-flags names nothing (','); lvsadm reads it as no flags.",
     applies: (_one, original) => original.status === null,
     expected: (_original, ours) => ours,
   },

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Preloaded into Debian's ipvsadm: main() runs in a fork for every question instead of in a new process each, since an
- * emulated CPU takes most of a process's time for loading it. The program's own code, its libraries and the kernel are
- * the real ones.
+ * Preloaded into Debian's ipvsadm: main() runs in a fork for every command line instead of in a new process each, since
+ * an emulated CPU spends most of a process's time on loading it. The program's own code, its libraries and the kernel
+ * are the real ones.
  *
  * Question on standard input: length of what follows (u32), argument count (u32), arguments ended by NUL, then the
  * child's standard input. Answer on standard output: wait status, length of stdout, length of stderr (u32 each), both.

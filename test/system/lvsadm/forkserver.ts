@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT
-// Debian's ipvsadm, loaded once and forked for every question (forkserver.c).
+// Debian's ipvsadm, loaded once and forked for every command line (forkserver.c).
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Said } from './answers.ts';
+import type { Outcome } from './answers.ts';
 import type { Case } from './grammar.ts';
 
 const SOURCE = fileURLToPath(new URL('./forkserver.c', import.meta.url));
-const DOOR = fileURLToPath(new URL('./kernel-door.c', import.meta.url));
-/** The status of one that came to the kernel's door. */
-export const AT_THE_DOOR = 77;
+const NO_KERNEL = fileURLToPath(new URL('./no-kernel.c', import.meta.url));
+/** The exit status of a command line that would have sent a request to the kernel (no-kernel.c). */
+export const REACHED_KERNEL = 77;
 const ANSWER = 12;
 
 export class ForkServer {
@@ -19,10 +19,10 @@ export class ForkServer {
   #received = Buffer.alloc(0);
   #wake: (() => void) | undefined;
 
-  /** `libraries`: where the program's libraries are, if not in the system. `doorOnly`: it stops where the kernel begins. */
-  constructor(program: string, { libraries = '', doorOnly = false } = {}) {
+  /** `libraries`: the folder of the program's libraries, if they are not installed. `parseOnly`: it ends before its first request to the kernel. */
+  constructor(program: string, { libraries = '', parseOnly = false } = {}) {
     const library = join(mkdtempSync(join(tmpdir(), 'forkserver-')), 'forkserver.so');
-    const sources = doorOnly ? [SOURCE, DOOR] : [SOURCE];
+    const sources = parseOnly ? [SOURCE, NO_KERNEL] : [SOURCE];
     const built = spawnSync('cc', ['-shared', '-fPIC', '-O1', '-Wall', '-o', library, ...sources], {
       encoding: 'utf8',
     });
@@ -39,7 +39,7 @@ export class ForkServer {
     });
   }
 
-  async ask({ words, input = '' }: Case): Promise<Said> {
+  async ask({ words, input = '' }: Case): Promise<Outcome> {
     const body = Buffer.from(words.map((word) => `${word}\0`).join('') + input);
     const head = Buffer.alloc(8);
     head.writeUInt32LE(body.length + 4, 0);

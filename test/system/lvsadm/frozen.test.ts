@@ -18,10 +18,10 @@ const VIP = '192.0.2.200';
 const REAL = ['10.0.9.1', '10.0.9.2', '10.0.9.3', '10.0.9.4'];
 /** Ports of the TCP services; the UDP services have one port each, from 1 up. */
 const TCP_PORTS = [20_001, 20_002, 20_003];
-/** Its connections outlive the table: they go with the namespace. */
+/** Connections outlive the table; they are removed with the namespace. */
 const NETNS = 'frozen';
-/** A prime. */
-const CROWD = 101;
+/** The number of real servers of the long service: a prime, for the order below. */
+const MANY = 101;
 const SCHEDULERS = ['rr', 'wrr', 'wlc', 'sh'];
 
 const random = new Random(seed());
@@ -49,9 +49,9 @@ function rules(): string {
   };
   for (let port = 1; port <= SERVICES; port++) service(`-u ${VIP}:${port}`, port);
   for (const port of TCP_PORTS) service(`-t ${VIP}:${port}`, port);
-  // A long service, unsorted.
+  // A service with many real servers, unsorted.
   lines.push('-A -f 7 -s wlc');
-  for (let i = 0; i < CROWD; i++) lines.push(`-a -f 7 -r 10.0.8.${1 + ((i * 37) % CROWD)}:80 -m -w ${i}`);
+  for (let i = 0; i < MANY; i++) lines.push(`-a -f 7 -r 10.0.8.${1 + ((i * 37) % MANY)}:80 -m -w ${i}`);
   return `${lines.join('\n')}\n`;
 }
 
@@ -67,7 +67,7 @@ async function datagrams(): Promise<void> {
   for (const sender of senders) sender.close();
 }
 
-/** Connections that stay open, one of them closed. */
+/** Five connections to each service; the last one is closed, the others stay open. */
 async function connections(): Promise<void> {
   for (const port of TCP_PORTS) {
     for (const host of REAL) {
@@ -109,16 +109,19 @@ after(() => {
   ip(`netns del ${NETNS}`);
 });
 
-/** Milliseconds after which rates have gone down to nothing, on a machine with other work as well. */
-const STILL = 180_000;
+/** Milliseconds in which rates fall to zero, even on a busy machine. */
+const DEADLINE = 180_000;
 
 /** ipvsadm's output, once it is the same before and after lvsadm, so that the table did not change. */
-async function still(words: string, comparable: (text: string) => string): Promise<{ theirs: string; ours: string }> {
+async function unchanging(
+  words: string,
+  comparable: (text: string) => string,
+): Promise<{ theirs: string; ours: string }> {
   for (const start = performance.now(); ; ) {
     const first = comparable(run('ipvsadm', words));
     const ours = comparable(run('lvsadm', words));
     if (comparable(run('ipvsadm', words)) === first) return { theirs: first, ours };
-    assert.ok(performance.now() - start < STILL, `${words} never stands still`);
+    assert.ok(performance.now() - start < DEADLINE, `the output of ${words} keeps changing`);
     await sleep(1000);
   }
 }
@@ -128,8 +131,8 @@ const LISTINGS = [
   ...[`-Ln -t ${VIP}:${TCP_PORTS[0]}`, `-Ln --stats -u ${VIP}:1`, '-Sn'],
 ];
 for (const words of LISTINGS)
-  test(`${words}, ${SERVICES} services`, async () => {
-    const { theirs, ours } = await still(words, (text) => text);
+  test(`${words} of ${SERVICES} services is equal`, async () => {
+    const { theirs, ours } = await unchanging(words, (text) => text);
     assert.ok(theirs.split('\n').length > 5);
     assert.ok(ours === theirs, `${words} differs: ${firstDifference(theirs, ours)}`);
   });
@@ -146,16 +149,16 @@ test('the counters count every datagram', () => {
   );
 });
 
-// Rates go down to nothing, a little every two seconds.
-test('--rate', async () => {
-  const { theirs, ours } = await still('-Ln --rate', (text) => text);
+// The kernel updates the rates every two seconds, until they are zero.
+test('--rate: equal once the rates are zero', async () => {
+  const { theirs, ours } = await unchanging('-Ln --rate', (text) => text);
   assert.ok(ours === theirs, firstDifference(theirs, ours));
 });
 
-test('-c: every connection, apart from its remaining seconds', async () => {
+test('-c: every connection is equal, apart from its remaining seconds', async () => {
   const seconds = (text: string) => text.replace(/^(\S+ )\d\d:\d\d /gm, '$1--:-- ');
   for (const words of ['-Lnc', '-Lnc --persistent-conn', '-Lnc --nosort']) {
-    const { theirs, ours } = await still(words, seconds);
+    const { theirs, ours } = await unchanging(words, seconds);
     assert.ok(theirs.split('\n').length > 100);
     assert.ok(ours === theirs, `${words}: ${firstDifference(theirs, ours)}`);
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // lvsadm and its client on the patched kernel: FULLNAT real servers, local addresses, save and restore. Debian's
-// ipvsadm lists what it knows.
+// ipvsadm lists everything but FULLNAT.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { after, before, test } from 'node:test';
@@ -52,7 +52,7 @@ test('the listing shows FullNat and is otherwise ipvsadm’s', () => {
   assert.equal(ours.replace('FullNat', '(null) '), original);
 });
 
-test('-G', () => {
+test('-G lists local addresses', () => {
   const table =
     'VIP:VPORT            TOTAL    SNAT_IP              CONFLICTS  CONNS     \n' +
     '192.0.2.1:80         2        \n' +
@@ -73,7 +73,7 @@ test('local addresses are added and deleted', () => {
   refused('-Q -t 192.0.2.1:80 -z 10.1.0.3', 'No such Local address');
 });
 
-test('a draining one is listed until deleted, is not saved, and can be added again', () => {
+test('a draining local address is listed until deleted, is not saved, and can be added again', () => {
   const third = '-P -t 192.0.2.1:80 -z 10.1.0.4\n';
   done('-P -t 192.0.2.1:80 -z 10.1.0.4');
   done('-Q -t 192.0.2.1:80 -z 10.1.0.4 --drain');
@@ -86,13 +86,13 @@ test('a draining one is listed until deleted, is not saved, and can be added aga
   assert.doesNotMatch(done('-G'), /10\.1\.0\.4/);
 });
 
-test('what FULLNAT does not support is rejected with the kernel’s extended ACK', () => {
+test('FULLNAT with UDP is rejected with the text of the kernel’s extended ACK', () => {
   const { status, stderr } = run('lvsadm', '-a -u 192.0.2.1:53 -r 10.0.0.5:53 -b');
   assert.equal(status, 255);
   assert.match(stderr, /^Invalid operation\. .*: \S.*\n$/);
 });
 
-test('the client reads back what it wrote', async () => {
+test('the netlink client reads back what it wrote', async () => {
   const ipvs = new Ipvs();
   const { features, generation, buildId } = await ipvs.info();
   for (const feature of ['FULLNAT', 'TOA', 'LADDR_DRAIN'] as const) assert.ok(features.has(feature), feature);

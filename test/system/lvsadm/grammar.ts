@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Command lines for both programs: every form of every option from tables, every option with every command, and random
-// combinations. They are the same each time, because their answers are recorded.
+// combinations. They are the same in every run, because their answers are recorded.
 
 export interface Case {
   readonly words: readonly string[];
@@ -20,7 +20,7 @@ const SERVICES = [
   ...['-t [2001:db8::80]:80', '-t 192.0.2.1:0', '-t 192.0.2.9:80', '-u 192.0.2.9:99', '-f 99', '-t [2001:db8::9]:1'],
 ];
 
-/** Each option once with an argument that is right for it. */
+/** Each option once, with a valid argument. */
 const OPTIONS = [
   ...['-s rr', '-p', '-p 300', '-M 255.255.255.0', '--pe sip', '-o', '-b flag-1', '-r 10.0.0.2:8080', '-g', '-i', '-m'],
   ...['-w 3', '-x 20', '-y 10', '--tun-type ipip', '--tun-type gre', '--tun-port 6080', '--tun-nocsum', '--tun-csum'],
@@ -114,7 +114,7 @@ const GROUPS = [
 const words = (line: string): string[] => line.split(' ').filter((word) => word !== '');
 const SERVER = '-a -t 192.0.2.1:80 -r 10.0.0.7:80';
 
-/** Values in the ways in which an option takes one, in turn: next word, after '=', glued. */
+/** Each value in one of the ways to give it, in turn: as the next word, after '=', or directly after a short option. */
 function* forms(before: string, short: string, long: string, list: readonly string[]): Generator<Case> {
   for (const [index, value] of list.entries()) {
     const ways = [[long, value], [`${long}=${value}`], short === '' ? [long, value] : [`${short}${value}`]];
@@ -157,12 +157,12 @@ function* values(): Generator<Case> {
       yield { words: ['--set', ...[10, 20, 30].map((value, index) => (index === at ? number : String(value)))] };
 }
 
-/** Which options go with which command, and what of two that exclude each other. */
+/** Every option with every command, and options that exclude each other. */
 function* legality(): Generator<Case> {
   for (const command of COMMANDS) {
     yield { words: words(command) };
     for (const service of SERVICES) yield { words: words(`${command} ${service}`) };
-    // Long names of commands mean what the short ones do: some of the options are enough.
+    // The long name of a command has the same options as the short one, so some of them suffice.
     for (const [index, option] of OPTIONS.entries()) {
       if (command.startsWith('--') && !command.includes('daemon') && index % 9 !== 0) continue;
       yield { words: words(`${command} ${option}`) };
@@ -202,11 +202,11 @@ const RULES = [
   ],
 ];
 
-/** Marks that ipvsadm takes and prints as negative numbers. */
+/** Marks that ipvsadm accepts and prints as negative numbers. */
 const MARKS =
   '-A -f 4294967295 -s rr\n-A -f 2147483648 -6\n-L -n -f 4294967295\n-L -n --stats -f 2147483648 -6\n-A -f -1\n';
 
-/** ipvsadm leaves its own name out, wherever it stands. */
+/** ipvsadm ignores its own name anywhere in a line. */
 const OWN_NAME = [
   '-A -t 192.0.2.77:80 -s ipvsadm\n',
   '-A -t 192.0.2.77:80 -s ipvsadm rr\n',
@@ -231,7 +231,7 @@ function pick<T>(items: readonly T[], random: () => number): T {
   return items[Math.floor(random() * items.length)] as T;
 }
 
-/** Cases that popt alone decides: clusters, '=', '--', '-', words that are not options. */
+/** Cases of the option parser: clusters, '=', '--', '-', words that are not options. */
 const ODD = [
   ...[
     '-',
@@ -344,7 +344,7 @@ const ODD = [
   ],
 ];
 
-function* chance(count: number, random: () => number): Generator<Case> {
+function* combinations(count: number, random: () => number): Generator<Case> {
   const servers = ['-r 10.0.0.1:80', '-r 10.0.0.2:8080', '-r 10.0.0.50', '-r [2001:db8::2]:80', '-r 10.0.0.51:81'];
   for (let i = 0; i < count; i++) {
     const command = pick(COMMANDS, random);
@@ -359,7 +359,7 @@ function* chance(count: number, random: () => number): Generator<Case> {
   }
 }
 
-/** mulberry32: chance that is the same everywhere. */
+/** mulberry32: the same pseudo-random numbers on every machine. */
 function seeded(seed: number): () => number {
   let state = seed;
   return () => {
@@ -370,18 +370,18 @@ function seeded(seed: number): () => number {
   };
 }
 
-/** A case as one text. */
+/** A case as one string, its key in the record. */
 export const caseText = ({ words: list, input }: Case): string =>
   JSON.stringify(input === undefined ? list : [...list, { input }]);
 
-/** Names depend on the machine: what lists gets -n. (Listings with names are compared in lvsadm-listings.test.ts.) */
+/** Adds -n to listings, since names depend on the machine. (ipvsadm.test.ts compares a listing with names.) */
 function numeric(one: Case): Case {
   const [first = ''] = one.words;
   const lists = /^(-[LlS]$|--list$|--save$)/.test(first) && !one.words.some((word) => /^(-n|--numeric)/.test(word));
   return lists ? { ...one, words: [...one.words, '-n'] } : one;
 }
 
-/** Cases that cannot be recorded: the kernel's order of a whole table differs between namespaces. */
+/** False for cases that cannot be recorded: the kernel's order of services differs between namespaces. */
 function comparable({ words: list, input }: Case): boolean {
   const first = list[0] ?? '';
   const lists = /^(-[Ll]|--list)/.test(first);
@@ -397,6 +397,7 @@ export function allCases(): Case[] {
     if (comparable(one) && one.words.length > 0) all.set(caseText(one), one);
   };
   for (const line of ODD) add({ words: words(line) });
-  for (const make of [values(), legality(), restores(random), chance(500, random)]) for (const one of make) add(one);
+  for (const make of [values(), legality(), restores(random), combinations(500, random)])
+    for (const one of make) add(one);
   return [...all.values()];
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Puts lvsadm in the place of /usr/sbin/ipvsadm by a symbolic link, with the original set aside.
+// Replaces /usr/sbin/ipvsadm by a symbolic link to lvsadm, and restores the original afterwards.
 import { existsSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 

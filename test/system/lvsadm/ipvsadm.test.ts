@@ -48,8 +48,8 @@ describe('listings', () => {
 describe('misuse', () => {
   for (const line of lines(MISUSE))
     test(line, async () => {
-      // Real processes in a full run only: a process of lvsadm's takes ten times as long to start.
-      // A mask of three numbers is accepted and changes the table: each program has to have its own.
+      // lvsadm runs as a process in a full run only, since it takes ten times as long to start.
+      // A mask of three numbers is accepted and changes the table, so that each program needs a table of its own.
       if (FULL || line.endsWith('-M 255.255.0')) return await same(line);
       const [original, ours] = await Promise.all([
         asProcess('ipvsadm', { words: words(line) }),
@@ -61,7 +61,7 @@ describe('misuse', () => {
 });
 
 describe('save and restore', () => {
-  test('what is saved is restored', async () => {
+  test('restoring the saved rules gives the same table', async () => {
     const saved = (await twins.run(['-Sn'])).ours.stdout;
     await same('-C');
     await sameTables();

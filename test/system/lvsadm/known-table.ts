@@ -10,7 +10,7 @@ const TIMEOUTS = { tcp: 900, tcpFin: 120, udp: 300 };
 
 function bytes(text: string) {
   const parsed = parseAddress(text);
-  if (!parsed) throw new Error(`${text} is no address`);
+  if (!parsed) throw new Error(`${text} is not an address`);
   return { family: parsed.bytes.length === 4 ? AF_INET : AF_INET6, address: parsed.bytes } as const;
 }
 
@@ -58,7 +58,7 @@ const TABLE: readonly (readonly [ServiceConfig, ...DestinationConfig[]])[] = [
   [service(0, '::', 0, { fwmark: 8 })],
 ];
 
-/** Makes the table what it is at the start of every case. */
+/** Writes the table that every case starts from. */
 export async function reset(ipvs: Ipvs): Promise<void> {
   for (const { state, interface: device, syncId } of await ipvs.daemons())
     await ipvs.stopDaemon({ state, interface: device, syncId });
@@ -71,7 +71,7 @@ export async function reset(ipvs: Ipvs): Promise<void> {
   await Promise.all(sent);
 }
 
-/** Everything that can be set, a line each, sorted. */
+/** All that can be configured, one line each, sorted. */
 export async function tableLines(ipvs: Ipvs): Promise<string[]> {
   const lines: string[] = [];
   const reads = (await ipvs.services()).map(async (virtual) => {
@@ -94,9 +94,9 @@ export async function tableLines(ipvs: Ipvs): Promise<string[]> {
   return lines.sort();
 }
 
-/** The change of a table: removed and added lines. */
+/** The difference of two tables: removed and added lines. */
 export function change(before: readonly string[], after: readonly string[]): string {
-  const gone = before.filter((line) => !after.includes(line)).map((line) => `-${line}\n`);
-  const come = after.filter((line) => !before.includes(line)).map((line) => `+${line}\n`);
-  return [...gone, ...come].join('');
+  const removed = before.filter((line) => !after.includes(line)).map((line) => `-${line}\n`);
+  const added = after.filter((line) => !before.includes(line)).map((line) => `+${line}\n`);
+  return [...removed, ...added].join('');
 }

@@ -31,10 +31,10 @@ before(() => {
   spawnSync('modprobe', ['ip_vs']);
   done('ipvsadm', '-C');
   done('ip', 'netns', 'add', NETNS);
-  // Without any address the kernel takes every real server for a broadcast address.
+  // Without any address the kernel treats every real server's address as a broadcast address.
   done('ip', '-n', NETNS, 'link', 'set', 'lo', 'up');
   done('ip', '-n', NETNS, 'address', 'add', '192.0.2.1/32', 'dev', 'lo');
-  // A place that everybody may read, wherever the checkout is.
+  // A folder that every user may read, wherever the checkout is.
   dir = mkdtempSync('/tmp/lvsadm-places-');
   for (const part of ['dist/bin', 'build/native', 'package.json'])
     cpSync(join(top, part), join(dir, part), { recursive: true });
@@ -70,7 +70,7 @@ test('a missing namespace is a one-line error', () => {
   });
 });
 
-/** As nobody, with these capabilities and no others. */
+/** Runs as the user nobody, with these capabilities only. */
 const nobody = (capabilities: string) => [
   ...['setpriv', '--reuid', 'nobody', '--regid', 'nogroup', '--clear-groups', '--no-new-privs'],
   ...['--inh-caps', `-all${capabilities}`, '--ambient-caps', `-all${capabilities}`],
@@ -91,13 +91,13 @@ test('CAP_NET_ADMIN is enough, for ipvsadm as for lvsadm', () => {
   }
 });
 
-test('without it lvsadm fails as ipvsadm does', () => {
+test('without CAP_NET_ADMIN lvsadm fails as ipvsadm does', () => {
   for (const line of ['-Ln', '-A -t 192.0.2.1:80', '-C', '-Sn', '-L --timeout']) {
     const { status, stdout, stderr } = run(...nobody(''), program, ...split(line));
     const theirs = run(...nobody(''), 'ipvsadm', ...split(line));
     assert.deepEqual({ status, stdout, stderr: stderr.replaceAll('lvsadm', 'ipvsadm') }, theirs, line);
     assert.notEqual(status, 0);
   }
-  // ipvsadm asks the kernel first, and never gets to what is wrong with the words.
+  // ipvsadm accesses the kernel before it checks its arguments, so its run as root is compared.
   assert.deepEqual(run(...nobody(''), program, '-A', '-t', '192.0.2.1'), run('ipvsadm', '-A', '-t', '192.0.2.1'));
 });

@@ -16,16 +16,16 @@ import { ForkServer } from './forkserver.ts';
 import { allCases, type Case, caseText } from './grammar.ts';
 
 const FULL = process.env.LVSD_COUNTS === 'full';
-/** How many lines go through both programs as processes. */
+/** How many lines both programs run as processes. */
 const PROCESSES = FULL ? 150 : 60;
-/** The number of differences that the failure's text shows. */
+/** The number of differences in the failure's text. */
 const SHOWN = 20;
 const kernel = release().split('.').slice(0, 2).join('.');
 const place = `test/system/lvsadm/record/${kernel}.json`;
 const path = fileURLToPath(new URL(`../../../${place}`, import.meta.url));
 
 const RECORDED = !FULL && existsSync(path);
-/** A full run takes every line, a quick one every third; every eighth where ipvsadm has to be asked for want of a record. */
+/** A full run takes every line, a quick one every third, or every eighth if there is no record and ipvsadm has to run. */
 const STEP = FULL ? 1 : RECORDED ? 3 : 8;
 
 const cases = allCases();
@@ -50,7 +50,7 @@ function forkServer(): ForkServer {
   return server;
 }
 
-/** ipvsadm's answer: recorded, or given now. */
+/** ipvsadm's answer, from the record or by running it. */
 async function original(one: Case): Promise<Answer> {
   if (!RECORDED) record.add(one, await questions.ask(one, (line) => forkServer().ask(line)));
   const answer = record.of(one);
@@ -58,14 +58,14 @@ async function original(one: Case): Promise<Answer> {
   return answer;
 }
 
-/** Leaves the record among what the lab hands back. */
+/** Writes the record to the folder that the lab copies out of the guest. */
 function keep(): void {
   const file = join(process.env.LAB_OUT ?? '/tmp', 'records', place);
   mkdirSync(join(file, '..'), { recursive: true });
   writeFileSync(file, record.toText(`answers of ipvsadm 1.31 (Debian) on Linux ${kernel}`));
 }
 
-/** The answers, with what is different on purpose made alike. */
+/** Compares the answers, apart from the intended differences. */
 function compare(one: Case, ours: Answer, original: Answer): void {
   const known = DIFFERENCES.find((entry) => entry.applies(one, original));
   assert.deepEqual(ours, known ? known.expected(original, ours) : original, caseText(one));
@@ -89,7 +89,7 @@ test(`lvsadm answers ${asked.length} lines as ipvsadm does`, async () => {
   assert.equal(wrong.length, 0, `${wrong.length} lines differ\n${wrong.slice(0, SHOWN).join('\n')}`);
 });
 
-test(`${PROCESSES} lines as processes of both programs`, async () => {
+test(`${PROCESSES} lines give the same answers as processes of both programs`, async () => {
   const dir = mkdtempSync('/tmp/lvsadm-');
   const ours = join(dir, 'ipvsadm');
   symlinkSync(fileURLToPath(new URL('../../../dist/bin/lvsadm.cjs', import.meta.url)), ours);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // lab: --stock
 // also: --kernel 6.12
-// FULLNAT asked of a stock kernel, which would take it for something else in silence: refused before anything is sent.
+// FULLNAT on a stock kernel, which would silently misread it: refused before anything is sent.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { after, before, test } from 'node:test';
@@ -12,8 +12,8 @@ const run = (program: string, words: string, input = '') => {
   const { status, stdout, stderr } = spawnSync(program, words.split(' '), { encoding: 'utf8', input });
   return { status, stdout, stderr };
 };
-const LACKS = "the running ip_vs does not support FULLNAT: load lvsd's ip_vs modules, see docs/kernel.md\n";
-const NO_DRAIN = LACKS.replace('FULLNAT', 'draining of local addresses');
+const NO_FULLNAT = "the running ip_vs does not support FULLNAT: load lvsd's ip_vs modules, see docs/kernel.md\n";
+const NO_DRAIN = NO_FULLNAT.replace('FULLNAT', 'draining of local addresses');
 const key = { family: 2, protocol: 6, address: new Uint8Array([192, 0, 2, 1]), port: 80, fwmark: 0 } as const;
 
 before(() => {
@@ -23,16 +23,16 @@ before(() => {
 after(() => run('lvsadm', '-C'));
 
 for (const [words, complaint] of [
-  ['-a -t 192.0.2.1:80 -r 10.0.0.2:8080 -b', LACKS],
-  ['-e -t 192.0.2.1:80 -r 10.0.0.2:8080 -b', LACKS],
-  ['-P -t 192.0.2.1:80 -z 10.1.0.1', LACKS],
-  ['-Q -t 192.0.2.1:80 -z 10.1.0.1', LACKS],
+  ['-a -t 192.0.2.1:80 -r 10.0.0.2:8080 -b', NO_FULLNAT],
+  ['-e -t 192.0.2.1:80 -r 10.0.0.2:8080 -b', NO_FULLNAT],
+  ['-P -t 192.0.2.1:80 -z 10.1.0.1', NO_FULLNAT],
+  ['-Q -t 192.0.2.1:80 -z 10.1.0.1', NO_FULLNAT],
   ['-Q -t 192.0.2.1:80 -z 10.1.0.1 --drain', NO_DRAIN],
-  ['-G', LACKS],
-  ['--secret /dev/null', LACKS.replace('FULLNAT', 'secret for sequence numbers')],
-  ['-G -t 192.0.2.1:80', LACKS],
+  ['-G', NO_FULLNAT],
+  ['--secret /dev/null', NO_FULLNAT.replace('FULLNAT', 'secret for sequence numbers')],
+  ['-G -t 192.0.2.1:80', NO_FULLNAT],
 ] as const)
-  test(`lvsadm ${words}`, () => {
+  test(`lvsadm ${words} is refused`, () => {
     assert.deepEqual(run('lvsadm', words), { status: 5, stdout: '', stderr: complaint });
     assert.equal(run('ipvsadm', '-Sn').stdout, '-A -t 192.0.2.1:80 -s rr\n');
   });
@@ -40,7 +40,7 @@ for (const [words, complaint] of [
 test('a restore ends at the first rule that the kernel does not support', () => {
   const rules =
     '-a -t 192.0.2.1:80 -r 10.0.0.3 -m\n-a -t 192.0.2.1:80 -r 10.0.0.4 -b\n-a -t 192.0.2.1:80 -r 10.0.0.5 -m\n';
-  assert.deepEqual(run('lvsadm', '-R', rules), { status: 5, stdout: '', stderr: LACKS });
+  assert.deepEqual(run('lvsadm', '-R', rules), { status: 5, stdout: '', stderr: NO_FULLNAT });
   assert.equal(run('ipvsadm', '-Sn').stdout, '-A -t 192.0.2.1:80 -s rr\n-a -t 192.0.2.1:80 -r 10.0.0.3:80 -m -w 1\n');
 });
 

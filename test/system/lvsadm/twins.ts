@@ -12,7 +12,7 @@ export interface Ran {
 const ORIGINAL = 'ipvsadm';
 const OURS = 'lvsadm';
 
-/** Listings that together show all state, and the command lines that can change what each shows. */
+/** Listings that together show the whole state, and which command lines can change each of them. */
 const READS = [
   { words: '-Sn', concerns: /^/ },
   { words: '-Ln --thresholds', concerns: / -[xy] / },
@@ -40,7 +40,7 @@ export class Twins {
     }
   }
 
-  /** The same command line in both; the programs' own names made one. */
+  /** Runs a command line in both namespaces; lvsadm's name in its messages becomes ipvsadm's. */
   async run(words: readonly string[], input = ''): Promise<{ original: Ran; ours: Ran }> {
     const [original, ours] = await Promise.all([
       inside(this.#original, [ORIGINAL, ...words], input),
@@ -49,7 +49,7 @@ export class Twins {
     return { original, ours: { ...ours, stderr: ours.stderr.replaceAll(OURS, ORIGINAL) } };
   }
 
-  /** The same listing of one table, since the kernel's order of services is another in every namespace. */
+  /** Both programs' listing of one table, since the kernel's order of services differs between namespaces. */
   async list(words: readonly string[]): Promise<{ original: Ran; ours: Ran }> {
     const [original, ours] = await Promise.all([
       inside(this.#ours, [ORIGINAL, ...words]),
@@ -58,7 +58,7 @@ export class Twins {
     return { original, ours };
   }
 
-  /** Both kernels' tables in the original's words; `about` limits the listings to those that such a line can change. */
+  /** Both tables as ipvsadm lists them; only the listings that the command line `about` can change, if given. */
   async tables(about?: string): Promise<{ original: string; ours: string }> {
     const reads = READS.filter(({ concerns }) => about === undefined || concerns.test(about)).map(
       ({ words }) => `${ORIGINAL} ${words}`,
@@ -71,7 +71,7 @@ export class Twins {
 
 async function inside(name: string, words: readonly string[], input = ''): Promise<Ran> {
   const child = spawn('ip', ['netns', 'exec', name, ...words]);
-  // A program that ends without reading its input is no error of ours.
+  // A program may end without reading its input.
   child.stdin.on('error', () => {});
   child.stdin.end(input);
   const status = new Promise<number | null>((resolve, reject) => child.on('error', reject).on('close', resolve));

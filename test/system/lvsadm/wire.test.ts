@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // lab: --stock
-// lvsadm sends what Debian's ipvsadm sends, from the generic netlink header on, and node-netlink decodes both the same.
+// lvsadm sends the same bytes as Debian's ipvsadm from the generic netlink header on, and node-netlink decodes both the
+// same.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
@@ -11,7 +12,7 @@ import { Capture, type Request } from '../netlink/capture.ts';
 const NLA_F_NESTED = 0x8000;
 const GENERIC_HEADER = 4;
 const IPVS_CMD_GET_INFO = 15;
-/** IPVS_CMD_ATTR_SERVICE, _DEST and _DAEMON hold attributes. */
+/** IPVS_CMD_ATTR_SERVICE, _DEST and _DAEMON contain attributes. */
 const NESTS = [1, 2, 3];
 
 const COMMANDS = `
@@ -72,7 +73,7 @@ function sentBy(program: string, line: string): Request[] {
   return requests;
 }
 
-/** The bytes with NLA_F_NESTED taken off the outer attributes. */
+/** The payload without NLA_F_NESTED in the types of the outer attributes. */
 function masked({ payload }: Request): string {
   const bytes = Buffer.from(payload);
   for (let at = GENERIC_HEADER; at + 4 <= bytes.length; at += (bytes.readUInt16LE(at) + 3) & ~3)
@@ -102,8 +103,8 @@ function tree({ payload }: Request): unknown {
 }
 
 for (const line of COMMANDS)
-  test(line, () => {
-    // Twice the same change: the second is refused, but sent all the same.
+  test(`${line} sends the same requests`, () => {
+    // The kernel refuses the second of two equal changes, but the request is still captured.
     const original = sentBy('ipvsadm', line);
     const ours = sentBy('lvsadm', line);
     assert.deepEqual(ours.map(masked), original.map(masked));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // lab: --stock
-// Addresses of lvsd and of others on real devices: how they are added, how the kernel treats them, which are never
-// removed.
+// Addresses of lvsd and of other programs on real devices: adding and deleting them, their properties in the kernel, and
+// which are never deleted.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { after, afterEach, before, test } from 'node:test';
@@ -246,14 +246,14 @@ test('an overrun of the socket is reported as a change', async () => {
     { length: 2000 },
     (_, index) => `address add 10.12.${index >> 8}.${index & 255}/32 dev eth0`,
   );
-  // The event loop stands still meanwhile.
+  // spawnSync blocks the event loop, so that nothing is read meanwhile.
   spawnSync('ip', ['-n', NETNS, '-batch', '-'], { input: `${lines.join('\n')}\n` });
   await new Promise((done) => setTimeout(done, 300));
   assert.ok(calls >= 1);
   calls = 0;
   ip('address add 192.0.2.12/32 dev eth0');
   await new Promise((done) => setTimeout(done, 300));
-  assert.ok(calls >= 1, 'deaf after the overrun');
+  assert.ok(calls >= 1, 'no change is reported after the overrun');
   watch.close();
   small.close();
 });

@@ -107,7 +107,7 @@ test('a failed dump throws its errno and text', async () => {
     (error: NetlinkError) =>
       error instanceof NetlinkError && error.errno === EINVAL && /device index/.test(error.message),
   );
-  // NLMSG_DONE with an errno; node-netlink takes it for an empty table.
+  // NLMSG_DONE with an errno; node-netlink returns an empty table for it.
   await assert.rejects(
     client.dump(
       RTM_GETNEXTHOP,
@@ -157,7 +157,7 @@ test('a dump interrupted by a change is repeated', { timeout: 120_000 }, async (
         return undefined;
       });
       if (marked) interrupted++;
-      // The addresses of the first test never changed: a whole table has every one, once.
+      // The addresses of the first test do not change: a complete dump has each of them once.
       if (!table) continue;
       whole++;
       assert.equal(new Set(table).size, table.length, 'an address twice');
@@ -168,7 +168,7 @@ test('a dump interrupted by a change is repeated', { timeout: 120_000 }, async (
     await storm;
   }
   assert.ok(interrupted > 0, 'no dump was interrupted');
-  assert.ok(whole > 0, 'no dump came through');
+  assert.ok(whole > 0, 'every dump was interrupted');
 });
 
 /** Keeps the event loop busy while `lines` change addresses in the namespace. */
@@ -243,13 +243,13 @@ test('commands: an overrun fails requests in flight, later ones are answered', a
 });
 
 test('an unanswered request times out', async () => {
-  // The kernel's connector passes over messages for nobody, and acknowledges none.
+  // The kernel's connector ignores messages to unknown identifiers, and acknowledges none.
   const connector = new NetlinkClient(NETLINK_CONNECTOR);
-  const nobody = Buffer.alloc(20);
-  nobody.writeUInt32LE(0x7fff, 0);
+  const unknown = Buffer.alloc(20);
+  unknown.writeUInt32LE(0x7fff, 0);
   const started = performance.now();
   await assert.rejects(
-    connector.request(3, (writer) => writer.raw(nobody), { timeout: 200 }),
+    connector.request(3, (writer) => writer.raw(unknown), { timeout: 200 }),
     (error: unknown) => error instanceof NetlinkTimeoutError && error.code === 'ERR_LVSD_NETLINK_TIMEOUT',
   );
   assert.ok(performance.now() - started >= 199);

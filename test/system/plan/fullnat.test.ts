@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Random tables on the patched kernel, with FULLNAT and local addresses; and a local address that drains under a real
-// connection and is removed after it.
+// Random tables on the patched kernel, with FULLNAT and local addresses; and a local address that drains while it
+// has a real connection, and is removed after it.
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import { after, before, test } from 'node:test';
@@ -53,7 +53,7 @@ async function echo(socket: Socket): Promise<void> {
 const LADDRS = ['10.31.3.111', '10.31.3.112'];
 const PORT = 80;
 
-function wish(rig: Rig, laddrs: readonly string[]): Desired {
+function desiredTable(rig: Rig, laddrs: readonly string[]): Desired {
   const service = {
     ...{ ...serviceConfig(rig.vip, PORT), name: 'shop', establishedTimeout: undefined },
     ...{ destinations: [destConfig(rig.rs1Address, PORT)], localAddresses: laddrs.map(ip4) },
@@ -69,11 +69,11 @@ function wish(rig: Rig, laddrs: readonly string[]): Desired {
 test('a local address is removed after its last connection', async () => {
   const rig = await fullnatRig({ port: PORT, bare: true });
   const addresses = new Addresses({ netns: netnsPath(rig.balancer) });
-  const changer = { ipvs: rig.ipvs, addresses };
-  const look = () => readActual(rig.ipvs, addresses);
-  const carry = async (desired: Desired, actual: Actual) => {
+  const target = { ipvs: rig.ipvs, addresses };
+  const read = () => readActual(rig.ipvs, addresses);
+  const applyDifference = async (desired: Desired, actual: Actual) => {
     const plan = difference(desired, actual, ALL);
-    for (const { operation, error } of await apply(plan.operations, changer))
+    for (const { operation, error } of await apply(plan.operations, target))
       assert.ok(error === undefined || error === 'skipped', `${operation.op}: ${String(error)}`);
     return plan;
   };
@@ -81,29 +81,29 @@ test('a local address is removed after its last connection', async () => {
     (await addresses.list()).filter((one) => one.ours && one.device === 'in0').map(({ address }) => address.join('.'));
   try {
     await listen(rig.rs1, PORT, (socket) => socket.on('data', (data) => socket.write(data)));
-    const both = wish(rig, LADDRS);
-    await carry(both, await look());
+    const both = desiredTable(rig, LADDRS);
+    await applyDifference(both, await read());
     assert.deepEqual((await device()).sort(), LADDRS);
-    assert.deepEqual(difference(both, await look(), ALL), { operations: [], waiting: [] });
+    assert.deepEqual(difference(both, await read(), ALL), { operations: [], waiting: [] });
     // Two connections in a row get two local addresses.
     const sockets = [(await dial(rig.client, rig.vip, PORT)).socket, (await dial(rig.client, rig.vip, PORT)).socket];
     for (const socket of sockets) await echo(socket);
 
-    const one = wish(rig, LADDRS.slice(1));
-    const plan = await carry(one, await look());
+    const one = desiredTable(rig, LADDRS.slice(1));
+    const plan = await applyDifference(one, await read());
     assert.deepEqual(
       plan.operations.map((operation) => describe(operation).text),
       [`tcp ${rig.vip}:80 local address ${LADDRS[0]} drains`],
     );
-    const draining = difference(one, await look(), ALL);
+    const draining = difference(one, await read(), ALL);
     assert.deepEqual(draining.operations, []);
     assert.deepEqual(
       draining.waiting.map(({ address, connections }) => [address.join('.'), connections]),
       [[LADDRS[0], 1]],
     );
-    assert.deepEqual((await device()).sort(), LADDRS, 'it left its device under a connection');
+    assert.deepEqual((await device()).sort(), LADDRS, 'it was removed from its device while it had a connection');
     for (const socket of sockets) await echo(socket);
-    // New ones get the other.
+    // New connections get the other address.
     const later = (await dial(rig.client, rig.vip, PORT)).socket;
     await echo(later);
     assert.equal(
@@ -113,13 +113,13 @@ test('a local address is removed after its last connection', async () => {
 
     for (const socket of [...sockets, later]) socket.resetAndDestroy();
     await eventually('an empty table', () => rig.connections().length === 0, 30_000);
-    const last = await carry(one, await look());
+    const last = await applyDifference(one, await read());
     assert.deepEqual(
       last.operations.map(({ op }) => op),
       ['delete-local-address', 'delete-address'],
     );
     assert.deepEqual(await device(), LADDRS.slice(1));
-    assert.deepEqual(difference(one, await look(), ALL), { operations: [], waiting: [] });
+    assert.deepEqual(difference(one, await read(), ALL), { operations: [], waiting: [] });
   } finally {
     closeAll();
     addresses.close();
@@ -130,15 +130,15 @@ test('a local address is removed after its last connection', async () => {
 test('a connection made between reading and applying defers the removal', async () => {
   const rig = await fullnatRig({ port: PORT, bare: true });
   const addresses = new Addresses({ netns: netnsPath(rig.balancer) });
-  const changer = { ipvs: rig.ipvs, addresses };
+  const target = { ipvs: rig.ipvs, addresses };
   try {
     await listen(rig.rs1, PORT, (socket) => socket.on('data', (data) => socket.write(data)));
-    const full = wish(rig, LADDRS);
-    await apply(difference(full, await readActual(rig.ipvs, addresses), ALL).operations, changer);
-    const stale = difference(wish(rig, []), await readActual(rig.ipvs, addresses), ALL);
+    const full = desiredTable(rig, LADDRS);
+    await apply(difference(full, await readActual(rig.ipvs, addresses), ALL).operations, target);
+    const stale = difference(desiredTable(rig, []), await readActual(rig.ipvs, addresses), ALL);
     const { socket } = await dial(rig.client, rig.vip, PORT);
     await echo(socket);
-    const results = await apply(stale.operations, changer);
+    const results = await apply(stale.operations, target);
     const ends = results.map(({ operation, error }) => `${operation.op}: ${error ?? 'done'}`);
     assert.deepEqual(ends.filter((line) => line.startsWith('delete')).sort(), [
       'delete-address: done',

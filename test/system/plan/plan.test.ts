@@ -21,7 +21,7 @@ test(`${ROUNDS} random tables are reconciled, as ipvsadm and ip show`, {
   timeout: 3_000_000,
 }, async () => {
   for (let seed = 1; seed <= ROUNDS; seed++) await round(kernel, seed);
-  // What the last table left to others would be in the way of the tests that follow.
+  // The last round may have left addresses of other programs, which would disturb the tests that follow.
   kernel.ip('address flush dev eth0');
 });
 
@@ -43,7 +43,7 @@ function server(last: number, more: Partial<DestinationConfig> = {}): Destinatio
   };
 }
 
-function wish(services: DesiredService[], addresses: DesiredAddress[] = []): Desired {
+function desiredTable(services: DesiredService[], addresses: DesiredAddress[] = []): Desired {
   return { services, addresses, timeouts: { tcp: 0, tcpFin: 0, udp: 0 } };
 }
 
@@ -51,8 +51,8 @@ const virtual = (last: number): DesiredAddress => ({
   ...{ device: 'eth0', family: 2, address: v4(192, 0, 2, last), prefix: 32, purpose: 'virtual', name: `s${last}` },
 });
 
-/** What was asked and how it ended, a line each. */
-async function carry(desired: Desired): Promise<string[]> {
+/** Plans and applies the difference; returns each operation and its result, a line each. */
+async function applyDifference(desired: Desired): Promise<string[]> {
   const plan = difference(desired, await kernel.read(), { all: true });
   const results = await apply(plan.operations, kernel);
   return results.map(({ operation, error }) => {
@@ -61,10 +61,10 @@ async function carry(desired: Desired): Promise<string[]> {
   });
 }
 
-const LACKS = "the running ip_vs does not support FULLNAT: load lvsd's ip_vs modules, see docs/kernel.md";
+const NO_FULLNAT = "the running ip_vs does not support FULLNAT: load lvsd's ip_vs modules, see docs/kernel.md";
 
 test('a rejected or unsupported operation affects its service only; its address is not added', async () => {
-  await carry(wish([]));
+  await applyDifference(desiredTable([]));
   const destinations = [server(1, { method: 5 })];
   const services = [
     service(1, { scheduler: 'nosuch' }),
@@ -73,7 +73,7 @@ test('a rejected or unsupported operation affects its service only; its address 
     service(4, { destinations: [server(1), server(2, { address: v4(224, 0, 0, 1) })] }),
     service(5, { establishedTimeout: 900 }),
   ];
-  const first = await carry(wish(services, [1, 2, 3, 4].map(virtual)));
+  const first = await applyDifference(desiredTable(services, [1, 2, 3, 4].map(virtual)));
   const short = (line: string) => line.replace(/tcp 192\.0\.2\.(\d):80/, '$1');
   assert.deepEqual(first.map(short), [
     '+ 1 scheduler nosuch: the running kernel has no scheduler nosuch: try modprobe ip_vs_nosuch (ENOENT)',
@@ -82,8 +82,8 @@ test('a rejected or unsupported operation affects its service only; its address 
     '+ 2 scheduler rr: done',
     '+ 2 real server 10.0.0.1:80 forward masquerade, weight 1: done',
     '+ 2 real server 10.0.0.2:80 forward masquerade, weight 1: done',
-    // The service itself is not added either: it could serve nothing.
-    `+ 3 scheduler rr: ${LACKS}`,
+    // The service itself is not added either, since it would have no real server.
+    `+ 3 scheduler rr: ${NO_FULLNAT}`,
     '+ 3 local address 10.9.0.1: skipped',
     '+ 3 real server 10.0.0.1:80 forward fullnat, weight 1: skipped',
     '+ 4 scheduler rr: done',
@@ -108,9 +108,9 @@ test('a rejected or unsupported operation affects its service only; its address 
 });
 
 test('a real server is not removed if the kernel rejects its replacement', async () => {
-  await carry(wish([service(1)]));
+  await applyDifference(desiredTable([service(1)]));
   const refused = server(9, { address: v4(224, 0, 0, 1) });
-  const lines = await carry(wish([service(1, { destinations: [refused] })]));
+  const lines = await applyDifference(desiredTable([service(1, { destinations: [refused] })]));
   assert.deepEqual(
     lines.map((line) => line.replace(/.*: /, '')),
     ['224.0.0.1 is not a unicast address (EINVAL)', 'skipped', 'skipped'],
@@ -119,8 +119,8 @@ test('a real server is not removed if the kernel rejects its replacement', async
 });
 
 test('ipvsadm changes the table between reading and applying: the result is as desired', async () => {
-  await carry(wish([]));
-  const desired = wish([service(1), service(2, { scheduler: 'wrr' }), service(3)]);
+  await applyDifference(desiredTable([]));
+  const desired = desiredTable([service(1), service(2, { scheduler: 'wrr' }), service(3)]);
   kernel.run('ipvsadm', ['-A', '-t', '192.0.2.3:80', '-s', 'rr']);
   kernel.run('ipvsadm', ['-a', '-t', '192.0.2.3:80', '-r', '10.0.0.1', '-m', '-w', '7']);
   const plan = difference(desired, await kernel.read(), { all: true });
@@ -132,8 +132,8 @@ test('ipvsadm changes the table between reading and applying: the result is as d
 });
 
 test('drift is described', async () => {
-  await carry(wish([]));
-  await carry(wish([service(1), service(2), service(3)], [virtual(1), virtual(2)]));
+  await applyDifference(desiredTable([]));
+  await applyDifference(desiredTable([service(1), service(2), service(3)], [virtual(1), virtual(2)]));
   const before = await kernel.read();
   kernel.run('ipvsadm', ['-D', '-t', '192.0.2.1:80']);
   kernel.run('ipvsadm', ['-e', '-t', '192.0.2.2:80', '-r', '10.0.0.1', '-m', '-w', '5']);
@@ -166,7 +166,7 @@ test('drift is described', async () => {
 const MANY = process.env.LVSD_COUNTS === 'full' ? 10_000 : 1000;
 
 test(`${MANY} services of 4 real servers, are written, read and changed`, { timeout: 600_000 }, async (t) => {
-  await carry(wish([]));
+  await applyDifference(desiredTable([]));
   const destinations = [1, 2, 3, 4].map((last) => server(last));
   const all = Array.from({ length: MANY }, (_, index) =>
     service(1, { address: v4(198, 18, index >> 8, index & 255), name: `s${index}`, destinations }),
@@ -178,7 +178,7 @@ test(`${MANY} services of 4 real servers, are written, read and changed`, { time
     return result;
   };
   const empty = await kernel.read();
-  const plan = await timed('difference to nothing', () => difference(wish(all), empty, { all: true }));
+  const plan = await timed('difference to nothing', () => difference(desiredTable(all), empty, { all: true }));
   assert.equal(plan.operations.length, 5 * MANY);
   const results = await timed('apply', () => apply(plan.operations, kernel));
   assert.ok(results.every(({ error }) => error === undefined));
@@ -186,13 +186,13 @@ test(`${MANY} services of 4 real servers, are written, read and changed`, { time
   const changed = all.map((one, index) =>
     index === 7 ? { ...one, destinations: [server(1, { weight: 2 }), ...destinations.slice(1)] } : one,
   );
-  const one = await timed('difference of one weight', () => difference(wish(changed), actual, { all: true }));
+  const one = await timed('difference of one weight', () => difference(desiredTable(changed), actual, { all: true }));
   assert.deepEqual(
     one.operations.map((operation) => describe(operation).text),
     ['tcp 198.18.0.7:80 real server 10.0.0.1:80 weight 1 → 2'],
   );
   await timed('apply of it', () => apply(one.operations, kernel));
-  const removal = difference(wish([]), await kernel.read(), { all: true });
+  const removal = difference(desiredTable([]), await kernel.read(), { all: true });
   await timed('deletion', () => apply(removal.operations, kernel));
   assert.deepEqual(kernel.saved(), []);
 });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Random tables in a real kernel: written by ipvsadm and ip, changed by a plan to a random desired table, and read back
-// by ipvsadm and ip. The model of the property tests has to agree.
+// by ipvsadm and ip. The model of the property tests has to reach the same state.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import fc from 'fast-check';
@@ -57,12 +57,12 @@ export class Kernel {
     return spawnSync('nsenter', [`--net=/run/netns/${NETNS}`, '--', program, ...words], { encoding: 'utf8', input });
   }
 
-  /** All in one process. */
+  /** Runs all lines in one process. */
   ip(...lines: string[]): void {
     ok(spawnSync('ip', ['-n', NETNS, '-force', '-batch', '-'], { encoding: 'utf8', input: `${lines.join('\n')}\n` }));
   }
 
-  /** Makes the table and the addresses so, as far as these tools can: what they refuse is not there. */
+  /** Writes the table and the addresses, except for what these tools refuse. */
   async write(table: Actual): Promise<void> {
     this.run('ipvsadm', ['-C']);
     const lines: string[] = [];
@@ -80,7 +80,7 @@ export class Kernel {
           ours.push(localAddressRule(service, one, undefined).replace('-P', '-Q').replace('\n', ' --drain\n'));
     }
     const { stderr } = this.run('ipvsadm', ['-R'], lines.join(''));
-    // It gives whatever is not masqueraded the service's port, and may so meet itself.
+    // ipvsadm sets the service's port unless the method is masquerading, so that two destinations may become the same.
     assert.match(stderr, /^(Destination already exists\n)*$/, lines.join(''));
     if (ours.length > 0) this.run('lvsadm', ['-R'], ours.join(''));
     const { tcp, tcpFin, udp } = table.timeouts;
@@ -101,14 +101,14 @@ export class Kernel {
     return readActual(this.ipvs, this.addresses);
   }
 
-  /** Debian's ipvsadm, line by line. */
+  /** The rules that Debian's ipvsadm saves, sorted. */
   saved(): string[] {
     const { stdout, stderr } = this.run('ipvsadm', ['-Sn']);
     assert.equal(stderr, '');
     return stdout.split('\n').filter(Boolean).sort();
   }
 
-  /** "device address/prefix" of all; link-local ones are the kernel's. */
+  /** "device address/prefix" of all addresses but link-local ones, which the kernel adds. */
   seen(): string[] {
     const { stdout } = this.run('ip', ['-j', 'address']);
     const links = JSON.parse(stdout) as {
@@ -129,7 +129,7 @@ function ok({ status, stderr }: { status: number | null; stderr: string }): void
   assert.equal(status, 0, stderr);
 }
 
-/** ipvsadm has its own ideas of what goes together; the wish has every combination. */
+/** The service without the combinations that ipvsadm refuses; the generated tables have every combination. */
 function writable(service: Service): Service {
   const { protocol, port, fwmark } = service;
   const flags = protocol === IPPROTO_UDP ? service.flags : service.flags & ~IP_VS_SVC_F_ONEPACKET;
@@ -137,7 +137,7 @@ function writable(service: Service): Service {
   return { ...service, flags: flags | persistent, timeout: service.timeout || 300 };
 }
 
-/** Any state, any wish: planned, carried out, nothing left to do; seen by others as well. */
+/** Plans and applies the way from a random table to another, and compares the result with the model, ipvsadm and ip. */
 export async function round(kernel: Kernel, seed: number): Promise<void> {
   const sample = fc.tuple(related(kernel.world), ownerships());
   const [found] = fc.sample(sample, { seed, numRuns: 1 });
@@ -153,11 +153,11 @@ export async function round(kernel: Kernel, seed: number): Promise<void> {
     assert.equal(error, undefined, `seed ${seed}: ${operation.op}: ${error instanceof Error ? error.message : error}`);
   const now = await kernel.read();
   assert.deepEqual(difference(desired, now, ownership), { operations: [], waiting: [] }, `seed ${seed}: not empty`);
-  assert.deepEqual(pictured(now), pictured(model.read()), `seed ${seed}: the model says otherwise`);
-  witnesses(kernel, { desired, before, ownership }, seed);
+  assert.deepEqual(comparable(now), comparable(model.read()), `seed ${seed}: the model differs`);
+  checkWithTools(kernel, { desired, before, ownership }, seed);
 }
 
-function witnesses(
+function checkWithTools(
   kernel: Kernel,
   { desired, before, ownership }: { desired: Desired; before: Actual; ownership: Ownership },
   seed: number,
@@ -171,27 +171,23 @@ function witnesses(
     serviceRule(service, undefined),
     ...destinations.map((one) =>
       destinationRule(service, { ...one, ...canonicalDestination(one) }, undefined)
-        // The original knows no FULLNAT.
+        // Debian's ipvsadm does not support FULLNAT.
         .replace(' -b -w', ' (null) -w'),
     ),
   ]);
-  assert.deepEqual(
-    kernel.saved(),
-    rules.map((rule) => rule.trimEnd()).sort(),
-    `seed ${seed}: ipvsadm sees something else`,
-  );
+  assert.deepEqual(kernel.saved(), rules.map((rule) => rule.trimEnd()).sort(), `seed ${seed}: ipvsadm differs`);
   const seen = kernel.seen();
   const text = (one: { device: string; family: 2 | 10; address: Uint8Array; prefix: number }) =>
     `${one.device} ${formatAddress(one.family, one.address)}/${one.prefix}`;
   for (const one of before.addresses)
     if (!one.ours && formatAddress(one.family, one.address).startsWith('fe80:') === false)
-      assert.ok(seen.includes(text(one)), `seed ${seed}: ${text(one)} was somebody else's`);
+      assert.ok(seen.includes(text(one)), `seed ${seed}: ${text(one)} was added by another program`);
   for (const one of desired.addresses) assert.ok(seen.includes(text(one)), `seed ${seed}: ${text(one)} is missing`);
-  const wishes = new Set(desired.addresses.map(addressKey));
+  const desiredKeys = new Set(desired.addresses.map(addressKey));
   const inUse = new Set(desired.services.flatMap(({ localAddresses }) => localAddresses.map(bytesKey)));
   for (const { localAddresses } of foreign) for (const { address } of localAddresses) inUse.add(bytesKey(address));
   for (const one of before.addresses)
-    if (one.ours && !wishes.has(addressKey(one)) && !inUse.has(bytesKey(one.address)))
+    if (one.ours && !desiredKeys.has(addressKey(one)) && !inUse.has(bytesKey(one.address)))
       assert.ok(!seen.includes(text(one)), `seed ${seed}: ${text(one)} was left behind`);
 }
 
@@ -204,8 +200,8 @@ function counted(one: DestinationConfig): Destination {
   return { ...one, activeConnections: 0, inactiveConnections: 0, persistentConnections: 0, stats: undefined };
 }
 
-/** What the model knows of a table, in an order of its own. */
-function pictured({ services, addresses, timeouts }: Actual): unknown {
+/** The part of a table that the model has, sorted. */
+function comparable({ services, addresses, timeouts }: Actual): unknown {
   return {
     timeouts,
     services: services

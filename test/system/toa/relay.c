@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * A balancer in user space for the tests of the toa module: between a TUN device in its own namespace, the client's, and
- * one in the server's it rewrites both addresses and puts TOA into the client's segments. What it does wrong on purpose
- * depends on the last byte of the address that the client dials (enum mode).
+ * A balancer in user space for the tests of the toa module: between a TUN device in its own namespace, the client's,
+ * and one in the server's it rewrites both addresses and adds TOA to the client's segments. The last byte of the
+ * address that the client dials selects whether it does so correctly (enum mode).
  *
  *   relay SERVER_NETNS    devices cli0 and srv0; prints "ready", ends with its standard input
  *
@@ -32,11 +32,11 @@ enum mode {
 	TRUNCATED = 4,		/* the list ends in the middle of an option */
 	PORT_ZERO = 5,
 	DATA_ONLY = 6,		/* TOA only on segments that carry data */
-	LAST = 7,		/* TOA behind the other options */
-	AFTER_EXPERIMENT = 8,	/* behind somebody else's use of kind 254 */
+	LAST = 7,		/* TOA after the other options */
+	AFTER_EXPERIMENT = 8,	/* after another experiment's option of kind 254 */
 	KIND_200 = 9,
 	UNTRUSTED = 10,
-	FORGED_SECOND = 11,	/* a client's own TOA behind the balancer's */
+	FORGED_SECOND = 11,	/* a client's own TOA after the balancer's */
 };
 
 #define SERVER 0x0a09000a
@@ -45,7 +45,7 @@ enum mode {
 #define FIRST_PORT 2000
 #define SLOTS 60000
 
-/* A slot is a connection, and its number gives the local port. */
+/* A slot is a connection; the local port follows from its number. */
 static struct conn {
 	uint32_t caddr, vaddr;
 	uint16_t cport, vport;
@@ -123,7 +123,7 @@ static uint16_t local_port(const struct iphdr *ip, const struct tcphdr *th)
 	exit(1);
 }
 
-/* The option bytes to put in front (and, for LAST, behind); returns how many, a multiple of 4. */
+/* Writes the options to add; returns their length, a multiple of 4. */
 static int make_toa(enum mode mode, const struct iphdr *ip, const struct tcphdr *th, int has_data, uint8_t *o)
 {
 	uint8_t good[8] = { 254, 8 };
@@ -139,7 +139,7 @@ static int make_toa(enum mode mode, const struct iphdr *ip, const struct tcphdr 
 		o[6] = o[7] = 1;
 		return 8;
 	case TRUNCATED:
-		/* goes behind the other options, see add_toa() */
+		/* added after the other options, see add_toa() */
 		memcpy(o, (uint8_t[]){ 1, 1, 77, 30 }, 4);
 		return 4;
 	case PORT_ZERO:
@@ -162,7 +162,7 @@ static int make_toa(enum mode mode, const struct iphdr *ip, const struct tcphdr 
 	}
 }
 
-/* Puts the option into the segment at `ip`; returns the packet's new length. */
+/* Adds the option to the segment at `ip`; returns the packet's new length. */
 static int add_toa(enum mode mode, struct iphdr *ip, int len)
 {
 	struct tcphdr *th = (void *)(ip + 1);

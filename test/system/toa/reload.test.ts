@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 // lab: --smp 1
 //
-// Loading and unloading the toa module while 200 connections at a time come and go, and what that leaves behind. A
-// splat of the guest's kernel makes the lab's run fail by itself.
+// Loading and unloading the toa module while 200 connections at a time come and go; afterwards no entry and no memory
+// may be left. An error in the guest's kernel log fails the run.
 //
-// One CPU, because loading and unloading rewrite the entries of functions that other CPUs are just running, which QEMU's
-// multi-threaded emulation does not survive: a stock 6.1 kernel without our module crashed within seconds when two CPUs
+// One CPU, because loading and unloading rewrite the first bytes of functions that other CPUs may be running, which
+// crashes QEMU's multi-threaded emulation: a stock 6.1 kernel without our module crashed within seconds when two CPUs
 // called getsockname() and tracefs put a probe on inet_getname and took it off again, and did not with `thread=single`
-// (QEMU 7.2). Within one CPU soft interrupts and preemption still come in between everywhere.
+// (QEMU 7.2). On one CPU, soft interrupts and preemption still occur at any point.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -37,12 +37,12 @@ after(async () => {
   await rig.stop();
 });
 
-/** Keeps `parallel` connections until `more` says no, each for `hold` ms; every answer goes to `judge`. */
-async function load(more: () => boolean, hold: number, judge: (answer: Answer) => void): Promise<void> {
+/** Keeps `parallel` connections, each for about `hold` ms, while `more()` is true; passes every answer to `check`. */
+async function load(more: () => boolean, hold: number, check: (answer: Answer) => void): Promise<void> {
   const worker = async (index: number) => {
     while (more()) {
       const caller = new Caller(mode.good, port, `10.7.${index % 7}.${(index % 250) + 1}`);
-      judge(await caller.greeting());
+      check(await caller.greeting());
       if (hold > 0) await new Promise((resolve) => setTimeout(resolve, hold * (0.5 + Math.random())));
       await caller.close();
     }
@@ -50,7 +50,7 @@ async function load(more: () => boolean, hold: number, judge: (answer: Answer) =
   await Promise.all(Array.from({ length: parallel }, (_, index) => worker(index)));
 }
 
-/** Kernel memory that a leak at every load would show in: slabs that cannot be reclaimed, and per-CPU memory. */
+/** Kernel memory that a leak at every load would increase: unreclaimable slabs and per-CPU memory. */
 function kernelMemory(): number {
   const meminfo = readFileSync('/proc/meminfo', 'utf8');
   const field = (name: string) => Number(new RegExp(`^${name}: +(\\d+) kB$`, 'm').exec(meminfo)?.[1] ?? Number.NaN);
@@ -76,24 +76,24 @@ test(`${connections} connections, ${parallel} at a time: each reports its own cl
   );
 });
 
-test(`${reloads} times unloaded and loaded under load`, async () => {
+test(`unloaded and loaded ${reloads} times under load: connections continue, no memory leaks`, async () => {
   let running = true;
   let answers = 0;
   const strange: Answer[] = [];
-  const judge = (answer: Answer) => {
+  const check = (answer: Answer) => {
     answers += 1;
-    // Which of the two depends on whether the module was there; a third address must not come up.
+    // Depending on whether the module was loaded, it is one of these two addresses, never another.
     const known = (seen: string) => seen === answer.client || /^10\.9\.0\.254:\d+$/.test(seen);
     if (!known(answer.accept) || !known(answer.getpeername)) strange.push(answer);
   };
-  // Held for a while, or an emulated CPU would do nothing else.
-  const traffic = load(() => running, 10_000, judge);
+  // The connections are held for a while, since opening them one after the other would take all of an emulated CPU.
+  const traffic = load(() => running, 10_000, check);
   const held = Array.from({ length: 50 }, (_, i) => new Caller(mode.good, port, `10.7.200.${i + 1}`));
   for (const caller of held) await caller.greeting();
   let before = 0;
   try {
     for (let i = 0; i < reloads; i += 1) {
-      // The first rounds fill caches of the kernel; from then on nothing may grow.
+      // The first rounds fill caches of the kernel; after them, kernel memory must not grow.
       if (i === 5) before = kernelMemory();
       await later('nice', ['-n', '-20', 'rmmod', 'toa']);
       await later('nice', ['-n', '-20', 'modprobe', 'toa', trust]);
@@ -108,7 +108,7 @@ test(`${reloads} times unloaded and loaded under load`, async () => {
   // One load allocates about 2 MB for its probes alone.
   assert.ok(grown < 10_000, `kernel memory grew by ${grown} kB in ${reloads - 5} reloads`);
 
-  // Connections older than the module keep the address that the kernel knows.
+  // Connections older than the module keep the local address as their peer.
   for (const caller of held) {
     caller.socket.write('x');
     assert.match(await caller.line(), /^10\.9\.0\.254:\d+$/);

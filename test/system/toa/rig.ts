@@ -11,7 +11,7 @@ import { createInterface, type Interface } from 'node:readline';
 export const netns = 'toa-srv';
 export const trustFile = '/sys/module/toa/parameters/trust';
 
-/** What relay.c does with a connection, by the last byte of the address that the client dials. */
+/** How relay.c treats a connection: the last byte of the address that the client dials. */
 export const mode = {
   good: 1,
   noToa: 2,
@@ -41,7 +41,7 @@ export function inServer(command: string, ...args: string[]): string {
   return run('ip', 'netns', 'exec', netns, command, ...args);
 }
 
-/** Puts kernel log lines of toa that came since `mark` (of `kernelLogMark`) together. */
+/** The kernel log lines of toa after the first `since` lines (see `kernelLogMark`). */
 export function kernelLog(since: number): string[] {
   return run('dmesg')
     .split('\n')
@@ -71,7 +71,7 @@ export function stats(): Record<string, number> {
   return rows;
 }
 
-/** What `action` added to the counters; rows that did not change are left out. */
+/** By how much `action` increased each counter; unchanged counters are left out. */
 export async function counted(action: () => Promise<unknown>): Promise<Record<string, number>> {
   const before = stats();
   await action();
@@ -93,13 +93,13 @@ export class Caller {
     this.socket = connect({ host: `10.8.0.${how}`, port, localAddress });
     this.#reader = createInterface({ input: this.socket });
     this.#lines = this.#reader[Symbol.asyncIterator]();
-    // An error would end the process; as it is the reader ends and line() throws, which readline does not see to itself.
+    // Without a listener an error would end the process; with this one, line() throws. readline does not end by itself.
     this.socket.on('error', () => {});
     this.socket.once('close', () => this.#reader.close());
     this.socket.on('timeout', () => this.socket.destroy());
   }
 
-  /** The next line; throws when the connection ends first, or nothing comes for 2 minutes. */
+  /** The next line; throws if the connection ends first, or after 2 minutes without data. */
   async line(): Promise<string> {
     this.socket.setTimeout(120_000);
     const next = await this.#lines.next();
@@ -129,7 +129,7 @@ export class Caller {
   }
 }
 
-/** Connects, reads who the server takes this client for, and closes. `first` is sent at once (TCP_DEFER_ACCEPT). */
+/** Connects, reads this client's address as the server sees it, and closes. `first` is sent at once (TCP_DEFER_ACCEPT). */
 export async function ask(how: number, port: number, localAddress = '10.7.0.1', first = ''): Promise<Answer> {
   const caller = new Caller(how, port, localAddress);
   if (first !== '') caller.socket.write(first);
@@ -149,7 +149,7 @@ export async function until(ready: () => boolean, what: string, seconds = 60): P
   }
 }
 
-/** The namespaces, the relay and the servers; `stop` leaves nothing behind. */
+/** The namespaces, the relay and the servers; `stop` removes all of them. */
 export class Rig {
   readonly #dir = mkdtempSync(join(tmpdir(), 'toa-'));
   readonly #children: ChildProcess[] = [];
@@ -162,7 +162,7 @@ export class Rig {
     run('modprobe', 'tun');
     run('ip', 'netns', 'add', netns);
     await this.#spawn([join(this.#dir, 'relay'), netns]);
-    // Any address of 10.7/16 is this client's.
+    // The client has every address of 10.7/16.
     run('ip', 'link', 'set', 'cli0', 'up', 'mtu', '1400');
     run('ip', 'address', 'add', '10.7.0.1/32', 'dev', 'cli0');
     run('ip', 'route', 'add', 'local', '10.7.0.0/16', 'dev', 'lo');

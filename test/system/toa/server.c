@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Tells each client who it seems to be: "ACCEPT GETPEERNAME\n" on connecting, both as the kernel reports them, and
- * "GETPEERNAME\n" for each byte that the client sends. The byte "r" makes it connect the same socket to 10.9.0.10:9
- * instead, print "reconnected GETPEERNAME" on its own standard output, and close.
+ * Sends each client its address as the kernel reports it: "ACCEPT GETPEERNAME\n" on connecting, and "GETPEERNAME\n" for
+ * each byte that the client sends. For the byte "r" it connects the same socket to 10.9.0.10:9 instead, prints
+ * "reconnected GETPEERNAME" on its own standard output, and closes.
  *
  *   server PORT [6] [defer]   6: one AF_INET6 socket for both families; defer: TCP_DEFER_ACCEPT. Prints "ready".
  */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // also: --kernel 6.12
-// The toa module on a real kernel: real connections whose segments carry the option, and what accept(), getpeername(),
-// nginx and the counters then say.
+// The toa module on a real kernel: connections whose segments carry the option, and the results of accept() and
+// getpeername(), nginx's log and the counters.
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { get } from 'node:http';
@@ -52,7 +52,7 @@ after(async () => {
   assert.equal(last.probe_missed, 0);
 });
 
-function sees(answer: Answer, as: string): void {
+function reports(answer: Answer, as: string): void {
   assert.equal(answer.accept, as);
   assert.equal(answer.getpeername, as);
 }
@@ -64,14 +64,14 @@ test('accept() and getpeername() report the client', async () => {
   const change = await counted(async () => {
     const answer = await ask(mode.good, v4, '10.7.3.4');
     assert.match(answer.client, /^10\.7\.3\.4:/);
-    sees(answer, answer.client);
+    reports(answer, answer.client);
   });
   assert.deepEqual(change, { syn_recv_sock_toa: 1, getname_toa_ok: 2 });
 });
 
 test('an AF_INET6 socket reports the client v4-mapped', async () => {
   const answer = await ask(mode.good, v6, '10.7.3.5');
-  sees(answer, answer.client.replace(/^(.*):/, '[::ffff:$1]:'));
+  reports(answer, answer.client.replace(/^(.*):/, '[::ffff:$1]:'));
   const plain = await ask(mode.noToa, v6);
   assert.match(plain.accept, localMapped);
 });
@@ -115,7 +115,7 @@ for (const name of ['badLength', 'truncated', 'portZero'] as const) {
 for (const name of ['last', 'afterExperiment', 'forgedSecond'] as const) {
   test(`TOA is found among other options: ${name}`, async () => {
     const answer = await ask(mode[name], v4);
-    sees(answer, answer.client);
+    reports(answer, answer.client);
   });
 }
 
@@ -124,20 +124,20 @@ test('kind= selects the option kind', async () => {
   run('rmmod', 'toa');
   run('modprobe', 'toa', `trust=${trust}`, 'kind=200');
   const answer = await ask(mode.kind200, v4);
-  sees(answer, answer.client);
+  reports(answer, answer.client);
   assert.match((await ask(mode.good, v4)).accept, local);
   run('rmmod', 'toa');
   assert.throws(() => run('modprobe', 'toa', 'kind=8'), /Invalid argument/);
   run('modprobe', 'toa', `trust=${trust}`);
 });
 
-test('SYN cookies', async () => {
+test('accept() and getpeername() report the client with SYN cookies', async () => {
   inServer('sysctl', '-qw', 'net.ipv4.tcp_syncookies=2');
   try {
     const answer = await ask(mode.good, v4, '10.7.4.4');
-    sees(answer, answer.client);
+    reports(answer, answer.client);
     const mapped = await ask(mode.good, v6, '10.7.4.5');
-    sees(mapped, mapped.client.replace(/^(.*):/, '[::ffff:$1]:'));
+    reports(mapped, mapped.client.replace(/^(.*):/, '[::ffff:$1]:'));
     assert.match(inServer('cat', '/proc/net/netstat'), /SyncookiesRecv/);
     const [names = '', values = ''] = inServer('cat', '/proc/net/netstat').split('\n');
     const received = values.split(' ')[names.split(' ').indexOf('SyncookiesRecv')];
@@ -149,13 +149,13 @@ test('SYN cookies', async () => {
 
 test('TCP_DEFER_ACCEPT: the data segment completes the handshake', async () => {
   const answer = await ask(mode.good, deferred, '10.7.5.5', 'x');
-  sees(answer, answer.client);
-  // TOA on nothing but the data: enough here, while on the plain socket the bare ACK came first.
+  reports(answer, answer.client);
+  // TOA only on the data segment suffices here, since it completes the handshake.
   const dataOnly = await ask(mode.dataOnly, deferred, '10.7.5.6', 'x');
-  sees(dataOnly, dataOnly.client);
+  reports(dataOnly, dataOnly.client);
 });
 
-test('getpeername() later in a connection', async () => {
+test('getpeername() reports the client later in a connection', async () => {
   const caller = new Caller(mode.good, v4, '10.7.6.6');
   const { client } = await caller.greeting();
   for (let i = 0; i < 3; i += 1) {
@@ -182,8 +182,8 @@ test('a reconnected socket reports its new peer', async () => {
 test('trust= can be changed at run time; an invalid list changes nothing', async () => {
   writeFileSync(trustFile, '10.9.1.254,192.0.2.0/24');
   assert.equal(readFileSync(trustFile, 'utf8'), '10.9.1.254/32,192.0.2.0/24\n');
-  const believed = await ask(mode.untrusted, v4);
-  sees(believed, believed.client);
+  const trusted = await ask(mode.untrusted, v4);
+  reports(trusted, trusted.client);
   assert.match((await ask(mode.good, v4)).accept, local);
 
   for (const bad of ['10.9.0', '10.9.0.1/33', '10.9.0.1/24', 'any,none', '2001:db8::/32', '10.9.0.1,']) {
@@ -194,7 +194,7 @@ test('trust= can be changed at run time; an invalid list changes nothing', async
   writeFileSync(trustFile, 'any');
   for (const how of [mode.good, mode.untrusted]) {
     const answer = await ask(how, v4);
-    sees(answer, answer.client);
+    reports(answer, answer.client);
   }
 });
 
@@ -230,7 +230,7 @@ test('a connection beyond max_entries continues without TOA, and is counted', as
   try {
     const first = new Caller(mode.good, v4, '10.7.7.1');
     const greeting = await first.greeting();
-    sees(greeting, greeting.client);
+    reports(greeting, greeting.client);
     const change = await counted(async () => assert.match((await ask(mode.good, v4)).accept, local));
     assert.deepEqual(change, { syn_recv_sock_toa: 1, toa_not_kept: 1, getname_toa_empty: 2 });
     await first.close();

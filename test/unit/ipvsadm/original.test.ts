@@ -10,7 +10,7 @@ import { Fatal, Rejected } from '../../../src/ipvsadm/errors.ts';
 import { HostNeeded, Lookup } from '../../../src/ipvsadm/lookup.ts';
 import type { Answer } from '../../system/lvsadm/answers.ts';
 import { DIFFERENCES } from '../../system/lvsadm/differences.ts';
-import { AT_THE_DOOR, ForkServer } from '../../system/lvsadm/forkserver.ts';
+import { ForkServer, REACHED_KERNEL } from '../../system/lvsadm/forkserver.ts';
 import { allCases, type Case, caseText } from '../../system/lvsadm/grammar.ts';
 
 /** No resolver here: both programs find no address for a name. */
@@ -29,12 +29,12 @@ let original: ForkServer;
 before(async () => {
   const layer = await programLayer();
   const libraries = join(layer, 'usr/lib', 'x86_64-linux-gnu');
-  original = new ForkServer(join(layer, 'usr/sbin/ipvsadm'), { libraries, doorOnly: true });
+  original = new ForkServer(join(layer, 'usr/sbin/ipvsadm'), { libraries, parseOnly: true });
 });
 after(() => original.close());
 
 function byOurs({ words }: Case): Answer {
-  const answer = { status: AT_THE_DOOR, stdout: '', stderr: '', table: '' };
+  const answer = { status: REACHED_KERNEL, stdout: '', stderr: '', table: '' };
   try {
     const { command } = parse(words, lookup, 'ipvsadm');
     return command === 'help' || command === 'version' ? { ...answer, status: 0 } : answer;
@@ -54,9 +54,9 @@ test(`${cases.length} command lines are parsed as by ipvsadm`, async () => {
     // Connections are read from /proc, where the file is missing, too.
     if (theirs.stderr === 'cannot open file /proc/net/ip_vs_conn\n') {
       theirs.stderr = '';
-      theirs.status = AT_THE_DOOR;
+      theirs.status = REACHED_KERNEL;
     }
-    if (theirs.status !== AT_THE_DOOR) refused++;
+    if (theirs.status !== REACHED_KERNEL) refused++;
     const ours = byOurs(one);
     const known = DIFFERENCES.find((entry) => entry.applies(one, theirs));
     assert.deepEqual(ours, known ? known.expected(theirs, ours) : theirs, caseText(one));

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * Preloaded into Debian's ipvsadm where there is no IPVS: opening it succeeds, and the first request after that ends the
- * program with status 77. What it refuses by itself it refuses as ever.
+ * Preloaded into Debian's ipvsadm on a machine without IPVS: opening its netlink family succeeds, and the first request
+ * ends the program with status 77. Command lines that ipvsadm itself rejects are rejected as usual.
  */
 #include <stdio.h>
 #include <unistd.h>
 
-#define AT_THE_DOOR 77
+#define REACHED_KERNEL 77
 
 static int requests;
 
@@ -23,14 +23,14 @@ int genl_ctrl_resolve(void *socket, const char *name)
 	return 30;
 }
 
-/* The first request is for the version, which every run begins with. */
+/* Every run begins with a request for the version, which does not count. */
 int nl_send_auto_complete(void *socket, void *message)
 {
 	(void)socket;
 	(void)message;
 	if (requests++) {
 		fflush(NULL);
-		_exit(AT_THE_DOOR);
+		_exit(REACHED_KERNEL);
 	}
 	return 0;
 }
