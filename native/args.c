@@ -23,6 +23,24 @@ bool arg_missing(napi_env env, napi_value value)
 	return !value || napi_typeof(env, value, &type) != napi_ok || type == napi_undefined || type == napi_null;
 }
 
+void *arg_this(napi_env env, napi_callback_info info, size_t *argc, napi_value *argv, napi_value *self,
+	       const napi_type_tag *tag, const char *message)
+{
+	napi_value object;
+	bool ours = false;
+	void *data;
+
+	if (napi_get_cb_info(env, info, argc, argv, &object, NULL) != napi_ok ||
+	    napi_check_object_type_tag(env, object, tag, &ours) != napi_ok || !ours ||
+	    napi_unwrap(env, object, &data) != napi_ok) {
+		throw_type(env, message);
+		return NULL;
+	}
+	if (self)
+		*self = object;
+	return data;
+}
+
 bool arg_int(napi_env env, napi_value value, const char *name, int *out)
 {
 	double number;

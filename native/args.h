@@ -13,6 +13,12 @@ struct bytes {
 	size_t length;
 };
 
+/*
+ * Reads `this` (into `self`, which may be NULL) and the arguments of a method. Returns the native state that the constructor of
+ * the class with this tag has wrapped; NULL, with a TypeError pending, for any other object.
+ */
+void *arg_this(napi_env env, napi_callback_info info, size_t *argc, napi_value *argv, napi_value *self,
+	       const napi_type_tag *tag, const char *message);
 /* A 32-bit integer, signed or unsigned; unsigned ones become the int with the same bits. */
 bool arg_int(napi_env env, napi_value value, const char *name, int *out);
 /* A Uint8Array. The bytes belong to JavaScript and are valid during the call. */

@@ -103,19 +103,7 @@ static void finalize(napi_env env, void *data, void *hint)
 static struct connector *this_connector(napi_env env, napi_callback_info info, size_t *argc, napi_value *argv,
 					napi_value *self)
 {
-	napi_value object;
-	bool ours = false;
-	void *data;
-
-	if (napi_get_cb_info(env, info, argc, argv, &object, NULL) != napi_ok ||
-	    napi_check_object_type_tag(env, object, &connector_tag, &ours) != napi_ok || !ours ||
-	    napi_unwrap(env, object, &data) != napi_ok) {
-		throw_type(env, "this is not a Connector");
-		return NULL;
-	}
-	if (self)
-		*self = object;
-	return data;
+	return arg_this(env, info, argc, argv, self, &connector_tag, "this is not a Connector");
 }
 
 static struct connector *this_open_connector(napi_env env, napi_callback_info info, size_t *argc, napi_value *argv)

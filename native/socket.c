@@ -29,19 +29,7 @@ static void finalize(napi_env env, void *data, void *hint)
 struct lvsd_socket *this_socket(napi_env env, napi_callback_info info, size_t *argc, napi_value *argv,
 				napi_value *self)
 {
-	napi_value object;
-	bool ours = false;
-	void *data;
-
-	if (napi_get_cb_info(env, info, argc, argv, &object, NULL) != napi_ok ||
-	    napi_check_object_type_tag(env, object, &socket_tag, &ours) != napi_ok || !ours ||
-	    napi_unwrap(env, object, &data) != napi_ok) {
-		throw_type(env, "this is not a Socket");
-		return NULL;
-	}
-	if (self)
-		*self = object;
-	return data;
+	return arg_this(env, info, argc, argv, self, &socket_tag, "this is not a Socket");
 }
 
 struct lvsd_socket *this_open_socket(napi_env env, napi_callback_info info, size_t *argc, napi_value *argv,
