@@ -52,7 +52,10 @@ export class Pair {
   readonly topology = new Topology();
   readonly mode: Mode;
   readonly lvsd: LvsdNode;
+  /** A second lvsd, in the place of keepalived. */
+  readonly other: LvsdNode;
   readonly keepalived: KeepalivedNode;
+  readonly switch: Namespace;
   readonly virtual: string;
 
   /** `number` keeps the names of several pairs apart. */
@@ -60,6 +63,7 @@ export class Pair {
     this.mode = mode;
     this.virtual = mode.ipv6 ? VIRTUAL.ipv6 : VIRTUAL.ipv4;
     const middle = this.topology.namespace(`vs${number}`);
+    this.switch = middle;
     const [a, b] = [this.topology.namespace(`va${number}`), this.topology.namespace(`vb${number}`)];
     for (const [index, end] of [a, b].entries()) {
       const node = NODES[index] ?? assert.fail();
@@ -69,7 +73,8 @@ export class Pair {
       this.topology.link({ in: end, device: 'eth0', addresses }, { in: middle, device: `port${index}` });
     }
     this.topology.bridge(middle, 'br0', ['port0', 'port1']);
-    this.lvsd = new LvsdNode(a, mode, this.virtual);
+    this.lvsd = new LvsdNode(a, mode, this.virtual, 0);
+    this.other = new LvsdNode(b, mode, this.virtual, 1);
     this.keepalived = new KeepalivedNode(b, mode, this.virtual);
   }
 
@@ -79,13 +84,14 @@ export class Pair {
 
   /** Waits until exactly this node has the address. */
   async settles(master: Node, seconds = 20): Promise<void> {
-    const other = master === this.lvsd ? this.keepalived : this.lvsd;
+    const other = master === this.lvsd ? this.other : this.lvsd;
     const name = master === this.lvsd ? 'lvsd' : 'keepalived';
     await until(`${name} to have the address alone`, () => this.holds(master) && !this.holds(other), 1000 * seconds);
   }
 
   async destroy(): Promise<void> {
     await this.lvsd.end('SIGKILL');
+    await this.other.end('SIGKILL');
     await this.keepalived.end('SIGKILL');
     await this.topology.destroy();
   }
@@ -96,18 +102,24 @@ export class LvsdNode implements Node {
   readonly messages: FromVrrp[] = [];
   readonly #mode: Mode;
   readonly #virtual: string;
+  readonly #index: 0 | 1;
   #child: ChildProcess | undefined;
   #request = 0;
 
-  constructor(namespace: Namespace, mode: Mode, virtual: string) {
+  constructor(namespace: Namespace, mode: Mode, virtual: string, index: 0 | 1) {
     this.namespace = namespace;
     this.#mode = mode;
     this.#virtual = virtual;
+    this.#index = index;
+  }
+
+  get pid(): number {
+    return this.#child?.pid ?? assert.fail('not started');
   }
 
   configuration(priority: number): InstanceConfiguration {
     const { version, ipv6, unicast, password, interval } = this.#mode;
-    const peer = NODES[1];
+    const [own, peer] = [NODES[this.#index], NODES[1 - this.#index] ?? assert.fail()];
     return {
       name: 'edge',
       interface: 'eth0',
@@ -128,9 +140,7 @@ export class LvsdNode implements Node {
       fromAnywhere: false,
       checksumWithoutPseudoHeader: false,
       announce: { repeat: 5, interval: 20, delay: 5000 },
-      ...(unicast
-        ? { peers: [{ address: ipv6 ? peer.ipv6 : peer.ipv4 }], source: ipv6 ? NODES[0].ipv6 : NODES[0].ipv4 }
-        : {}),
+      ...(unicast ? { peers: [{ address: ipv6 ? peer.ipv6 : peer.ipv4 }], source: ipv6 ? own.ipv6 : own.ipv4 } : {}),
       ...(password === undefined ? {} : { password }),
     };
   }

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: MIT
+// lab: --stock
+// Two lvsd routers with adverts every 100 ms through what happens to a machine: stopped processes, removed addresses and
+// links, foreign messages, split networks, reloads.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { type LvsdNode, MODES, Pair } from './pair.ts';
+
+const FAST = MODES.find(({ name }) => name === 'version 3, 100 ms') ?? assert.fail();
+const sleep = (milliseconds: number) => new Promise((done) => setTimeout(done, milliseconds));
+
+/** Transitions of a node since its start, as `backup>master`. */
+const transitions = ({ messages }: LvsdNode): string[] =>
+  messages.flatMap((message) => (message.type === 'state' ? [`${message.from}>${message.to}`] : []));
+
+/** A pair whose first node is master, and how many transitions both have made. */
+async function pair(number: number): Promise<Pair> {
+  const made = new Pair(FAST, number);
+  await made.other.start(100);
+  await made.settles(made.other);
+  await made.lvsd.start(150);
+  await made.settles(made.lvsd);
+  return made;
+}
+
+async function counts({ lvsd, other }: Pair): Promise<[number, number]> {
+  await Promise.all([lvsd.status(), other.status()]);
+  return [transitions(lvsd).length, transitions(other).length];
+}
+
+describe('disturbances', { concurrency: true }, () => {
+  const pairs: Pair[] = [];
+  const start = async (number: number) => {
+    const made = await pair(number);
+    pairs.push(made);
+    return made;
+  };
+  after(async () => {
+    for (const each of pairs) await each.destroy();
+  });
+
+  test('a backup that was stopped for seconds does not take over: it reads its messages first', async () => {
+    const made = await start(20);
+    const [, before] = await counts(made);
+    for (const milliseconds of [500, 3000, 500, 3000]) {
+      process.kill(made.other.pid, 'SIGSTOP');
+      await sleep(milliseconds);
+      process.kill(made.other.pid, 'SIGCONT');
+      await sleep(1000);
+    }
+    assert.equal((await counts(made))[1], before, transitions(made.other).join(' '));
+    assert.ok(made.holds(made.lvsd) && !made.holds(made.other));
+  });
+
+  test('a stopped master finds that it was replaced, and takes over again', async () => {
+    const made = await start(21);
+    process.kill(made.lvsd.pid, 'SIGSTOP');
+    await sleep(2000);
+    assert.ok(made.holds(made.other), 'the backup took over');
+    process.kill(made.lvsd.pid, 'SIGCONT');
+    await made.settles(made.lvsd);
+    await counts(made);
+    assert.deepEqual(transitions(made.other).slice(-2), ['backup>master', 'master>backup']);
+  });
+
+  test('an address that somebody removes is back at once, without a transition', async () => {
+    const made = await start(22);
+    const before = await counts(made);
+    made.lvsd.namespace.ip('addr del 10.9.0.100/32 dev eth0');
+    await made.settles(made.lvsd, 2);
+    assert.deepEqual(await counts(made), before);
+    const restored = made.lvsd.messages.filter((message) => message.type === 'event');
+    assert.deepEqual(
+      restored.map((message) => message.type === 'event' && message.event),
+      ['address-restored'],
+    );
+  });
+
+  test('a device that is deleted and made again is taken, with its new index', async () => {
+    const made = await start(23);
+    made.lvsd.namespace.ip('link del eth0');
+    await sleep(1500);
+    assert.ok(made.holds(made.other), 'the backup took over');
+    assert.deepEqual((await made.lvsd.status()).faults.includes('no device eth0'), true);
+    made.topology.link(
+      { in: made.lvsd.namespace, device: 'eth0', addresses: ['10.9.0.1/24'] },
+      { in: made.switch, device: 'port0' },
+    );
+    made.switch.ip('link set port0 master br0');
+    await made.settles(made.lvsd);
+  });
+
+  test('both are masters of a split network, and the better one after it healed', async () => {
+    const made = await start(24);
+    made.switch.ip('link set port0 nomaster');
+    await sleep(1500);
+    assert.ok(made.holds(made.lvsd) && made.holds(made.other), 'both, while they cannot hear each other');
+    made.switch.ip('link set port0 master br0');
+    await made.settles(made.lvsd, 5);
+  });
+
+  test('200 reloads do nothing', async () => {
+    const made = await start(25);
+    const before = await counts(made);
+    for (let round = 0; round < 200; round++) {
+      made.lvsd.configure(150);
+      made.other.configure(100);
+      await sleep(10);
+    }
+    assert.deepEqual(await counts(made), before);
+    made.lvsd.configure(50);
+    await made.settles(made.other);
+  });
+
+  test('500 malformed messages a second do not delay the adverts of a master', async () => {
+    const made = await start(26);
+    const before = await counts(made);
+    const stranger = made.topology.namespace('vx26');
+    made.topology.link(
+      { in: stranger, device: 'eth0', addresses: ['10.9.0.99/24'] },
+      { in: made.switch, device: 'port9' },
+    );
+    made.switch.ip('link set port9 master br0');
+    const script = join(mkdtempSync(join(tmpdir(), 'lvsd-stranger-')), 'send.py');
+    writeFileSync(script, SENDER);
+    const [file = '', ...args] = stranger.inside(['python3', script]);
+    const sender = spawn(file, args, { stdio: ['ignore', 'inherit', 'inherit'] });
+    const code = await new Promise((resolve) => sender.once('exit', resolve));
+    assert.equal(code, 0);
+    assert.deepEqual(await counts(made), before, 'no transition on either side');
+    for (const node of [made.lvsd, made.other]) {
+      const { counters } = await node.status();
+      const names = Object.keys(counters).filter((name) => name.startsWith('rejected'));
+      assert.ok(names.length >= 4, JSON.stringify(counters));
+    }
+  });
+});
+
+/** Sends 3,000 messages that acceptance rejects, 500 a second, each of another kind. */
+const SENDER = `
+import socket, struct, time
+s = socket.socket(socket.AF_INET, socket.SOCK_RAW, 112)
+s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton('10.9.0.99'))
+def fold(d):
+    t = sum(struct.unpack('>%dH' % (len(d) // 2), d))
+    while t >> 16: t = (t & 0xffff) + (t >> 16)
+    return ~t & 0xffff
+group, source = socket.inet_aton('224.0.0.18'), socket.inet_aton('10.9.0.99')
+def advert(first=0x31, priority=200, tail=b'', word=10, broken=False):
+    body = struct.pack('>BBBBHH', first, 51, priority, 1, word, 0) + socket.inet_aton('10.9.0.100') + tail
+    total = fold(source + group + struct.pack('>HH', 112, len(body)) + body) ^ (1 if broken else 0)
+    return body[:6] + struct.pack('>H', total) + body[8:]
+kinds = [(254, advert()), (255, advert(broken=True)), (255, advert(first=0x21)), (255, advert(first=0x32)),
+         (255, advert(tail=b'1234')), (255, advert(word=0)), (255, advert()[:7]), (1, advert(priority=0))]
+for n in range(3000):
+    ttl, data = kinds[n % len(kinds)]
+    s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, ttl)
+    s.sendto(data, ('224.0.0.18', 0))
+    time.sleep(0.002)
+`;
