@@ -2,6 +2,7 @@
 // lab: --stock
 // lvsd's VRRP process beside keepalived: each as master, in each mode, through a stop, a kill, a lost link, a return.
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { after, describe, test } from 'node:test';
 import { MODES, type Node, Pair } from './pair.ts';
 
@@ -17,6 +18,7 @@ describe('interop with keepalived', { concurrency: true }, () => {
       const pair = new Pair(mode, number);
       pairs.push(pair);
       const { lvsd, keepalived } = pair;
+      const endCapture = await pair.capture();
       await keepalived.start(100);
       await pair.settles(keepalived);
       await lvsd.start(150);
@@ -46,6 +48,36 @@ describe('interop with keepalived', { concurrency: true }, () => {
       const rejected = Object.keys(counters).filter((name) => name.startsWith('rejected'));
       assert.deepEqual(rejected, [], JSON.stringify(counters));
       assert.ok((counters.received ?? 0) > 0 && (counters.sent ?? 0) > 0);
+      checkAdverts(await endCapture(), mode.version);
     });
   }
 });
+
+/** tshark decodes every advert of both sides, finds each checksum good, and has no remark. */
+function checkAdverts(path: string, version: number): void {
+  const fields = ['vrrp.version', 'vrrp.checksum.status', 'vrrp.prio', '_ws.expert.message'];
+  const { status, stdout, stderr } = spawnSync(
+    'tshark',
+    [
+      '-r',
+      path,
+      '-o',
+      'ip.check_checksum:TRUE',
+      '-Y',
+      'vrrp',
+      '-T',
+      'fields',
+      ...fields.flatMap((name) => ['-e', name]),
+    ],
+    { encoding: 'utf8', maxBuffer: 64 << 20 },
+  );
+  assert.equal(status, 0, stderr);
+  const lines = stdout.split('\n').filter(Boolean);
+  assert.ok(lines.length > 20, `${lines.length} adverts`);
+  const wrong = lines.filter((line) => !/^(\d)\t1\t\d+\t$/.test(line) || !line.startsWith(String(version)));
+  assert.deepEqual(wrong, []);
+  assert.ok(
+    lines.some((line) => line.split('\t')[2] === '0'),
+    'priority 0 was seen',
+  );
+}

@@ -82,6 +82,17 @@ export class Pair {
     return node.namespace.run(['ip', '-o', 'addr', 'show', 'dev', 'eth0']).stdout.includes(` ${this.virtual}/`);
   }
 
+  /** Captures what passes lvsd's port of the switch; the returned function ends that and returns the file's path. */
+  async capture(): Promise<() => Promise<string>> {
+    const path = join(mkdtempSync(join(tmpdir(), 'lvsd-vrrp-')), 'port0.pcap');
+    const tcpdump = this.switch.spawn(['tcpdump', '-U', '-i', 'port0', '-w', path]);
+    await until('tcpdump', () => tcpdump.stderr().includes('listening on'), 60_000);
+    return async () => {
+      await tcpdump.stop('SIGINT');
+      return path;
+    };
+  }
+
   /** Waits until exactly this node has the address. */
   async settles(master: Node, seconds = 20): Promise<void> {
     const other = master === this.lvsd ? this.other : this.lvsd;
