@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// A bare Debian 12 root for tests of the installation: created once by mmdebstrap, with layers of the files that commands
-// added. Each run has its own namespaces, and an overlay that is removed at its end. Needs root, or sudo without password.
+// A bare Debian 12 root for tests of the installation: created once by mmdebstrap, with layers of the files that
+// commands added. Each run has its own namespaces, and an overlay that is removed at its end. Needs root, or sudo
+// without a password.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';

@@ -52,13 +52,17 @@ export class Namespace {
   readonly name: string;
   private readonly onSpawn: (running: Running) => void;
 
-  /** Namespaces are made by Topology.namespace(). `onSpawn` is called with each program that must end with the topology. */
+  /**
+   * Namespaces are made by Topology.namespace(). `onSpawn` is called with each program that must end with the topology.
+   */
   constructor(name: string, onSpawn: (running: Running) => void) {
     this.name = name;
     this.onSpawn = onSpawn;
   }
 
-  /** The words that run a program in this namespace. nsenter is twice as fast as `ip netns exec`, which remounts /sys. */
+  /**
+   * The words that run a program in this namespace. nsenter is twice as fast as `ip netns exec`, which remounts /sys.
+   */
   inside(command: string | string[]): string[] {
     return ['nsenter', `--net=/run/netns/${this.name}`, '--', ...words(command)];
   }

@@ -33,7 +33,9 @@ export function layout(layers: [string, string][], out: string): string {
 /** The kernel ends the daemon with the lab, even if the lab is killed. */
 const serve = `exec setpriv --pdeathsig KILL ${daemon} --socket-path="$2" \${3:+--socket-group="$3"} -f -o log_level=err -o source="$1" -o cache=always -o sandbox=chroot`;
 
-/** Starts the share; `dir` is a fresh folder for its socket and mount points. Needs root, or sudo without a password. */
+/**
+ * Starts the share; `dir` is a fresh folder for its socket and mount points. Needs root, or sudo without a password.
+ */
 export async function startShare(dir: string, layers: [string, string][], out: string): Promise<Share> {
   if (!existsSync(daemon)) throw new LabError(`${daemon} is missing; run: apt-get install qemu-system-common`);
   const tree = join(dir, 'share');

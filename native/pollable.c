@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Watches file descriptors with uv_poll_t. The libuv handle outlives the pollable (its memory may be freed only after libuv's close callback), so it is a
- * separate allocation; each points to the other only while both are alive.
+ * Watches file descriptors with uv_poll_t. The libuv handle outlives the pollable (its memory may be freed only after
+ * libuv's close callback), so it is a separate allocation; each points to the other only while both are alive.
  */
 #include "pollable.h"
 #include "error.h"

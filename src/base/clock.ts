@@ -11,7 +11,9 @@ const sinceBoot = (): number => {
   return seconds * 1000 + nanoseconds / 1e6;
 };
 
-/** The time of day at boot by the clock at the start of lvsd. Passed to workers, so that their instants are comparable. */
+/**
+ * The time of day at boot by the clock at the start of lvsd. Passed to workers, so that their instants are comparable.
+ */
 const epoch = Number(process.env.LVSD_EPOCH ?? Number.NaN) || Date.now() - sinceBoot();
 
 /**
@@ -31,6 +33,7 @@ export interface Instant {
   steady?: number;
 }
 
+/** The present instant by all clocks. */
 export const instant = (): Instant => ({ wall: Date.now(), monotonic: monotonic(), steady: steady() });
 
 /** Converts an instant of `steady()` to the time of day by the present setting of the clock. */

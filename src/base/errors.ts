@@ -103,7 +103,9 @@ export class NetlinkTimeoutError extends LvsdError {
   }
 }
 
-/** The receive buffer overflowed (ENOBUFS). Requests in flight may or may not have been executed: read the state again. */
+/**
+ * The receive buffer overflowed (ENOBUFS). Requests in flight may or may not have been executed: read the state again.
+ */
 export class NetlinkOverrunError extends LvsdError {
   constructor() {
     super(

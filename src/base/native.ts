@@ -14,7 +14,9 @@ export interface NativeSocket {
   readonly fd: number;
   bind(address: Uint8Array): void;
   connect(address: Uint8Array): void;
-  /** Like `connect`, but returns 0 or the errno (positive), EINPROGRESS included, instead of throwing: cheaper in bulk. */
+  /**
+   * Like `connect`, but returns 0 or the errno (positive), EINPROGRESS included, instead of throwing: cheaper in bulk.
+   */
   tryConnect(address: Uint8Array): number;
   listen(backlog: number): void;
   /** The descriptor of the next pending connection, which the caller must close; -1 if there is none. */
@@ -99,6 +101,7 @@ export interface SystemError extends Error {
   syscall: string;
 }
 
+/** Whether an error is that of a system call, from the addon or from Node. */
 export function isSystemError(error: unknown): error is SystemError {
   return error instanceof Error && 'syscall' in error && 'errno' in error && typeof error.errno === 'number';
 }

@@ -19,6 +19,7 @@ export function describe(value: unknown): string {
   return Number.isNaN(value) ? '.nan' : String(value).replace('Infinity', '.inf');
 }
 
+/** Whether a value is one that YAML writes as plain text: a string or a number. */
 export function isScalarText(value: unknown): boolean {
   return typeof value === 'string' || typeof value === 'number';
 }

@@ -16,6 +16,7 @@ export interface Misfit {
   at: 'key' | 'value';
 }
 
+/** All misfits of a value; empty if it fits the schema. */
 export function explain(schema: JsonSchema, value: unknown): Misfit[] {
   return new Explainer(schema).check(schema, value, []);
 }

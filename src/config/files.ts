@@ -161,7 +161,9 @@ class Reader {
   }
 }
 
-/** Expands a path with *, ? and [abc] to the matching paths, sorted. If none matches, returns a string with the reason. */
+/**
+ * Expands a path with *, ? and [abc] to the matching paths, sorted. If none matches, returns a string with the reason.
+ */
 function expand(pattern: string, folder: string): string[] | string {
   if (pattern.includes('\0')) return '; allowed: a path';
   if (pattern.includes('**')) return '; allowed: * within one name, not **';

@@ -36,6 +36,7 @@ export function loadConfig(path: string, options: LoadOptions = {}): Config {
   return loadFrom(path, readerOf(options), options);
 }
 
+/** How files are read: with or without the check of their owners and modes. */
 export const readerOf = ({ trusted = false }: LoadOptions): ReadText => (trusted ? readTrustedText : readText);
 
 /** Name of standard input in messages. Files that it includes are relative to the working directory. */

@@ -46,12 +46,16 @@ export function readRequest(line: string): Request | Failure {
   return { id: id as Id | undefined, method, params };
 }
 
+/** The line of a successful response. */
 export const resultLine = (id: Id, result: unknown) => `${JSON.stringify({ jsonrpc: '2.0', id, result })}\n`;
 
+/** The line of an error response. */
 export const failureLine = ({ id, error }: Failure) => `${JSON.stringify({ jsonrpc: '2.0', id, error })}\n`;
 
+/** The line of a request. */
 export const requestLine = (id: Id, method: string, params: unknown) =>
   `${JSON.stringify({ jsonrpc: '2.0', id, method, params })}\n`;
 
+/** The line of a notification, which has no response. */
 export const notificationLine = (method: string, params: unknown) =>
   `${JSON.stringify({ jsonrpc: '2.0', method, params })}\n`;

@@ -25,6 +25,7 @@ export function planNotes({ obstacles = [], paused = false }: PlanFindings): str
   return paused ? [...notes, 'lvsd is paused: nothing of this is written until lvsctl resume'] : notes;
 }
 
+/** 5 if the kernel lacks a feature, 3 if there is a difference, else 0. */
 export function planExitCode({ lines, obstacles = [] }: PlanFindings): ExitCode {
   if (obstacles.some(({ kernel }) => kernel)) return EXIT.KERNEL_LACKS;
   return lines.length > 0 ? EXIT.PLAN_NOT_EMPTY : EXIT.OK;

@@ -89,6 +89,7 @@ export type Method = keyof typeof METHODS;
 export type Params<M extends Method> = (typeof METHODS)[M] extends MethodSpec<infer P, infer _R> ? P : never;
 export type Result<M extends Method> = (typeof METHODS)[M] extends MethodSpec<infer _P, infer R> ? R : never;
 
+/** Whether a request names a method of METHODS. */
 export function isMethod(name: string): name is Method {
   return Object.hasOwn(METHODS, name);
 }
@@ -126,7 +127,10 @@ export interface PrintContext {
 
 interface VerbSpec<M extends Method> {
   method: M;
-  /** Arguments as the usage shows them: 'SERVER' is required and becomes the parameter `server`, '[SERVICE]' is optional. */
+  /**
+   * Arguments as the usage shows them: 'SERVER' is required and becomes the parameter `server`, '[SERVICE]' is
+   * optional.
+   */
   words: string;
   help: string;
   /** Those of VERB_OPTIONS that it accepts. */

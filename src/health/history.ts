@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
-/** History of a target's checks, in bounded memory: a target that never fails costs one object with two numbers. Pure. */
+/**
+ * History of a target's checks, in bounded memory: a target that never fails costs one object with two numbers. Pure.
+ */
 import type { Result } from './machine.ts';
 
 /** Results kept as one bit each. */

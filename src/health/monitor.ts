@@ -87,9 +87,9 @@ export class HealthMonitor {
   }
 
   /**
-   * Replaces the set of targets. Existing targets keep their state and their place in the schedule, except unprobed ones that
-   * counted as down and now are `initiallyUp`. New ones continue from `history` if they are in it; their first probes are
-   * spread over the interval.
+   * Replaces the set of targets. Existing targets keep their state and their place in the schedule, except unprobed
+   * ones that counted as down and now are `initiallyUp`. New ones continue from `history` if they are in it; their
+   * first probes are spread over the interval.
    */
   configure(targets: readonly Target[], history: ReadonlyMap<string, TargetState> = new Map()): void {
     const now = steady();
@@ -164,7 +164,9 @@ export class HealthMonitor {
     return this.#byId.get(id)?.inability;
   }
 
-  /** Calls back when checks of a target cannot be made, when the reason changes, and when they can again (undefined). */
+  /**
+   * Calls back when checks of a target cannot be made, when the reason changes, and when they can again (undefined).
+   */
   onInability(callback: InabilityListener): void {
     this.#inabilityListeners.add(callback);
   }

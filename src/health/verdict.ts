@@ -18,7 +18,9 @@ export interface Probe {
   readonly startedAt?: number | undefined;
   /** At the deadline: whether the target itself is late. False if the delay may be that of this machine. */
   late?(): Promise<boolean>;
-  /** Ends the probe; `done` is not called. Returns a promise for the end of its clean-up, undefined if there is none. */
+  /**
+   * Ends the probe; `done` is not called. Returns a promise for the end of its clean-up, undefined if there is none.
+   */
   cancel(): Promise<void> | undefined;
 }
 

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 
 export type Worker = 'health' | 'exec' | 'match';
 
+/** Absolute path of the bundle of a worker. */
 export function workerPath(name: Worker): string {
   return fileURLToPath(new URL(`../../dist/workers/${name}.cjs`, import.meta.url));
 }

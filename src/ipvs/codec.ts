@@ -49,6 +49,7 @@ export function serviceKeyAttributes({ family, protocol, address, port, fwmark }
   return fwmark ? { family, fwmark } : { family, protocol, address, port };
 }
 
+/** Encodes a destination like libipvs: all settings in every command. The method is masked to its 3 bits. */
 export function destinationAttributes(dest: DestinationKey | DestinationConfig): DestAttributes {
   const config: Partial<DestinationConfig> = dest;
   return {
@@ -65,6 +66,7 @@ export function destinationAttributes(dest: DestinationKey | DestinationConfig):
   };
 }
 
+/** Encodes a synchronisation daemon; undefined settings are omitted. */
 export function daemonAttributes(daemon: SyncDaemon): DaemonAttributes {
   const group = daemon.group?.length === 16 ? { group6: daemon.group } : { group: daemon.group };
   const attributes = {
@@ -80,6 +82,7 @@ export function daemonAttributes(daemon: SyncDaemon): DaemonAttributes {
   return Object.fromEntries(given) as DaemonAttributes;
 }
 
+/** Undefined if the message has no service. Throws MalformedError. */
 export function readService({ service }: ReplyAttributes): Service | undefined {
   if (!service) return undefined;
   const family = readFamily(service.family);
@@ -123,6 +126,7 @@ export function readDestination({ dest }: ReplyAttributes, serviceFamily: Family
   };
 }
 
+/** Undefined if the message has no local address. Throws MalformedError. */
 export function readLocalAddress({ localAddress }: ReplyAttributes, serviceFamily: Family): LocalAddress | undefined {
   if (!localAddress) return undefined;
   const family = localAddress.family ? readFamily(localAddress.family) : serviceFamily;
@@ -138,6 +142,7 @@ export function readLocalAddress({ localAddress }: ReplyAttributes, serviceFamil
   };
 }
 
+/** Undefined if the message has no daemon. */
 export function readDaemon({ daemon }: ReplyAttributes): SyncDaemon | undefined {
   return (
     daemon && {
@@ -152,6 +157,7 @@ export function readDaemon({ daemon }: ReplyAttributes): SyncDaemon | undefined 
   );
 }
 
+/** Decodes the answer to GET_INFO; a stock kernel sends version and table size only. */
 export function readInfo(info: InfoAttributes): IpvsInfo {
   const bits = info.features ?? new Uint8Array(0);
   const features = FEATURES.filter((_, bit) => featureBit(bits, bit));

@@ -15,6 +15,7 @@ export function compareServices(a: ServiceKey, b: ServiceKey): number {
   );
 }
 
+/** By address, then port. */
 export function compareDestinations(a: DestinationKey, b: DestinationKey): number {
   return compareBytes(a.address, b.address) || a.port - b.port;
 }

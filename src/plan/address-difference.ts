@@ -54,7 +54,10 @@ export function addressSteps(desired: Desired, actual: Actual, steps: readonly O
   return result;
 }
 
-/** For a virtual address: its services, if none of them can serve yet and the plan changes some of them so that they can. */
+/**
+ * For a virtual address: its services, if none of them can serve yet and the plan changes some of them so that they
+ * can.
+ */
 function comingServices(
   desired: Desired,
   actual: Actual,

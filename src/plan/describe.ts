@@ -42,11 +42,13 @@ const SIGNS: Readonly<Record<Operation['op'], Description['sign']>> = {
   'set-timeouts': '~',
 };
 
+/** An operation for display. */
 export function describe(operation: Operation): Description {
   const revived = operation.op === 'add-local-address' && operation.revived;
   return { sign: revived ? '~' : SIGNS[operation.op], service: nameOf(operation), text: textOf(operation) };
 }
 
+/** An operation for `--json` and for the fields of log lines. */
 export function toJson(operation: Operation): OperationJson {
   return { op: operation.op, ...describe(operation), ...detailsOf(operation) };
 }
@@ -116,6 +118,7 @@ function settings<T>(fields: readonly Field<T>[], of: T, defaults: readonly stri
     .join(', ');
 }
 
+/** "local address 10.31.3.101"; 4 or 16 bytes. */
 export function localAddressText(address: Uint8Array): string {
   return `local address ${formatAddress(address.length === 4 ? AF_INET : AF_INET6, address)}`;
 }

@@ -29,6 +29,7 @@ export interface DriftFilter {
 /** Changes that are listed; further ones are counted. Another program may have cleared a table of 10,000 services. */
 const MAX_LISTED = 50;
 
+/** The changes from `before` to `now` that the filter includes: at most MAX_LISTED, then their number. */
 export function drift(before: Actual, now: Actual, filter: DriftFilter = {}): Drift[] {
   const { service = () => true, address = ({ ours }) => ours } = filter;
   const found = [

@@ -87,11 +87,13 @@ export const DESTINATION_FIELDS: readonly Field<DestinationConfig>[] = [
   },
 ];
 
+/** Whether all fields are equal. */
 export function same<T>(fields: readonly Field<T>[], a: T, b: T): boolean {
   for (const field of fields) if (field.value(a) !== field.value(b)) return false;
   return true;
 }
 
+/** The fields that differ, as text. */
 export function changes<T>(fields: readonly Field<T>[], from: T, to: T): Change[] {
   return fields
     .filter(({ value }) => value(from) !== value(to))

@@ -49,6 +49,7 @@ export function obstacles(desired: Desired, { features, devices }: Machine): Obs
   return found;
 }
 
+/** Whether a service has local addresses or a real server with FULLNAT. */
 export function needsFullnat({ destinations, localAddresses }: DesiredService): boolean {
   return localAddresses.length > 0 || destinations.some(({ method }) => method === IP_VS_CONN_F_FULLNAT);
 }

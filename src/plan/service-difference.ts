@@ -35,6 +35,7 @@ export function newService(desired: DesiredService, operations: Operation[]): vo
   for (const destination of unique(desired.destinations)) operations.push(addDestination(of, destination));
 }
 
+/** The operations that change an existing service; empty if there is no difference. */
 export function changedService(desired: DesiredService, actual: ActualService): ServiceSteps {
   const of = ofService(desired);
   const edit: Operation[] = same(SERVICE_FIELDS, desired, actual.service)

@@ -83,7 +83,9 @@ export type Operation =
       op: 'add-address';
       address: DesiredAddress;
       name: string | undefined;
-      /** Of a virtual address all of whose services are added by this plan (`serviceKeyText`): one of them must serve. */
+      /**
+       * Of a virtual address all of whose services are added by this plan (`serviceKeyText`): one of them must serve.
+       */
       needs?: readonly string[] | undefined;
     }
   | {

@@ -13,7 +13,9 @@ export interface Sections {
   indent: number;
 }
 
-/** Anchors, aliases and merge keys affect other lines; directives and documents split the text; named files may change. */
+/**
+ * Anchors, aliases and merge keys affect other lines; directives and documents split the text; named files may change.
+ */
 const REACHING = /[&*\r\t]|<<|^(?:---|\.\.\.|%)|(?:command|ca)["']?[ ]*:/m;
 const TOP_KEY = /^(?:#|[a-z_]+:(?: |$))/;
 /** `nodes` and `include` affect services from elsewhere. */

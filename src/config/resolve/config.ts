@@ -18,6 +18,7 @@ import { resolveVirtuals } from './virtuals.ts';
 /** Milliseconds. */
 const RESYNC = { least: 1000, most: 86_400_000 };
 
+/** `raw` fits the schema. `files`: absolute paths. `placeOf`: place of a service. Problems go to `problems`. */
 export function resolveConfig(
   raw: RawConfig,
   files: readonly string[],

@@ -20,6 +20,7 @@ export interface Pools {
   places: LocalPlaces;
 }
 
+/** The pools by name, and the place of each of their addresses. Problems go to `problems`. */
 export function resolvePools(raw: Readonly<Record<string, RawPool>>, problems: ProblemSink): Pools {
   const pools = new Map<string, LocalAddressPool>();
   const places = new Map<number | string, { pool: string; path: Path }>();

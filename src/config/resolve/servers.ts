@@ -26,6 +26,7 @@ export interface ServerContext {
 
 type ServerMap = Exclude<RawRealServer, string>;
 
+/** The real servers of a service; invalid ones are reported and left out. */
 export function resolveServers(
   raw: readonly RawRealServer[],
   around: ServerContext,
@@ -60,6 +61,7 @@ function checkName(name: string, names: Set<string>, path: () => Path, context: 
   if (why !== undefined) context.problems.report([...path(), 'name'], `found the name ${describe(name)}${why}`);
 }
 
+/** The sorry server of a service; undefined if it is invalid, which is reported. */
 export function resolveSorry(
   raw: RawSorry,
   around: ServerContext,
@@ -205,7 +207,9 @@ function checkTarget(check: Check, to: Endpoint, around: ServerContext, place: (
   );
 }
 
-/** Finds servers with equal addresses and ports, which are one destination in the kernel. No port means the service's. */
+/**
+ * Finds servers with equal addresses and ports, which are one destination in the kernel. No port means the service's.
+ */
 class Duplicates {
   readonly #ports: ReadonlySet<number>;
   /** The port of the service; 0 if it has several. */

@@ -19,6 +19,7 @@ import { durationOf, secondsOf } from './values.ts';
 const LONGEST_PERSISTENCE = 31 * 86_400;
 const FTP = 21;
 
+/** The resolved service. Problems are reported; invalid keys then have their defaults. */
 export function resolveService(
   name: string,
   raw: RawService,
@@ -151,6 +152,7 @@ function poolOf(
   return fullnat ? pool : undefined;
 }
 
+/** The problem of a name that is not one of the pools. */
 export function unknownPool(wanted: string, pools: ReadonlyMap<string, unknown>): string {
   const names = [...pools.keys()];
   const near = closest(wanted, names);

@@ -20,6 +20,7 @@ export interface Endpoint extends Address {
   text: string;
 }
 
+/** IPv4 or IPv6 address, without brackets, zone or prefix length. */
 export function addressOf(text: string): Address | string {
   const ipv4 = parseIpv4(text);
   if (ipv4) return { family: AF_INET, bytes: ipv4 };
@@ -60,6 +61,7 @@ export function endpointOf(text: string): Endpoint | string {
   return { family: AF_INET6, bytes, port, text: endpointText(AF_INET6, bytes, port) };
 }
 
+/** 10.31.4.2:8443, [2001:db8::2]:80; without the port if that is 0. */
 export function endpointText(family: Family, bytes: Uint8Array, port: number): string {
   const address = formatAddress(family, bytes);
   if (port === 0) return address;

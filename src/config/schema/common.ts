@@ -17,6 +17,7 @@ export const NAME = '^(?![0-9]+$)[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$';
 export const NAME_WORDS =
   'a name of letters, digits, dot, dash and underscore (at most 64, not digits alone, beginning with a letter, a digit or _)';
 
+/** The name of a network device, as the kernel allows it (dev_valid_name). */
 export const device = (description: string) =>
   Type.String({
     title: 'the name of a network device (at most 15 characters, without blanks and slashes)',

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /**
- * Converts parser events to plain values. Differs from js-yaml's own constructor in three ways: it continues after a problem and
- * reports all of them, accepts only strings as keys, and limits the values that aliases repeat.
+ * Converts parser events to plain values. Differs from js-yaml's own constructor in three ways: it continues after a
+ * problem and reports all of them, accepts only strings as keys, and limits the values that aliases repeat.
  */
 import { EVENT_ID, type Event, getScalarValue, SCALAR_STYLE, type ScalarEvent } from 'js-yaml';
 import { LIMITS } from '../limits.ts';
@@ -65,10 +65,12 @@ function nextOffset(events: readonly Event[], index: number): number {
   return 0;
 }
 
+/** Whether a value is a map of the document: an object, but not a list. */
 export function isMap(value: unknown): value is YamlMap {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** The value of the first document in `events`, which js-yaml has parsed from `source`, and all flaws. */
 export function compose(source: string, events: readonly Event[]): Composed {
   return new Composer(source).run(events);
 }

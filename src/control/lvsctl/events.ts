@@ -6,6 +6,7 @@ import type { DaemonEvent } from '../messages.ts';
 import type { Params } from '../verbs.ts';
 import { clockText } from './words.ts';
 
+/** Resolves after the last event, with `follow` never. Throws the errors of the client. */
 export async function printEvents(
   client: ControlClient,
   params: Params<'events'>,

@@ -7,6 +7,7 @@ import { type Column, table } from './table.ts';
 import type { Paint } from './terminal.ts';
 import { clockText, latencyText, spanText } from './words.ts';
 
+/** `now`: milliseconds since the epoch. */
 export function historyText(servers: readonly ServerHistory[], paint: Paint, now: number): string {
   return servers.map((server) => `${serverLines(server, paint, now).join('\n')}\n`).join('\n');
 }

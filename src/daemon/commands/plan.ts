@@ -51,6 +51,7 @@ function isImpossible(obstacles: readonly PlanObstacle[], json: boolean): boolea
   return true;
 }
 
+/** Returns the exit status. Throws ConfigError, LvsdError and NetlinkError before the first change. */
 export async function applyOnce(options: Options): Promise<number> {
   const config = read(options);
   const client = await daemon(options);
@@ -117,7 +118,10 @@ async function withKernel<T>(work: (kernel: ReturnType<typeof openKernel>) => Pr
   }
 }
 
-/** The daemon that runs this file; undefined if none is running. Throws if it runs another file: both would undo each other's changes. */
+/**
+ * The daemon that runs this file; undefined if none is running. Throws if it runs another file: both would undo each
+ * other's changes.
+ */
 async function daemon({ socket, file }: Options): Promise<ControlClient | undefined> {
   let client: ControlClient;
   try {

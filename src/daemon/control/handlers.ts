@@ -35,6 +35,7 @@ export interface HandlerParts {
   startedAt: number;
 }
 
+/** The handlers by method. Each throws LvsdError, which the client gets. */
 export function handlers({
   daemon,
   kernel,
@@ -151,7 +152,10 @@ interface OverrideParams {
 
 const LONGEST_REASON = 200;
 
-/** Consequences of a change that the operator may not expect: services without a server, and weights that have no effect. */
+/**
+ * Consequences of a change that the operator may not expect: services without a server, and weights that have no
+ * effect.
+ */
 function overrideNotes(runtime: RuntimeState, changed: readonly Override[]): string[] {
   const notes = new Set<string>();
   for (const { service: name, server: address } of changed) {

@@ -14,6 +14,7 @@ export interface Message {
   fields: EventFields;
 }
 
+/** A real server that went up or down. */
 export function serverMessage(service: VirtualService, server: RealServer, { up, reason }: Transition): Message {
   const state = up ? 'up' : 'down';
   const { text, fields } = subject(service, server);
@@ -55,6 +56,7 @@ function subject(service: VirtualService, server: RealServer): Message {
   };
 }
 
+/** A service that gained or lost its quorum. */
 export function quorumMessage({ service, up, weight }: QuorumChange): Message {
   const virtual = serviceText(service.config);
   const { quorum, hysteresis } = service.spec;
@@ -70,6 +72,7 @@ export function quorumMessage({ service, up, weight }: QuorumChange): Message {
   };
 }
 
+/** An override that an operator set (`on`) or ended. */
 export function overrideMessage(override: Override, on: boolean): Message {
   const { service, server, weight, by, reason } = override;
   const { set, ended, states } = OVERRIDE_WORDS[kindOf(override)];
@@ -139,6 +142,7 @@ export interface Rejection {
   retryIn: number;
 }
 
+/** An operation that failed and will be retried. */
 export function rejectionMessage(operation: Operation, { reason, attempts, retryIn }: Rejection): Message {
   const { sign, text } = describe(operation);
   return {
@@ -147,6 +151,7 @@ export function rejectionMessage(operation: Operation, { reason, attempts, retry
   };
 }
 
+/** The fields that identify the subject of an operation. */
 export function operationFields(operation: Operation): EventFields {
   const { op, service, virtual, realServer, address } = toJson(operation);
   return { op, service, virtual, address: realServer ?? address };

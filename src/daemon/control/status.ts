@@ -90,7 +90,9 @@ function serverStatus(
   };
 }
 
-/** Selects the check that decides the state: the first that failed while any fails, else the last that began to pass. */
+/**
+ * Selects the check that decides the state: the first that failed while any fails, else the last that began to pass.
+ */
 function deciding(states: readonly TargetState[]): TargetState | undefined {
   const failing = states.filter(({ up }) => !up);
   const order = failing.length > 0 ? failing : states.toReversed();
@@ -114,6 +116,7 @@ function checkStatus(target: HealthTarget, health: ReadonlyMap<string, TargetSta
 
 const targetText = ({ address, port }: HealthTarget) => `${address.includes(':') ? `[${address}]` : address}:${port}`;
 
+/** An override as the control socket reports it. */
 export function overrideStatus({ kind = 'drain', weight, by, at, reason }: Override): OverrideStatus {
   return { kind, weight, by, at, reason };
 }

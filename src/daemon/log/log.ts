@@ -62,7 +62,10 @@ export class DaemonLog {
     this.#settings = settings;
   }
 
-  /** Writes pending summaries. Resolves when everything is written or the reader is stuck. Call it before the process ends. */
+  /**
+   * Writes pending summaries. Resolves when everything is written or the reader is stuck. Call it before the process
+   * ends.
+   */
   async flush(): Promise<void> {
     this.#writeSummaries(Number.POSITIVE_INFINITY);
     clearTimeout(this.#timer);

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
-/** Writes lines to a stream that may be slow, stuck or broken. Buffers a limited number, and counts the lines it drops. */
+/**
+ * Writes lines to a stream that may be slow, stuck or broken. Buffers a limited number, and counts the lines it drops.
+ */
 import type { Writable } from 'node:stream';
 
 export interface SinkLimits {

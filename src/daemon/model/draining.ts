@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/** Real servers that were removed from the file and stay at weight 0 until their connections end. Pure: instants are arguments. */
+/**
+ * Real servers that were removed from the file and stay at weight 0 until their connections end. Pure: instants are
+ * arguments.
+ */
 import { type DestinationConfig, defaultDestination } from '../../ipvs/index.ts';
 import { destinationKeyText } from '../../plan/keys.ts';
 import type { RealServer, VirtualService } from './virtual-services.ts';

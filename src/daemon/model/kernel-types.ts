@@ -59,6 +59,7 @@ export function destinationConfig(server: RealServerSpec, virtual: Virtual): Des
   return destination(server, virtual, weight, upperThreshold, lowerThreshold);
 }
 
+/** A sorry server of one virtual service, with weight 1. */
 export function sorryConfig(sorry: Sorry, virtual: Virtual): DestinationConfig {
   return destination(sorry, virtual, 1, 0, 0);
 }

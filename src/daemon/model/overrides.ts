@@ -5,7 +5,9 @@
  */
 import { serverText, type VirtualService } from './virtual-services.ts';
 
-/** `drain`: no new connections. `disable`: counts as down. `up`: counts as up. `weight`: instead of that of the file. */
+/**
+ * `drain`: no new connections. `disable`: counts as down. `up`: counts as up. `weight`: instead of that of the file.
+ */
 export type OverrideKind = 'drain' | 'disable' | 'up' | 'weight';
 
 /** As in the file. */
@@ -55,7 +57,9 @@ const SLOTS: Readonly<Record<OverrideKind, Slot>> = {
 
 export const OVERRIDE_KINDS = Object.keys(SLOTS) as OverrideKind[];
 
-/** The author of an override. A process of root may name the user it acts for (sudo), any other cannot choose a name. */
+/**
+ * The author of an override. A process of root may name the user it acts for (sudo), any other cannot choose a name.
+ */
 export const authorOf = (named: string | undefined, uid: number): string =>
   uid === 0 ? (named ?? 'root') : `uid ${uid}`;
 

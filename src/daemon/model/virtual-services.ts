@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
-/** The configuration expanded to virtual services as the kernel has them, with their real servers and health targets. */
+/**
+ * The configuration expanded to virtual services as the kernel has them, with their real servers and health targets.
+ */
 import { createHash } from 'node:crypto';
 import { formatAddress } from '../../base/addresses.ts';
 import type { Config, RealServerSpec, ServiceSpec, Virtual } from '../../config/types.ts';
@@ -43,7 +45,9 @@ export class RealServer {
     this.targets = healthTargets(spec, destination);
   }
 
-  /** `destinationKeyText` of the destination. Computed on first use: a start creates tens of thousands and needs few. */
+  /**
+   * `destinationKeyText` of the destination. Computed on first use: a start creates tens of thousands and needs few.
+   */
   get key(): string {
     this.#key ??= destinationKeyText(this.destination);
     return this.#key;
@@ -53,6 +57,7 @@ export class RealServer {
 /** Virtual services by their spec, so that a service that a reload did not change keeps its objects. */
 const expanded = new WeakMap<ServiceSpec, readonly VirtualService[]>();
 
+/** All virtual services of a configuration, in its order. */
 export function virtualServices(config: Config): VirtualService[] {
   const services: VirtualService[] = [];
   for (const spec of config.services.values()) {

@@ -17,7 +17,9 @@ export interface Failure {
   attempts: number;
   /** Instant of the next attempt. */
   retryAt: number;
-  /** The operations that wait, by their text. All others of the service continue: a server that is down must be removed. */
+  /**
+   * The operations that wait, by their text. All others of the service continue: a server that is down must be removed.
+   */
   waiting: ReadonlySet<string> | 'all';
 }
 

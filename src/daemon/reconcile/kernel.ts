@@ -19,6 +19,7 @@ export async function findObstacles({ reader, addresses }: Kernel, desired: Desi
   return obstacles(desired, { features, devices });
 }
 
+/** Opens no socket yet: each is opened at its first use. */
 export function openKernel(): Kernel {
   const ipvs = new Ipvs();
   const reader = new Ipvs();

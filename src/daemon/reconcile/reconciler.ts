@@ -35,7 +35,9 @@ export interface CycleResult {
 export type Refresh = 'all' | 'addresses' | 'none';
 
 const NO_OPERATIONS: CycleResult = { done: [], failed: [], paused: false };
-/** Rounds of a cycle. The second one should find no difference; more means that another program changes the table too. */
+/**
+ * Rounds of a cycle. The second one should find no difference; more means that another program changes the table too.
+ */
 const MAX_ROUNDS = 4;
 /** Operations of one cycle that are logged one by one at level info. */
 const MAX_LINES = 200;
@@ -93,7 +95,10 @@ export class Reconciler {
     if (!on) this.#raiseRefresh('all');
   }
 
-  /** Resolves with the result of a cycle that began after this call. Differences that `refresh` finds are reported as drift. */
+  /**
+   * Resolves with the result of a cycle that began after this call. Differences that `refresh` finds are reported as
+   * drift.
+   */
   run(options: { refresh?: Refresh } = {}): Promise<CycleResult> {
     if (options.refresh) this.#raiseRefresh(options.refresh);
     if (!this.#running) return this.#begin();
@@ -129,7 +134,9 @@ export class Reconciler {
     });
   }
 
-  /** Reads everything beside the cycles: with thousands of services it takes seconds, and cycles must not wait for it. */
+  /**
+   * Reads everything beside the cycles: with thousands of services it takes seconds, and cycles must not wait for it.
+   */
   async #runAfterBackgroundRead(): Promise<void> {
     if (this.#reading || this.#paused || this.#stopped) {
       this.#readAgain = this.#reading;

@@ -23,6 +23,7 @@ export const SYSCTLS = {
 export type SysctlName = keyof typeof SYSCTLS;
 export const SYSCTL_NAMES = Object.keys(SYSCTLS) as SysctlName[];
 
+/** The name for sysctl(8). */
 export const sysctlText = (name: SysctlName): string => `net.ipv4.vs.${name}`;
 
 /** A setting that lvsd changed, and its value before that. */

@@ -146,7 +146,9 @@ export class TableCache {
     return { services: added.size, unverified };
   }
 
-  /** Whether only this client has changed the table since it was last read. False on a stock kernel: it has no count. */
+  /**
+   * Whether only this client has changed the table since it was last read. False on a stock kernel: it has no count.
+   */
   async verifyGeneration(): Promise<boolean> {
     const { changes } = this.#ipvs;
     const { generation } = await this.#ipvs.info();

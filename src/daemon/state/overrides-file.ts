@@ -14,6 +14,7 @@ const LARGEST = 16 << 20;
 /** Undefined overrides: there is no file, or it is not accepted for this reason. */
 export type OverridesRead = { overrides: Override[] } | { overrides: undefined; reason: string; missing: boolean };
 
+/** Does not throw for an invalid file. */
 export async function readOverrides(path: string): Promise<OverridesRead> {
   const read = await readContent(path, { largest: LARGEST, read: readOverrideList });
   if ('content' in read) return read.content;

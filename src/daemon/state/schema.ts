@@ -27,7 +27,9 @@ export interface DrainingState {
   service: string;
   /** Milliseconds since the epoch, as the clock was when the file was written. */
   until: number;
-  /** Milliseconds until then, when the file was written: unlike `until` it does not depend on a clock that can be set. */
+  /**
+   * Milliseconds until then, when the file was written: unlike `until` it does not depend on a clock that can be set.
+   */
   left?: number | undefined;
   /** Whether it was down when it was removed; undefined: it was not. */
   down: boolean | undefined;

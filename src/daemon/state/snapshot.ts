@@ -29,6 +29,7 @@ export const EMPTY_SNAPSHOT: Snapshot = {
   sysctls: [],
 };
 
+/** The state of the daemon as data. `owned`: keys of services; `health`: with instants of `steady()`. */
 export function toState(
   runtime: RuntimeState,
   owned: ReadonlySet<string>,

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
-/** Starts the exec helper with the first program, restarts it after it has ended or hangs, and runs programs through it. */
+/**
+ * Starts the exec helper with the first program, restarts it after it has ended or hangs, and runs programs through it.
+ */
 import { type ChildProcess, fork } from 'node:child_process';
 import { inconclusive, type Verdict } from '../verdict.ts';
 import { workerPath } from '../worker-path.ts';
@@ -10,7 +12,9 @@ import { signalGroup, startTime } from './process-group.ts';
 const PAUSE = 1000;
 /** Milliseconds between checks for a message from the helper. */
 const WATCH_INTERVAL = 1000;
-/** Checks without a message after which it is killed. A count, not a time, because a delay of this process delays both. */
+/**
+ * Checks without a message after which it is killed. A count, not a time, because a delay of this process delays both.
+ */
 const MAX_MISSED = 5;
 /** Milliseconds for the helper to confirm that a program is still running. */
 const ANSWER_TIME = 1000;

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/** Messages between a process that runs programs (health worker, daemon) and its exec helper, as JSON over the channel of child_process.fork(). */
+/**
+ * Messages between a process that runs programs (health worker, daemon) and its exec helper, as JSON over the channel
+ * of child_process.fork().
+ */
 import type { Verdict } from '../verdict.ts';
 
 export interface Run {
@@ -20,7 +23,10 @@ export type ToExec =
   | { type: 'ping' };
 
 export type FromExec =
-  /** `startTime`: in clock ticks after boot, field 22 of proc(5)'s stat: distinguishes the process from a later one with its id. */
+  /**
+   * `startTime`: in clock ticks after boot, field 22 of proc(5)'s stat: distinguishes the process from a later one with
+   * its id.
+   */
   | { type: 'started'; number: number; pid: number; startTime: string }
   | { type: 'running'; number: number }
   /** All processes of the program have ended. */

@@ -5,10 +5,13 @@ import type { Prober } from '../verdict.ts';
 import { execHelper } from './helper.ts';
 import type { ExecCheck } from './schema.ts';
 
-/** Limits of the milliseconds between SIGTERM and SIGKILL: a program that ignores SIGTERM must not delay the next run. */
+/**
+ * Limits of the milliseconds between SIGTERM and SIGKILL: a program that ignores SIGTERM must not delay the next run.
+ */
 const LONGEST_KILL_DELAY = 2000;
 const LEAST_KILL_DELAY = 100;
 
+/** Prepares a target; does not throw. Each probe runs the program once. */
 export function execProber({ check, address, port, label }: ProbeTarget<ExecCheck>): Prober {
   const { command, user, interval, timeout } = check;
   const killDelay = Math.min(LONGEST_KILL_DELAY, Math.max(LEAST_KILL_DELAY, interval - timeout - LEAST_KILL_DELAY));

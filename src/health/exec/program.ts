@@ -101,7 +101,9 @@ export class Program {
   }
 }
 
-/** Throws if the program cannot be trusted. Returns the real path that was checked, so that links cannot change later. */
+/**
+ * Throws if the program cannot be trusted. Returns the real path that was checked, so that links cannot change later.
+ */
 function trustedProgram(path: string, user: User | undefined): string {
   const trust = trustPath(path, [process.geteuid?.() ?? 0, ...(user ? [user.uid] : [])]);
   if ('why' in trust) throw new Error(`${trust.part} ${trust.why}`);

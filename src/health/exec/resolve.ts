@@ -4,6 +4,7 @@ import type { CheckSource, RawKeys } from '../common/kind.ts';
 import type { CommonCheck } from '../common/schema.ts';
 import type { ExecCheck, execCheckSchema } from './schema.ts';
 
+/** Undefined without a command. Other problems are reported, and the check is returned. */
 export function resolveExec(
   source: CheckSource<RawKeys<typeof execCheckSchema>>,
   common: CommonCheck,

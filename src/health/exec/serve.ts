@@ -12,6 +12,7 @@ interface Entry {
   stopped: boolean;
 }
 
+/** Serves runs over the IPC channel until it closes; then kills all programs and exits. */
 export function serveExec(): void {
   const entries = new Map<number, Entry>();
 

@@ -15,7 +15,9 @@ const NO_BYTES = Buffer.alloc(0);
 /** A verdict, or a body and the verdicts for a match and for no match of the regular expression. */
 export type Finding = Verdict | { body: Buffer; success: Verdict; otherwise: Verdict };
 
-/** Reads a response and calls back once, as soon as the verdict is known: after the header if the body does not matter. */
+/**
+ * Reads a response and calls back once, as soon as the verdict is known: after the header if the body does not matter.
+ */
 export class AnswerReader {
   readonly #check: HttpCheck;
   readonly #done: (finding: Finding) => void;

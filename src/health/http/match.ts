@@ -16,6 +16,7 @@ interface Sandbox {
   text: string;
 }
 
+/** Serves match requests of the parent thread. */
 export function serveMatches(): void {
   const sandbox: Sandbox = { pattern: /./, text: '' };
   // The timeout of a script also interrupts a running expression; nothing else can.

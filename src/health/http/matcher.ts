@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /**
- * Matches regular expressions against bodies. Because some expressions need exponential time for some texts, they run in a separate
- * thread with a time limit and block no other check. Slow patterns are retried at increasing intervals, so that they do
- * not occupy the thread.
+ * Matches regular expressions against bodies. Because some expressions need exponential time for some texts, they run
+ * in a separate thread with a time limit and block no other check. Slow patterns are retried at increasing intervals,
+ * so that they do not occupy the thread.
  */
 import { Worker } from 'node:worker_threads';
 import { workerPath } from '../worker-path.ts';

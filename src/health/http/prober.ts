@@ -26,6 +26,7 @@ type HttpConnection = Connection | SecureConnection;
 type Connect = (events: ConnectionEvents) => HttpConnection;
 type Pattern = ReturnType<typeof matcher.pattern>;
 
+/** Prepares a target. Throws if its address or regular expression is invalid. */
 export function httpProber(target: ProbeTarget<HttpCheck>): Prober {
   const { check, address, port } = target;
   const request = requestBytes(check, address, port);

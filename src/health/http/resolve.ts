@@ -17,6 +17,7 @@ const RESERVED_HEADERS: Readonly<Record<string, string>> = {
   'transfer-encoding': 'any other',
 };
 
+/** Problems are reported; the check is returned all the same. */
 export function resolveHttp(source: HttpSource, common: CommonCheck): HttpCheck {
   return resolve('http', source, common, undefined);
 }

@@ -10,7 +10,10 @@ import { type Framing, FramingHeaders } from './framing.ts';
 export const LONGEST_HEAD = 32 << 10;
 /** Maximum bytes of a chunk's size line. */
 const LONGEST_SIZE_LINE = 1 << 10;
-/** Maximum of chunks of a body, and of bytes of their size lines: chunks of one byte cost a thousand times more CPU time. */
+/**
+ * Maximum of chunks of a body, and of bytes of their size lines: chunks of one byte cost a thousand times more CPU
+ * time.
+ */
 export const MOST_CHUNKS = 8192;
 const LONGEST_SIZE_LINES = 256 << 10;
 /** Characters of a first line that is not HTTP that are quoted. */

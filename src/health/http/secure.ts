@@ -23,6 +23,7 @@ export interface SecureConnection extends Connection {
   readonly secure: boolean;
 }
 
+/** Connects, completes the TLS handshake and sends the request. Events may occur before this returns. */
 export function secureConnection(
   to: Endpoint,
   options: SecureOptions,

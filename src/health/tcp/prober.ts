@@ -8,6 +8,7 @@ import type { TcpCheck } from './schema.ts';
 
 const CONNECTED = success('connected');
 
+/** Prepares a target. Throws if its address is invalid. */
 export function tcpProber(target: ProbeTarget<TcpCheck>): Prober {
   const to = endpoint(target);
   return {

@@ -61,6 +61,7 @@ export type FromWorker =
   | { type: 'beat'; load: Load }
   | { type: 'log'; level: LogLevel; text: string };
 
+/** Inverse of fromRow. */
 export function toRow(number: number, state: TargetState): StateRow {
   const { last } = state;
   return [
@@ -77,6 +78,7 @@ export function toRow(number: number, state: TargetState): StateRow {
   ];
 }
 
+/** Inverse of toRow. */
 export function fromRow(id: string, row: StateRow): TargetState {
   const [, up, streak, since, probes, failures, at, ok, reason, latency] = row;
   const probed = probes > 0;

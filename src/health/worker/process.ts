@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
-/** Keeps the health worker running: sends its messages in order, watches its heartbeat, restarts it if it ends or hangs. */
+/**
+ * Keeps the health worker running: sends its messages in order, watches its heartbeat, restarts it if it ends or hangs.
+ */
 import { type ChildProcess, fork } from 'node:child_process';
 import { clockEnvironment } from '../../base/clock.ts';
 import type { Log } from '../../base/log.ts';

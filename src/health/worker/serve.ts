@@ -12,6 +12,7 @@ const ROWS = 500;
 /** Maximum of simultaneous programs, each a process. */
 const PROGRAMS = 32;
 
+/** Serves the daemon over the IPC channel until it closes. */
 export function serveHealth(): void {
   const send = (message: FromWorker): void => {
     if (process.connected) process.send?.(message, undefined, undefined, () => {});

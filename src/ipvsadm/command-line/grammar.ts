@@ -20,7 +20,9 @@ import { type AdmOption, type OptionName, optionsFor } from './options.ts';
 import { POPT_ERRORS, Popt } from './popt.ts';
 import { parseSchedulerFlags } from './scheduler-flags.ts';
 
-/** Parses the words after the name of the program. Throws Fatal, Rejected, and HostNeeded if a host must be looked up. */
+/**
+ * Parses the words after the name of the program. Throws Fatal, Rejected, and HostNeeded if a host must be looked up.
+ */
 export function parse(words: readonly string[], lookup: Lookup, program: string): Invocation {
   const popt = new Popt<AdmOption>(words, optionsFor(undefined));
   const first = popt.next();

@@ -134,7 +134,10 @@ function ipv4Number(bytes: Uint8Array): number {
   return value;
 }
 
-/** Reads a file of /proc into one buffer. The kernel returns a page per call, and readFileSync allocates 64 KiB for each. */
+/**
+ * Reads a file of /proc into one buffer. The kernel returns a page per call, and readFileSync allocates 64 KiB for
+ * each.
+ */
 function readText(path: string): string {
   const fd = openSync(path, 'r');
   try {

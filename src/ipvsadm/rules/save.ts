@@ -9,6 +9,7 @@ import type { Connected } from '../session.ts';
 import { daemonOptions } from './state.ts';
 import { daemonName } from './table.ts';
 
+/** Prints timeouts, daemons, services, local addresses and real servers. Throws NetlinkError. */
 export async function saveFull({ ipvs, info }: Connected, output: Output): Promise<void> {
   const { tcp, tcpFin, udp } = await ipvs.timeouts();
   const daemons = new Map((await ipvs.daemons()).map((daemon) => [daemonName(daemon), daemon]));

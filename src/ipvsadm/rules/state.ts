@@ -17,6 +17,7 @@ export interface State {
   daemons: ReadonlyMap<DaemonName, SyncDaemon>;
 }
 
+/** Throws NetlinkError. */
 export async function readState(ipvs: Ipvs): Promise<State> {
   const [table, daemons] = await Promise.all([readTable(ipvs), ipvs.daemons()]);
   return {
@@ -47,6 +48,7 @@ export interface DaemonStep {
   to: SyncDaemon | undefined;
 }
 
+/** The changes from the running daemons to those of the file. */
 export function daemonSteps(table: RuleTable, { daemons }: State): DaemonStep[] {
   return [...table.daemons].flatMap(([name, wanted]) => {
     const from = daemons.get(name);
@@ -66,10 +68,12 @@ function matches(from: SyncDaemon, to: SyncDaemon): boolean {
   );
 }
 
+/** A multicast group of 4 or 16 bytes as text. */
 export function groupText(group: Uint8Array): string {
   return formatAddress(group.length === 16 ? AF_INET6 : AF_INET, group);
 }
 
+/** The options of --start-daemon for these settings. */
 export function daemonOptions({ interface: device, syncId, maxLength, group, port, ttl }: SyncDaemon): string {
   const options = [`--mcast-interface ${device}`, `--syncid ${syncId}`];
   if (maxLength) options.push(`--sync-maxlen ${maxLength}`);

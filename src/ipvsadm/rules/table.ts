@@ -172,6 +172,7 @@ function checkDestination({ address, upperThreshold, lowerThreshold }: Destinati
   if (!unicast) throw new BadRule('the address of a real server must be a unicast one');
 }
 
+/** The argument of --start-daemon. */
 export function daemonName({ state }: SyncDaemon): DaemonName {
   return state === IP_VS_STATE_MASTER ? 'master' : 'backup';
 }

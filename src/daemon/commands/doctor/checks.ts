@@ -7,6 +7,7 @@ import { otherPrograms, routingChecks } from './routing.ts';
 import { isFullnat, serviceChecks } from './services.ts';
 import type { Check, Facts, ServiceFacts } from './types.ts';
 
+/** All checks, in the order of the report. Without ip_vs only the one that says so. */
 export function examine(facts: Facts): Check[] {
   const { info, services } = facts;
   if (!info) return [notLoaded(facts)];

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/** Gathers facts without changing anything: checks first whether ip_vs is loaded, because a netlink request would load it. */
+/**
+ * Gathers facts without changing anything: checks first whether ip_vs is loaded, because a netlink request would load
+ * it.
+ */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { release } from 'node:os';

@@ -16,6 +16,7 @@ export function parseLocalPrefixes(text: string): LocalPrefix[] {
   return prefixes;
 }
 
+/** Whether an IPv4 address is in one of the prefixes. */
 export function isLocal(address: Uint8Array, prefixes: readonly LocalPrefix[]): boolean {
   return prefixes.some((prefix) => bits(address, prefix.length) === bits(prefix.address, prefix.length));
 }

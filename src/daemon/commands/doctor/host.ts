@@ -18,6 +18,7 @@ export function readText(path: string): string | undefined {
   }
 }
 
+/** Whether the host forwards packets, by the sysctls of IPv4 and IPv6. */
 export function forwardingFacts(): Facts['forwarding'] {
   const flag = (path: string) => {
     const value = readText(path);

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
-/** Checks of the path of packets by forwarding method: virtual address, forwarding, reverse path filter, routes, ARP. */
+/**
+ * Checks of the path of packets by forwarding method: virtual address, forwarding, reverse path filter, routes, ARP.
+ */
 import { AF_INET, AF_INET6, formatAddress } from '../../../base/addresses.ts';
 import {
   type Destination,
@@ -28,6 +30,7 @@ const some = (texts: Iterable<string>) => {
   return all.length <= 5 ? all.join(', ') : `${all.slice(0, 5).join(', ')} and ${all.length - 5} more`;
 };
 
+/** Checks of all forwarding methods that services use. */
 export function routingChecks(facts: Facts): Check[] {
   return [
     ...virtualAddresses(facts),
@@ -96,7 +99,9 @@ function routes(facts: Facts): Check[] {
   return [{ check, verdict: 'problem', text: `no route to ${some(missing)}`, remedy: ['ip route get ADDRESS'] }];
 }
 
-/** `direct` sends the packet to the real server's MAC address: a gateway would route it to the virtual address again. */
+/**
+ * `direct` sends the packet to the real server's MAC address: a gateway would route it to the virtual address again.
+ */
 function directNeighbours(facts: Facts): Check[] {
   const direct = forwardedBy(facts, IP_VS_CONN_F_DROUTE).map(({ destination }) => textOf(destination));
   if (direct.length === 0) return [];

@@ -5,16 +5,19 @@ import { IP_VS_CONN_F_FULLNAT, IP_VS_CONN_F_FWD_MASK, type Service } from '../..
 import { isLocal } from './fib.ts';
 import type { Check, Facts, ServiceFacts } from './types.ts';
 
+/** Whether a service has a real server with FULLNAT. */
 export function isFullnat({ destinations }: ServiceFacts): boolean {
   return destinations.some(({ method }) => (method & IP_VS_CONN_F_FWD_MASK) === IP_VS_CONN_F_FULLNAT);
 }
 
+/** 10.99.0.10:443, [2001:db8::10]:443, fwmark 7. */
 export function serviceName({ family, address, port, fwmark }: Service): string {
   if (fwmark) return `fwmark ${fwmark}`;
   const text = formatAddress(family, address);
   return family === AF_INET ? `${text}:${port}` : `[${text}]:${port}`;
 }
 
+/** Checks of a service with FULLNAT. */
 export function serviceChecks(facts: ServiceFacts, host: Pick<Facts, 'localPrefixes' | 'portRange'>): Check[] {
   const name = serviceName(facts.service);
   const usable = facts.localAddresses.filter(({ draining }) => !draining);
