@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
-// One lvsd in a namespace of the lab: its file, its process and its output.
+// An lvsd in a namespace of the lab: its configuration file, its process and its output.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Namespace, type Result, type Running, until } from '../../../lab/topology.ts';
 import { ControlClient } from '../../../src/control/client.ts';
 import type { DaemonEvent, DaemonStatus, RealServerStatus } from '../../../src/control/messages.ts';
 
-/** A configuration as the file has it. YAML takes JSON. */
+/** The content of a configuration file. JSON is valid YAML. */
 export type Conf = Record<string, unknown>;
 
-/** An emulated CPU needs seconds to start a node. */
+/** An emulated CPU takes seconds to start Node. */
 const START = 60_000;
 
 export class Lvsd {
@@ -20,8 +20,8 @@ export class Lvsd {
   readonly #where: Namespace;
   #running: Running | undefined;
   #client: ControlClient | undefined;
-  /** Of all runs so far that ended. */
-  #said = '';
+  /** The output of earlier runs. */
+  #earlier = '';
 
   constructor(where: Namespace, name = 'lvsd') {
     this.#where = where;
@@ -32,7 +32,7 @@ export class Lvsd {
     this.state = join(this.dir, 'state.json');
   }
 
-  /** What `run` and its kin take. */
+  /** The options of `run`, `plan` and `apply`. */
   get paths(): string[] {
     return ['-f', this.file, '--socket', this.socket, '--state', this.state];
   }
@@ -50,15 +50,15 @@ export class Lvsd {
     return child !== undefined && child.exitCode === null && child.signalCode === null;
   }
 
-  /** Everything on stderr since the first start. */
-  get said(): string {
-    return this.#said + (this.#running?.stderr() ?? '');
+  /** All output on stderr since the first start. */
+  get log(): string {
+    return this.#earlier + (this.#running?.stderr() ?? '');
   }
 
-  /** With a configuration: writes it first. Resolves when lvsd says that it is ready. */
+  /** Writes the configuration, if given, and starts lvsd. Resolves when lvsd reports that it is ready. */
   async start(conf?: Conf, ...options: string[]): Promise<void> {
     if (conf) this.write(conf);
-    this.#said = this.said;
+    this.#earlier = this.log;
     const running = this.#where.spawn(['lvsd', 'run', ...this.paths, ...options]);
     this.#running = running;
     await until(
@@ -72,10 +72,10 @@ export class Lvsd {
     this.#client = await ControlClient.open(this.socket);
   }
 
-  /** Waits for words on stderr: they come a little later than what they are about. `since`: an earlier `said.length`. */
-  async says(words: RegExp, since = 0): Promise<void> {
-    await until(`${words}`, () => words.test(this.said.slice(since)), 20_000).catch((error: Error) => {
-      throw new Error(`${error.message}:\n${this.said.slice(since)}`);
+  /** Waits for a message on stderr, which may follow its cause late. `since`: an earlier `log.length`. */
+  async logs(message: RegExp, since = 0): Promise<void> {
+    await until(`${message}`, () => message.test(this.log.slice(since)), 20_000).catch((error: Error) => {
+      throw new Error(`${error.message}:\n${this.log.slice(since)}`);
     });
   }
 
@@ -85,7 +85,7 @@ export class Lvsd {
     await this.#running?.stop(signal);
   }
 
-  /** kill -9, of the daemon itself: what it started must notice by itself. */
+  /** Kills only the daemon, with SIGKILL. */
   kill(): Promise<void> {
     return this.stop('SIGKILL');
   }
@@ -95,13 +95,13 @@ export class Lvsd {
     return this.#client;
   }
 
-  /** Throws what the daemon refuses; what the kernel refused stands in `failed`. */
+  /** Throws if the daemon rejects the file; `failed` has the operations that the kernel refused. */
   async reload(conf?: Conf | string): Promise<{ operations: number; failed: string[] }> {
     if (conf !== undefined) this.write(conf);
     return this.client.call('reload', {});
   }
 
-  /** Lines of the plan, '+ tcp ...' each. */
+  /** The lines of the plan, such as '+ tcp ...'. */
   async plan(): Promise<string[]> {
     return (await this.client.call('plan', {})).lines.map(({ sign, text }) => `${sign} ${text}`);
   }
@@ -124,7 +124,7 @@ export class Lvsd {
     return (await this.client.call('events', { after })).events;
   }
 
-  /** One of lvsd's programs to its end, whatever its status. */
+  /** Runs one of lvsd's programs to its end, with any exit status. */
   run(program: 'lvsd' | 'lvsctl', ...words: string[]): Promise<Result> {
     return this.#where.exec([program, ...words], { accept: 'any', timeout: 120_000 });
   }
@@ -134,7 +134,7 @@ export class Lvsd {
   }
 }
 
-/** As until(), for what has to be asked for. */
+/** Like until(), for an asynchronous condition. */
 export async function eventually<T>(
   what: string,
   test: () => Promise<T | undefined | false>,
@@ -144,7 +144,7 @@ export async function eventually<T>(
   for (;;) {
     const value = await test();
     if (value !== undefined && value !== false) return value;
-    if (Date.now() > end) throw new Error(`waited ${timeout} ms in vain for ${what}`);
+    if (Date.now() > end) throw new Error(`not within ${timeout} ms: ${what}`);
     await new Promise((done) => setTimeout(done, 100));
   }
 }

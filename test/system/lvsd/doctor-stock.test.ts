@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // lab: --stock
 // also: --kernel 6.12
-// The doctor on the distribution's modules: it works, and says what they lack.
+// lvsd doctor on the distribution's modules: it names their missing features.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';

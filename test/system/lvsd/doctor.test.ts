@@ -24,7 +24,7 @@ after(async () => {
 });
 
 async function doctor(): Promise<{ status: number; checks: Check[] }> {
-  // Through a shell, for a status that is not 0 is an answer here.
+  // Through a shell, since a status other than 0 is an expected result here.
   const { stdout } = await rig.balancer.exec(['sh', '-c', 'lvsd doctor --json; echo "$?"']);
   const at = stdout.trimEnd().lastIndexOf('\n');
   return { status: Number(stdout.slice(at)), checks: (JSON.parse(stdout.slice(0, at)) as { checks: Check[] }).checks };
@@ -44,7 +44,7 @@ test('a correct service: no problem, and the loaded module is the installed one'
   assert.ok(checks[1]?.text.includes(buildId ?? 'none'), checks[1]?.text);
 });
 
-test('a local address that the host lacks, then none at all', async () => {
+test('a local address that the host does not have, and no local address, are problems', async () => {
   await rig.ipvs.addLocalAddress(rig.key, ip4('10.31.3.99'));
   const foreign = await doctor();
   assert.equal(foreign.status, 1);
@@ -58,7 +58,7 @@ test('a local address that the host lacks, then none at all', async () => {
   for (const each of rig.laddrs) await rig.ipvs.addLocalAddress(rig.key, ip4(each));
 });
 
-test('masquerade without forwarding, direct behind a gateway, no route, a strict filter, keepalived beside', async () => {
+test('masquerade without forwarding, direct behind a gateway, no route, a strict rp_filter, keepalived running', async () => {
   const { balancer } = rig;
   const line = async (...checks: string[]) => {
     const found = await doctor();
@@ -104,7 +104,7 @@ test('conntrack enabled: prints rules that nft accepts', async () => {
     input: 'table ip t { chain c { type filter hook input priority 0; ct state new counter; }; }',
   });
   await listen(rig.rs1, 80, (socket) => socket.end('x'));
-  // A connection of the balancer's own.
+  // A connection of the balancer itself.
   await dial(rig.balancer, rig.rs1Address, 80);
   const { status, checks } = await doctor();
   const conntrack = checks.find(({ check }) => check === 'conntrack');

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Checks of real servers, and what comes of them for traffic: every check down and up, inhibit and removal, quorum and
-// sorry server, addresses withdrawn, draining.
+// Checks of real servers and their effect on traffic: every type of check down and up, inhibit and removal, quorum and
+// sorry server, withdrawn addresses, draining.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, rmSync, writeFileSync } from 'node:fs';
@@ -25,7 +25,7 @@ before(() => {
     server: `ssl_certificate ${CERTIFICATE}.pem; ssl_certificate_key ${CERTIFICATE}.key;`,
   });
   lvsd = site.lvsd;
-  // Up while there is a file of the real server's name: it is told whom it checks.
+  // Fails while there is a file with the real server's address and port in its name.
   writeFileSync(SCRIPT, `#!/bin/sh\n[ ! -e "/run/down-$LVSD_ADDRESS-$LVSD_PORT" ]\n`);
   chmodSync(SCRIPT, 0o755);
 });
@@ -40,7 +40,7 @@ after(async () => {
 });
 
 const pace = { interval: '500ms', timeout: '450ms', rise: 2, fall: 2 };
-/** Where programs and handshakes are part of it: they take their time on an emulated CPU. */
+/** For checks with programs and handshakes, which are slow on an emulated CPU. */
 const slow = { interval: '2s', timeout: '1900ms', rise: 1, fall: 2 };
 const http = { ...pace, type: 'http', path: '/healthz' };
 const shop = { address: '10.99.0.11', port: 80, device: 'vip0', scheduler: 'rr', check: http };
@@ -53,7 +53,7 @@ const rs2In = () => until('rs2 to be in', () => site.rules().includes(IN), 20_00
 const rs2Gone = () => until('rs2 to be gone', () => !site.rules().some((rule) => rule.includes('10.31.5.2:')), 20_000);
 const state = async (server: string) => (await lvsd.server('shop', server)).state;
 
-test('every check takes a real server out and in again, and says why', async () => {
+test('every type of check takes a real server out and in again, and reports the reason', async () => {
   const at = (port: number, check: Conf, real = port) => ({
     ...{ address: '10.99.0.11', port, check: { ...slow, ...check }, device: 'vip0' },
     real_servers: [{ address: '10.31.5.2', port: real }],
@@ -65,7 +65,7 @@ test('every check takes a real server out and in again, and says why', async () 
       tcp: at(8001, { type: 'tcp' }),
       http: at(8002, { type: 'http', path: '/healthz', status: [200], body: { matches: '^well' } }),
       https: at(8443, { ...tls, tls: { ca: `${CERTIFICATE}.pem` } }),
-      // The same server with a name that its certificate does not bear: never in.
+      // The same server with a name that its certificate does not have: never in.
       wrong: { ...at(8444, { ...tls, tls: { ca: `${CERTIFICATE}.pem`, server_name: 'other.example' } }, 8443) },
       exec: at(8004, { type: 'exec', command: [SCRIPT] }),
     },
@@ -76,14 +76,14 @@ test('every check takes a real server out and in again, and says why', async () 
   };
   const become = (wanted: string) =>
     eventually(wanted, async () => (await states()) === wanted, 40_000).catch(async () => {
-      assert.equal(await states(), wanted, lvsd.said);
+      assert.equal(await states(), wanted, lvsd.log);
     });
   await become('tcp up, http up, https up, wrong down, exec up');
   assert.match((await lvsd.server('wrong', '10.31.5.2:8443')).reason ?? '', /other\.example|name/i);
 
   site.block('rs2', [8001], 'reset');
-  site.well('rs2:8002', false);
-  site.well('rs2:8443', false);
+  site.setHealthy('rs2:8002', false);
+  site.setHealthy('rs2:8443', false);
   writeFileSync('/run/down-10.31.5.2-8004', '');
   await become('tcp down, http down, https down, wrong down, exec down');
   assert.equal(site.rules().filter((rule) => rule.startsWith('-a')).length, 0);
@@ -93,58 +93,58 @@ test('every check takes a real server out and in again, and says why', async () 
   assert.match(await reason('https', '10.31.5.2:8443'), /503/);
   assert.match(await reason('exec', '10.31.5.2:8004'), /status 1/);
 
-  // Silence is another way to be down.
+  // Without an answer the server is down as well.
   site.block('rs2', [8001], 'silence');
-  site.well('rs2:8002', true);
-  site.well('rs2:8443', true);
+  site.setHealthy('rs2:8002', true);
+  site.setHealthy('rs2:8443', true);
   rmSync('/run/down-10.31.5.2-8004');
   await become('tcp down, http up, https up, wrong down, exec up');
-  await eventually('silence to be told', async () => /time|answer/i.test(await reason('tcp', '10.31.5.2:8001')));
+  await eventually('the new reason', async () => /time|answer/i.test(await reason('tcp', '10.31.5.2:8001')));
   site.block('rs2', [], undefined);
   await become('tcp up, http up, https up, wrong down, exec up');
 });
 
 describe('a real server that is down', () => {
-  test('is removed; requests go to the other one, without an error once it is out', async () => {
+  test('is removed; requests then go to the other one without an error', async () => {
     await lvsd.start(one());
-    site.well('rs2:80', false);
+    site.setHealthy('rs2:80', false);
     await rs2Gone();
     const answers = await Promise.all([1, 2, 3, 4].map(() => site.get('http://10.99.0.11/')));
     assert.deepEqual(answers, ['rs1', 'rs1', 'rs1', 'rs1']);
-    site.well('rs2:80', true);
+    site.setHealthy('rs2:80', true);
     await rs2In();
     const again = [await site.get('http://10.99.0.11/'), await site.get('http://10.99.0.11/')];
     assert.deepEqual(again.sort(), ['rs1', 'rs2']);
   });
 
-  test('or inhibited: its downloads go on, new connections go elsewhere', async () => {
+  test('is inhibited: its downloads go on, new connections go to the other one', async () => {
     await lvsd.start(one({ on_failure: 'inhibit' }));
     const downloads = await site.downloads('10.99.0.11', 4, 8);
-    site.well('rs2:80', false);
+    site.setHealthy('rs2:80', false);
     await until('weight 0', () => site.rules().includes(OUT), 20_000);
     assert.deepEqual([await site.get('http://10.99.0.11/'), await site.get('http://10.99.0.11/')], ['rs1', 'rs1']);
     assert.equal(await downloads.whole(), 'whole');
-    site.well('rs2:80', true);
+    site.setHealthy('rs2:80', true);
     await rs2In();
   });
 
-  test('start: down waits for the first success, on a new service too', async () => {
-    site.well('rs2:80', false);
+  test('with start: down it is added after its first successful check, on a new service as well', async () => {
+    site.setHealthy('rs2:80', false);
     await lvsd.start(one({ check: { ...http, start: 'down', rise: 1 } }));
     await until('rs1', () => site.rules().includes(IN.replace('5.2', '4.2')), 20_000);
     assert.equal(await state('10.31.5.2:80'), 'down');
     assert.ok(!site.rules().includes(IN));
-    site.well('rs2:80', true);
+    site.setHealthy('rs2:80', true);
     await rs2In();
   });
 
-  test('one that a reload adds to a service has to answer first', async () => {
+  test('a real server that a reload adds to a service is used after its first successful check', async () => {
     await lvsd.start(one({ real_servers: ['10.31.4.2'] }));
-    site.well('rs2:80', false);
+    site.setHealthy('rs2:80', false);
     await lvsd.reload(one());
     await sleep(1500);
     assert.ok(!site.rules().some((rule) => rule.includes('10.31.5.2:')));
-    site.well('rs2:80', true);
+    site.setHealthy('rs2:80', true);
     await rs2In();
   });
 });
@@ -153,7 +153,7 @@ test('one probe for each target, however many services use it', async () => {
   const shared = { ...shop, real_servers: both, check: { ...http, interval: '1s', timeout: '900ms' } };
   await lvsd.start({
     version: 1,
-    // Two services, two machines, the real servers' own port checked in both.
+    // Both services have the same two real servers, and so the same targets.
     services: { shop: shared, other: { ...shared, address: '10.99.0.12' } },
   });
   await sleep(1500);
@@ -163,10 +163,14 @@ test('one probe for each target, however many services use it', async () => {
   const probes = site.nginx.rs1.log().filter(({ request }) => request.includes('/healthz')).length;
   const seconds = (Date.now() - started) / 1000;
   assert.ok(probes >= 2 && probes <= Math.ceil(seconds) + 1, `${probes} probes in ${seconds} s`);
-  site.well('rs1:80', false);
-  await until('it to leave both', () => !site.rules().some((rule) => rule.includes('10.31.4.2:80')), 20_000);
-  await lvsd.says(/shop: .*10\.31\.4\.2:80.* is down/);
-  await lvsd.says(/other: .*10\.31\.4\.2:80.* is down/);
+  site.setHealthy('rs1:80', false);
+  await until(
+    'both services to be without it',
+    () => !site.rules().some((rule) => rule.includes('10.31.4.2:80')),
+    20_000,
+  );
+  await lvsd.logs(/shop: .*10\.31\.4\.2:80.* is down/);
+  await lvsd.logs(/other: .*10\.31\.4\.2:80.* is down/);
 });
 
 describe('a quorum', () => {
@@ -178,33 +182,33 @@ describe('a quorum', () => {
     await lvsd.start(one({ ...sorry, real_servers: four }));
     const serving = () => site.rules().filter((rule) => rule.startsWith('-a') && !rule.endsWith('-w 0')).length;
     const sorryServes = () => site.rules().some((rule) => rule.includes('10.31.5.2:8004'));
-    site.well('rs1:8001', false);
-    site.well('rs2:8001', false);
+    site.setHealthy('rs1:8001', false);
+    site.setHealthy('rs2:8001', false);
     await until('two to be out', () => serving() === 2, 20_000);
     // 2 is not below 3 - 1.
     assert.equal((await lvsd.status()).services[0]?.quorum.up, true);
-    site.well('rs1:8002', false);
+    site.setHealthy('rs1:8002', false);
     await until('the sorry server', sorryServes, 20_000);
-    // rs2 works: it keeps what it has.
+    // The server that is up stays with weight 0, for its connections.
     assert.equal(serving(), 1);
     assert.ok(site.rules().some((rule) => rule.includes('10.31.5.2:8002') && rule.endsWith('-w 0')));
     assert.equal(await site.get('http://10.99.0.11/'), 'rs2');
     const { services } = await lvsd.status();
     assert.deepEqual([services[0]?.sorry, services[0]?.quorum], [true, { needed: 3, weight: 1, up: false }]);
     // 3 is below 3 + 1.
-    for (const name of ['rs1:8001', 'rs2:8001']) site.well(name, true);
+    for (const name of ['rs1:8001', 'rs2:8001']) site.setHealthy(name, true);
     await eventually('weight 3', async () => (await lvsd.status()).services[0]?.quorum.weight === 3);
     assert.ok(sorryServes());
-    site.well('rs1:8002', true);
+    site.setHealthy('rs1:8002', true);
     await until('all four', () => serving() === 4 && !sorryServes(), 20_000);
-    await lvsd.says(/lost its quorum: weight 1, needs 2; sorry server in use/);
-    await lvsd.says(/reached its quorum: weight 4, needs 4; sorry server removed/);
+    await lvsd.logs(/lost its quorum: weight 1, needs 2; sorry server in use/);
+    await lvsd.logs(/reached its quorum: weight 4, needs 4; sorry server removed/);
   });
 
-  test('lost to a sorry server cuts no connection of who is up, nor of who is inhibited', async () => {
+  test('lost with a sorry server: connections to real servers that are up or inhibited continue', async () => {
     await lvsd.start(one({ sorry_server: '10.31.5.2:8004', quorum: 2, on_failure: 'inhibit' }));
     const downloads = await site.downloads('10.99.0.11', 4, 4);
-    site.well('rs1:80', false);
+    site.setHealthy('rs1:80', false);
     const rules = () => site.rules().map((rule) => rule.replace(/.* -r | -m/g, ''));
     const wanted = ['10.31.4.2:80 -w 0', '10.31.5.2:80 -w 0', '10.31.5.2:8004 -w 1'].join();
     await until('the sorry server', () => rules().slice(1).join() === wanted, 20_000);
@@ -214,17 +218,17 @@ describe('a quorum', () => {
   test('lost without a sorry server withdraws the address; it returns with the quorum', async () => {
     await lvsd.start(one({ quorum: 3, real_servers: four }));
     assert.deepEqual(site.addresses(), ['10.99.0.11/32 on vip0']);
-    for (const name of names.slice(0, 2)) site.well(name, false);
+    for (const name of names.slice(0, 2)) site.setHealthy(name, false);
     await until('the address to go', () => site.addresses().length === 0, 20_000);
     assert.equal(await site.get('http://10.99.0.11/'), '');
-    site.well('rs1:8001', true);
+    site.setHealthy('rs1:8001', true);
     await until('the address', () => site.addresses().length === 1, 20_000);
     assert.match(await site.get('http://10.99.0.11/'), /^rs[12]$/);
   });
 });
 
 describe('draining', () => {
-  test('by lvsctl: what is under way ends in peace, and it survives reload and restart', async () => {
+  test('by lvsctl: connections continue to their end; the drain survives reload and restart', async () => {
     await lvsd.start(one());
     const downloads = await site.downloads('10.99.0.11', 4, 15);
     const drained = await lvsd.ctl('drain', 'shop', '10.31.5.2:80');
@@ -247,7 +251,7 @@ describe('draining', () => {
     assert.equal((await lvsd.ctl('drain', 'shop', '10.31.6.6:80')).status, 2);
   });
 
-  test('weights, disabled and forced up: shown with who, when and why, over reload, restart and reboot', async () => {
+  test('weight, disable and force-up: shown with user, time and reason; kept over reload, restart and reboot', async () => {
     const overrides = `${lvsd.dir}/overrides.json`;
     rmSync(overrides, { force: true });
     const start = () => lvsd.start(one(), '--overrides', overrides);
@@ -269,7 +273,7 @@ describe('draining', () => {
     await lvsd.reload(one({ scheduler: 'wrr' }));
     await sleep(3000);
     assert.deepEqual(rules(), [rule(rs1, 7), rule(rs2, 1)]);
-    // A reboot: the state file of the boot before is gone, and so is the table.
+    // After a reboot there is neither the state file nor the table.
     await lvsd.stop();
     rmSync(lvsd.state);
     site.ipvsadm('-C');
@@ -277,9 +281,9 @@ describe('draining', () => {
     await sleep(3000);
     assert.deepEqual(rules(), [rule(rs1, 7), rule(rs2, 1)]);
     const { overrides: listed, weight, effectiveWeight } = await lvsd.server('shop', `${rs1}:80`);
-    const [{ at, ...told } = {}] = listed ?? [];
+    const [{ at, ...override } = {}] = listed ?? [];
     assert.deepEqual(
-      [told, weight, effectiveWeight],
+      [override, weight, effectiveWeight],
       [{ kind: 'weight', weight: 7, by: 'root', reason: 'CHG-123' }, 1, 7],
     );
     assert.ok(Math.abs(Date.now() - (at ?? 0)) < 600_000);
@@ -292,7 +296,7 @@ describe('draining', () => {
     site.block('rs2', [], undefined);
     // The server leaves the file: its overrides are shown and can be ended.
     await lvsd.reload(one({ real_servers: [rs2] }));
-    await lvsd.says(
+    await lvsd.logs(
       /the override "drain" of real server 10\.31\.4\.2:80 is kept without effect: the file has no such server/,
     );
     assert.match((await lvsd.ctl('status')).stdout, /^not in the file: shop 10\.31\.4\.2:80: drained by the operator/m);
@@ -307,38 +311,38 @@ describe('draining', () => {
     rmSync(overrides);
   });
 
-  test('of all real servers: the quorum is lost, and no connection', async () => {
+  test('of all real servers: the quorum is lost, connections continue', async () => {
     await lvsd.start(one());
     const downloads = await site.downloads('10.99.0.11', 4, 4);
     for (const server of ['10.31.4.2:80', '10.31.5.2:80'])
       assert.equal((await lvsd.ctl('drain', 'shop', server)).status, 0);
-    await lvsd.says(/lost its quorum: weight 0/);
+    await lvsd.logs(/lost its quorum: weight 0/);
     assert.deepEqual(site.addresses(), ['10.99.0.11/32 on vip0']);
     assert.equal(await site.get('http://10.99.0.11/'), '');
     assert.equal(await downloads.whole(), 'whole');
   });
 
-  test('of a real server that left the file: weight 0 for its connections, gone at once without any', async () => {
+  test('of a real server that left the file: weight 0 while it has connections, removed at once without any', async () => {
     await lvsd.start(one({ drain: '20s' }));
     const downloads = await site.downloads('10.99.0.11', 4, 8);
     await lvsd.reload(one({ drain: '20s', real_servers: ['10.31.4.2'] }));
     assert.ok(site.rules().includes(OUT));
     assert.deepEqual(await lvsd.plan(), []);
     assert.equal(await state('10.31.5.2:80'), 'draining');
-    // It leaves in spite of a restart.
+    // The drain continues after a restart.
     await sleep(1000);
     await lvsd.kill();
     await lvsd.start();
     assert.ok(site.rules().includes(OUT));
     assert.equal(await downloads.whole(), 'whole');
     await rs2Gone();
-    // One that a service never used has nothing to wait for.
+    // A real server without connections is removed at once.
     await lvsd.reload(one({ drain: '10m', port: 8001 }));
     await lvsd.reload(one({ drain: '10m', port: 8001, real_servers: ['10.31.4.2'] }));
     await rs2Gone();
   });
 
-  test('of a local address: listed with its connections, then gone from service and device', async () => {
+  test('of a local address: listed while it has connections, then removed from service and device', async () => {
     const full = (addresses: string[]): Conf => ({
       version: 1,
       timeouts: { tcp_fin: '1s' },
@@ -352,7 +356,7 @@ describe('draining', () => {
     assert.match(listed, /10\.31\.3\.101/);
     assert.ok(site.addresses().includes('10.31.3.101/32 on in0'));
     assert.equal(await downloads.whole(), 'whole');
-    await until('it to leave the device', () => !site.addresses().includes('10.31.3.101/32 on in0'), 30_000);
+    await until('the device to be without it', () => !site.addresses().includes('10.31.3.101/32 on in0'), 30_000);
     assert.doesNotMatch(site.lvs.balancer.run('lvsadm -G').stdout, /10\.31\.3\.101/);
     assert.match(await site.get('http://10.99.0.11/'), /^rs[12]$/);
   });
@@ -369,10 +373,10 @@ describe('settings of the kernel', () => {
     const first = await site.get('http://10.99.0.11/');
     const [address, other] = first === 'rs1' ? ['10.31.4.2:80', 'rs2'] : ['10.31.5.2:80', 'rs1'];
     assert.equal(await site.get('http://10.99.0.11/'), first);
-    site.well(`${first}:80`, false);
+    site.setHealthy(`${first}:80`, false);
     await until('weight 0', () => site.rules().some((rule) => rule.includes(`${address} -m -w 0`)), 20_000);
     assert.equal(await site.get('http://10.99.0.11/'), other);
-    site.well(`${first}:80`, true);
+    site.setHealthy(`${first}:80`, true);
     await until('weight 1', () => site.rules().every((rule) => !rule.endsWith('-w 0')), 20_000);
     await lvsd.ctl('drain', other === 'rs1' ? '10.31.4.2:80' : '10.31.5.2:80');
     assert.equal(await site.get('http://10.99.0.11/'), first);
@@ -386,18 +390,18 @@ describe('settings of the kernel', () => {
     const running = site.lvs.client.spawn(words);
     await until('answers', () => running.stdout().length > 6, 20_000);
     const first = running.stdout().slice(0, 3);
-    site.well(`${first}:80`, false);
+    site.setHealthy(`${first}:80`, false);
     const status = await new Promise((done) => running.child.once('close', done));
     const answers = running.stdout().match(/rs[12]/g) ?? [];
     assert.deepEqual([status, answers.length], [0, 15], running.stdout() + running.stderr());
     assert.equal(answers.at(-1), first === 'rs1' ? 'rs2' : 'rs1');
   });
 
-  test('are set again if another program changes them, and put back by on_stop: remove', async () => {
+  test('are set again if another program changes them, and reset by on_stop: remove', async () => {
     await lvsd.start({ ...one(persistent), on_stop: 'remove' });
     site.lvs.balancer.sysctl({ 'net.ipv4.vs.expire_quiescent_template': 0 });
     await until('the setting', () => values()[0] === '1', 10_000);
-    await lvsd.says(/changed by another program: net\.ipv4\.vs\.expire_quiescent_template was set to 0/);
+    await lvsd.logs(/changed by another program: net\.ipv4\.vs\.expire_quiescent_template was set to 0/);
     await lvsd.kill();
     await lvsd.start();
     await lvsd.stop();
@@ -405,7 +409,7 @@ describe('settings of the kernel', () => {
   });
 });
 
-test('checks cost no open files, and none outlives its daemon', async () => {
+test('the number of open files does not grow with checks, and no process outlives its daemon', async () => {
   await lvsd.start(one({ check: { ...http, interval: '100ms', timeout: '100ms' } }));
   const open = () => site.lvs.balancer.run(`ls /proc/${lvsd.pid}/fd | wc -l`).stdout.trim();
   await sleep(1000);

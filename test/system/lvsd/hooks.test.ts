@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Hooks of a running daemon: order and facts, a hook that hangs while checks and changes of the table go on, reload, stop.
+// Hooks of a running daemon: their order and environment, a hook that hangs while checks and changes of the table go on,
+// and stopping.
 import assert from 'node:assert/strict';
 import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { after, afterEach, before, test } from 'node:test';
@@ -13,7 +14,7 @@ let site: Site;
 
 before(() => {
   site = new Site({ name: 'hooks' });
-  // biome-ignore lint/suspicious/noTemplateCurlyInString: a shell's
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: expanded by the shell
   const line = '"$1 $LVSD_EVENT $LVSD_STATE $LVSD_SERVICE ${LVSD_SERVER-} ${LVSD_ADDRESS-}:${LVSD_PORT-} $LVSD_REASON"';
   writeFileSync(HOOK, `#!/bin/sh\necho ${line} >>${OUT}\n[ ! -e ${HANG} ] || exec sleep 1000\n`);
   chmodSync(HOOK, 0o755);
@@ -42,11 +43,11 @@ const conf = (hooks: object) => ({
 });
 const [up, down, quorum] = ['up', 'down', 'quorum'].map((name) => [HOOK, name]);
 
-test('down, quorum, up: in order, with the facts', async () => {
+test('the hooks for down, quorum and up run in order, with the details in their environment', async () => {
   await site.lvsd.start(conf({ up, down, quorum }));
-  site.well('rs2:80', false);
+  site.setHealthy('rs2:80', false);
   await until('the hooks of the failure', () => lines().length === 2, 20_000);
-  site.well('rs2:80', true);
+  site.setHealthy('rs2:80', true);
   await until('the hooks of the recovery', () => lines().length === 4, 20_000);
   assert.deepEqual(lines(), [
     'down server down shop web2 10.31.5.2:80 status 503, wanted 200-299',
@@ -60,22 +61,22 @@ test('a hook that hangs blocks neither checks nor the table, and is ended', asyn
   const inTable = () => site.rules().some((rule) => rule.includes('-r 10.31.5.2:80'));
   writeFileSync(HANG, '');
   await site.lvsd.start(conf({ up, down, timeout: '15s' }));
-  site.well('rs2:80', false);
+  site.setHealthy('rs2:80', false);
   await until('the hook to hang', () => lines().length === 1, 20_000);
   await until('the server to be out', () => !inTable(), 5000);
-  site.well('rs2:80', true);
+  site.setHealthy('rs2:80', true);
   await until('the server to be in', inTable, 10_000);
   assert.equal(lines().length, 1);
   rmSync(HANG);
   await until('the next hook', () => lines().length === 2, 30_000);
-  await site.lvsd.says(/shop: hook for down of web2 \(\/run\/lvsd-hook\): stopped after its timeout of 15s/);
+  await site.lvsd.logs(/shop: hook for down of web2 \(\/run\/lvsd-hook\): stopped after its timeout of 15s/);
   assert.match(lines()[1] ?? '', /^up server up shop web2 /);
 });
 
-test('lvsd stops at once although a hook hangs, and leaves no program behind', async () => {
+test('lvsd stops at once although a hook hangs, and ends its program', async () => {
   writeFileSync(HANG, '');
   await site.lvsd.start(conf({ down, timeout: '1h' }));
-  site.well('rs2:80', false);
+  site.setHealthy('rs2:80', false);
   await until('the hook to hang', () => lines().length === 1, 20_000);
   const began = performance.now();
   await site.lvsd.stop();

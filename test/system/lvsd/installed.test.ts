@@ -55,7 +55,7 @@ test('the installed lvsd checks real servers and writes the table; lvsctl and lv
     },
   });
   await eventually('a check', async () => (await lvsd.server('shop', '10.31.4.2:80')).reason?.startsWith('status 200'));
-  site.well('rs2:80', false);
+  site.setHealthy('rs2:80', false);
   await eventually('rs2 to be down', async () => (await lvsd.server('shop', '10.31.5.2:80')).state === 'down', 30_000);
   const processes = running();
   for (const name of ['/bin/lvsd', '/lib/node_modules/lvsd/dist/workers/health.cjs'])

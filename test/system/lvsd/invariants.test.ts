@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What holds whatever happens: at start, at stop, after drift, after kill -9, when the kernel refuses, for whoever is
-// not root.
+// Invariants of the daemon: at start, at stop, after drift, after kill -9, when the kernel refuses an operation, and for
+// users other than root.
 import assert from 'node:assert/strict';
 import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { after, afterEach, before, describe, test } from 'node:test';
@@ -19,7 +19,7 @@ before(async () => {
   lvsd = site.lvsd;
   trace = await Trace.open(site.lvs.balancer);
 });
-/** Each test begins with nothing: no daemon, no table, no state. */
+/** Each test begins without a daemon, a table and state. */
 afterEach(async () => {
   await lvsd.stop();
   site.clear();
@@ -43,30 +43,30 @@ const RULES = [
   '-a -t 10.99.0.11:80 -r 10.31.4.2:80 -m -w 1',
   '-a -t 10.99.0.11:80 -r 10.31.5.2:80 -m -w 1',
 ];
-const STRANGER = ['-A -t 10.99.0.99:99 -s wlc', '-a -t 10.99.0.99:99 -r 10.31.4.2:99 -m -w 1'];
+const FOREIGN = ['-A -t 10.99.0.99:99 -s wlc', '-a -t 10.99.0.99:99 -r 10.31.4.2:99 -m -w 1'];
 const restore = (rules: string[]) =>
   site.lvs.balancer.run(['ipvsadm', '-R'], { input: rules.map((rule) => `${rule}\n`).join('') });
 
 describe('start', () => {
-  test('adopts what is there: the kernel hears of the difference alone', async () => {
-    restore([...RULES.slice(0, 2), '-a -t 10.99.0.11:80 -r 10.31.5.2:80 -m -w 7', ...STRANGER]);
+  test('keeps the table that it finds: only the difference is sent to the kernel', async () => {
+    restore([...RULES.slice(0, 2), '-a -t 10.99.0.11:80 -r 10.31.5.2:80 -m -w 7', ...FOREIGN]);
     trace.take();
     await lvsd.start(conf());
     assert.deepEqual(trace.take(), ['SET_DEST tcp 10.99.0.11:80 10.31.5.2:80 nat w1', 'NEW_ADDR 10.99.0.11/32 vip0']);
-    assert.deepEqual(site.rules(), [...RULES, ...STRANGER].sort());
+    assert.deepEqual(site.rules(), [...RULES, ...FOREIGN].sort());
   });
 
-  test('manage: all removes strangers, first of all at start', async () => {
-    restore([...RULES, ...STRANGER]);
+  test('manage: all removes services that the file does not name, at the start', async () => {
+    restore([...RULES, ...FOREIGN]);
     trace.take();
     await lvsd.start(conf({ manage: 'all' }));
     assert.deepEqual(trace.take(), ['NEW_ADDR 10.99.0.11/32 vip0', 'DEL_SERVICE tcp 10.99.0.99:99']);
   });
 
-  test('a service dropped from the file goes, also if that happens while lvsd does not run', async () => {
+  test('a service that leaves the file is removed, also if this happens while lvsd does not run', async () => {
     const both = conf({}, { shop, other: { ...shop, port: 8001 } });
     await lvsd.start(both);
-    restore(STRANGER);
+    restore(FOREIGN);
     await lvsd.stop();
     trace.take();
     await lvsd.start(conf());
@@ -75,10 +75,10 @@ describe('start', () => {
     trace.take();
     await lvsd.reload(conf());
     assert.deepEqual(trace.take(), ['DEL_SERVICE tcp 10.99.0.11:8001']);
-    assert.deepEqual(site.rules(), [...RULES, ...STRANGER].sort());
+    assert.deepEqual(site.rules(), [...RULES, ...FOREIGN].sort());
   });
 
-  test('on_stop: keep leaves all as it is, and traffic goes on', async () => {
+  test('on_stop: keep changes nothing, and traffic goes on', async () => {
     await lvsd.start(conf());
     trace.take();
     await lvsd.stop();
@@ -86,13 +86,13 @@ describe('start', () => {
     assert.match(await site.get('http://10.99.0.11/'), /^rs[12]$/);
   });
 
-  test('on_stop: remove takes away what is its own, addresses first', async () => {
+  test('on_stop: remove removes the addresses, then the services, of lvsd only', async () => {
     await lvsd.start(conf({ on_stop: 'remove' }));
-    restore(STRANGER);
+    restore(FOREIGN);
     trace.take();
     await lvsd.stop();
     assert.deepEqual(trace.take(), ['DEL_ADDR 10.99.0.11/32 vip0', 'DEL_SERVICE tcp 10.99.0.11:80']);
-    assert.deepEqual(site.rules(), STRANGER);
+    assert.deepEqual(site.rules(), FOREIGN);
   });
 
   test('two daemons on one socket: the second one ends, and the first goes on', async () => {
@@ -106,7 +106,7 @@ describe('start', () => {
 });
 
 describe('programs', () => {
-  test('plan and apply without a daemon; then with one', async () => {
+  test('plan and apply work without a daemon and with one', async () => {
     lvsd.write(conf());
     const plan = await lvsd.run('lvsd', 'plan', ...lvsd.paths);
     assert.equal(plan.status, 3, plan.stderr);
@@ -130,15 +130,15 @@ describe('programs', () => {
     await lvsd.start();
     assert.deepEqual(trace.take(), []);
     lvsd.write(conf({}, { shop: { ...shop, scheduler: 'wrr' } }));
-    const asked = await lvsd.run('lvsd', 'plan', ...lvsd.paths);
-    assert.equal(asked.status, 3);
-    assert.match(asked.stdout, /^~ tcp 10\.99\.0\.11:80 scheduler rr → wrr$/m);
+    const planned = await lvsd.run('lvsd', 'plan', ...lvsd.paths);
+    assert.equal(planned.status, 3);
+    assert.match(planned.stdout, /^~ tcp 10\.99\.0\.11:80 scheduler rr → wrr$/m);
     const reloaded = await lvsd.run('lvsd', 'apply', ...lvsd.paths);
     assert.deepEqual([reloaded.status, reloaded.stderr], [0, '']);
     assert.deepEqual(trace.take(), ['SET_SERVICE tcp 10.99.0.11:80 wrr']);
   });
 
-  test('run --once brings the kernel there and ends', async () => {
+  test('run --once applies the file and ends', async () => {
     lvsd.write(checked);
     const once = await lvsd.run('lvsd', 'run', '--once', ...lvsd.paths);
     assert.equal(once.status, 0, once.stderr);
@@ -146,17 +146,17 @@ describe('programs', () => {
     assert.deepEqual(await lvsd.run('lvsd', 'plan', ...lvsd.paths).then(({ status }) => status), 0);
   });
 
-  test('nobody may check a file, and not plan', async () => {
+  test('an unprivileged user may check a file, but not plan', async () => {
     lvsd.write(conf());
     const file = '/tmp/lvsd-nobody.yaml';
     copyFileSync(lvsd.file, file);
-    const nobody = (line: string) =>
+    const asNobody = (line: string) =>
       site.lvs.balancer.exec(['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', 'sh', '-c', line], {
         accept: 'any',
       });
-    const right = await nobody(`lvsd check -f ${file}`);
+    const right = await asNobody(`lvsd check -f ${file}`);
     assert.equal(right.status, 0, right.stderr);
-    const plan = await nobody(`lvsd plan -f ${file} --socket /run/none.sock --state /run/none.json`);
+    const plan = await asNobody(`lvsd plan -f ${file} --socket /run/none.sock --state /run/none.json`);
     assert.equal(plan.status, 4, plan.stderr + plan.stdout);
     assert.match(plan.stderr, /needs root or CAP_NET_ADMIN \(EPERM\): run it with sudo/);
     assert.equal(plan.stderr.trim().split('\n').length, 1, plan.stderr);
@@ -168,16 +168,16 @@ describe('drift', () => {
   const pool = { inner: { device: 'in0', addresses: ['10.31.3.101'] } };
   const fast = conf({ resync: '2s', defaults: { check }, local_addresses: pool });
   const placed = '10.31.3.101/32 on in0,10.99.0.11/32 on vip0';
-  const repaired = async (what: string, told: RegExp) => {
-    const already = lvsd.said.length;
-    site.lvs.balancer.run(what);
-    await lvsd.says(told, already);
+  const repaired = async (command: string, message: RegExp) => {
+    const already = lvsd.log.length;
+    site.lvs.balancer.run(command);
+    await lvsd.logs(message, already);
     await until('the repair', () => JSON.stringify(site.rules()) === JSON.stringify(RULES), 20_000);
     await until('the addresses', () => site.addresses().join() === placed, 20_000);
     assert.deepEqual(await lvsd.plan(), []);
   };
 
-  test('is told in words and repaired, whatever it is', async () => {
+  test('of every kind is described in the log and repaired', async () => {
     await lvsd.start(fast);
     await repaired('ipvsadm -D -t 10.99.0.11:80', /changed by another program: tcp 10\.99\.0\.11:80 was deleted/);
     await repaired(
@@ -202,23 +202,23 @@ describe('drift', () => {
     );
     const events = await lvsd.events();
     assert.equal(events.filter(({ kind }) => kind === 'drift').length >= 6, true);
-    assert.ok(!/ is down/.test(lvsd.said), lvsd.said);
+    assert.ok(!/ is down/.test(lvsd.log), lvsd.log);
   });
 
-  test('the whole table cleared: repaired, and what somebody added is left alone', async () => {
+  test('the whole table cleared: repaired, and services added by others are left alone', async () => {
     const two = conf({ resync: '2s' }, { shop, other: { ...shop, port: 8001 } });
     await lvsd.start(two);
     const rules = site.rules();
     site.ipvsadm('-C');
-    await lvsd.says(/changed by another program: the whole table was cleared/);
+    await lvsd.logs(/changed by another program: the whole table was cleared/);
     await until('the repair', () => JSON.stringify(site.rules()) === JSON.stringify(rules), 20_000);
-    restore(STRANGER);
+    restore(FOREIGN);
     trace.take();
     await sleep(3000);
     assert.deepEqual(trace.take(), []);
   });
 
-  test('while paused nothing is written; afterwards it is caught up with', async () => {
+  test('while paused nothing is written; the difference is applied on resume', async () => {
     await lvsd.start(fast);
     await lvsd.client.call('pause', { on: true });
     site.ipvsadm('-C');
@@ -240,7 +240,7 @@ describe('drift', () => {
     assert.deepEqual(site.rules(), RULES);
   });
 
-  test('the clock is set: status shows true ages, before and after a restart', async () => {
+  test('the clock is set: status shows correct ages, before and after a restart', async () => {
     await lvsd.start(checked);
     const step = (by: string) => site.lvs.balancer.run(['date', '-s', by]);
     const shown = async () => {
@@ -265,20 +265,20 @@ describe('drift', () => {
 });
 
 describe('kill -9', () => {
-  test('a new start writes nothing, connections go on, who was down stays down, nobody flaps', async () => {
+  test('the next start writes nothing, connections go on, and every server keeps its state', async () => {
     await lvsd.start(checked);
     site.block('rs2', [80], 'reset');
     await until('rs2 to be out', () => !site.table().includes('0A1F0502'), 20_000);
     const downloads = await site.downloads('10.99.0.11', 4, 12);
-    // The state file is written soon after, not at once.
+    // The state file is written with a delay.
     await sleep(1500);
     await lvsd.kill();
     trace.take();
-    const already = lvsd.said.length;
+    const already = lvsd.log.length;
     await lvsd.start();
     await sleep(3000);
     assert.deepEqual(trace.take(), []);
-    assert.doesNotMatch(lvsd.said.slice(already), / is (up|down)/);
+    assert.doesNotMatch(lvsd.log.slice(already), / is (up|down)/);
     assert.equal((await lvsd.server('shop', '10.31.5.2:80')).state, 'down');
     assert.equal((await lvsd.server('shop', '10.31.4.2:80')).state, 'up');
     site.block('rs2', [], undefined);
@@ -286,7 +286,7 @@ describe('kill -9', () => {
     assert.equal(await downloads.whole(), 'whole');
   });
 
-  test('without its state file it goes by the table', async () => {
+  test('without its state file, lvsd takes the states from the table', async () => {
     await lvsd.start(checked);
     site.block('rs2', [80], 'reset');
     await until('rs2 to be out', () => !site.table().includes('0A1F0502'), 20_000);
@@ -299,51 +299,53 @@ describe('kill -9', () => {
     assert.equal((await lvsd.server('shop', '10.31.5.2:80')).state, 'down');
   });
 
-  test('a damaged state file is told and not believed', async () => {
+  test('a damaged state file is reported and ignored', async () => {
     await lvsd.start(checked);
     await lvsd.kill();
     const text = readFileSync(lvsd.state, 'utf8');
     const damaged = text.replace('"up":true', '"up":null');
     assert.notEqual(damaged, text);
     writeFileSync(lvsd.state, damaged);
-    const already = lvsd.said.length;
+    const already = lvsd.log.length;
     await lvsd.start();
-    await lvsd.says(/state\.json ignored, starting without state: its checksum is wrong/, already);
+    await lvsd.logs(/state\.json ignored, starting without state: its checksum is wrong/, already);
     assert.deepEqual(site.rules(), RULES);
   });
 });
 
 describe('one operation that the kernel refuses', () => {
-  test('a device that is not there: told, others are served, and it comes when the device does', async () => {
+  test('a missing device: reported, other services work, and the address is added once the device exists', async () => {
     const lost = { ...shop, address: '10.99.0.12', device: 'vip9' };
     await lvsd.start(conf({}, { lost, shop }));
-    await lvsd.says(/10\.99\.0\.12\/32 on vip9: .*vip9.*attempt 1, next one in 1 s/);
+    await lvsd.logs(/10\.99\.0\.12\/32 on vip9: .*vip9.*attempt 1, next one in 1 s/);
     assert.match(await site.get('http://10.99.0.11/'), /^rs[12]$/);
     const { services } = await lvsd.status();
     assert.match(services.find(({ name }) => name === 'lost')?.error ?? '', /vip9/);
     assert.equal(services.find(({ name }) => name === 'shop')?.error, undefined);
-    await lvsd.says(/attempt 3, next one in 4 s/);
+    await lvsd.logs(/attempt 3, next one in 4 s/);
     site.lvs.balancer.ip('link add vip9 type dummy', 'link set vip9 up');
     await until('the address', () => site.addresses().includes('10.99.0.12/32 on vip9'), 10_000);
-    await eventually('all to be well', async () => (await lvsd.status()).services.every(({ error }) => !error));
+    await eventually('no service to have an error', async () =>
+      (await lvsd.status()).services.every(({ error }) => !error),
+    );
     assert.deepEqual(await lvsd.plan(), []);
     site.lvs.balancer.ip('link del vip9');
   });
 
-  test('a scheduler whose module cannot be loaded: the service waits, others do not', async () => {
+  test('a scheduler whose module cannot be loaded: the service is retried, others are not affected', async () => {
     const modules = '/run/modprobe.d/lvsd-test.conf';
     site.lvs.balancer.run(
       `rmmod ip_vs_ovf 2>/dev/null; mkdir -p /run/modprobe.d; echo 'install ip_vs_ovf /bin/false' > ${modules}`,
     );
     const odd = { ...shop, port: 8001, scheduler: 'ovf' };
     await lvsd.start(conf({}, { odd, shop }));
-    await lvsd.says(/tcp 10\.99\.0\.11:8001 scheduler ovf: .*attempt 1, next one in 1 s/);
+    await lvsd.logs(/tcp 10\.99\.0\.11:8001 scheduler ovf: .*attempt 1, next one in 1 s/);
     assert.deepEqual(site.rules(), RULES);
-    // What is not its business is done meanwhile, and not what waits.
+    // Meanwhile operations of other services are done, and the failed one is not repeated.
     await lvsd.reload(conf({}, { odd, shop: { ...shop, scheduler: 'wrr' } }));
     assert.match(site.rules().join('\n'), /10\.99\.0\.11:80 -s wrr/);
     rmSync(modules);
     await until('the service', () => site.rules().includes('-A -t 10.99.0.11:8001 -s ovf'), 20_000);
-    await lvsd.says(/odd: recovered/);
+    await lvsd.logs(/odd: recovered/);
   });
 });

@@ -7,8 +7,8 @@ import type { Conf } from './daemon.ts';
 export const INCLUDED = 'more.yaml';
 
 /**
- * What rows start from. `web` is the witness: no row may touch it. `plain` is NAT with everything said, `full` FULLNAT,
- * `mark` has a firewall mark, `datagram` is UDP, and `heir` says nothing and inherits everything.
+ * The configuration that rows change. No row may affect `web`. `plain` is NAT with every setting given, `full` is FULLNAT,
+ * `mark` has a firewall mark, `datagram` is UDP, and `minimal` has every default.
  */
 export const BASE: Conf = {
   version: 1,
@@ -49,29 +49,29 @@ export const BASE: Conf = {
       ...{ address: '10.99.0.15', port: 5060, protocol: 'udp', scheduler: 'rr', forward: 'masquerade', device: 'lo' },
       ...{ check: 'none', real_servers: [{ address: '10.31.4.2', port: 5060, weight: 1 }] },
     },
-    heir: { address: '10.99.0.16', port: 8004, real_servers: ['10.31.4.2'] },
+    minimal: { address: '10.99.0.16', port: 8004, real_servers: ['10.31.4.2'] },
   },
 };
 
 export interface Row {
   key: string;
-  /** Values by their paths; undefined takes a key away. Paths without a `.` at the front lie below `services`. */
+  /** Values by their paths; undefined removes a key. Paths that do not begin with `.` are below `services`. */
   to: Readonly<Record<string, unknown>>;
   /** Requests to the kernel, in their order. */
-  says: readonly string[];
-  /** What the daemon says that it cannot do. */
+  requests: readonly string[];
+  /** The failure that the daemon reports for an operation that the kernel refuses. */
   refused?: RegExp;
 }
 
 const plain = 'tcp 10.99.0.12:8001';
 const full = 'tcp 10.99.0.13:8002';
 const datagram = 'udp 10.99.0.15:5060';
-const heir = 'tcp 10.99.0.16:8004';
+const minimal = 'tcp 10.99.0.16:8004';
 const rs1 = '10.31.4.2:8001';
 const rs2 = '10.31.5.2:8001';
 
-const row = (key: string, to: Row['to'], says: readonly string[] = [], refused?: RegExp): Row => ({
-  ...{ key, to, says },
+const row = (key: string, to: Row['to'], requests: readonly string[] = [], refused?: RegExp): Row => ({
+  ...{ key, to, requests },
   ...(refused && { refused }),
 });
 const bothSet = (words: string) => [rs1, rs2].map((server) => `SET_DEST ${plain} ${server} ${words}`);
@@ -97,14 +97,15 @@ const top: Row[] = [
     `DEL_LADDR ${full} 10.31.3.101`,
     'DEL_ADDR 10.31.3.101/32 in0',
   ]),
-  row('local_addresses.*.addresses: nobody uses the pool', { '.local_addresses.spare.addresses': ['10.31.3.112'] }, [
-    'DEL_ADDR 10.31.3.111/32 in0',
-    'NEW_ADDR 10.31.3.112/32 in0',
-  ]),
+  row(
+    'local_addresses.*.addresses: a pool without a service',
+    { '.local_addresses.spare.addresses': ['10.31.3.112'] },
+    ['DEL_ADDR 10.31.3.111/32 in0', 'NEW_ADDR 10.31.3.112/32 in0'],
+  ),
   row('local_addresses.*.device', { '.local_addresses.inner.device': 'vip0' }, [
     'NEW_ADDR 10.31.3.101/32 vip0',
     'NEW_ADDR 10.31.3.102/32 vip0',
-    // What leaves comes in the kernel's order.
+    // Removals are in the kernel's order.
     'DEL_ADDR 10.31.3.102/32 in0',
     'DEL_ADDR 10.31.3.101/32 in0',
   ]),
@@ -121,22 +122,22 @@ const top: Row[] = [
   ]),
 ];
 
-/** What `heir` inherits; the others say it themselves. */
+/** Defaults, which affect `minimal` only: the other services have every setting. */
 const defaults: Row[] = [
-  row('defaults.scheduler', { '.defaults': { scheduler: 'lblc' } }, [`SET_SERVICE ${heir} lblc`]),
-  row('defaults.weight', { '.defaults': { weight: 9 } }, [`SET_DEST ${heir} 10.31.4.2:8004 nat w9`]),
-  row('defaults.forward', { '.defaults': { forward: 'direct' } }, [`SET_DEST ${heir} 10.31.4.2:8004 direct w1`]),
+  row('defaults.scheduler', { '.defaults': { scheduler: 'lblc' } }, [`SET_SERVICE ${minimal} lblc`]),
+  row('defaults.weight', { '.defaults': { weight: 9 } }, [`SET_DEST ${minimal} 10.31.4.2:8004 nat w9`]),
+  row('defaults.forward', { '.defaults': { forward: 'direct' } }, [`SET_DEST ${minimal} 10.31.4.2:8004 direct w1`]),
   row('defaults.device', { '.defaults': { device: 'vip0' } }, ['NEW_ADDR 10.99.0.16/32 vip0']),
   row('defaults.protocol', { '.defaults': { protocol: 'udp' } }, [
     'NEW_SERVICE udp 10.99.0.16:8004 wlc',
     'NEW_DEST udp 10.99.0.16:8004 10.31.4.2:8004 nat w1',
-    `DEL_SERVICE ${heir}`,
+    `DEL_SERVICE ${minimal}`,
   ]),
   row('defaults.local_addresses, defaults.forward', { '.defaults': { forward: 'fullnat', local_addresses: 'spare' } }, [
-    `NEW_LADDR ${heir} 10.31.3.111`,
-    `SET_DEST ${heir} 10.31.4.2:8004 fullnat w1`,
+    `NEW_LADDR ${minimal} 10.31.3.111`,
+    `SET_DEST ${minimal} 10.31.4.2:8004 fullnat w1`,
   ]),
-  row('defaults: what only lvsd itself looks at', {
+  row('defaults: settings that the kernel does not have', {
     '.defaults': {
       ...{ check: { type: 'tcp', interval: '5s' }, on_failure: 'inhibit', drain: '1m', quorum: 1, hysteresis: 0 },
     },
@@ -179,7 +180,7 @@ const service: Row[] = [
     'DEL_SERVICE fwmark 7',
   ]),
   row('device', { 'plain.device': 'vip0' }, ['NEW_ADDR 10.99.0.12/32 vip0', 'DEL_ADDR 10.99.0.12/32 lo']),
-  row('device: none any more', { 'plain.device': undefined }, ['DEL_ADDR 10.99.0.12/32 lo']),
+  row('device: removed', { 'plain.device': undefined }, ['DEL_ADDR 10.99.0.12/32 lo']),
   row('scheduler', { 'plain.scheduler': 'wlc' }, [`SET_SERVICE ${plain} wlc`]),
   row('scheduler_flags', { 'plain.scheduler': 'sh', 'plain.scheduler_flags': ['sh-port', 'sh-fallback'] }, [
     `SET_SERVICE ${plain} sh flags 18`,
@@ -224,10 +225,10 @@ const service: Row[] = [
   row('hooks', { 'plain.hooks': { up: ['/bin/true'] } }),
   row('check: none', { 'plain.check': 'none' }),
   row('sorry_server', { 'plain.sorry_server': '10.31.5.2:8004' }),
-  row('a name', { plain: undefined, renamed: serviceOf('plain') }),
-  row('a service less', { plain: undefined }, ['DEL_ADDR 10.99.0.12/32 lo', `DEL_SERVICE ${plain}`]),
+  row('a service renamed', { plain: undefined, renamed: serviceOf('plain') }),
+  row('one service less', { plain: undefined }, ['DEL_ADDR 10.99.0.12/32 lo', `DEL_SERVICE ${plain}`]),
   row(
-    'a service more',
+    'one service more',
     { more: { address: '10.99.0.12', port: 8003, device: 'lo', check: 'none', real_servers: ['10.31.4.2'] } },
     ['NEW_SERVICE tcp 10.99.0.12:8003 wlc', 'NEW_DEST tcp 10.99.0.12:8003 10.31.4.2:8003 nat w1'],
   ),

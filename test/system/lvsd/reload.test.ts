@@ -12,7 +12,7 @@ import { Trace } from './trace.ts';
 let site: Site;
 let trace: Trace;
 let downloads: Downloads;
-/** With BASE, as the kernel, ipvsadm and ip show it. */
+/** The state with BASE, as the kernel, ipvsadm and ip show it. */
 let table: string;
 let rules: string[];
 let addresses: string[];
@@ -42,19 +42,19 @@ test('the same file again: no netlink write', async () => {
 });
 
 describe('each key', () => {
-  for (const { key, to, says, refused } of ROWS) {
+  for (const { key, to, requests, refused } of ROWS) {
     test(key, async () => {
       try {
         const { failed } = await site.lvsd.reload(changed(BASE, to));
-        assert.deepEqual(trace.take(), says);
+        assert.deepEqual(trace.take(), requests);
         if (refused) assert.match(failed.join('\n'), refused);
         else assert.deepEqual([...failed, ...(await site.lvsd.plan())], []);
       } finally {
         assert.deepEqual((await site.lvsd.reload(BASE)).failed, []);
-        // A checked real server that comes back to its service has to answer first.
-        await until('the table of before', () => site.table() === table);
+        // A checked real server that is added again is not used before its first successful check.
+        await until('the first table', () => site.table() === table);
         const back = trace.take();
-        assert.equal(back.length > 0, says.length > 0, back.join('\n'));
+        assert.equal(back.length > 0, requests.length > 0, back.join('\n'));
         assert.ok(!back.some((line) => line.includes('10.99.0.11')), back.join('\n'));
         assert.deepEqual(await site.lvsd.plan(), []);
       }
@@ -67,7 +67,7 @@ test('after all of them ipvsadm and ip show the first table', () => {
   assert.deepEqual(site.addresses(), addresses);
 });
 
-test('manage: all removes what the file does not name; named left it', async () => {
+test('a service that the file does not name is left alone by manage: named and removed by manage: all', async () => {
   site.ipvsadm('-A -t 10.99.0.99:99 -s rr');
   site.ipvsadm('-a -t 10.99.0.99:99 -r 10.31.4.2:99 -m');
   trace.take();
@@ -90,23 +90,23 @@ services:
   plain: { address: 10.99.0.12, port: 70000, real_servers: [] }
 `;
   site.lvsd.write(wrong);
-  const told = [/lvsd\.yaml:6:5: .*sheduler.*scheduler/, /lvsd\.yaml:7:34: /, /lvsd\.yaml:8:39: .*70000/];
+  const errors = [/lvsd\.yaml:6:5: .*sheduler.*scheduler/, /lvsd\.yaml:7:34: /, /lvsd\.yaml:8:39: .*70000/];
   const ctl = await site.lvsd.ctl('reload');
   assert.equal(ctl.status, 2, ctl.stderr);
-  for (const line of told) assert.match(ctl.stderr, line);
+  for (const line of errors) assert.match(ctl.stderr, line);
   process.kill(site.lvsd.pid, 'SIGHUP');
-  const before = site.lvsd.said.length;
-  for (let waited = 0; !/lvsd\.yaml:8:39/.test(site.lvsd.said.slice(before)) && waited < 100; waited++)
+  const before = site.lvsd.log.length;
+  for (let waited = 0; !/lvsd\.yaml:8:39/.test(site.lvsd.log.slice(before)) && waited < 100; waited++)
     await new Promise((done) => setTimeout(done, 100));
-  for (const line of told) assert.match(site.lvsd.said.slice(before), line);
+  for (const line of errors) assert.match(site.lvsd.log.slice(before), line);
   assert.deepEqual(trace.take(), []);
   assert.deepEqual(site.rules(), rules);
   assert.deepEqual(site.addresses(), addresses);
   assert.match((await site.lvsd.status()).reloadError ?? '', /lvsd\.yaml:6:5/);
-  // A start with it does nothing either.
+  // Starting with this file changes nothing either.
   const start = await site.lvsd.run('lvsd', 'run', '-f', site.lvsd.file, '--socket', '/run/other.sock');
   assert.equal(start.status, 2, start.stderr);
-  for (const line of told) assert.match(start.stderr, line);
+  for (const line of errors) assert.match(start.stderr, line);
   assert.deepEqual(trace.take(), []);
   assert.deepEqual(await site.lvsd.reload(BASE), { operations: 0, failed: [], paused: false });
 });

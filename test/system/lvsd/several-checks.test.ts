@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Several checks of one real server against the real kernel: it is in the table while all pass; status, events and
-// history tell them apart.
+// Several checks of one real server on the real kernel: it is in the table while all pass; status, events and history
+// show each check.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { until } from '../../../lab/topology.ts';
@@ -41,8 +41,8 @@ test('a real server with several checks serves while all of them pass', async ()
     ],
   );
 
-  // The first check fails as well; then the second passes: still down, and told once only.
-  site.well('rs2:80', false);
+  // The first check fails as well; then the second passes: the server is still down, with a single event.
+  site.setHealthy('rs2:80', false);
   await eventually('both to fail', async () =>
     (await lvsd.server('shop', '10.31.5.2:80')).checks?.every(({ up }) => !up),
   );
@@ -50,15 +50,15 @@ test('a real server with several checks serves while all of them pass', async ()
   await eventually('one to pass', async () => (await lvsd.server('shop', '10.31.5.2:80')).checks?.[1]?.up);
   assert.equal((await lvsd.server('shop', '10.31.5.2:80')).state, 'down');
   assert.ok(!web2In());
-  const told = (await lvsd.events()).filter(({ kind }) => kind === 'server');
+  const events = (await lvsd.events()).filter(({ kind }) => kind === 'server');
   assert.deepEqual(
-    told.map(({ server, state }) => `${server} ${state}`),
+    events.map(({ server, state }) => `${server} ${state}`),
     ['10.31.5.2 down'],
   );
-  await lvsd.says(/still down: its http check fails as well: status 503/);
-  await lvsd.says(/still down: its tcp check passes again: connected/);
+  await lvsd.logs(/still down: its http check fails as well: status 503/);
+  await lvsd.logs(/still down: its tcp check passes again: connected/);
 
-  site.well('rs2:80', true);
+  site.setHealthy('rs2:80', true);
   await until('it to come back', web2In, 20_000);
   const { stdout } = await lvsd.ctl('history', 'shop', '10.31.5.2:80');
   assert.match(

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The lab's network for the daemon's tests: a balancer with an empty table, two hosts of real servers whose health can
-// be switched, and a client that downloads.
+// The lab's network for the daemon's tests: a balancer with an empty table, two hosts with real servers whose health
+// checks can be made to fail, and a client that downloads.
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,20 +9,20 @@ import { type LvsTopology, lvsTopology, type Namespace, type Nginx, startNginx }
 import { within } from '../fullnat/rig.ts';
 import { Lvsd } from './daemon.ts';
 
-/** Each machine has a real server on each of them. */
+/** Both machines have a real server on each of these ports. */
 export const PORTS = [80, 8001, 8002, 8003, 8004];
 const BODY = 4 << 20;
 
-/** `/body?rate=64k` is the body as slow as that, `/healthz` answers unless it is switched off for the port it came in by. */
+/** `/body?rate=64k` sends the body at this rate; `/healthz` answers 200, or 503 where setHealthy() switched it off. */
 const server = (root: string) => `
   location = /body { limit_rate $arg_rate; }
   location = /healthz { if (-f ${root}/sick/$server_port) { return 503; } return 200 "well\\n"; }`;
 
 export interface SiteOptions {
   name?: string;
-  /** More of nginx's `listen`. */
+  /** Further arguments of nginx's `listen`. */
   listen?: string[];
-  /** More directives of nginx's server. */
+  /** Further directives of nginx's server. */
   server?: string;
 }
 
@@ -39,7 +39,7 @@ export class Site {
     this.lvs = lvsTopology({ laddrs: 0 });
     const { client, router, balancer, inside, rs1, rs2 } = this.lvs;
     balancer.run('modprobe ip_vs && ipvsadm -C');
-    // Virtual addresses are lvsd's to place. Plain NAT: everything goes back through the balancer.
+    // lvsd adds the virtual addresses. Plain NAT: all answers go back through the balancer.
     balancer.ip('addr del 10.99.0.10/32 dev lo', 'link add vip0 type dummy', 'link set vip0 up');
     router.ip('route del 10.99.0.10/32', 'route add 10.99.0.0/24 via 10.2.0.2');
     rs1.ip('route add default via 10.31.4.1');
@@ -65,15 +65,15 @@ export class Site {
     this.lvsd = new Lvsd(balancer, name);
   }
 
-  /** Switches what /healthz says at one real server: "rs1:8001". */
-  well(one: string, yes: boolean): void {
+  /** Makes /healthz of a real server, such as "rs1:8001", answer 200 or 503. */
+  setHealthy(one: string, healthy: boolean): void {
     const [machine = '', port = ''] = one.split(':');
     const path = `/run/nginx-${machine}/www/sick/${port}`;
-    if (yes) rmSync(path, { force: true });
+    if (healthy) rmSync(path, { force: true });
     else writeFileSync(path, '');
   }
 
-  /** What happens to connections to some ports of a machine: RST, silence, or nothing out of the ordinary. */
+  /** Makes a machine reset or ignore connections to these ports; undefined ends this. */
   block(machine: 'rs1' | 'rs2', ports: number[], how: 'reset' | 'silence' | undefined): void {
     const verdict = how === 'reset' ? 'reject with tcp reset' : 'drop';
     const rule =
@@ -87,7 +87,7 @@ export class Site {
     });
   }
 
-  /** As at the beginning: no table, no addresses of lvsd, no memory; everybody answers. lvsd must not run. */
+  /** Removes the table, the addresses of lvsd and its state file, and makes every check pass. lvsd must not run. */
   clear(): void {
     for (const machine of this.#blocked) this.block(machine, [], undefined);
     for (const { root } of Object.values(this.nginx))
@@ -98,18 +98,18 @@ export class Site {
     rmSync(this.lvsd.state, { force: true });
   }
 
-  /** The answer's body, '' when none comes within three seconds. */
+  /** The answer's body, or '' if there is none within three seconds. */
   async get(url: string): Promise<string> {
     const { stdout } = await this.lvs.client.exec(['curl', '-s', '-m', '3', url], { accept: 'any' });
     return stdout.trim();
   }
 
-  /** Debian's ipvsadm says what the kernel holds: rules, sorted. */
+  /** The kernel's table as rules of Debian's ipvsadm, sorted. */
   rules(): string[] {
     return this.lvs.balancer.run(['ipvsadm', '-Sn']).stdout.split('\n').filter(Boolean).sort();
   }
 
-  /** The kernel's table without its counts, in a moment: no process is started. */
+  /** The kernel's table without its connection counts; quick, since no process is started. */
   table(): string {
     const text = within(this.lvs.balancer, () => readFileSync('/proc/net/ip_vs', 'utf8'));
     const lines = text.split('\n').slice(3);
@@ -132,7 +132,7 @@ export class Site {
       .sort();
   }
 
-  /** Starts downloads from ADDRESS:PORT that take about so many seconds; resolves when all have begun. */
+  /** Starts downloads from ADDRESS:PORT that take about `seconds`; resolves when all have begun. */
   async downloads(from: string, count: number, seconds: number): Promise<Downloads> {
     const dir = join(this.#dir, String(this.#downloads++));
     mkdirSync(dir);
@@ -179,7 +179,7 @@ export class Site {
 }
 
 export interface Downloads {
-  /** Waits for their end: 'whole', or what is wrong. */
+  /** Waits for their end; resolves to 'whole', or to a description of the failure. */
   whole: () => Promise<string>;
 }
 

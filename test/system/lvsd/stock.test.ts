@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // lab: --stock
 // also: --kernel 6.12
-// lvsd on Debian's own ip_vs: everything that kernel knows works, and what it lacks is said by its name.
+// lvsd on Debian's own ip_vs: everything that this kernel supports works, and missing features are named.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { until } from '../../../lab/topology.ts';
@@ -33,7 +33,7 @@ test('a fullnat service is rejected by name; the others are served, checked and 
   assert.match(error, /FULLNAT/i);
   assert.match(error, /lvsd|module/);
   assert.equal(services.find(({ name }) => name === 'plain')?.error, undefined);
-  await lvsd.says(/FULLNAT/i);
+  await lvsd.logs(/FULLNAT/i);
   assert.match(await site.get('http://10.99.0.11/'), /^rs[12]$/);
   const served = [
     '-A -t 10.99.0.11:80 -s wlc',
@@ -44,10 +44,10 @@ test('a fullnat service is rejected by name; the others are served, checked and 
     site.rules().filter((rule) => rule.includes('10.99.0.12')),
     [],
   );
-  await lvsd.says(/does not support FULLNAT, which is needed by full: load/);
+  await lvsd.logs(/does not support FULLNAT, which is needed by full: load/);
   const rules = () => site.rules().filter((rule) => rule.includes('10.99.0.11'));
   assert.deepEqual(rules(), served);
-  // Nothing leads clients to what cannot serve them.
+  // The virtual address of the rejected service is not added.
   assert.deepEqual(
     site.addresses().filter((address) => address.startsWith('10.99.')),
     ['10.99.0.11/32 on vip0'],
@@ -57,10 +57,10 @@ test('a fullnat service is rejected by name; the others are served, checked and 
   await until('rs2 to be out', () => rules().length === 2, 20_000);
   site.block('rs2', [], undefined);
   await until('rs2 to be back', () => rules().length === 3, 20_000);
-  // This kernel tells nobody of changes: the table is looked at now and then.
+  // This kernel sends no notification of changes, so lvsd finds them at its next resync.
   site.ipvsadm('-d -t 10.99.0.11:80 -r 10.31.5.2:80');
   await until('the repair', () => rules().length === 3, 20_000);
-  await lvsd.says(/real server 10\.31\.5\.2:80 of tcp 10\.99\.0\.11:80 was deleted/);
+  await lvsd.logs(/real server 10\.31\.5\.2:80 of tcp 10\.99\.0\.11:80 was deleted/);
 
   await lvsd.reload({ version: 1, services: { plain } });
   const plan = await lvsd.run('lvsd', 'plan', ...lvsd.paths);
@@ -80,10 +80,10 @@ test('plan names it too, apply changes nothing, and both exit with 5', async () 
     },
   });
   const before = [site.rules(), site.addresses()];
-  const lacks = `the running ip_vs does not support FULLNAT, which is needed by full, more: load lvsd's ip_vs modules, see docs/kernel.md\n`;
+  const error = `the running ip_vs does not support FULLNAT, which is needed by full, more: load lvsd's ip_vs modules, see docs/kernel.md\n`;
   const plan = await lvsd.run('lvsd', 'plan', ...lvsd.paths);
-  assert.deepEqual([plan.status, plan.stderr], [5, `lvsd: ${lacks}`]);
+  assert.deepEqual([plan.status, plan.stderr], [5, `lvsd: ${error}`]);
   const apply = await lvsd.run('lvsd', 'apply', ...lvsd.paths);
-  assert.deepEqual([apply.status, apply.stderr], [5, `lvsd: nothing was changed: ${lacks}`]);
+  assert.deepEqual([apply.status, apply.stderr], [5, `lvsd: nothing was changed: ${error}`]);
   assert.deepEqual([site.rules(), site.addresses()], before);
 });

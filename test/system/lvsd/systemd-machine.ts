@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A private systemd in its own namespaces (pids, mounts, cgroups, network). It boots one unit only.
+// A systemd in its own namespaces (pids, mounts, cgroups, network), which starts one unit only.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -48,7 +48,7 @@ export class Machine {
     return machine;
   }
 
-  /** Runs a program beside the unit. */
+  /** Runs a program in the unit's namespaces. */
   run(program: string, ...words: string[]): Ran {
     this.#pid ||= readFileSync(`/proc/${this.#unshare.pid}/task/${this.#unshare.pid}/children`, 'utf8').trim();
     const into = ['-t', this.#pid, '-m', '-p', '-i', '-C', '-n', '--'];
@@ -56,14 +56,14 @@ export class Machine {
     return { status, stdout, stderr };
   }
 
-  /** A property of the unit, as `systemctl show` has it. */
+  /** A property of the unit from `systemctl show`. */
   property(unit: string, name: string): string {
     return this.run('systemctl', 'show', '--value', '-p', name, unit).stdout.trim();
   }
 
   async until(what: string, test: () => boolean, timeout = 60_000): Promise<void> {
     for (const end = Date.now() + timeout; !test(); await sleep(200))
-      if (Date.now() > end) throw new Error(`waited ${timeout} ms in vain for ${what}`);
+      if (Date.now() > end) throw new Error(`not within ${timeout} ms: ${what}`);
   }
 
   off(): void {

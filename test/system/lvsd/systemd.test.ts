@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // lab: --stock
-// examples/lvsd.service under a real systemd: lvsd starts, works, reloads, is watched and restarted inside its sandbox.
+// examples/lvsd.service under a real systemd: lvsd starts, checks, reloads and is restarted by the watchdog in its sandbox.
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
@@ -9,13 +9,13 @@ import { Machine } from './systemd-machine.ts';
 
 const unit = readFileSync(new URL('../../../examples/lvsd.service', import.meta.url), 'utf8')
   .replace(/^(Exec\w+=)lvs/gm, '$1/opt/lvsd-lab/bin/lvs')
-  // There is no rest of a system to wait for.
+  // This systemd has no network targets to wait for.
   .replace(/^Wants=.*\n/m, '')
   .replace(/^After=.*$/m, 'DefaultDependencies=no');
 
 /**
- * The journal, which a whole system has; the watchdog sooner; what docs/operations.md says to add for `user:`. This
- * checkout, from which lvsd runs here, may lie in /tmp or in somebody's home.
+ * Adds the journal, a shorter watchdog timeout, and the capabilities that docs/operations.md names for `user:`. lvsd runs
+ * from this checkout, which may be in /tmp or in a home directory.
  */
 const dropIn = `[Unit]
 Requires=systemd-journald.socket
@@ -80,9 +80,9 @@ test('it starts, notifies systemd, and has two capabilities besides those added'
   // CAP_KILL 5, CAP_SETGID 6, CAP_SETUID 7, CAP_NET_ADMIN 12, CAP_NET_RAW 13.
   assert.equal(Number.parseInt(field('CapEff') ?? '', 16), 0b11_0000_1110_0000);
   assert.deepEqual([field('NoNewPrivs'), field('Seccomp')], ['1', '2']);
-  // Of the settings of the kernel only those of IPVS are writable in the sandbox.
+  // In the sandbox only the sysctls of IPVS are writable.
   assert.equal(machine.run('cat', '/proc/sys/net/ipv4/vs/expire_nodest_conn').stdout, '1\n', log());
-  // The kernel loaded ip_vs and the scheduler, though the unit may not.
+  // The kernel itself loaded ip_vs and the scheduler; the unit may not load modules.
   assert.match(table(), /^-A -t 10\.99\.0\.10:80 -s sh\n/);
 });
 
@@ -100,13 +100,13 @@ test('lvsctl reaches it; checks run, also as another user, and a hanging program
   );
   assert.match(server('127.0.0.1:8080'), /down .*connection refused/);
   assert.match(server('fine'), / up /);
-  // SIGTERM does it; what hangs is never more than what is under way.
+  // SIGTERM ends a hanging program, so that only those of the last checks can be left.
   await sleep(11_000);
   const hanging = machine.run('pgrep', '-c', '-f', 'sleep 4711').stdout.trim();
   assert.ok(Number(hanging) <= 2, `${hanging} of them`);
 });
 
-test('a reload; an invalid file changes nothing and is reported', async () => {
+test('a reload applies a file; an invalid one changes nothing and is reported', async () => {
   const [pid, before] = [show('MainPID'), table()];
   writeFileSync(FILE, JSON.stringify({ ...CONFIG, services: { shop: { ...CONFIG.services.shop, scheduler: 'rr' } } }));
   assert.equal(machine.run('systemctl', 'reload', 'lvsd').status, 0);
@@ -114,7 +114,7 @@ test('a reload; an invalid file changes nothing and is reported', async () => {
   writeFileSync(FILE, 'version: 1\nservcies: {}\n');
   assert.equal(machine.run('systemctl', 'reload', 'lvsd').status, 1);
   assert.match(table(), / -s rr\n/);
-  // Priorities are the journal's, not part of the text.
+  // The priority goes to the journal and is not part of the text.
   assert.match(log('-p', 'err'), /^config: .*servcies/m);
   assert.doesNotMatch(log('-p', 'err'), /^control: reload: requested by uid 0/m);
   assert.match(log(), /^control: reload: requested by uid 0, pid \d+$/m);
@@ -150,6 +150,6 @@ test('an invalid file at the start fails once, without a restart loop', async ()
   assert.equal(machine.run('systemctl', 'start', 'lvsd').status, 1);
   await sleep(3000);
   assert.deepEqual([show('ActiveState'), show('ExecMainStatus'), show('NRestarts')], ['failed', '2', '0']);
-  const told = log('-p', 'err');
-  assert.match(told, /^\/etc\/lvsd\/lvsd\.yaml:2:1: .*servcies/m);
+  const errors = log('-p', 'err');
+  assert.match(errors, /^\/etc\/lvsd\/lvsd\.yaml:2:1: .*servcies/m);
 });

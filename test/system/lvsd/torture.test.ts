@@ -34,7 +34,7 @@ function figures(name: string, values: Record<string, unknown>): void {
 const reloads = FULL ? 200 : 10;
 const parallel = FULL ? 50 : 10;
 
-test(`${reloads} random reloads back to back, ${parallel} downloads under way: all whole, all plans empty`, {
+test(`${reloads} random reloads back to back, ${parallel} downloads under way: all are complete, all plans empty`, {
   timeout: 1_800_000,
 }, async () => {
   const { lvsd } = site;
@@ -45,7 +45,7 @@ test(`${reloads} random reloads back to back, ${parallel} downloads under way: a
   let slowest = 0;
   let downloads = 0;
   while (done < reloads) {
-    // Half of them by FULLNAT, half by NAT; new ones begin when these have ended, until all reloads are done.
+    // Half of the downloads use FULLNAT, half NAT; new ones begin when these have ended, until all reloads are done.
     const running = await Promise.all(
       Object.values(KEPT).map((from) => site.downloads(from, parallel / 2, FULL ? 60 : 10)),
     );
@@ -61,17 +61,17 @@ test(`${reloads} random reloads back to back, ${parallel} downloads under way: a
       operations += result.operations;
       done++;
     }
-    assert.deepEqual(await whole, ['whole', 'whole'], `LVSD_SEED=${SEED}, after ${done} reloads: ${lvsd.said}`);
+    assert.deepEqual(await whole, ['whole', 'whole'], `LVSD_SEED=${SEED}, after ${done} reloads: ${lvsd.log}`);
     downloads += parallel;
     await eventually('an empty plan', async () => (await lvsd.plan()).length === 0);
   }
-  assert.doesNotMatch(lvsd.said, /10\.99\.0\.1[12]:80 real server 10\.31\.[45]\.2:80.* is down/);
+  assert.doesNotMatch(lvsd.log, /10\.99\.0\.1[12]:80 real server 10\.31\.[45]\.2:80.* is down/);
   figures('lvsd-reloads', { reloads: done, downloads, operations, slowestMs: slowest });
 });
 
 const kills = FULL ? { seconds: 300 } : { seconds: 15 };
 
-/** The first two answer all the time; the others flap. */
+/** These two always answer; the others flap. */
 const steady = ['10.31.4.2:80', '10.31.5.2:80'];
 const flapping = ['rs1:8001', 'rs2:8001', 'rs1:8002', 'rs2:8002'];
 
@@ -93,8 +93,8 @@ function flappingConf(): Conf {
   };
 }
 
-/** What somebody might do to a table that is not theirs. */
-function mischief(random: Random): string {
+/** A command of another program that changes lvsd's table or addresses. */
+function foreignCommand(random: Random): string {
   const service = `-t 10.99.0.1${1 + random.below(3)}:80`;
   const server = `-r 10.31.${random.pick([4, 5])}.2:${random.pick([80, 8001, 8002])}`;
   return random.pick([
@@ -110,7 +110,7 @@ function mischief(random: Random): string {
   ]);
 }
 
-test(`kill -9 again and again for ${kills.seconds} s, flapping real servers, foreign hands: it converges, no healthy server is reported down`, {
+test(`kill -9 again and again for ${kills.seconds} s, flapping real servers, foreign commands: it converges, no healthy server is reported down`, {
   timeout: 1_800_000,
 }, async () => {
   const { lvsd } = site;
@@ -123,41 +123,41 @@ test(`kill -9 again and again for ${kills.seconds} s, flapping real servers, for
     for (let step = 0; step < 4; step++) {
       const name = random.pick(flapping);
       if (!sick.delete(name)) sick.add(name);
-      site.well(name, !sick.has(name));
+      site.setHealthy(name, !sick.has(name));
       counts.flaps++;
-      site.lvs.balancer.run(mischief(random), { accept: 'any' });
+      site.lvs.balancer.run(foreignCommand(random), { accept: 'any' });
       counts.commands++;
       await sleep(random.below(700));
     }
     await lvsd.kill();
     counts.kills++;
-    if (random.chance(50)) site.lvs.balancer.run(mischief(random), { accept: 'any' });
+    if (random.chance(50)) site.lvs.balancer.run(foreignCommand(random), { accept: 'any' });
     await lvsd.start();
     if (random.chance(60)) continue;
-    // A quiet point: nothing changes any more, and soon everything is as it should be.
+    // A quiet point: nothing changes, so that the desired state has to be reached soon.
     const quiet = Date.now();
     await eventually(
       'the kernel to be as desired',
-      async () => (await lvsd.plan()).length === 0 && (await asServed(sick)),
+      async () => (await lvsd.plan()).length === 0 && (await statesAreRight(sick)),
       40_000,
     );
     counts.quietPoints++;
     counts.slowestQuietMs = Math.max(counts.slowestQuietMs, Date.now() - quiet);
   }
-  await eventually('the end', async () => (await lvsd.plan()).length === 0 && (await asServed(sick)), 40_000);
+  await eventually('the end', async () => (await lvsd.plan()).length === 0 && (await statesAreRight(sick)), 40_000);
   const plan = await lvsd.run('lvsd', 'plan', ...lvsd.paths);
   assert.deepEqual([plan.status, plan.stdout], [0, 'no difference\n'], plan.stderr);
   for (const server of steady)
     assert.doesNotMatch(
-      lvsd.said,
+      lvsd.log,
       new RegExp(`real server ${server.replaceAll('.', '\\.')} .*is down`),
       `LVSD_SEED=${SEED}`,
     );
   figures('lvsd-kills', { seconds: kills.seconds, ...counts });
 });
 
-/** Whether the daemon says of every real server what is so, and the kernel has it. */
-async function asServed(sick: ReadonlySet<string>): Promise<boolean> {
+/** Whether the daemon's state of every real server is the true one. */
+async function statesAreRight(sick: ReadonlySet<string>): Promise<boolean> {
   const { services } = await site.lvsd.status();
   return services.every(({ realServers }) =>
     realServers.every(({ address, port, state }) => {

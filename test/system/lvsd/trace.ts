@@ -23,8 +23,8 @@ const SLOTS = 32;
 const SLOT_SIZE = 65536;
 const ADDRESS_SIZE = 20;
 
-/** Commands of the IPVS family that only ask. */
-const QUESTIONS = new Set([4, 8, 11, 13, 15, 20]);
+/** Commands of the IPVS family that only read. */
+const READS = new Set([4, 8, 11, 13, 15, 20]);
 const NAMES: Readonly<Record<number, string>> = {
   ...{ 1: 'NEW_SERVICE', 2: 'SET_SERVICE', 3: 'DEL_SERVICE', 5: 'NEW_DEST', 6: 'SET_DEST', 7: 'DEL_DEST' },
   ...{ 12: 'SET_CONFIG', 16: 'ZERO', 17: 'FLUSH', 18: 'NEW_LADDR', 19: 'DEL_LADDR' },
@@ -39,7 +39,7 @@ export class Trace {
   readonly #family: number;
   readonly #devices = new Map<number, string>();
 
-  /** From now on; IPVS must be loaded. */
+  /** Starts recording; IPVS must be loaded. */
   static async open(where: Namespace): Promise<Trace> {
     const genl = new GenericNetlink();
     try {
@@ -65,7 +65,7 @@ export class Trace {
     this.#socket.bind(address);
   }
 
-  /** What changed something since the last call, in its order. */
+  /** The requests since the last call that change something, in their order. */
   take(): string[] {
     const lines: string[] = [];
     const data = Buffer.alloc(SLOTS * SLOT_SIZE);
@@ -95,7 +95,7 @@ export class Trace {
       const type = packet.readUInt16LE(at + 4);
       const message = packet.subarray(at + 16, at + length);
       if (packet.readUInt16LE(at + 6) & NLM_F_REQUEST) {
-        if (protocol === NETLINK_GENERIC && type === this.#family && !QUESTIONS.has(message[0] ?? 0))
+        if (protocol === NETLINK_GENERIC && type === this.#family && !READS.has(message[0] ?? 0))
           lines.push(commandLine(message));
         if (protocol === NETLINK_ROUTE && (type === RTM_NEWADDR || type === RTM_DELADDR))
           lines.push(this.#addressLine(type, message));
@@ -109,7 +109,7 @@ export class Trace {
   #addressLine(type: number, message: Buffer): string {
     const family = message[0] as Family;
     const prefix = message[1];
-    const device = this.#devices.get(message.readUInt32LE(4)) ?? 'no device of then';
+    const device = this.#devices.get(message.readUInt32LE(4)) ?? 'unknown device';
     const { local } = decodeTable({ local: [2, 'bytes'] }, new AttributeReader(message, 8, message.length));
     const text = local ? formatAddress(family, local) : '';
     return `${type === RTM_NEWADDR ? 'NEW_ADDR' : 'DEL_ADDR'} ${text}/${prefix} ${device}`;
@@ -130,7 +130,7 @@ function commandLine(message: Buffer): string {
   return words.filter(Boolean).join(' ');
 }
 
-/** On the wire every address takes 16 bytes. */
+/** In IPVS messages every address takes 16 bytes. */
 function addressText(family: number | undefined, address: Uint8Array): string {
   return family === AF_INET6 ? formatAddress(AF_INET6, address) : formatAddress(2, address.subarray(0, 4));
 }
