@@ -77,6 +77,14 @@ export interface ServiceStatus {
   error: string | undefined;
 }
 
+/** The health checks as a whole. Instants are milliseconds since the epoch. */
+export interface ChecksStatus {
+  /** No checks are made: the last sign of life of the health worker, the reason, and its restarts since then. */
+  stopped?: { since: number; reason: string; restarts: number } | undefined;
+  /** The latest result of all checks. */
+  lastResultAt?: number | undefined;
+}
+
 export interface DaemonStatus {
   version: string;
   pid: number;
@@ -86,6 +94,8 @@ export interface DaemonStatus {
   /** The reason why the last reload was rejected; undefined if it succeeded. */
   reloadError: string | undefined;
   paused: boolean;
+  /** Undefined: an lvsd without health checks. */
+  checks?: ChecksStatus | undefined;
   /** Overrides that apply to no real server of the file. */
   orphans?: readonly OrphanStatus[];
   services: ServiceStatus[];

@@ -13,6 +13,7 @@ import type { DriftFilter, KernelWriter, Obstacle } from '../plan/index.ts';
 import type { Desired, Ownership } from '../plan/types.ts';
 import {
   checkMessage,
+  checksMessage,
   inabilityMessage,
   overrideMessage,
   overrideNoteText,
@@ -81,6 +82,7 @@ export class Daemon {
     );
     parts.monitor?.onTransition((transition) => this.#queueTransition(transition));
     parts.monitor?.onInability((id, inability) => this.#reportInability(id, inability));
+    parts.monitor?.onStop((stop) => parts.reporter.checks(checksMessage(stop), stop === undefined));
   }
 
   get config(): Config {

@@ -9,6 +9,7 @@ import type { Log } from '../base/log.ts';
 import { type CheckHistory, EMPTY_HISTORY } from './history.ts';
 import { resumed, unknown } from './machine.ts';
 import type { Check, Inability, Target, TargetState, Transition } from './types.ts';
+import type { Stop } from './worker/liveness.ts';
 import { LoadWatch } from './worker/load-watch.ts';
 import type { FromWorker, Load, ToWorker, WireTarget } from './worker/messages.ts';
 import { fromRow } from './worker/messages.ts';
@@ -43,6 +44,8 @@ export interface TargetHistory extends CheckHistory {
   transitions: Omit<Transition, 'id'>[];
 }
 
+/** Called when all checks stop, and with undefined when they run again. */
+export type StopListener = (stop: Stop | undefined) => void;
 export type InabilityListener = (id: string, inability: Inability | undefined) => void;
 
 interface Snapshot {
@@ -58,6 +61,7 @@ export class HealthMonitor {
   readonly #byNumber = new Map<number, MonitoredTarget>();
   readonly #listeners = new Set<(transition: Transition) => void>();
   readonly #inabilityListeners = new Set<InabilityListener>();
+  readonly #stopListeners = new Set<StopListener>();
   readonly #loadWatch = new LoadWatch();
   #concurrency: number;
   #numbers = 0;
@@ -77,6 +81,9 @@ export class HealthMonitor {
       onEnd: () => {
         this.#snapshot?.done();
         for (const done of [...this.#histories.values()]) done(new Map());
+      },
+      onStop: (stop) => {
+        for (const listener of this.#stopListeners) listener(stop);
       },
     });
   }
@@ -171,7 +178,16 @@ export class HealthMonitor {
     this.#inabilityListeners.add(callback);
   }
 
-  /** False if the health worker does not respond and a restart did not help. For a watchdog. */
+  /** Why no checks are made; undefined while the health worker runs. */
+  get checksStop(): Stop | undefined {
+    return this.#worker.checksStop;
+  }
+
+  onStop(callback: StopListener): void {
+    this.#stopListeners.add(callback);
+  }
+
+  /** False if the health worker has not worked for 40 s although it was restarted. For a watchdog. */
   get alive(): boolean {
     return this.#worker.alive;
   }

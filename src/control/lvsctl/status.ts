@@ -4,6 +4,7 @@ import { printable } from '../../base/printable.ts';
 import { count } from '../../base/words.ts';
 import type {
   CheckStatus,
+  ChecksStatus,
   DaemonStatus,
   OrphanStatus,
   OverrideStatus,
@@ -100,7 +101,21 @@ function head(status: DaemonStatus, paint: Paint, now: number): string {
   ];
   if (reloadError) lines.push(paint('red', `the last reload was rejected: ${firstProblem(reloadError, file)}`));
   if (paused) lines.push(paint('yellow', 'paused: nothing is written to the kernel (end with: lvsctl resume)'));
+  if (status.checks?.stopped) lines.push(paint('red', stoppedText(status.checks.stopped, status.checks, now)));
   return lines.join('\n');
+}
+
+function stoppedText(
+  { since, reason, restarts }: NonNullable<ChecksStatus['stopped']>,
+  { lastResultAt }: ChecksStatus,
+  now: number,
+): string {
+  const tries = restarts > 0 ? `; restarted ${restarts === 1 ? 'once' : `${restarts} times`} since then` : '';
+  const last =
+    lastResultAt === undefined ? 'no result yet' : `the latest result is ${spanText(now - lastResultAt)} old`;
+  return printable(
+    `health checks have stopped ${spanText(now - since)} ago, ${clockText(since)}: ${reason}${tries}; ${last}; states below are kept`,
+  );
 }
 
 /** The first of the lines that a rejected configuration has, and how to see the others. */

@@ -101,6 +101,7 @@ async function serve({ options, config, loader, logs, reporter, kernel, startedA
       health: states,
       history,
       inability: (id) => monitor?.inability(id),
+      checksStop: () => monitor?.checksStop,
       loader,
       reporter,
       startedAt,

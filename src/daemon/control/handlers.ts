@@ -8,6 +8,7 @@ import { version } from '../../base/version.ts';
 import type { Handlers } from '../../control/server.ts';
 import type { TargetHistory } from '../../health/monitor.ts';
 import type { Inability, TargetState } from '../../health/types.ts';
+import type { Stop } from '../../health/worker/liveness.ts';
 import { serviceKeyText } from '../../ipvs/index.ts';
 import { describe, difference, readActual, serviceText } from '../../plan/index.ts';
 import type { Daemon } from '../daemon.ts';
@@ -19,7 +20,7 @@ import { serverText, virtualServices } from '../model/virtual-services.ts';
 import { findObstacles, type Kernel } from '../reconcile/kernel.ts';
 import type { CycleResult } from '../reconcile/reconciler.ts';
 import type { Reporter } from './reporter.ts';
-import { overrideStatus, serverHistories, serviceStatuses } from './status.ts';
+import { checksStatus, overrideStatus, serverHistories, serviceStatuses } from './status.ts';
 
 export interface HandlerParts {
   daemon: Daemon;
@@ -29,6 +30,8 @@ export interface HandlerParts {
   history: (ids: readonly string[]) => Promise<ReadonlyMap<string, TargetHistory>>;
   /** The reason why a target cannot be checked. */
   inability: (target: string) => Inability | undefined;
+  /** Why no checks are made. */
+  checksStop: () => Stop | undefined;
   loader: Loader;
   reporter: Reporter;
   /** By the clock `steady()`. */
@@ -42,6 +45,7 @@ export function handlers({
   health,
   history,
   inability,
+  checksStop,
   loader,
   reporter,
   startedAt,
@@ -93,6 +97,7 @@ export function handlers({
         loadedAt: wallTime(loader.loadedAt),
         reloadError: loader.error,
         paused: daemon.reconciler.paused,
+        checks: checksStatus(states, checksStop()),
         orphans: daemon.runtime.orphans
           .filter((one) => service === undefined || service === one.service)
           .map((one) => ({ service: one.service, server: one.server, ...overrideStatus(one) })),

@@ -2,6 +2,7 @@
 /** Texts and fields of the log lines and events of the daemon. `service` is a name in the file. */
 import type { EventFields } from '../../control/messages.ts';
 import type { Inability, Transition } from '../../health/types.ts';
+import type { Stop } from '../../health/worker/liveness.ts';
 import { type Drift, describe, toJson } from '../../plan/index.ts';
 import { serviceText } from '../../plan/texts.ts';
 import type { Operation } from '../../plan/types.ts';
@@ -44,6 +45,16 @@ export function inabilityMessage(
         fields: { ...fields, state: 'not checked', reason: inability.reason },
       }
     : { text: `${text} is checked again`, fields: { ...fields, state: 'checked', reason: `${type} check` } };
+}
+
+/** `stop`: why no checks are made; undefined: they are again. */
+export function checksMessage(stop: Stop | undefined): Message {
+  return stop
+    ? {
+        text: `health checks have stopped, all states are kept: ${stop.reason}`,
+        fields: { state: 'not checking', reason: stop.reason },
+      }
+    : { text: 'health checks run again', fields: { state: 'checking', reason: 'the health worker responds' } };
 }
 
 function subject(service: VirtualService, server: RealServer): Message {

@@ -76,8 +76,14 @@ export class Reporter {
     this.events.add('reload', text, fields);
   }
 
-  daemon(text: string, fields: EventFields): void {
-    this.log('daemon', 'info', text, fields);
+  daemon(text: string, fields: EventFields, level: LogLevel = 'info'): void {
+    this.log('daemon', level, text, fields);
+    this.events.add('daemon', text, fields);
+  }
+
+  /** All checks stop, or run again. */
+  checks({ text, fields }: Message, running: boolean): void {
+    this.log('health', running ? 'info' : 'error', text, fields);
     this.events.add('daemon', text, fields);
   }
 

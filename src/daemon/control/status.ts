@@ -5,6 +5,7 @@ import { wallTime } from '../../base/clock.ts';
 import type {
   CheckHistoryStatus,
   CheckStatus,
+  ChecksStatus,
   OverrideStatus,
   RealServerStatus,
   ServerHistory,
@@ -12,6 +13,7 @@ import type {
 } from '../../control/messages.ts';
 import type { TargetHistory } from '../../health/monitor.ts';
 import type { Inability, TargetState } from '../../health/types.ts';
+import type { Stop } from '../../health/worker/liveness.ts';
 import type { Destination } from '../../ipvs/index.ts';
 import { destinationKeyText } from '../../plan/keys.ts';
 import { serviceText } from '../../plan/texts.ts';
@@ -30,6 +32,15 @@ export interface Sources {
   failures: ReadonlyMap<string, Failure>;
   /** The reason why a target cannot be checked. */
   inability?: (target: string) => Inability | undefined;
+}
+
+export function checksStatus(health: ReadonlyMap<string, TargetState>, stop: Stop | undefined): ChecksStatus {
+  let last: number | undefined;
+  for (const state of health.values()) if (state.last && state.last.at > (last ?? 0)) last = state.last.at;
+  return {
+    stopped: stop && { ...stop, since: wallTime(stop.since) },
+    lastResultAt: last === undefined ? undefined : wallTime(last),
+  };
 }
 
 /** One item for each virtual service; `only`: those of this name in the file. */

@@ -3,17 +3,14 @@
  * Keeps the health worker running: sends its messages in order, watches its heartbeat, restarts it if it ends or hangs.
  */
 import { type ChildProcess, fork } from 'node:child_process';
-import { clockEnvironment } from '../../base/clock.ts';
+import { clockEnvironment, steady } from '../../base/clock.ts';
 import type { Log } from '../../base/log.ts';
 import { workerPath } from '../worker-path.ts';
+import { Liveness, MAX_MISSED, type Stop } from './liveness.ts';
 import type { FromWorker, ToWorker } from './messages.ts';
 
 /** Milliseconds between checks of the heartbeat. */
 const WATCH_INTERVAL = 1000;
-/** Checks without one after which it is killed. A count, not a time, because a delay of this process delays both. */
-const MAX_MISSED = 15;
-/** Checks without one, restarts included, after which `alive` is false. */
-const DEAD = 40;
 const FIRST_DELAY = 100;
 const LONGEST_DELAY = 10_000;
 /** Milliseconds of run time after which a restart is not delayed. */
@@ -29,6 +26,8 @@ export interface HealthWorkerOptions {
   onStart: () => void;
   onMessage: (message: FromWorker) => void;
   onEnd: () => void;
+  /** Checks have stopped; with undefined: they run again. */
+  onStop: (stop: Stop | undefined) => void;
 }
 
 export class HealthWorker {
@@ -38,12 +37,13 @@ export class HealthWorker {
   #outbox: (() => ToWorker)[] = [];
   #restart: NodeJS.Timeout | undefined;
   #watchdog: NodeJS.Timeout | undefined;
-  #missed = 0;
+  readonly #liveness: Liveness;
   #delay = FIRST_DELAY;
   #stopped = false;
 
   constructor(options: HealthWorkerOptions) {
     this.#options = options;
+    this.#liveness = new Liveness(steady(), options.onStop);
   }
 
   get running(): boolean {
@@ -52,7 +52,12 @@ export class HealthWorker {
 
   /** Also true before the first start. */
   get alive(): boolean {
-    return this.#missed < DEAD;
+    return this.#liveness.alive;
+  }
+
+  /** Why checks have stopped; undefined while they run. */
+  get checksStop(): Stop | undefined {
+    return this.#liveness.stop;
   }
 
   /** No effect if it is running or about to start. */
@@ -101,7 +106,9 @@ export class HealthWorker {
       if (this.#stopped) return;
       if (performance.now() - startedAt > STABLE_TIME) this.#delay = FIRST_DELAY;
       const line = stderr.trim().split('\n', 1)[0];
-      this.#options.log.error(`the health worker ended (${how}${line ? `: ${line}` : ''}): restarting it`);
+      const why = `${how}${line ? `: ${line}` : ''}`;
+      this.#options.log.error(`the health worker ended (${why}): restarting it`);
+      this.#liveness.ended(why);
       // Not from within the exit event: a process that cannot start would block all timers of this one.
       this.#restart = setTimeout(() => {
         this.#restart = undefined;
@@ -116,10 +123,11 @@ export class HealthWorker {
     child.on('exit', (code, signal) => end(signal ?? `exit status ${code}`));
     child.on('message', (message: FromWorker) => {
       if (over || this.#child !== child) return;
-      if (message.type === 'beat') this.#missed = 0;
+      if (message.type === 'beat') this.#liveness.beat(steady());
       this.#options.onMessage(message);
     });
     this.#child = child;
+    this.#liveness.started();
     this.#options.onStart();
   }
 
@@ -133,8 +141,7 @@ export class HealthWorker {
   }
 
   #watch(): void {
-    this.#missed++;
-    if (this.#missed % MAX_MISSED !== 0 || !this.#child) return;
+    if (!this.#liveness.tick() || !this.#child) return;
     this.#options.log.error(`the health worker did not respond for ${MAX_MISSED} s: killing and restarting it`);
     this.#child.kill('SIGKILL');
   }

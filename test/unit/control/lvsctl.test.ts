@@ -508,6 +508,19 @@ test('status shows since when and why a server cannot be checked, and counts suc
   assert.match(text, /1 real server: 1 up; 1 cannot be checked$/m);
 });
 
+test('status says in its head since when checks have stopped, and how old the latest result is', () => {
+  const stopped = { since: NOW - 123_000, reason: 'the health worker ended (SIGKILL: \x1b[2J)', restarts: 6 };
+  const checks = { stopped, lastResultAt: NOW - 200_000 };
+  for (const text of [statusText, briefText])
+    assert.equal(
+      text({ ...SHOP, checks }, PLAIN, NOW)
+        .split('\n')[2]
+        ?.replace(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d/, 'TIME'),
+      'health checks have stopped 2m 3s ago, TIME: the health worker ended (SIGKILL: \\x1b[2J); restarted 6 times since then; the latest result is 3m 20s old; states below are kept',
+    );
+  assert.doesNotMatch(statusText({ ...SHOP, checks: { lastResultAt: NOW } }, PLAIN, NOW), /health checks/);
+});
+
 test('status shows the author, age and reason of overrides, and overrides without a real server', () => {
   const overrides = [
     { kind: 'drain', by: 'alice', at: NOW - 300_000, reason: 'CHG-123' },

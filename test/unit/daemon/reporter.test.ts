@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { Writable } from 'node:stream';
 import { test } from 'node:test';
 import { EventLog } from '../../../src/control/event-log.ts';
-import { overrideMessage, quorumMessage, serverMessage } from '../../../src/daemon/control/messages.ts';
+import { checksMessage, overrideMessage, quorumMessage, serverMessage } from '../../../src/daemon/control/messages.ts';
 import { Reporter } from '../../../src/daemon/control/reporter.ts';
 import { DaemonLog } from '../../../src/daemon/log/log.ts';
 import { virtualServices } from '../../../src/daemon/model/virtual-services.ts';
@@ -134,4 +134,13 @@ test('a reload', async () => {
   const { event, line } = await reported((to) => to.reload('reloaded', fields, true));
   assert.deepEqual(event, { kind: 'reload', text: 'reloaded', ...fields });
   assert.deepEqual(line, { level: 'info', area: 'config', text: 'reloaded', ...fields });
+});
+
+test('all health checks stop', async () => {
+  const stop = { since: 0, reason: 'the health worker does not respond', restarts: 0 };
+  const { event, line } = await reported((reporter) => reporter.checks(checksMessage(stop), false));
+  const text = 'health checks have stopped, all states are kept: the health worker does not respond';
+  const fields = { text, state: 'not checking', reason: stop.reason };
+  assert.deepEqual(event, { kind: 'daemon', ...fields });
+  assert.deepEqual(line, { level: 'error', area: 'health', ...fields });
 });

@@ -264,6 +264,29 @@ test('a health worker that was stopped for a while takes no target down', async 
   assert.ok(await probes(monitor, targets[0] as Target));
 });
 
+test('a health worker that is killed again and again is a stop until one has run for a while', {
+  timeout: 90_000,
+}, async () => {
+  const { monitor } = start();
+  const reasons: (string | undefined)[] = [];
+  monitor.onStop((stop) => reasons.push(stop?.reason));
+  const before = new Set(checkers());
+  const of = target(FAST, await serve(() => {}));
+  monitor.configure([of]);
+  const own = () => checkers().filter((each) => !before.has(each))[0];
+  for (let round = 0; round < 2; round++) {
+    await until(async () => own() !== undefined && (await probes(monitor, of)) > 0, 'probes');
+    const pid = own() as number;
+    process.kill(pid, 'SIGKILL');
+    await until(() => own() !== pid, 'its end');
+  }
+  await until(() => (monitor.checksStop?.restarts ?? 0) === 2, 'the second restart');
+  assert.deepEqual(reasons, ['the health worker ended (SIGKILL)']);
+  assert.ok(Math.abs((monitor.checksStop?.since ?? 0) - Date.now()) < 20_000);
+  await until(() => monitor.checksStop === undefined, 'the end of the stop', 40_000);
+  assert.deepEqual([reasons.length, reasons[1], monitor.alive], [2, undefined, true]);
+});
+
 test('the health worker and its helper ignore signals and end with the daemon, even if it is killed', async () => {
   const script = join(dirname(fileURLToPath(import.meta.url)), 'monitor-host.ts');
   const host = spawn(process.execPath, ['--import', 'tsx', script], { stdio: ['ignore', 'pipe', 'inherit'] });
