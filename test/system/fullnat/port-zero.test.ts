@@ -94,11 +94,13 @@ for (const { port, method, flags } of services) {
 
   test(`${name} survives a real server that answers port 0`, async () => {
     await echo(port);
+    const before = rig.connections();
     const segment = { source: rig.rs1Address, destination: client, sourcePort: port, destinationPort: 0 };
     for (const kind of [ACK, RST | ACK, SYN | ACK]) {
       inside.send(tcpPacket({ ...segment, seq: 1, ack: 2, flags: kind }));
     }
     await sleep(300);
+    assert.deepEqual(templates(), templates(before));
     await echo(port);
   });
 }
