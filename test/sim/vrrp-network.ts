@@ -39,7 +39,7 @@ type Entry = { at: number; order: number } & (
   | { kind: 'call'; call: () => void }
 );
 
-/** What can go wrong, each for a while. */
+/** Faults, each of which lasts for a while. */
 const FAULTS = [
   'partition',
   'loss',
@@ -419,7 +419,7 @@ export class Network {
     }
   }
 
-  /** Two masters that can hear each other do not stay for longer than an interval and a delay. */
+  /** Two masters that receive each other's advertisements do not stay for longer than an interval and a delay. */
   #checkTwoMasters(router: Router, fail: (text: string) => string): void {
     if (this.#active > 0) return;
     for (const other of this.#routers) {

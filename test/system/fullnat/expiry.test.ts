@@ -67,12 +67,12 @@ test('an open connection that times out is reset at both ends, and both accept i
   socket.on('error', (problem: Error & { code?: string }) => {
     error = problem.code;
   });
-  let said = '';
+  let received = '';
   socket.setEncoding('utf8').on('data', (text: string) => {
-    said += text;
+    received += text;
   });
   socket.write('hello');
-  await eventually('the echo', () => said === 'hello');
+  await eventually('the echo', () => received === 'hello');
   assert.deepEqual([entry(client)?.state, (entry(client)?.seconds ?? 9) <= 3], ['ESTABLISHED', true]);
   const counts = await rig.counted(() => eventually('the reset', () => error && served.get(client)?.error, 10_000));
   assert.equal(error, 'ECONNRESET');

@@ -48,10 +48,10 @@ after(async () => {
 /** Opens a connection, which makes a template in a persistent service, and expects an echo. */
 async function echo(port: number): Promise<void> {
   const { socket } = await dial(rig.client, rig.vip, port);
-  const said: string[] = [];
-  socket.setEncoding('utf8').on('data', (text: string) => said.push(text));
+  const received: string[] = [];
+  socket.setEncoding('utf8').on('data', (text: string) => received.push(text));
   socket.write('x');
-  await eventually(`an echo of port ${port}`, () => said.join('') === 'x');
+  await eventually(`an echo of port ${port}`, () => received.join('') === 'x');
   socket.resetAndDestroy();
   await closed(socket);
 }

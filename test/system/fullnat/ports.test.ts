@@ -180,10 +180,10 @@ test('tuples of the balancer’s own sockets are not used, and the sockets work'
   try {
     const own = await dial(rig.balancer, rig.rs1Address, port, { from: laddr, fromPort: 31_001 });
     open.add(own.socket);
-    const said: string[] = [];
-    own.socket.setEncoding('utf8').on('data', (text: string) => said.push(text));
-    await eventually('the greeting', () => said.length > 0);
-    assert.equal(said.join(''), `${laddr}:31001\n`);
+    const received: string[] = [];
+    own.socket.setEncoding('utf8').on('data', (text: string) => received.push(text));
+    await eventually('the greeting', () => received.length > 0);
+    assert.equal(received.join(''), `${laddr}:31001\n`);
     await connectMany(2);
     assert.equal((await refused()).code, 'ECONNREFUSED');
     own.socket.resetAndDestroy();

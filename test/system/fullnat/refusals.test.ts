@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What FULLNAT does not support is rejected when it is configured, with an errno and an extended ACK.
+// Configurations that FULLNAT does not support are rejected with an errno and an extended ACK.
 import assert from 'node:assert/strict';
 import { existsSync, writeFileSync } from 'node:fs';
 import { after, before, beforeEach, test } from 'node:test';

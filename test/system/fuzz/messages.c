@@ -36,7 +36,7 @@ static struct outcome {
 	/* Answers of netlink itself or of another family: see is_ours(). */
 	uint64_t others;
 } *outcomes;
-enum { ROOT, USER, STRANGER };
+enum { ROOT, USER, NO_RIGHTS };
 
 static uint8_t *messages;
 static size_t length;
@@ -176,31 +176,31 @@ static void new_namespace(bool unprivileged)
 static void __attribute__((noreturn)) part(int number, const uint8_t *at, const uint8_t *end)
 {
 	bool user = number % 12 == 5;
-	pid_t talker, stranger;
+	pid_t talker, no_rights;
 
 	new_namespace(user);
 	talker = fork();
 	if (talker == 0)
 		traffic();
-	stranger = number % 4 ? 0 : fork();
-	if (number % 4 == 0 && stranger == 0) {
+	no_rights = number % 4 ? 0 : fork();
+	if (number % 4 == 0 && no_rights == 0) {
 		if (setresgid(NOBODY, NOBODY, NOBODY) || setresuid(NOBODY, NOBODY, NOBODY))
 			die("setuid");
-		send_all(at, end, &outcomes[STRANGER]);
+		send_all(at, end, &outcomes[NO_RIGHTS]);
 		_exit(0);
 	}
 	send_all(at, end, &outcomes[user ? USER : ROOT]);
 	/* Half of the namespaces are removed while packets still flow. */
 	if (number % 2)
 		kill(talker, SIGKILL);
-	if (stranger > 0)
-		waitpid(stranger, NULL, 0);
+	if (no_rights > 0)
+		waitpid(no_rights, NULL, 0);
 	_exit(0);
 }
 
 int main(int argc, char **argv)
 {
-	static const char *const names[] = { "root", "user", "stranger" };
+	static const char *const names[] = { "root", "user", "noRights" };
 	size_t size = argc > 2 ? strtoul(argv[2], NULL, 0) : 0;
 	const uint8_t *at, *from;
 	int running = 0, number = 0, how, broken = 0;

@@ -41,9 +41,9 @@ test(`${count} netlink messages, seed ${seed}: none harms the kernel`, async () 
     console.log(`${sent + some} of ${count} messages after ${seconds} s: ${ran.stdout.trim()}`, ran.stderr.trim());
     recordFigures('messages', { seed, messages: sent + some, seconds });
     assert.equal(ran.status, 0, ran.stderr);
-    const { root, user, stranger } = JSON.parse(ran.stdout) as Record<'root' | 'user' | 'stranger', Outcome>;
+    const { root, user, noRights } = JSON.parse(ran.stdout) as Record<'root' | 'user' | 'noRights', Outcome>;
     assert.ok((root.done ?? 0) > some / 20, 'some of them succeeded');
-    for (const { done, answers, others } of [user, stranger]) {
+    for (const { done, answers, others } of [user, noRights]) {
       assert.equal(done ?? 0, 0, 'a user without rights changes nothing');
       assert.equal(answers, 0, 'and gets no data');
       if (some >= FILE) assert.ok((others ?? 0) > 0, "netlink's own answers are counted separately");
