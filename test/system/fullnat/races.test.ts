@@ -96,7 +96,7 @@ test('an ACK of the real server that overtakes its SYN-ACK does not remove the c
 test(`${services} times, a client opens its connection again while another one takes the tuple: never both`, async () => {
   setVs(rig.balancer, { fullnat_lport_max: 5000, fullnat_exhaust_drop: 1, timeout_close: 600, timeout_synrecv: 600 });
   const ports = Array.from({ length: services }, (_, index) => firstService + index);
-  // Persistent: a connection that is over goes on when its client comes back, it is not made anew.
+  // With persistence, an ended connection is used again for the same client instead of a new one.
   const lines = ports.flatMap((at) => [
     `-A -t ${rig.vip}:${at} -s rr -p 300`,
     `-P -t ${rig.vip}:${at} -z ${rig.laddrs[0]}`,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // lab: --stock
-// Two lvsd routers with adverts every 100 ms through what happens to a machine: stopped processes, removed addresses and
-// links, foreign messages, split networks, reloads.
+// Two lvsd routers with adverts every 100 ms during disturbances: stopped processes, removed addresses and links,
+// malformed messages, split networks, reloads.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { mkdtempSync, writeFileSync } from 'node:fs';
@@ -13,11 +13,11 @@ import { type LvsdNode, MODES, Pair } from './pair.ts';
 const FAST = MODES.find(({ name }) => name === 'version 3, 100 ms') ?? assert.fail();
 const sleep = (milliseconds: number) => new Promise((done) => setTimeout(done, milliseconds));
 
-/** Transitions of a node since its start, as `backup>master`. */
+/** Transitions of a node since its start, such as `backup>master`. */
 const transitions = ({ messages }: LvsdNode): string[] =>
   messages.flatMap((message) => (message.type === 'state' ? [`${message.from}>${message.to}`] : []));
 
-/** A pair whose first node is master, and how many transitions both have made. */
+/** Starts a pair of which the first node becomes master. */
 async function pair(number: number): Promise<Pair> {
   const made = new Pair(FAST, number);
   await made.other.start(100);
@@ -27,6 +27,7 @@ async function pair(number: number): Promise<Pair> {
   return made;
 }
 
+/** The number of transitions of both nodes since their start. */
 async function counts({ lvsd, other }: Pair): Promise<[number, number]> {
   await Promise.all([lvsd.status(), other.status()]);
   return [transitions(lvsd).length, transitions(other).length];
@@ -43,7 +44,7 @@ describe('disturbances', { concurrency: true }, () => {
     for (const each of pairs) await each.destroy();
   });
 
-  test('a backup that was stopped for seconds does not take over: it reads its messages first', async () => {
+  test('a backup that was stopped for seconds does not take over: it first reads the waiting adverts', async () => {
     const made = await start(20);
     const [, before] = await counts(made);
     for (const milliseconds of [500, 3000, 500, 3000]) {
@@ -56,7 +57,7 @@ describe('disturbances', { concurrency: true }, () => {
     assert.ok(made.holds(made.lvsd) && !made.holds(made.other));
   });
 
-  test('a stopped master finds that it was replaced, and takes over again', async () => {
+  test('a master that was stopped and replaced takes over again', async () => {
     const made = await start(21);
     process.kill(made.lvsd.pid, 'SIGSTOP');
     await sleep(2000);
@@ -67,7 +68,7 @@ describe('disturbances', { concurrency: true }, () => {
     assert.deepEqual(transitions(made.other).slice(-2), ['backup>master', 'master>backup']);
   });
 
-  test('an address that somebody removes is back at once, without a transition', async () => {
+  test('an address that another program removes is added again at once, without a transition', async () => {
     const made = await start(22);
     const before = await counts(made);
     made.lvsd.namespace.ip('addr del 10.9.0.100/32 dev eth0');
@@ -80,7 +81,7 @@ describe('disturbances', { concurrency: true }, () => {
     );
   });
 
-  test('a device that is deleted and made again is taken, with its new index', async () => {
+  test('a device that is deleted and created again is used with its new index', async () => {
     const made = await start(23);
     made.lvsd.namespace.ip('link del eth0');
     await sleep(1500);
@@ -94,16 +95,16 @@ describe('disturbances', { concurrency: true }, () => {
     await made.settles(made.lvsd);
   });
 
-  test('both are masters of a split network, and the better one after it healed', async () => {
+  test('both are masters while the network is split, then the one with the higher priority', async () => {
     const made = await start(24);
     made.switch.ip('link set port0 nomaster');
     await sleep(1500);
-    assert.ok(made.holds(made.lvsd) && made.holds(made.other), 'both, while they cannot hear each other');
+    assert.ok(made.holds(made.lvsd) && made.holds(made.other), 'both are masters');
     made.switch.ip('link set port0 master br0');
     await made.settles(made.lvsd, 5);
   });
 
-  test('200 reloads do nothing', async () => {
+  test('200 reloads without a change cause no transition; a lower priority does', async () => {
     const made = await start(25);
     const before = await counts(made);
     for (let round = 0; round < 200; round++) {
@@ -119,17 +120,17 @@ describe('disturbances', { concurrency: true }, () => {
   test('500 malformed messages a second do not delay the adverts of a master', async () => {
     const made = await start(26);
     const before = await counts(made);
-    const stranger = made.topology.namespace('vx26');
+    const sender = made.topology.namespace('vx26');
     made.topology.link(
-      { in: stranger, device: 'eth0', addresses: ['10.9.0.99/24'] },
+      { in: sender, device: 'eth0', addresses: ['10.9.0.99/24'] },
       { in: made.switch, device: 'port9' },
     );
     made.switch.ip('link set port9 master br0');
-    const script = join(mkdtempSync(join(tmpdir(), 'lvsd-stranger-')), 'send.py');
+    const script = join(mkdtempSync(join(tmpdir(), 'lvsd-sender-')), 'send.py');
     writeFileSync(script, SENDER);
-    const [file = '', ...args] = stranger.inside(['python3', script]);
-    const sender = spawn(file, args, { stdio: ['ignore', 'inherit', 'inherit'] });
-    const code = await new Promise((resolve) => sender.once('exit', resolve));
+    const [file = '', ...args] = sender.inside(['python3', script]);
+    const child = spawn(file, args, { stdio: ['ignore', 'inherit', 'inherit'] });
+    const code = await new Promise((resolve) => child.once('exit', resolve));
     assert.equal(code, 0);
     assert.deepEqual(await counts(made), before, 'no transition on either side');
     for (const node of [made.lvsd, made.other]) {
@@ -140,7 +141,7 @@ describe('disturbances', { concurrency: true }, () => {
   });
 });
 
-/** Sends 3,000 messages that acceptance rejects, 500 a second, each of another kind. */
+/** Sends 3,000 messages that lvsd rejects, 500 a second, of eight kinds in turn. */
 const SENDER = `
 import socket, struct, time
 s = socket.socket(socket.AF_INET, socket.SOCK_RAW, 112)

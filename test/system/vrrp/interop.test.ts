@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // lab: --stock
-// lvsd's VRRP process beside keepalived: each as master, in each mode, through a stop, a kill, a lost link, a return.
+// lvsd's VRRP process and keepalived as a pair: each as master, in each mode, through a stop, a kill, a lost link and a
+// return.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { after, describe, test } from 'node:test';
@@ -11,7 +12,7 @@ after(async () => {
   for (const pair of pairs) await pair.destroy();
 });
 
-// The pairs wait on their timers most of the time: all at once.
+// The pairs mostly wait for timers, so they run at the same time.
 describe('interop with keepalived', { concurrency: true }, () => {
   for (const [number, mode] of MODES.entries()) {
     test(`${mode.name}: lvsd and keepalived take over from each other`, async () => {
@@ -53,7 +54,7 @@ describe('interop with keepalived', { concurrency: true }, () => {
   }
 });
 
-/** tshark decodes every advert of both sides, finds each checksum good, and has no remark. */
+/** Asserts that tshark decodes every advert, with a correct checksum and without a remark. */
 function checkAdverts(path: string, version: number): void {
   const fields = ['vrrp.version', 'vrrp.checksum.status', 'vrrp.prio', '_ws.expert.message'];
   const { status, stdout, stderr } = spawnSync(

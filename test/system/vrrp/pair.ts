@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Two routers on one switch: lvsd's VRRP process and Debian's keepalived, in namespaces of their own.
+// Two routers on one switch, in namespaces of their own: lvsd's VRRP process, and keepalived or a second lvsd.
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, writeFileSync } from 'node:fs';
@@ -13,14 +13,14 @@ const SECOND = 1_000_000;
 const AF_INET = 2;
 const AF_INET6 = 10;
 
-/** Adverts as one protocol mode sends them. */
+/** A mode of the protocol. */
 export interface Mode {
   name: string;
   version: 2 | 3;
   ipv6: boolean;
   unicast: boolean;
   password?: string;
-  /** Microseconds. */
+  /** The advert interval in microseconds. */
   interval: number;
 }
 
@@ -40,11 +40,11 @@ const NODES = [
   { ipv4: '10.9.0.2', ipv6: 'fd09::2' },
 ] as const;
 
-/** A router of either kind in its namespace. */
+/** A router, lvsd or keepalived, in its namespace. */
 export interface Node {
   namespace: Namespace;
   start(priority: number): Promise<void>;
-  /** Ends it in an orderly way, or by SIGKILL. */
+  /** Stops it properly (SIGTERM), or kills it. */
   end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void>;
 }
 
@@ -52,13 +52,13 @@ export class Pair {
   readonly topology = new Topology();
   readonly mode: Mode;
   readonly lvsd: LvsdNode;
-  /** A second lvsd, in the place of keepalived. */
+  /** A second lvsd instead of keepalived. */
   readonly other: LvsdNode;
   readonly keepalived: KeepalivedNode;
   readonly switch: Namespace;
   readonly virtual: string;
 
-  /** `number` keeps the names of several pairs apart. */
+  /** `number` makes the names of namespaces unique. */
   constructor(mode: Mode, number: number) {
     this.mode = mode;
     this.virtual = mode.ipv6 ? VIRTUAL.ipv6 : VIRTUAL.ipv4;
@@ -67,7 +67,7 @@ export class Pair {
     const [a, b] = [this.topology.namespace(`va${number}`), this.topology.namespace(`vb${number}`)];
     for (const [index, end] of [a, b].entries()) {
       const node = NODES[index] ?? assert.fail();
-      // Else the kernel removes the IPv6 source address with the link.
+      // Otherwise the kernel removes the IPv6 source address when the link goes down.
       end.run(['sysctl', '-qw', 'net.ipv6.conf.default.keep_addr_on_down=1']);
       const addresses = [`${node.ipv4}/24`, `${node.ipv6}/64`];
       this.topology.link({ in: end, device: 'eth0', addresses }, { in: middle, device: `port${index}` });
@@ -82,7 +82,7 @@ export class Pair {
     return node.namespace.run(['ip', '-o', 'addr', 'show', 'dev', 'eth0']).stdout.includes(` ${this.virtual}/`);
   }
 
-  /** Captures what passes lvsd's port of the switch; the returned function ends that and returns the file's path. */
+  /** Captures the packets of lvsd's port of the switch; the returned function ends the capture and returns the path. */
   async capture(): Promise<() => Promise<string>> {
     const path = join(mkdtempSync(join(tmpdir(), 'lvsd-vrrp-')), 'port0.pcap');
     const tcpdump = this.switch.spawn(['tcpdump', '-U', '-i', 'port0', '-w', path]);
@@ -96,7 +96,7 @@ export class Pair {
   /** Waits until exactly this node has the address. */
   async settles(master: Node, seconds = 20): Promise<void> {
     const other = master === this.lvsd ? this.other : this.lvsd;
-    const name = master === this.lvsd ? 'lvsd' : 'keepalived';
+    const name = master === this.lvsd ? 'lvsd' : master === this.keepalived ? 'keepalived' : 'the second lvsd';
     await until(`${name} to have the address alone`, () => this.holds(master) && !this.holds(other), 1000 * seconds);
   }
 
@@ -244,7 +244,7 @@ export class KeepalivedNode implements Node {
     const pids = ['-p', join(dir, 'main.pid'), '-r', join(dir, 'vrrp.pid')];
     const words = ['keepalived', '-n', '-l', '-D', '-P', '-f', path, ...pids];
     const [file = '', ...args] = this.namespace.inside(words);
-    // A process group of its own: keepalived runs VRRP in a child, and kill -9 must reach both.
+    // In a process group of its own, since keepalived runs VRRP in a child process, and SIGKILL must end both.
     const log = openSync(join(dir, 'log'), 'w');
     this.#child = spawn(file, args, { stdio: ['ignore', log, log], detached: true });
     closeSync(log);
@@ -261,7 +261,7 @@ export class KeepalivedNode implements Node {
   }
 }
 
-/** A process killed by SIGKILL leaves the address; with a crash of the machine it would be gone. */
+/** Removes the address, which a process that is killed leaves behind, as a crash of the machine would. */
 function crashed(namespace: Namespace, { ipv6 }: Mode, address: string): void {
   namespace.run(['ip', 'addr', 'del', `${address}/${ipv6 ? 128 : 32}`, 'dev', 'eth0'], { accept: 'any' });
 }
