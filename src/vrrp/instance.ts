@@ -7,6 +7,7 @@ import { type AcceptedAdvert, type Expectations, listDiffers } from './acceptanc
 import type { Announcement, Announcer } from './announcer.ts';
 import { addressBytes, type InstanceConfiguration, type PlacedAddress } from './configuration.ts';
 import { initialState, step } from './machine.ts';
+import type { LastMessage } from './messages.ts';
 import { encodeAdvertisement, GROUP_IPV4, GROUP_IPV6, PASSWORD_LENGTH } from './packet.ts';
 import { Placement } from './placement.ts';
 import type { Action, Event, State } from './types.ts';
@@ -23,6 +24,8 @@ export interface Surroundings {
   drain(): void;
   report(instance: string, report: Extract<Action, { do: 'report' }>): void;
   log(text: string): void;
+  /** Leaves messages with the daemon, for the case that this process dies. */
+  deposit(instance: string, messages: LastMessage[]): void;
 }
 
 /** The part of the machine that an instance depends on. */
@@ -40,6 +43,8 @@ export class Instance {
   #timer: NodeJS.Timeout | undefined;
   /** The fault of the interface that the state machine has been told. */
   #linkCause: string | undefined;
+  /** The role and source address of the last deposit. */
+  #deposited = '0 ';
   /** True once a difference of address lists was reported. */
   #listReported = false;
 
@@ -74,7 +79,7 @@ export class Instance {
   /** What received messages are checked against; undefined while there is no source address. */
   get expectations(): Expectations | undefined {
     const { source } = this.#state;
-    const { family, settings, peers, fromAnywhere, checksumWithoutPseudoHeader } = this.configuration;
+    const { family, settings, peers, fromAnywhere, checksumWithoutPseudoHeader } = this.#configuration;
     if (source === undefined) return undefined;
     return {
       version: settings.version,
@@ -90,11 +95,11 @@ export class Instance {
   }
 
   get #group(): Uint8Array {
-    return this.configuration.family === AF_INET ? GROUP_IPV4 : GROUP_IPV6;
+    return this.#configuration.family === AF_INET ? GROUP_IPV4 : GROUP_IPV6;
   }
 
   get #password(): Uint8Array | undefined {
-    const { password } = this.configuration;
+    const { password } = this.#configuration;
     if (password === undefined) return undefined;
     const bytes = Buffer.alloc(PASSWORD_LENGTH);
     bytes.write(password);
@@ -109,7 +114,7 @@ export class Instance {
   /** Leaves the role; the promise resolves when the addresses have been withdrawn. */
   async stop(): Promise<void> {
     this.#apply({ kind: 'stop' });
-    await this.#surroundings.placement.withdraw([], this.configuration.interface);
+    await this.#surroundings.placement.withdraw([], this.#configuration.interface);
   }
 
   yield(): void {
@@ -119,7 +124,7 @@ export class Instance {
   /** Takes new facts of the machine: faults, the source address, lost addresses. */
   observe(facts: Facts): void {
     this.#facts = facts;
-    const { interface: name } = this.configuration;
+    const { interface: name } = this.#configuration;
     const link = facts.links.find((one) => one.name === name);
     const cause =
       link === undefined
@@ -148,7 +153,7 @@ export class Instance {
 
   /** The configured source, or the lowest usable address of the interface that is not a virtual one. */
   #findSource(): Uint8Array | undefined {
-    const { family, interface: device, source } = this.configuration;
+    const { family, interface: device, source } = this.#configuration;
     const usable = this.#facts.addresses.filter(
       (one) => one.device === device && one.family === family && !one.ours && !one.tentative,
     );
@@ -163,7 +168,7 @@ export class Instance {
 
   /** An accepted advert that the kernel received `age` microseconds ago. */
   receive({ priority, interval, source, addresses }: AcceptedAdvert, age: number): void {
-    const { family, addresses: own } = this.configuration;
+    const { family, addresses: own } = this.#configuration;
     const advert: AcceptedAdvert = { priority, interval, source, addresses };
     const differs = listDiffers(
       advert,
@@ -171,7 +176,7 @@ export class Instance {
     );
     if (differs && !this.#listReported) {
       this.#surroundings.log(
-        `${this.configuration.name}: ${formatAddress(family, source)} advertises other addresses; keepalived before 2.3 would drop such adverts`,
+        `${this.#configuration.name}: ${formatAddress(family, source)} advertises other addresses; keepalived before 2.3 would drop such adverts`,
       );
     }
     this.#listReported = differs;
@@ -187,6 +192,28 @@ export class Instance {
     this.#state = state;
     for (const action of actions) this.#carryOut(action);
     this.#arm();
+    this.#deposit();
+  }
+
+  /** Renews what the daemon sends if this process dies, when the role or the source address has changed. */
+  #deposit(): void {
+    const { phase, source } = this.#state;
+    const list = phase === 'master' ? this.#encode(0) : [];
+    const key = `${list.length} ${source === undefined ? '' : formatAddress(this.#configuration.family, source)}`;
+    if (key === this.#deposited) return;
+    this.#deposited = key;
+    const { name, interface: device, family } = this.#configuration;
+    const text = (address: Uint8Array) => formatAddress(family, address);
+    this.#surroundings.deposit(
+      name,
+      list.map(({ message, source: from, destination }) => ({
+        device,
+        family,
+        source: text(from),
+        destination: text(destination),
+        message: message.toString('base64'),
+      })),
+    );
   }
 
   #arm(): void {
@@ -205,12 +232,12 @@ export class Instance {
   }
 
   get #all(): PlacedAddress[] {
-    return [...this.configuration.addresses, ...this.configuration.extraAddresses];
+    return [...this.#configuration.addresses, ...this.#configuration.extraAddresses];
   }
 
   #carryOut(action: Action): void {
     const { placement, announcer, report } = this.#surroundings;
-    const { name, interface: device } = this.configuration;
+    const { name, interface: device } = this.#configuration;
     switch (action.do) {
       case 'send':
         this.#send(action.priority);
@@ -252,14 +279,14 @@ export class Instance {
     const { placement } = this.#surroundings;
     if (why === 'source') return;
     // Placement is in order: an empty list waits for what was asked for before.
-    void placement.place([], this.configuration.interface).then(() => this.#announce());
+    void placement.place([], this.#configuration.interface).then(() => this.#announce());
   }
 
   #announce(): void {
     const { announcer } = this.#surroundings;
     if (this.#state.phase !== 'master') return;
     const list = this.#all.flatMap((one): Announcement[] => {
-      const link = this.#facts.links.find(({ name }) => name === (one.device ?? this.configuration.interface));
+      const link = this.#facts.links.find(({ name }) => name === (one.device ?? this.#configuration.interface));
       if (link === undefined || link.hardwareAddress.length !== 6) return [];
       const address = addressBytes(one.address);
       const family: Family = address.length === 4 ? AF_INET : AF_INET6;
@@ -267,13 +294,27 @@ export class Instance {
         { family, address, index: link.index, hardwareAddress: link.hardwareAddress, router: forwards(link.name) },
       ];
     });
-    announcer.announce(this.configuration.name, list, this.configuration.announce);
+    announcer.announce(this.#configuration.name, list, this.#configuration.announce);
   }
 
   #send(priority: number): void {
+    const { interface: device, family } = this.#configuration;
+    for (const { message, source, destination } of this.#encode(priority)) {
+      try {
+        this.#surroundings.transmit(device, family, message, source, destination);
+        this.count('sent');
+      } catch {
+        // The link is down: the fault follows from the notification of the link.
+        this.count('send-failed');
+      }
+    }
+  }
+
+  /** An advert for each destination; none without a source address. */
+  #encode(priority: number): { message: Buffer; source: Uint8Array; destination: Uint8Array }[] {
     const { source } = this.#state;
-    const { interface: device, family, settings, virtualRouterId, addresses, peers } = this.configuration;
-    if (source === undefined) return;
+    const { family, settings, virtualRouterId, addresses, peers } = this.#configuration;
+    if (source === undefined) return [];
     const content = {
       version: settings.version,
       family,
@@ -283,16 +324,12 @@ export class Instance {
       addresses: addresses.map(({ address }) => addressBytes(address)),
       password: this.#password,
     };
-    for (const destination of peers?.map(({ address }) => addressBytes(address)) ?? [this.#group]) {
-      try {
-        const message = encodeAdvertisement(content, { source, destination });
-        this.#surroundings.transmit(device, family, message, source, destination);
-        this.count('sent');
-      } catch {
-        // The link is down: the fault follows from the notification of the link.
-        this.count('send-failed');
-      }
-    }
+    const destinations = peers?.map(({ address }) => addressBytes(address)) ?? [this.#group];
+    return destinations.map((destination) => ({
+      message: encodeAdvertisement(content, { source, destination }),
+      source,
+      destination,
+    }));
   }
 }
 

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: MIT
 /** Messages between the daemon and its VRRP process, as JSON over the channel of child_process.fork(). */
+import type { Family } from '../base/addresses.ts';
 import type { InstanceConfiguration } from './configuration.ts';
 import type { Phase } from './types.ts';
+
+/** Milliseconds between two signs of life. */
+export const BEAT = 200;
 
 export type ToVrrp =
   | { type: 'configure'; instances: InstanceConfiguration[] }
@@ -17,9 +21,23 @@ export interface InstanceStatus {
   counters: Record<string, number>;
 }
 
+/** A message that the daemon sends in the name of a process that died. */
+export interface LastMessage {
+  device: string;
+  family: Family;
+  source: string;
+  destination: string;
+  /** Base64. */
+  message: string;
+}
+
 export type FromVrrp =
   /** The process runs; addresses that an earlier one left have been removed. */
   | { type: 'started' }
+  /** Sent every `BEAT` milliseconds. */
+  | { type: 'beat' }
+  /** The adverts of priority 0 to send if this process dies; none while the instance is not master. */
+  | { type: 'last-messages'; instance: string; messages: LastMessage[] }
   | { type: 'state'; instance: string; from: Phase; to: Phase; reason: string }
   | { type: 'event'; instance: string; event: 'contested' | 'two-owners' | 'address-restored'; reason: string }
   | { type: 'status'; request: number; instances: InstanceStatus[] }

@@ -7,7 +7,7 @@ import { AdvertSocket, type Arrival } from './advert-socket.ts';
 import { Announcer } from './announcer.ts';
 import { type InstanceConfiguration, identity } from './configuration.ts';
 import { type Facts, Instance } from './instance.ts';
-import type { FromVrrp, InstanceStatus } from './messages.ts';
+import type { FromVrrp, InstanceStatus, LastMessage } from './messages.ts';
 import { Placement, PROTOCOL } from './placement.ts';
 
 /** Messages of one socket in one turn; the rest follows in the next, so that timers are not starved. */
@@ -105,6 +105,7 @@ export class Router {
       announcer: this.#announcer,
       drain: () => this.#drain(),
       log: (text: string) => this.#log(text),
+      deposit: (instance: string, messages: LastMessage[]) => this.#send({ type: 'last-messages', instance, messages }),
       transmit: (device: string, family: Family, message: Uint8Array, source: Uint8Array, destination: Uint8Array) => {
         const open = this.#sockets.get(socketKey(device, family));
         if (open === undefined) throw new Error(`no socket on ${device}`);

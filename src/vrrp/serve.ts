@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** Main function of the VRRP process: takes configurations from the daemon, reports states, and exits with it. */
-import type { FromVrrp, ToVrrp } from './messages.ts';
+import { BEAT, type FromVrrp, type ToVrrp } from './messages.ts';
 import { Router } from './router.ts';
 
 /** Messages that may wait for a daemon that does not read; more are dropped, so that memory stays bounded. */
@@ -16,7 +16,7 @@ export function serveVrrp(): void {
     });
   };
   const router = new Router(send);
-  const started = router.start();
+  const started = router.start().then(() => setInterval(() => send({ type: 'beat' }), BEAT));
   const leave = () => void router.stop().finally(() => process.exit(0));
 
   // Signals of terminals and init systems are for the daemon; without it the addresses must go.
