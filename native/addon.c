@@ -4,12 +4,13 @@
  *
  * Layers, each calling only those to its right (test/unit/c-layers.test.ts):
  *   addon -> socket-class -> socket-* -> socket -> netns, pollable -> args -> error
- *         -> connector, peer-credentials, file-lock
+ *         -> connector, peer-credentials, file-lock, scheduler
  */
 #include "connector.h"
 #include "file-lock.h"
 #include "netns.h"
 #include "peer-credentials.h"
+#include "scheduler.h"
 #include "socket-class.h"
 
 #include <node_api.h>
@@ -29,5 +30,7 @@ NAPI_MODULE_INIT()
 	define_function(env, exports, "enterNetns", enter_netns);
 	define_function(env, exports, "peerCredentials", peer_credentials);
 	define_function(env, exports, "lockFile", lock_file);
+	define_function(env, exports, "setScheduler", set_scheduler);
+	define_function(env, exports, "setResourceLimit", set_resource_limit);
 	return exports;
 }

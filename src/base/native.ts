@@ -85,6 +85,10 @@ export interface NativeAddon {
   peerCredentials(fd: number): PeerCredentials;
   /** flock(2), exclusive, without waiting; held until `fd` is closed. False if it is held elsewhere. */
   lockFile(fd: number): boolean;
+  /** sched_setscheduler(2) for one thread (0: the caller's), with SCHED_RESET_ON_FORK. */
+  setScheduler(tid: number, policy: number, priority: number): void;
+  /** setrlimit(2); unsigned 32-bit numbers. */
+  setResourceLimit(resource: number, soft: number, hard: number): void;
 }
 
 export interface PeerCredentials {

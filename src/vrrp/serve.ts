@@ -2,9 +2,14 @@
 /** Main function of the VRRP process: takes configurations from the daemon, reports states, and exits with it. */
 import { BEAT, type FromVrrp, type ToVrrp } from './messages.ts';
 import { Router } from './router.ts';
+import { raisePriority } from './scheduling.ts';
 
 /** Messages that may wait for a daemon that does not read; more are dropped, so that memory stays bounded. */
 const MAX_WAITING = 256;
+
+/** Milliseconds until threads that came later get the priority too. */
+const FIRST_CHECK = 1000;
+const LATER_CHECKS = 60_000;
 
 export function serveVrrp(): void {
   let waiting = 0;
@@ -16,6 +21,16 @@ export function serveVrrp(): void {
     });
   };
   const router = new Router(send);
+  const scheduling = raisePriority();
+  if (scheduling === 'normal')
+    send({
+      type: 'log',
+      level: 'warn',
+      text: 'VRRP runs with normal priority, for lack of CAP_SYS_NICE: use advert intervals of 1 s or more',
+    });
+  // Threads of libuv's pool and of V8 come later.
+  setTimeout(raisePriority, FIRST_CHECK);
+  setInterval(raisePriority, LATER_CHECKS);
   const started = router.start().then(() => setInterval(() => send({ type: 'beat' }), BEAT));
   const leave = () => void router.stop().finally(() => process.exit(0));
 

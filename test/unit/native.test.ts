@@ -82,7 +82,7 @@ test('a closed connector has closed its connections, and throws', async () => {
 });
 
 test('misuse of a socket or function is a TypeError', () => {
-  const { Socket, enterNetns, peerCredentials, lockFile } = native();
+  const { Socket, enterNetns, peerCredentials, lockFile, setScheduler, setResourceLimit } = native();
   const socket = open();
   const any = socket as unknown as Record<string, (...values: unknown[]) => unknown>;
   const wrong: [string, unknown[]][] = [
@@ -125,13 +125,17 @@ test('misuse of a socket or function is a TypeError', () => {
   assert.throws(() => new Socket(1, 2, 0, 5 as unknown as string), TypeError);
   assert.throws(() => new Socket(1, 2, 0, ''), TypeError);
   assert.throws(() => enterNetns('a\0b'), TypeError);
-  for (const call of [peerCredentials, lockFile] as ((...values: unknown[]) => unknown)[])
+  for (const call of [peerCredentials, lockFile, setScheduler, setResourceLimit] as ((
+    ...values: unknown[]
+  ) => unknown)[])
     for (const values of [[], ['0'], [1.5], [{}]]) assert.throws(() => call(...values), TypeError);
   socket.close();
 });
 
 test('system errors carry code, errno and syscall', () => {
-  const { Socket, enterNetns } = native();
+  const { Socket, enterNetns, setScheduler, setResourceLimit } = native();
+  assert.throws(() => setScheduler(0x7ffffffe, 0, 0), { code: 'ESRCH', syscall: 'sched_setscheduler' });
+  assert.throws(() => setResourceLimit(999, 1, 1), { code: 'EINVAL', syscall: 'setrlimit' });
   assert.throws(() => new Socket(9999, 2, 0), { code: 'EAFNOSUPPORT', errno: -97, syscall: 'socket' });
   assert.throws(() => new Socket(1, 2, 0, '/no/such/netns'), { code: 'ENOENT', syscall: 'socket' });
   assert.throws(() => enterNetns('/no/such/netns'), { code: 'ENOENT', syscall: 'open' });

@@ -2,7 +2,7 @@
 // lab: --stock
 // The VRRP process of one of two routers is killed, stopped, ended: the other takes over at once, nothing is left behind.
 import assert from 'node:assert/strict';
-import { openSync } from 'node:fs';
+import { openSync, readdirSync, readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { until } from '../../../lab/topology.ts';
 import { native } from '../../../src/base/native.ts';
@@ -64,6 +64,18 @@ test('a process that hangs is killed after a second', async () => {
   await until('another process', () => vrrp.pid !== undefined && vrrp.pid !== hung);
   await pair.settles(pair.lvsd);
   assert.match(logged.join('\n'), /the VRRP process did not respond for 1 s: killing it/);
+});
+
+test('every thread of the process runs with SCHED_RR', async () => {
+  const pid = vrrp.pid ?? assert.fail();
+  // Field 41 of proc_pid_stat(5) is the policy, 40 the priority; field 3 is the first after the name.
+  const scheduling = () =>
+    readdirSync(`/proc/${pid}/task`).map((thread) => {
+      const fields = readFileSync(`/proc/${pid}/task/${thread}/stat`, 'latin1').replace(/.*\) /s, '').split(' ');
+      return `${fields[38]} ${fields[37]}`;
+    });
+  await until('the priority of all threads', () => scheduling().every((text) => text === '2 10'));
+  assert.ok(scheduling().length > 4, 'with the threads of V8 and libuv');
 });
 
 test('an orderly stop leaves nothing behind', async () => {
