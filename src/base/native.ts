@@ -89,6 +89,8 @@ export interface NativeAddon {
   setScheduler(tid: number, policy: number, priority: number): void;
   /** setrlimit(2); unsigned 32-bit numbers. */
   setResourceLimit(resource: number, soft: number, hard: number): void;
+  /** Sets FD_CLOEXEC on all open descriptors but 0, 1 and 2: programs started later do not inherit them. */
+  closeOnExec(): void;
 }
 
 export interface PeerCredentials {

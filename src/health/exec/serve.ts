@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** Main function of the exec helper: starts programs for its parent. A small process, so that a fork of it is cheap. */
+import { native } from '../../base/native.ts';
 import { findUser } from '../../base/users.ts';
 import { inconclusive, type Verdict } from '../verdict.ts';
 import type { FromExec, ToExec } from './messages.ts';
@@ -14,6 +15,8 @@ interface Entry {
 
 /** Serves runs over the IPC channel until it closes; then kills all programs and exits. */
 export function serveExec(): void {
+  // Node sets FD_CLOEXEC on what it opens, but not on all that lvsd inherited.
+  native().closeOnExec();
   const entries = new Map<number, Entry>();
 
   const send = (message: FromExec): void => {

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: MIT
 // Exec checks: real programs, started by the real helper process.
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import type { FromExec, ToExec } from '../../../src/health/exec/messages.ts';
 import type { ExecCheck } from '../../../src/health/exec/schema.ts';
 import { unknown } from '../../../src/health/machine.ts';
 import { loadProbers } from '../../../src/health/worker/probers.ts';
 import { ProbeRunner } from '../../../src/health/worker/runner.ts';
+import { workerPath } from '../../../src/health/worker-path.ts';
 import { EXEC, probe, target } from '../../support/probes.ts';
 
 const prepare = await loadProbers();
@@ -58,6 +61,33 @@ test('the environment has PATH and the facts of the check only', async () => {
       'LVSD_TIMEOUT=3',
       'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
     ],
+  );
+});
+
+test('a program inherits no descriptor but 0, 1 and 2, whatever was open where lvsd was started', async () => {
+  const out = join(dir, 'descriptors');
+  // 9 is among those that Node looks at itself, 250 is not.
+  const helper = spawn(
+    '/bin/bash',
+    ['-c', 'exec 9</etc/passwd 250</etc/passwd; exec "$0" "$1"', process.execPath, workerPath('exec')],
+    { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] },
+  );
+  after(() => helper.kill('SIGKILL'));
+  const command = ['/bin/sh', '-c', `ls -l /proc/$$/fd > ${out}`];
+  const run: ToExec = { type: 'run', number: 1, run: { command, user: undefined, environment: {}, killDelay: 1000 } };
+  helper.send(run);
+  const ended = await new Promise<FromExec>((resolve) => {
+    helper.on('message', (message: FromExec) => message.type === 'ended' && resolve(message));
+  });
+  helper.disconnect();
+  assert.deepEqual(ended.type === 'ended' && ended.verdict, { outcome: 'success', reason: 'exit status 0' });
+  const lines = readFileSync(out, 'utf8').trim().split('\n').slice(1);
+  const open = lines.map((line) => line.replace(/.* (\d+) -> /, '$1 '));
+  // 10 is the shell's copy of its standard output while it is redirected.
+  assert.deepEqual(
+    open.map((line) => line.split(' ')[0]).filter((fd) => fd !== '10'),
+    ['0', '1', '2'],
+    open.join(', '),
   );
 });
 
