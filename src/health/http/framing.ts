@@ -3,6 +3,8 @@
 
 export type Framing = { kind: 'length'; length: number } | { kind: 'chunked' } | { kind: 'close' } | { kind: 'none' };
 
+export const MALFORMED_LENGTH = 'malformed Content-Length';
+
 /** Collects the header fields that determine it. */
 export class FramingHeaders {
   readonly #lengths: string[] = [];
@@ -28,8 +30,7 @@ export class FramingHeaders {
     }
     const [length] = this.#lengths;
     if (length === undefined) return { kind: 'close' };
-    if (!/^\d{1,15}$/.test(length) || this.#lengths.some((other) => other !== length))
-      return 'malformed Content-Length';
+    if (!/^\d{1,15}$/.test(length) || this.#lengths.some((other) => other !== length)) return MALFORMED_LENGTH;
     return { kind: 'length', length: Number(length) };
   }
 }

@@ -4,7 +4,7 @@
  * next byte is kept.
  */
 import { printable, shortened } from '../../base/printable.ts';
-import { type Framing, FramingHeaders } from './framing.ts';
+import { type Framing, FramingHeaders, MALFORMED_LENGTH } from './framing.ts';
 
 /** Bytes of status line and headers, interim responses included. */
 export const LONGEST_HEAD = 32 << 10;
@@ -20,6 +20,9 @@ const LONGEST_SIZE_LINES = 256 << 10;
 const QUOTED = 40;
 
 const LF = 10;
+
+/** As lenient as curl: any case, several spaces, and version 2 in text, which scripts copy from a client's output. */
+const STATUS_LINE = /^HTTP\/(?:1\.[0-9]|2(?:\.0)?) +([1-9][0-9]{2})(?:[ \t]|$)/i;
 
 export interface ResponseEvents {
   /** The header is complete. Returns false to stop reading. */
@@ -126,7 +129,7 @@ export class ResponseReader {
   #takeText(line: string): void {
     switch (this.#state) {
       case 'status': {
-        const found = /^HTTP\/1\.[0-9] ([1-9][0-9]{2})(?: |$)/.exec(line);
+        const found = STATUS_LINE.exec(line);
         if (!found) {
           this.#fail(`answer is not HTTP/1: "${printable(shortened(line, QUOTED))}"`);
           return;
@@ -162,11 +165,16 @@ export class ResponseReader {
       this.#state = 'status';
       return;
     }
+    const framing = this.#headers.framing(status, this.#headRequest);
+    // Clients reject such an answer, whether its body matters here or not.
+    if (framing === MALFORMED_LENGTH) {
+      this.#fail(framing);
+      return;
+    }
     if (!this.#events.head(status)) {
       this.#state = 'over';
       return;
     }
-    const framing = this.#headers.framing(status, this.#headRequest);
     if (typeof framing === 'string') this.#fail(framing);
     else this.#bodyBegins(framing);
   }
