@@ -21,21 +21,24 @@ export interface Machine {
 /** One obstacle for each thing that is missing, however many services need it. */
 export function obstacles(desired: Desired, { features, devices }: Machine): Obstacle[] {
   const found: Obstacle[] = [];
-  const lacks = (what: string, services: readonly DesiredService[], remedy: string) => {
-    if (services.length > 0)
-      found.push({
-        kernel: true,
-        text: `${what}, which is needed by ${listed(
-          services.map(({ name }) => name),
-          'service',
-        )}: ${remedy}`,
-      });
+  const lacks = (what: string, users: readonly string[], remedy: string, noun = 'service') => {
+    if (users.length > 0)
+      found.push({ kernel: true, text: `${what}, which is needed by ${listed(users, noun)}: ${remedy}` });
   };
   if (!features.has('FULLNAT')) {
     const { what, remedy } = lacksFeature('FULLNAT');
-    lacks(what, desired.services.filter(needsFullnat), remedy);
+    const services = desired.services.filter(needsFullnat).map(({ name }) => name);
+    const pools = desired.addresses.filter(({ purpose }) => purpose === 'local');
+    lacks(what, services, remedy);
+    // Pools of services are implied.
+    if (services.length === 0) {
+      const names = pools.map(({ name }) => `local_addresses.${name}`);
+      lacks(what, names, remedy, 'pool');
+    }
   }
-  const established = desired.services.filter(({ establishedTimeout }) => establishedTimeout !== undefined);
+  const established = desired.services
+    .filter(({ establishedTimeout }) => establishedTimeout !== undefined)
+    .map(({ name }) => name);
   lacks('the running ip_vs does not support timeouts.established', established, 'remove it from the file');
   const missing = new Map<string, string[]>();
   for (const { device, family, address, prefix } of desired.addresses)

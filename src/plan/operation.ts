@@ -18,7 +18,7 @@ import type { Addresses } from '../net/index.ts';
 import { DESTINATION_FIELDS, SERVICE_FIELDS, same } from './fields.ts';
 import { sameBytes } from './keys.ts';
 import { needsFullnat } from './obstacles.ts';
-import type { DesiredService, Operation } from './types.ts';
+import type { DesiredAddress, DesiredService, Operation } from './types.ts';
 
 /** Writes to the kernel, and reads single objects back. */
 export interface KernelWriter {
@@ -28,6 +28,7 @@ export interface KernelWriter {
 
 export type KernelTable = Pick<
   Ipvs,
+  | 'requireFeature'
   | 'addService'
   | 'addServices'
   | 'setService'
@@ -47,7 +48,7 @@ export type KernelTable = Pick<
 export function applyOperation(operation: Operation, { ipvs, addresses }: KernelWriter): Promise<unknown> {
   switch (operation.op) {
     case 'add-address':
-      return addresses.add(operation.address);
+      return addAddress(operation.address, ipvs, addresses);
     case 'delete-address':
       return addresses.delete(operation.address);
     case 'add-service':
@@ -89,6 +90,16 @@ async function ignoring(errnos: readonly ErrnoName[], request: Promise<void>): P
   } catch (error) {
     if (!isErrno(error, ...errnos)) throw error;
   }
+}
+
+/** Local addresses are of no use without FULLNAT, and must not be left on a device. */
+async function addAddress(
+  wanted: DesiredAddress,
+  ipvs: KernelTable,
+  addresses: KernelWriter['addresses'],
+): Promise<unknown> {
+  if (wanted.purpose === 'local') await ipvs.requireFeature('FULLNAT');
+  return addresses.add(wanted);
 }
 
 async function addService(ipvs: KernelTable, service: DesiredService): Promise<void> {

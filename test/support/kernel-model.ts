@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 // A model of the kernel's table in memory, with the kernel's rules for rejecting requests.
 // test/system/plan/plan.test.ts checks the same properties on a real kernel.
-import { NetlinkError } from '../../src/base/errors.ts';
+import { KernelLacksError, NetlinkError } from '../../src/base/errors.ts';
 import {
   type BulkService,
   type Destination,
   type DestinationConfig,
   type DestinationKey,
+  type Feature,
   IP_VS_CONN_F_FULLNAT,
   IP_VS_CONN_F_TUNNEL,
   IP_VS_SVC_F_HASHED,
@@ -99,7 +100,15 @@ export class KernelModel implements KernelTable {
       }),
   };
 
-  addService(config: ServiceConfig): Promise<void> {
+  /** Features that it lacks; a model has all of them at first. */
+  readonly lacking = new Set<Feature>();
+
+  async requireFeature(feature: Feature): Promise<void> {
+    if (this.lacking.has(feature)) throw new KernelLacksError(feature, `no ${feature}`);
+  }
+
+  addService(config: ServiceConfig, needs?: Feature): Promise<void> {
+    if (needs !== undefined && this.lacking.has(needs)) return this.requireFeature(needs);
     const key = serviceKeyText(config);
     return this.#change('add-service', key, undefined, () => {
       if (this.#services.has(key)) throw new NetlinkError(EEXIST);

@@ -19,7 +19,6 @@ export class Lvsd {
   readonly state: string;
   readonly #where: Namespace;
   #running: Running | undefined;
-  #client: ControlClient | undefined;
   /** The output of earlier runs. */
   #earlier = '';
 
@@ -69,7 +68,6 @@ export class Lvsd {
       },
       START,
     );
-    this.#client = await ControlClient.open(this.socket);
   }
 
   /** Waits for a message on stderr, which may follow its cause late. `since`: an earlier `log.length`. */
@@ -80,8 +78,6 @@ export class Lvsd {
   }
 
   async stop(signal?: NodeJS.Signals): Promise<void> {
-    this.#client?.close();
-    this.#client = undefined;
     await this.#running?.stop(signal);
   }
 
@@ -90,10 +86,17 @@ export class Lvsd {
     return this.stop('SIGKILL');
   }
 
-  get client(): ControlClient {
-    if (!this.#client) throw new Error('lvsd does not run');
-    return this.#client;
-  }
+  /** A connection for each call: lvsd closes one that is idle for a minute, which is little on an emulated CPU. */
+  readonly client: Pick<ControlClient, 'call'> = {
+    call: async (...request) => {
+      const client = await ControlClient.open(this.socket);
+      try {
+        return await client.call(...request);
+      } finally {
+        client.close();
+      }
+    },
+  };
 
   /** Throws if the daemon rejects the file; `failed` has the operations that the kernel refused. */
   async reload(conf?: Conf | string): Promise<{ operations: number; failed: string[] }> {

@@ -49,9 +49,10 @@ test('a fullnat service is rejected by name; the others are served, checked and 
   assert.deepEqual(rules(), served);
   // The virtual address of the rejected service is not added.
   assert.deepEqual(
-    site.addresses().filter((address) => address.startsWith('10.99.')),
+    site.addresses().filter((address) => /^10\.99\.|^10\.31\.3\.101/.test(address)),
     ['10.99.0.11/32 on vip0'],
   );
+  await lvsd.logs(/local address 10\.31\.3\.101\/32 on in0: the running ip_vs does not support FULLNAT/);
 
   site.block('rs2', [80], 'reset');
   await until('rs2 to be out', () => rules().length === 2, 20_000);
@@ -72,7 +73,7 @@ test('plan names it too, apply changes nothing, and both exit with 5', async () 
   await lvsd.stop();
   lvsd.write({
     version: 1,
-    local_addresses: { inner: { addresses: ['10.31.3.101'] } },
+    local_addresses: { inner: { device: 'in0', addresses: ['10.31.3.101'] } },
     services: {
       full: { ...plain, port: 81, forward: 'fullnat', local_addresses: 'inner' },
       more: { ...plain, port: 82, forward: 'fullnat', local_addresses: 'inner' },

@@ -53,6 +53,14 @@ test('a timeout that no kernel has, and devices that are not there', () => {
   );
 });
 
+test('a pool with a device needs FULLNAT too, also if no service uses it', () => {
+  const pool = onDevice('10.31.3.1', 'eth0', { purpose: 'local', name: 'inner' });
+  assert.deepEqual(obstacles(desiredTable([service('plain', '10.99.0.11:80')], [pool]), machine()), [
+    { kernel: true, text: `${LACKS} local_addresses.inner: ${REMEDY}` },
+  ]);
+  assert.equal(obstacles(desiredTable([fullnat('web', 80)], [pool]), machine())[0]?.text, `${LACKS} web: ${REMEDY}`);
+});
+
 test('a missing feature of the kernel gives status 5; a missing device or a pause is only reported', () => {
   const lines = [{ sign: '+', service: 'web', text: 'tcp' }] as const;
   assert.equal(planExitCode({ lines, obstacles: [{ text: 'no FULLNAT', kernel: true }] }), 5);
@@ -66,20 +74,16 @@ test('a missing feature of the kernel gives status 5; a missing device or a paus
 
 test('a service that needs what the kernel lacks is not added without its real servers', async () => {
   const model = new KernelModel(actualTable([]));
-  const add = model.addService.bind(model);
-  model.addService = (config, needs?: Feature) =>
-    needs === undefined ? add(config) : Promise.reject(new Error(`no ${needs}`));
-  const { operations } = difference(
-    desiredTable([fullnat('web', 80), service('plain', '10.99.0.11:80')]),
-    actualTable([]),
-    {
-      all: true,
-    },
-  );
+  model.lacking.add('FULLNAT');
+  const pool = onDevice('10.31.3.1', 'eth0', { purpose: 'local', name: 'inner' });
+  const desired = desiredTable([fullnat('web', 80), service('plain', '10.99.0.11:80')], [pool]);
+  const { operations } = difference(desired, actualTable([]), { all: true });
   const results = await apply(operations, { ipvs: model, addresses: model.addresses });
   assert.deepEqual(
     results.map(({ operation, error }) => [operation.op, error instanceof Error ? error.message : error]),
     [
+      // Nor is its pool put on a device.
+      ['add-address', 'no FULLNAT'],
       ['add-service', 'no FULLNAT'],
       ['add-local-address', 'skipped'],
       ['add-destination', 'skipped'],
