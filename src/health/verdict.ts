@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-/** The interface of probers. A prober is prepared once for a target and makes one probe at a time. */
+/** The interface of probers. A prober is prepared once for a check and makes probes of its targets. */
+import type { ProbeSubject } from './common/target.ts';
 
 /** `reason` is one line: "connected", "connection refused", "status 503, wanted 200". */
 export interface Verdict {
@@ -24,9 +25,13 @@ export interface Probe {
   cancel(): Promise<void> | undefined;
 }
 
+/** Serves all targets of a check: what a target costs counts tens of thousands of times. */
 export interface Prober {
-  /** Starts a probe. Calls `done` at most once, possibly before returning. The caller watches the deadline. */
-  start(done: (verdict: Verdict) => void): Probe;
+  /**
+   * Starts a probe. Calls `done` at most once, possibly before returning. The caller watches the deadline. Throws if the
+   * target can never be probed; the message then is its result.
+   */
+  start(target: ProbeSubject, done: (verdict: Verdict) => void): Probe;
 }
 
 export const success = (reason: string): Verdict => ({ outcome: 'success', reason });

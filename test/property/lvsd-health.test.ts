@@ -234,10 +234,9 @@ test('under random events a schedule keeps its limit, probes no target twice at 
             interval: 100 + number,
             timeout: 50 + number,
             lane: 'sockets',
-            fraction: number / 701,
           } as const;
           const name = `${++names}`;
-          slots.set(name, schedule.add(name, timing, now));
+          slots.set(name, schedule.add(name, timing, number / 701, now));
         } else if (what === 'time') {
           now += number;
         } else if (what === 'finish') {

@@ -163,7 +163,7 @@ class Fleet {
   #add(): void {
     const id = `10.0.0.${++this.#ids} 80`;
     const interval = pick(this.#random, [SECOND, 2 * SECOND, 5 * SECOND]);
-    const timing = { interval, timeout: TIMEOUT, lane: 'sockets', fraction: fraction(id) } as const;
+    const timing = { interval, timeout: TIMEOUT, lane: 'sockets' } as const;
     const server: Server = {
       id,
       interval,
@@ -177,7 +177,7 @@ class Fleet {
       latency: 0,
       turn: 0,
     };
-    server.slot = this.#schedule.add(server, timing, this.#pace.now(this.#real));
+    server.slot = this.#schedule.add(server, timing, fraction(id), this.#pace.now(this.#real));
     this.#servers.push(server);
   }
 

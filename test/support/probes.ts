@@ -46,10 +46,10 @@ export function target(check: Check, port: number, address = '127.0.0.1'): Targe
 
 /** Verdict of one probe within the check's timeout, such as "success: connected". */
 export async function probe(of: Target): Promise<string> {
-  const prober = prepare(of);
+  const prober = prepare(of.check);
   return new Promise((resolve) => {
     let timer: NodeJS.Timeout | undefined;
-    const running = prober.start(({ outcome, reason }) => {
+    const running = prober.start(of, ({ outcome, reason }) => {
       clearTimeout(timer);
       resolve(`${outcome}: ${reason}`);
       // The verdict came before `start` returned: no time-out is needed.

@@ -7,7 +7,7 @@ import { socketAddress } from '../../base/socket-address.ts';
 import { inconclusive, type Verdict } from '../verdict.ts';
 import { errorVerdict, errorWords } from './errors.ts';
 import type { CommonCheck } from './schema.ts';
-import type { ProbeTarget } from './target.ts';
+import type { ProbeSubject } from './target.ts';
 
 // asm-generic/socket.h, linux/in.h
 const SOCK_STREAM = 1;
@@ -35,14 +35,16 @@ export interface Endpoint {
   port: number;
 }
 
-/** The endpoint of a target. Throws if its address is invalid. */
-export function endpoint({ address, port, check }: ProbeTarget<CommonCheck>): Endpoint {
-  const remote = socketAddress(address, port);
-  if (!remote) throw new Error(`${address} is not an address`);
-  const bind = check.bind === undefined ? undefined : socketAddress(check.bind, 0);
-  if (check.bind !== undefined && bind?.family !== remote.family)
-    throw new Error(`bind ${check.bind} and ${address} are of different address families`);
-  return { family: remote.family, address: remote.bytes, bind, mark: check.fwmark, port };
+/** Returns a function that makes the endpoint of a target of this check, and throws if the address is invalid. */
+export function endpoints({ bind: from, fwmark: mark }: CommonCheck): (target: ProbeSubject) => Endpoint {
+  const bind = from === undefined ? undefined : socketAddress(from, 0);
+  return ({ address, port }) => {
+    const remote = socketAddress(address, port);
+    if (!remote) throw new Error(`${address} is not an address`);
+    if (from !== undefined && bind?.family !== remote.family)
+      throw new Error(`bind ${from} and ${address} are of different address families`);
+    return { family: remote.family, address: remote.bytes, bind, mark, port };
+  };
 }
 
 /**

@@ -3,7 +3,6 @@
 import type { Static, TSchema } from '@sinclair/typebox';
 import type { Prober } from '../verdict.ts';
 import type { CommonCheck } from './schema.ts';
-import type { ProbeTarget } from './target.ts';
 
 /** The keys of a check in YAML, except `type`. */
 export type RawKeys<S extends TSchema> = Omit<Static<S>, 'type'>;
@@ -20,7 +19,7 @@ export interface CheckKind<S extends TSchema, C extends CommonCheck> {
   /** Converts the keys of the configuration. Undefined after a problem that leaves nothing to check. */
   resolve(source: CheckSource<RawKeys<S>>, common: CommonCheck): C | undefined;
   /** Loaded only by the process that probes. */
-  prober(): Promise<(target: ProbeTarget<C>) => Prober>;
+  prober(): Promise<(check: C) => Prober>;
 }
 
 /** A check in the configuration, as passed to `resolve`. */

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 /** Prober of exec checks: runs a program, whose exit status 0 is success. */
-import type { ProbeTarget } from '../common/target.ts';
 import type { Prober } from '../verdict.ts';
 import { execHelper } from './helper.ts';
 import type { ExecCheck } from './schema.ts';
@@ -11,19 +10,18 @@ import type { ExecCheck } from './schema.ts';
 const LONGEST_KILL_DELAY = 2000;
 const LEAST_KILL_DELAY = 100;
 
-/** Prepares a target; does not throw. Each probe runs the program once. */
-export function execProber({ check, address, port, label }: ProbeTarget<ExecCheck>): Prober {
-  const { command, user, interval, timeout } = check;
+/** Prepares a check; does not throw. Each probe runs the program once. */
+export function execProber({ command, user, interval, timeout }: ExecCheck): Prober {
   const killDelay = Math.min(LONGEST_KILL_DELAY, Math.max(LEAST_KILL_DELAY, interval - timeout - LEAST_KILL_DELAY));
-  const environment = {
-    LVSD_ADDRESS: address,
-    LVSD_PORT: String(port),
-    LVSD_SERVICE: label.replace(/ [^ ]*$/, ''),
-    LVSD_TARGET: label,
-    LVSD_TIMEOUT: String(timeout / 1000),
-  };
   return {
-    start(done) {
+    start({ address, port, label }, done) {
+      const environment = {
+        LVSD_ADDRESS: address,
+        LVSD_PORT: String(port),
+        LVSD_SERVICE: label.replace(/ [^ ]*$/, ''),
+        LVSD_TARGET: label,
+        LVSD_TIMEOUT: String(timeout / 1000),
+      };
       let cancelled = false;
       let over = (): void => {};
       const ended = new Promise<void>((resolve) => {

@@ -68,7 +68,7 @@ export class AnswerReader {
       return false;
     }
     if (body) return true;
-    this.#done(success(`status ${status}`));
+    this.#done(statusSuccess(status));
     return false;
   }
 
@@ -77,7 +77,7 @@ export class AnswerReader {
     if (this.#needle === undefined) {
       this.#keep(piece);
     } else if (this.#finds(this.#needle, piece)) {
-      this.#done(success(`status ${this.#status}`));
+      this.#done(statusSuccess(this.#status));
       return false;
     }
     this.#seen += piece.length;
@@ -109,10 +109,18 @@ export class AnswerReader {
     }
     this.#done({
       body: this.#kept.subarray(0, this.#seen),
-      success: success(`status ${this.#status}`),
+      success: statusSuccess(this.#status),
       otherwise: failure(`body does not match /${quote(body.matches)}/`),
     });
   }
+}
+
+/** Made once for each status: the last result of each target is kept. */
+const STATUS_SUCCESSES: Verdict[] = [];
+
+function statusSuccess(status: number): Verdict {
+  STATUS_SUCCESSES[status] ??= success(`status ${status}`);
+  return STATUS_SUCCESSES[status];
 }
 
 const quote = (text: string): string => printable(shortened(text, QUOTED));

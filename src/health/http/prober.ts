@@ -2,12 +2,12 @@
 /** Prober of http and https checks: one HTTP/1.1 request on a new connection. */
 import { isIP } from 'node:net';
 import { type Connection, type ConnectionEvents, connections } from '../common/connections.ts';
-import { endpoint } from '../common/dial.ts';
-import type { ProbeTarget } from '../common/target.ts';
+import { endpoints } from '../common/dial.ts';
+import type { ProbeSubject } from '../common/target.ts';
 import { failure, inconclusive, type Probe, type Prober, type Verdict } from '../verdict.ts';
 import { AnswerReader, type Finding } from './answer.ts';
 import { type MatchResult, matcher } from './matcher.ts';
-import { requestBytes } from './request.ts';
+import { requests } from './request.ts';
 import type { HttpCheck, TlsCheck } from './schema.ts';
 import { type SecureConnection, secureConnection } from './secure.ts';
 import { secureContext } from './trust.ts';
@@ -23,16 +23,14 @@ const MATCH_VERDICTS: Record<Exclude<MatchResult, boolean>, Verdict> = {
 
 /** Over TLS or not. */
 type HttpConnection = Connection | SecureConnection;
-type Connect = (events: ConnectionEvents) => HttpConnection;
+type Connect = (target: ProbeSubject, events: ConnectionEvents) => HttpConnection;
 type Pattern = ReturnType<typeof matcher.pattern>;
 
-/** Prepares a target. Throws if its address or regular expression is invalid. */
-export function httpProber(target: ProbeTarget<HttpCheck>): Prober {
-  const { check, address, port } = target;
-  const request = requestBytes(check, address, port);
+/** Prepares a check. Throws if its regular expression is invalid. */
+export function httpProber(check: HttpCheck): Prober {
   const pattern = check.body && 'matches' in check.body ? matcher.pattern(check.body.matches) : undefined;
-  const connect = connector(target, request);
-  return { start: (done) => new Exchange(check, pattern, connect, done) };
+  const connect = connector(check);
+  return { start: (target, done) => new Exchange(check, pattern, connect, target, done) };
 }
 
 /**
@@ -48,11 +46,17 @@ class Exchange implements Probe, ConnectionEvents {
   #answer: AnswerReader | undefined;
   #phase: 'exchange' | 'match' | 'over' = 'exchange';
 
-  constructor(check: HttpCheck, pattern: Pattern | undefined, connect: Connect, done: (verdict: Verdict) => void) {
+  constructor(
+    check: HttpCheck,
+    pattern: Pattern | undefined,
+    connect: Connect,
+    target: ProbeSubject,
+    done: (verdict: Verdict) => void,
+  ) {
     this.#check = check;
     this.#pattern = pattern;
     this.#done = done;
-    this.#connection = connect(this);
+    this.#connection = connect(target, this);
   }
 
   get answered(): boolean {
@@ -116,16 +120,18 @@ class Exchange implements Probe, ConnectionEvents {
 }
 
 /** Returns a function that connects and sends the request. */
-function connector({ check, address, ...rest }: ProbeTarget<HttpCheck>, request: Uint8Array): Connect {
-  const to = endpoint({ check, address, ...rest });
-  if (check.type === 'http') return (events) => connections().begin(to, request, events);
+function connector(check: HttpCheck): Connect {
+  const endpointOf = endpoints(check);
+  const requestFor = requests(check);
+  if (check.type === 'http')
+    return (target, events) => connections().begin(endpointOf(target), requestFor(target), events);
   const tls = check.tls ?? SYSTEM_TRUST;
   const serverName = withoutFinalDot(tls.serverName ?? nameOf(check.host));
-  return (events) =>
+  return (target, events) =>
     secureConnection(
-      to,
-      { context: () => secureContext(tls), verify: tls.verify, serverName, address },
-      request,
+      endpointOf(target),
+      { context: () => secureContext(tls), verify: tls.verify, serverName, address: target.address },
+      requestFor(target),
       events,
     );
 }

@@ -1,25 +1,36 @@
 // SPDX-License-Identifier: MIT
-/** Builds the request of an HTTP check. */
+/** Builds the requests of an HTTP check. */
+import type { ProbeSubject } from '../common/target.ts';
 import type { HttpCheck } from './schema.ts';
 
 const USUAL_PORT = { http: 80, https: 443 } as const;
 
-/** Header values are Latin-1, as on the wire. The schema has excluded line ends. */
-export function requestBytes(check: HttpCheck, address: string, port: number): Buffer {
+/**
+ * Returns a function that makes the request for a target of this check; they differ in `Host` at most. Header values are
+ * Latin-1, as on the wire. The schema has excluded line ends.
+ */
+export function requests(check: HttpCheck): (target: ProbeSubject) => Buffer {
   const named = new Set(check.headers.map(([name]) => name.toLowerCase()));
-  const lines = [`${check.method} ${check.path} HTTP/1.1`];
+  const first = `${check.method} ${check.path} HTTP/1.1\r\n`;
   const own: [string, string][] = [
-    ['Host', check.host ?? hostOf(check, address, port)],
     ['User-Agent', 'lvsd'],
     ['Accept', '*/*'],
     // A body that is examined must not be compressed.
     ['Accept-Encoding', 'identity'],
   ];
   if (check.method === 'POST') own.push(['Content-Length', '0']);
-  for (const [name, value] of own) if (!named.has(name.toLowerCase())) lines.push(`${name}: ${value}`);
-  for (const [name, value] of check.headers) if (name.toLowerCase() !== 'connection') lines.push(`${name}: ${value}`);
-  lines.push('Connection: close', '', '');
-  return Buffer.from(lines.join('\r\n'), 'latin1');
+  const lines = [
+    ...own.filter(([name]) => !named.has(name.toLowerCase())),
+    ...check.headers.filter(([name]) => name.toLowerCase() !== 'connection'),
+    ['Connection', 'close'],
+  ];
+  const rest = `${lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`;
+  if (named.has('host') || check.host !== undefined) {
+    const host = named.has('host') ? '' : `Host: ${check.host}\r\n`;
+    const always = Buffer.from(first + host + rest, 'latin1');
+    return () => always;
+  }
+  return ({ address, port }) => Buffer.from(`${first}Host: ${hostOf(check, address, port)}\r\n${rest}`, 'latin1');
 }
 
 function hostOf({ type }: HttpCheck, address: string, port: number): string {

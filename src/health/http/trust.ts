@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 /** Caches a TLS context for each set of trusted authorities, because creating one costs more than a handshake. */
 import { X509Certificate } from 'node:crypto';
-import { readFileSync, statSync } from 'node:fs';
-import { createSecureContext, type SecureContext } from 'node:tls';
+import { closeSync, constants, fstatSync, openSync, readFileSync, statSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { createSecureContext, DEFAULT_CIPHERS, type SecureContext, type SecureContextOptions } from 'node:tls';
+import { trustPath } from '../../base/trusted-path.ts';
 import { errorWords } from '../common/errors.ts';
 import type { TlsCheck } from './schema.ts';
 
@@ -13,6 +15,16 @@ const SYSTEM_FILES = [
   '/etc/ssl/ca-bundle.pem',
   '/etc/ssl/cert.pem',
 ];
+/** Largest file of authorities, in bytes. */
+const LARGEST = 4 << 20;
+/**
+ * No finite-field Diffie-Hellman, as in browsers: with a group of the server's choice, of up to 10,000 bits, a handshake
+ * costs the client seconds of CPU time, before it has seen whether the certificate is good.
+ */
+const CLIENT: SecureContextOptions = {
+  ciphers: `${DEFAULT_CIPHERS}:!DHE`,
+  ecdhCurve: 'X25519:P-256:X448:P-521:P-384',
+};
 /** Milliseconds until a changed file is noticed. */
 const RECHECK_TIME = 5000;
 
@@ -31,24 +43,25 @@ let unverified: SecureContext | undefined;
  */
 export function secureContext({ verify, ca }: TlsCheck, now = performance.now()): SecureContext {
   if (!verify) {
-    unverified ??= createSecureContext();
+    unverified ??= createSecureContext(CLIENT);
     return unverified;
   }
   const path = ca ?? systemFile();
   // Without a system file, Node's built-in authorities are used.
-  if (path === undefined) return createSecureContext();
+  if (path === undefined) return createSecureContext(CLIENT);
   const old = known.get(path);
   if (old && now - old.checkedAt < RECHECK_TIME) return old.context;
-  const version = attempt(path, () => versionOf(path));
+  const real = attempt(path, () => trusted(path));
+  const version = attempt(path, () => versionOf(real));
   if (old?.version === version) {
     old.checkedAt = now;
     return old.context;
   }
   const context = attempt(path, () => {
-    const ca = readFileSync(path);
+    const ca = readRegular(real);
     // A context silently accepts input that is not a certificate and then trusts no authority.
     new X509Certificate(ca);
-    return createSecureContext({ ca });
+    return createSecureContext({ ...CLIENT, ca });
   });
   known.set(path, { context, version, checkedAt: now });
   return context;
@@ -57,6 +70,28 @@ export function secureContext({ verify, ca }: TlsCheck, now = performance.now())
 function systemFile(): string | undefined {
   return SYSTEM_FILES.find((path) => statSync(path, { throwIfNoEntry: false })?.isFile());
 }
+
+/** Whoever can replace the file decides which real servers are trusted. Returns the real path. */
+function trusted(path: string): string {
+  const trust = trustPath(resolve(path), [process.geteuid?.() ?? 0]);
+  if ('why' in trust) throw new UnusableError(`${trust.part} ${trust.why}`);
+  return trust.path;
+}
+
+/** Never waits, as reading a FIFO does: it would stop all checks. */
+function readRegular(path: string): Buffer {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
+  try {
+    const stat = fstatSync(fd);
+    if (!stat.isFile()) throw new UnusableError('it is not a regular file');
+    if (stat.size > LARGEST) throw new UnusableError(`it has more than ${LARGEST >> 20} MiB`);
+    return readFileSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+class UnusableError extends Error {}
 
 function versionOf(path: string): string {
   const { mtimeMs, size, ino } = statSync(path);
@@ -67,6 +102,8 @@ function attempt<T>(path: string, action: () => T): T {
   try {
     return action();
   } catch (error) {
+    if (error instanceof UnusableError)
+      throw new Error(`the CA certificates in ${path} cannot be used: ${error.message}`);
     const code = error instanceof Error && 'code' in error ? String(error.code) : '';
     // Errors of OpenSSL have codes like ERR_OSSL_PEM_NO_START_LINE.
     const why = code === '' || code.startsWith('ERR_') ? 'it is not a PEM file of certificates' : errorWords(code);

@@ -15,8 +15,6 @@ export interface Timing {
   interval: number;
   timeout: number;
   lane: Lane;
-  /** Position of the probe in its interval, from 0 to below 1. */
-  fraction: number;
 }
 
 /** A target in the schedule. Modified only by the schedule. */
@@ -90,9 +88,12 @@ export class Schedule<T> {
     return this.#lanes[lane].limit;
   }
 
-  /** The first probe is due at its position in the interval that starts now. */
-  add(value: T, timing: Timing, now: number): Slot<T> {
-    const at = nextSlot(timing.fraction * timing.interval, timing.interval, now);
+  /**
+   * The first probe is due at its position in the interval that starts now: `fraction`, from 0 to below 1. Targets may
+   * share a timing.
+   */
+  add(value: T, timing: Timing, fraction: number, now: number): Slot<T> {
+    const at = nextSlot(fraction * timing.interval, timing.interval, now);
     const slot: Slot<T> = { value, timing, state: 'waiting', due: at, silent: false, at, index: -1 };
     this.#heap.add(slot);
     return slot;

@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: MIT
 /** Prober of tcp checks: success if the target accepts a connection. */
 import { connections } from '../common/connections.ts';
-import { endpoint } from '../common/dial.ts';
-import type { ProbeTarget } from '../common/target.ts';
+import { endpoints } from '../common/dial.ts';
 import { type Prober, success } from '../verdict.ts';
 import type { TcpCheck } from './schema.ts';
 
 const CONNECTED = success('connected');
 
-/** Prepares a target. Throws if its address is invalid. */
-export function tcpProber(target: ProbeTarget<TcpCheck>): Prober {
-  const to = endpoint(target);
+/** Prepares a check; does not throw. */
+export function tcpProber(check: TcpCheck): Prober {
+  const endpointOf = endpoints(check);
   return {
-    start(done) {
-      const connection = connections().begin(to, null, { end: (trouble) => done(trouble ?? CONNECTED) });
+    start(target, done) {
+      const connection = connections().begin(endpointOf(target), null, {
+        end: (trouble) => done(trouble ?? CONNECTED),
+      });
       return {
         waitsFor: 'answer',
         cancel() {

@@ -6,9 +6,9 @@ import { type CheckHistory, History } from '../history.ts';
 import { KINDS } from '../kinds.ts';
 import { next, type Result } from '../machine.ts';
 import { Pace } from '../schedule/pace.ts';
-import { type Lane, Schedule, type Slot } from '../schedule/schedule.ts';
+import { Schedule, type Slot, type Timing } from '../schedule/schedule.ts';
 import { fraction } from '../schedule/spread.ts';
-import type { Inability, Target, TargetState, Transition } from '../types.ts';
+import type { Check, Inability, Target, TargetState, Transition } from '../types.ts';
 import { failure, inconclusive, type Probe, type Prober, type Verdict } from '../verdict.ts';
 import { ErrorReports } from './error-reports.ts';
 import type { Load } from './messages.ts';
@@ -19,34 +19,38 @@ const TICK = 20;
 /** Maximum milliseconds between runs. */
 const LONGEST_SLEEP = 1000;
 
-export interface ProbeRunnerOptions {
+export interface ProbeRunnerOptions<T extends Target = Target> {
   concurrency: number;
   /** Maximum of simultaneous programs. */
   programs: number;
   prepare: Prepare;
   /** `state` is the new state. */
-  onTransition: (target: Target, transition: Transition, state: TargetState) => void;
+  onTransition: (target: T, transition: Transition, state: TargetState) => void;
   /** `fall` probes in a row could not be made, or the reason changed; undefined: they can be made again. */
-  onInability?: (target: Target, inability: Inability | undefined) => void;
+  onInability?: (target: T, inability: Inability | undefined) => void;
   /** A rate-limited line for the operator. */
   onTrouble: (text: string) => void;
 }
 
-interface ProbedTarget {
-  target: Target;
+/** What all targets of a check share. */
+interface Shared {
+  prober: Prober;
+  timing: Timing;
+}
+
+interface ProbedTarget<T extends Target> {
+  readonly target: T;
   state: TargetState;
   readonly history: History;
-  prober: Prober | undefined;
-  /** The reason why the target cannot be probed. */
-  defect: string;
-  slot: Slot<ProbedTarget> | undefined;
+  readonly prober: Prober;
+  slot: Slot<ProbedTarget<T>> | undefined;
   /** The probe in progress. */
   probe: Probe | undefined;
   /** Incremented with each probe, to ignore late results of earlier ones. */
   turn: number;
   startedAt: number;
   /** Inconclusive probes since the last result, and the instant of the first. */
-  inconclusive: { count: number; since: number };
+  inconclusive: { count: number; since: number } | undefined;
   /** As last reported. */
   inability: Inability | undefined;
 }
@@ -54,10 +58,11 @@ interface ProbedTarget {
 /** Milliseconds of a monotonic clock. */
 const clock = (): number => performance.now();
 
-export class ProbeRunner {
-  readonly #options: ProbeRunnerOptions;
-  readonly #schedule: Schedule<ProbedTarget>;
-  readonly #entries = new Map<string, ProbedTarget>();
+export class ProbeRunner<T extends Target = Target> {
+  readonly #options: ProbeRunnerOptions<T>;
+  readonly #schedule: Schedule<ProbedTarget<T>>;
+  readonly #entries = new Map<string, ProbedTarget<T>>();
+  readonly #shared = new WeakMap<Check, Shared>();
   readonly #pace = new Pace(clock());
   readonly #errors: ErrorReports;
   #timer: NodeJS.Timeout | undefined;
@@ -67,7 +72,7 @@ export class ProbeRunner {
   #probes = 0;
   #lost = 0;
 
-  constructor(options: ProbeRunnerOptions) {
+  constructor(options: ProbeRunnerOptions<T>) {
     this.#options = options;
     this.#schedule = new Schedule({ sockets: options.concurrency, programs: options.programs });
     this.#errors = new ErrorReports(options.onTrouble);
@@ -78,32 +83,47 @@ export class ProbeRunner {
   }
 
   /** Adds a target; no effect if it is already there. */
-  add(target: Target, state: TargetState): void {
+  add(target: T, state: TargetState): void {
     if (this.#entries.has(target.id)) return;
-    const entry: ProbedTarget = {
+    const { prober, timing } = this.#sharedBy(target.check);
+    const entry: ProbedTarget<T> = {
       target,
       state,
       history: new History(),
-      prober: undefined,
-      defect: '',
+      prober,
       slot: undefined,
       probe: undefined,
       turn: 0,
       startedAt: 0,
-      inconclusive: { count: 0, since: 0 },
+      inconclusive: undefined,
       inability: undefined,
     };
-    try {
-      entry.prober = this.#options.prepare(target);
-    } catch (error) {
-      entry.defect = error instanceof Error ? error.message : String(error);
-    }
-    const { interval, timeout, type } = target.check;
-    const lane: Lane = KINDS[type].lane;
-    const timing = { interval, timeout, lane, fraction: fraction(target.id) };
-    entry.slot = this.#schedule.add(entry, timing, this.#now());
+    entry.slot = this.#schedule.add(entry, timing, fraction(target.id), this.#now());
     this.#entries.set(target.id, entry);
     this.#arm();
+  }
+
+  #sharedBy(check: Check): Shared {
+    let shared = this.#shared.get(check);
+    if (!shared) {
+      const { interval, timeout, type } = check;
+      shared = { prober: this.#prober(check), timing: { interval, timeout, lane: KINDS[type].lane } };
+      this.#shared.set(check, shared);
+    }
+    return shared;
+  }
+
+  /** If the check can never be made, each probe says why. */
+  #prober(check: Check): Prober {
+    try {
+      return this.#options.prepare(check);
+    } catch (error) {
+      return {
+        start() {
+          throw error;
+        },
+      };
+    }
   }
 
   remove(id: string): void {
@@ -177,26 +197,26 @@ export class ProbeRunner {
     for (const entry of started) this.#start(entry);
   }
 
-  #start(entry: ProbedTarget): void {
+  #start(entry: ProbedTarget<T>): void {
     const turn = ++entry.turn;
     entry.startedAt = clock();
-    if (!entry.prober) {
-      this.#finished(entry);
-      this.#take(entry, inconclusive(entry.defect));
-      return;
-    }
     let over = false;
-    const probe = entry.prober.start((verdict) => {
+    const done = (verdict: Verdict): void => {
       if (over || entry.turn !== turn) return;
       over = true;
       entry.probe = undefined;
       this.#finished(entry);
       this.#take(entry, verdict);
-    });
-    if (!over) entry.probe = probe;
+    };
+    try {
+      const probe = entry.prober.start(entry.target, done);
+      if (!over) entry.probe = probe;
+    } catch (error) {
+      done(inconclusive(error instanceof Error ? error.message : String(error)));
+    }
   }
 
-  #expire(entry: ProbedTarget): void {
+  #expire(entry: ProbedTarget<T>): void {
     const { probe, slot, target, turn } = entry;
     if (!probe || !slot) return;
     const { timeout } = target.check;
@@ -219,7 +239,7 @@ export class ProbeRunner {
   }
 
   /** Ends the probe in progress and ignores its verdict. */
-  #end(entry: ProbedTarget, silent = false): void {
+  #end(entry: ProbedTarget<T>, silent = false): void {
     const { probe } = entry;
     entry.turn++;
     entry.probe = undefined;
@@ -228,29 +248,29 @@ export class ProbeRunner {
     else this.#finished(entry, silent);
   }
 
-  #finished(entry: ProbedTarget, silent = false): void {
+  #finished(entry: ProbedTarget<T>, silent = false): void {
     this.#probes++;
     if (!entry.slot) return;
     this.#schedule.finished(entry.slot, this.#now(), silent);
     this.#arm();
   }
 
-  #unable(entry: ProbedTarget, reason: string): void {
+  #unable(entry: ProbedTarget<T>, reason: string): void {
+    entry.inconclusive ??= { count: 0, since: steady() };
     const { inconclusive, target } = entry;
-    if (inconclusive.count++ === 0) inconclusive.since = steady();
-    if (inconclusive.count < target.check.fall || entry.inability?.reason === reason) return;
+    if (++inconclusive.count < target.check.fall || entry.inability?.reason === reason) return;
     entry.inability = { since: inconclusive.since, reason };
     this.#options.onInability?.(target, entry.inability);
   }
 
-  #able(entry: ProbedTarget): void {
-    entry.inconclusive.count = 0;
+  #able(entry: ProbedTarget<T>): void {
+    entry.inconclusive = undefined;
     if (!entry.inability) return;
     entry.inability = undefined;
     this.#options.onInability?.(entry.target, undefined);
   }
 
-  #take(entry: ProbedTarget, { outcome, reason }: Verdict): void {
+  #take(entry: ProbedTarget<T>, { outcome, reason }: Verdict): void {
     const { target } = entry;
     if (this.#entries.get(target.id) !== entry) return;
     if (outcome === 'inconclusive') {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** Main function of the health worker: receives targets from the daemon, reports transitions, and exits with it. */
+import type { Target } from '../types.ts';
 import { socketLimit } from './descriptors.ts';
 import { type FromWorker, type Load, type StateRow, type ToWorker, toRow } from './messages.ts';
 import { loadProbers } from './probers.ts';
@@ -18,24 +19,18 @@ export function serveHealth(): void {
     if (process.connected) process.send?.(message, undefined, undefined, () => {});
   };
   endWithParent(send);
-  const numbers = new Map<string, number>();
   const ids = new Map<number, string>();
   const transitions = new Batch<Transitions[number]>((list) => send({ type: 'transitions', list }));
   const descriptors = socketLimit();
   const started = loadProbers().then(
     (prepare) =>
-      new ProbeRunner({
+      new ProbeRunner<NumberedTarget>({
         concurrency: 1,
         programs: PROGRAMS,
         prepare,
-        onTransition: ({ id }, { up, reason, at }, { last }) => {
-          const number = numbers.get(id);
-          if (number !== undefined) transitions.add({ number, up, reason, at, latency: last?.latency ?? 0 });
-        },
-        onInability: ({ id }, inability) => {
-          const number = numbers.get(id);
-          if (number !== undefined) send({ type: 'inability', number, inability });
-        },
+        onTransition: ({ number }, { up, reason, at }, { last }) =>
+          transitions.add({ number, up, reason, at, latency: last?.latency ?? 0 }),
+        onInability: ({ number }, inability) => send({ type: 'inability', number, inability }),
         onTrouble: (text) => send({ type: 'log', level: 'error', text }),
       }),
   );
@@ -44,7 +39,7 @@ export function serveHealth(): void {
     void started.then((runner) => receive(runner, message));
   });
 
-  function receive(runner: ProbeRunner, message: ToWorker): void {
+  function receive(runner: ProbeRunner<NumberedTarget>, message: ToWorker): void {
     if (message.type === 'snapshot') {
       void snapshot(runner, message.request, [...ids]);
       return;
@@ -62,20 +57,22 @@ export function serveHealth(): void {
       const id = ids.get(number);
       if (id === undefined) continue;
       ids.delete(number);
-      numbers.delete(id);
       runner.remove(id);
     }
     for (const { number, state, check: index, id, address, port, label } of message.add) {
       const check = message.checks[index];
       if (!check) continue;
       ids.set(number, id);
-      numbers.set(id, number);
-      runner.add({ id, address, port, check, initiallyUp: state.up, label }, state);
+      runner.add({ number, id, address, port, check, initiallyUp: state.up, label }, state);
     }
   }
 
   /** Sent in parts, so that probes can run in between. */
-  async function snapshot(runner: ProbeRunner, request: number, list: [number, string][]): Promise<void> {
+  async function snapshot(
+    runner: ProbeRunner<NumberedTarget>,
+    request: number,
+    list: [number, string][],
+  ): Promise<void> {
     for (let start = 0; ; start += ROWS) {
       const rows: StateRow[] = [];
       for (const [number, id] of list.slice(start, start + ROWS)) {
@@ -94,6 +91,11 @@ export function serveHealth(): void {
     setInterval(beat, BEAT);
     beat();
   });
+}
+
+interface NumberedTarget extends Target {
+  /** The daemon's. */
+  number: number;
 }
 
 type Transitions = Extract<FromWorker, { type: 'transitions' }>['list'];

@@ -57,3 +57,10 @@ export function certificate(name: string, issuer: string, altNames: string, { ex
   );
   return { key: readFileSync(file(`${name}.key`)), cert: readFileSync(file(`${name}.pem`)) };
 }
+
+/** A certificate of its own with an RSA key, as old cipher suites need. */
+export function rsaCertificate(name: string) {
+  const key = ['-newkey', 'rsa:2048', '-nodes', '-keyout', `${name}.key`];
+  openssl('req', '-x509', ...key, '-subj', `/CN=${name}`, '-days', '30', '-out', `${name}.pem`);
+  return { key: readFileSync(file(`${name}.key`)), cert: readFileSync(file(`${name}.pem`)) };
+}

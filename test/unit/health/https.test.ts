@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 // HTTPS checks: accepted and rejected certificates, and other TLS errors.
 import assert from 'node:assert/strict';
-import { copyFileSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { chmodSync, copyFileSync, rmSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { createServer, type TlsOptions } from 'node:tls';
 import type { HttpCheck, TlsCheck } from '../../../src/health/http/schema.ts';
 import { secureContext } from '../../../src/health/http/trust.ts';
 import { closedPort, HTTP, listening, probe, serve, target } from '../../support/probes.ts';
-import { authority, certificate } from './certificates.ts';
+import { authority, certificate, rsaCertificate } from './certificates.ts';
 
 const ca = authority('trusted');
 authority('foreign');
@@ -116,4 +117,39 @@ test('a context is made once for a file of authorities, and again when the file 
   writeFileSync(path, '-----BEGIN CERTIFICATE-----\nnone\n');
   assert.throws(() => secureContext(tls, 120_000), /cannot be read: it is not a PEM file of certificates$/);
   assert.equal(secureContext({ ...tls, verify: false }), secureContext({ ...TLS, verify: false }));
+});
+
+test('a server that offers finite-field Diffie-Hellman only is rejected before it costs anything', async () => {
+  const rsa = rsaCertificate('rsa');
+  const plain = await server({ ...rsa, maxVersion: 'TLSv1.2' });
+  assert.equal(await check(plain, { verify: false }), 'success: status 200');
+  const port = await server({ ...rsa, maxVersion: 'TLSv1.2', ciphers: 'DHE-RSA-AES128-GCM-SHA256', dhparam: 'auto' });
+  assert.match(await check(port, { verify: false }), /^failure: TLS: .*handshake failure/);
+});
+
+test('authorities that others can replace, and a file that never ends, are not read', async () => {
+  const port = await server(good);
+  const copy = `${ca}.copy`;
+  const after = (milliseconds: number) => {
+    const now = performance.now() + milliseconds;
+    try {
+      return typeof secureContext({ ...TLS, ca: copy }, now);
+    } catch (error) {
+      return String(error);
+    }
+  };
+  copyFileSync(ca, copy);
+  assert.equal(after(0), 'object');
+  chmodSync(copy, 0o666);
+  assert.equal(after(6000), `Error: the CA certificates in ${copy} cannot be used: ${copy} is writable by others`);
+  const open = `${ca}.open`;
+  copyFileSync(ca, open);
+  chmodSync(open, 0o666);
+  assert.equal(
+    await check(port, { ca: open }),
+    `inconclusive: the CA certificates in ${open} cannot be used: ${open} is writable by others`,
+  );
+  rmSync(copy);
+  execFileSync('mkfifo', ['-m', '600', copy]);
+  assert.equal(after(12_000), `Error: the CA certificates in ${copy} cannot be used: it is not a regular file`);
 });

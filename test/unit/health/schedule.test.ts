@@ -10,14 +10,13 @@ const timing = (more: Partial<Timing> = {}): Timing => ({
   interval: 1000,
   timeout: 400,
   lane: 'sockets',
-  fraction: 0.25,
   ...more,
 });
 const schedule = (sockets = 10, programs = 1) => new Schedule<string>({ sockets, programs });
 
 test('a target is probed at its place in each interval', () => {
   const plan = schedule();
-  const slot = plan.add('a', timing(), 0);
+  const slot = plan.add('a', timing(), 0.25, 0);
   for (const at of [250, 1250, 2250]) {
     assert.equal(plan.wake, at);
     assert.deepEqual(plan.advance(at - 1).started, []);
@@ -25,12 +24,12 @@ test('a target is probed at its place in each interval', () => {
     assert.deepEqual(plan.advance(at).started, [], 'not twice at once');
     plan.finished(slot, at + 300);
   }
-  assert.equal(schedule().add('a', timing(), 250).at, 1250, 'its first place is after it was added');
+  assert.equal(schedule().add('a', timing(), 0.25, 250).at, 1250, 'its first place is after it was added');
 });
 
 test('an expired probe is reported once, and runs until it has ended', () => {
   const plan = schedule();
-  const slot = plan.add('a', timing({ timeout: 1000, fraction: 0 }), 0);
+  const slot = plan.add('a', timing({ timeout: 1000 }), 0, 0);
   assert.deepEqual(plan.advance(1000).started, ['a']);
   assert.equal(plan.wake, 2000);
   assert.deepEqual(plan.advance(2000), { expired: ['a'], started: [] });
@@ -44,7 +43,7 @@ test('an expired probe is reported once, and runs until it has ended', () => {
 
 test('beyond the limit, targets wait in the order in which they became due', () => {
   const plan = schedule(2);
-  const slots = ['a', 'b', 'c', 'd'].map((name, i) => plan.add(name, timing({ fraction: i / 10 }), -1));
+  const slots = ['a', 'b', 'c', 'd'].map((name, i) => plan.add(name, timing(), i / 10, -1));
   assert.deepEqual(plan.advance(999).started, ['a', 'b']);
   assert.deepEqual([plan.queued, plan.running], [2, 2]);
   plan.longestWait = 0;
@@ -64,16 +63,16 @@ test('beyond the limit, targets wait in the order in which they became due', () 
 
 test('programs have a limit of their own', () => {
   const plan = schedule(1, 1);
-  for (const name of ['a', 'b']) plan.add(name, timing(), 0);
-  for (const name of ['p', 'q']) plan.add(name, timing({ lane: 'programs' }), 0);
+  for (const name of ['a', 'b']) plan.add(name, timing(), 0.25, 0);
+  for (const name of ['p', 'q']) plan.add(name, timing({ lane: 'programs' }), 0.25, 0);
   assert.equal(plan.advance(250).started.length, 2);
   assert.deepEqual([plan.running, plan.queued], [2, 2]);
 });
 
 test('a target removed during its probe frees its place when the probe has ended', () => {
   const plan = schedule(1);
-  const slot = plan.add('a', timing(), 0);
-  plan.add('b', timing(), 0);
+  const slot = plan.add('a', timing(), 0.25, 0);
+  plan.add('b', timing(), 0.25, 0);
   plan.advance(250);
   assert.equal(plan.remove(slot), true);
   assert.deepEqual(plan.advance(600).started, []);

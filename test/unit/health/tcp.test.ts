@@ -103,8 +103,11 @@ test('the source address is used, and one that this machine does not have is inc
   );
 });
 
-test('an impossible target is rejected when it is prepared', () => {
-  const of = (address: string, bind?: string) => prepare(target({ ...TCP, bind }, 80, address));
+test('a probe of an impossible target throws', () => {
+  const of = (address: string, bind?: string) => {
+    const one = target({ ...TCP, bind }, 80, address);
+    return prepare(one.check).start(one, () => {});
+  };
   assert.throws(() => of('shop.example'), /shop\.example is not an address/);
   assert.throws(() => of('::1', '127.0.0.1'), /bind 127\.0\.0\.1 and ::1 are of different address families/);
 });
