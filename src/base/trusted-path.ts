@@ -52,5 +52,6 @@ function writers(stat: Stats): string | undefined {
   // In folders like /tmp only the owner can replace a file, and the owner is checked.
   if ((stat.mode & STICKY) !== 0 && stat.isDirectory()) return undefined;
   if ((stat.mode & WRITABLE_BY_OTHERS) !== 0) return 'others';
-  return (stat.mode & WRITABLE_BY_GROUP) !== 0 && stat.gid !== 0 ? 'its group' : undefined;
+  // Also of the group root: with a POSIX ACL these bits are the most that any user named in it may do.
+  return (stat.mode & WRITABLE_BY_GROUP) !== 0 ? 'its group' : undefined;
 }

@@ -7,23 +7,22 @@ export interface User {
   gid: number;
 }
 
-/** Milliseconds that a lookup may take, and for which a negative answer is cached. */
+/** Milliseconds that a lookup may take, and for which answers are cached: negative ones, and positive ones. */
 const LOOKUP_TIME = 5000;
 const NONE_TIME = 10_000;
+const USER_TIME = 60_000;
 
 /** getent(1) uses the same sources as the C library: files, LDAP, systemd. */
 const getent = (name: string) => ['--', 'passwd', name] as const;
 const options = { timeout: LOOKUP_TIME, maxBuffer: 65536, encoding: 'utf8' } as const;
 
-const known = new Map<string, User>();
+const known = new Map<string, { user: User; until: number }>();
 const missing = new Map<string, number>();
 const pending = new Map<string, Promise<User | undefined>>();
 
-/**
- * Undefined if there is no such user or the lookup fails. A user that was found is cached for the life of the process.
- */
+/** Undefined if there is no such user or the lookup fails. Answers are cached for a while. */
 export function findUser(name: string): Promise<User | undefined> {
-  const old = known.get(name);
+  const old = cached(name);
   if (old || isMissing(name)) return Promise.resolve(old);
   let answer = pending.get(name);
   if (!answer) {
@@ -40,7 +39,7 @@ export function findUser(name: string): Promise<User | undefined> {
 
 /** The same, synchronously. */
 export function findUserNow(name: string): User | undefined {
-  const old = known.get(name);
+  const old = cached(name);
   if (old || isMissing(name)) return old;
   try {
     return remember(name, execFileSync('getent', getent(name), { ...options, stdio: ['ignore', 'pipe', 'ignore'] }));
@@ -48,6 +47,11 @@ export function findUserNow(name: string): User | undefined {
     // Exit status 2: not found.
     return remember(name, '');
   }
+}
+
+function cached(name: string): User | undefined {
+  const found = known.get(name);
+  return found && performance.now() < found.until ? found.user : undefined;
 }
 
 const isMissing = (name: string): boolean => performance.now() < (missing.get(name) ?? 0);
@@ -59,6 +63,6 @@ function remember(name: string, line: string): User | undefined {
     return undefined;
   }
   const user = { uid: Number(uid), gid: Number(gid) };
-  known.set(name, user);
+  known.set(name, { user, until: performance.now() + USER_TIME });
   return user;
 }

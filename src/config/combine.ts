@@ -14,6 +14,15 @@ type Shared = (typeof SHARED)[number];
 
 const MAIN_ONLY = ['manage', 'on_stop', 'defaults', 'timeouts', 'log', 'checks', 'resync'];
 
+/**
+ * Whether a file is something else than a configuration: none of its keys is one of ours, or nearly. It is not
+ * quoted: messages and logs may have more readers than the file.
+ */
+export function isForeign(value: Record<string, unknown>): boolean {
+  const keys = Object.keys(value);
+  return keys.length > 0 && keys.every((key) => closestKey(key, KNOWN) === undefined && !KNOWN.includes(key));
+}
+
 /** Keys of an included file. */
 const INCLUDED = ['version', 'include', ...SHARED];
 const KNOWN = [...INCLUDED, ...MAIN_ONLY];
@@ -58,9 +67,7 @@ export class Combined {
   }
 
   #include(source: Source): void {
-    const keys = Object.keys(source.value);
-    if (keys.length > 0 && keys.every((key) => closestKey(key, KNOWN) === undefined && !KNOWN.includes(key))) {
-      // A file that is no configuration is not quoted: messages and logs may have more readers than the file.
+    if (isForeign(source.value)) {
       const text = `found a map with none of lvsd's keys in an included file; allowed: ${INCLUDED.join(', ')}`;
       this.problems.push({ place: { file: source.file, line: 1, column: 1 }, text });
       return;

@@ -33,11 +33,7 @@ export interface Files {
 const OURS =
   /\b(?:version|include|services|local_addresses|nodes|manage|defaults|on_stop|timeouts|log|checks|resync)["']?\s*:/;
 /** Anything but blanks and comments. */
-const CONTENT = /^\s*[^#\s]/m;
-const FOREIGN: Flaw = {
-  offset: 0,
-  text: 'found none of the keys of a configuration; allowed: a map with services or local_addresses, {} for none',
-};
+const CONTENT = /^[ \t]*[^#\s]/m;
 
 /** Reads the text of a file. */
 export type ReadText = typeof readText;
@@ -124,10 +120,12 @@ class Reader {
   #parse(file: string, text: string): Source | undefined {
     const positions = new Positions(text);
     const isMain = this.#files.sources.length === 0;
-    const isForeign = !isMain && !OURS.test(text) && CONTENT.test(text);
+    const isForeign = !OURS.test(text) && CONTENT.test(text);
+    const keys = isMain ? 'version and services' : 'services or local_addresses, {} for none';
+    const foreign = { offset: 0, text: `found none of the keys of a configuration; allowed: a map with ${keys}` };
     const flawed = (flaws: readonly Flaw[]) => {
       // A file that is no configuration is not quoted: messages and logs may have more readers than the file.
-      for (const flaw of isForeign && flaws.length > 0 ? [FOREIGN] : flaws)
+      for (const flaw of isForeign && flaws.length > 0 ? [foreign] : flaws)
         this.#files.problems.push({ place: { file, ...positions.lineColumn(flaw.offset) }, text: flaw.text });
     };
     let composed: Composed;
@@ -141,7 +139,6 @@ class Reader {
     flawed(flaws);
     const empty = text.trim() === '' ? 'an empty file' : 'nothing but comments';
     const what = value === undefined || value === null ? empty : describe(value);
-    const keys = isMain ? 'version and services' : 'services or local_addresses, {} for none';
     if (!isMap(value) && flaws.length === 0)
       flawed([{ offset: 0, text: `found ${what}; allowed: a map with ${keys}` }]);
     return isMap(value) ? { file, value, positions } : undefined;
@@ -178,7 +175,7 @@ function expand(pattern: string, folder: string): string[] | string {
     if (!test) return ', whose [ has no ]; allowed: [abc]';
     found = found.flatMap((base) =>
       list(base)
-        .filter((name) => test.test(name))
+        .filter(test)
         .sort()
         .map((name) => join(base, name)),
     );
@@ -196,23 +193,62 @@ function list(folder: string): string[] {
   }
 }
 
-function globTest(step: string): RegExp | undefined {
-  let source = step.startsWith('.') ? '' : '(?!\\.)';
-  for (let at = 0; at < step.length; at++) {
-    const letter = step.charAt(at);
-    if (letter === '*') source += '[^/]*';
-    else if (letter === '?') source += '[^/]';
+type Test = (name: string) => boolean;
+
+/** The test of one name; undefined for a pattern with a [ that does not end. In linear time for each star: no backtracking. */
+function globTest(step: string): Test | undefined {
+  const pattern = globParts(step);
+  if (!pattern) return undefined;
+  return (name) => (step.startsWith('.') || !name.startsWith('.')) && matches(pattern, [...name]);
+}
+
+/** '*', or the test of one character. */
+type GlobPart = '*' | Test;
+
+function globParts(step: string): GlobPart[] | undefined {
+  const parts: GlobPart[] = [];
+  const letters = [...step];
+  for (let at = 0; at < letters.length; at++) {
+    const letter = letters[at] as string;
+    if (letter === '*') parts.push('*');
+    else if (letter === '?') parts.push(() => true);
     else if (letter === '[') {
-      const end = step.indexOf(']', at + 2);
+      const end = letters.indexOf(']', at + 2);
       if (end < 0) return undefined;
-      const inside = step.slice(at + 1, end).replace(/[\\\]^]/g, '\\$&');
-      source += `[${inside.startsWith('!') ? `^${inside.slice(1)}` : inside}]`;
+      const inside = letters.slice(at + 1, end).join('');
+      const test = inside.startsWith('!') ? classTest(inside.slice(1), '^') : classTest(inside, '');
+      if (!test) return undefined;
+      parts.push(test);
       at = end;
-    } else source += letter.replace(/[\\^$.|+(){}\]]/, '\\$&');
+    } else parts.push((one) => one === letter);
   }
+  return parts;
+}
+
+/** The test of a class, which may contain ranges. */
+function classTest(members: string, negation: '' | '^'): Test | undefined {
   try {
-    return new RegExp(`^${source}$`, 's');
+    const test = new RegExp(`^[${negation}${members.replace(/[\\\]^[]/g, '\\$&')}]$`, 'su');
+    return (one) => test.test(one);
   } catch {
     return undefined;
   }
+}
+
+function matches(pattern: readonly GlobPart[], name: readonly string[]): boolean {
+  let [part, at] = [0, 0];
+  /** The last star, and where the rest after it was last tried. */
+  let star: { part: number; at: number } | undefined;
+  while (at < name.length) {
+    const test = pattern[part];
+    if (test === '*') star = { part: part++, at };
+    else if (test?.(name[at] as string)) {
+      part++;
+      at++;
+    } else if (star) {
+      star.at++;
+      [part, at] = [star.part + 1, star.at];
+    } else return false;
+  }
+  return pattern.slice(part).every((one) => one === '*');
 }

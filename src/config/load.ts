@@ -2,7 +2,7 @@
 /** Loads a configuration file, or reports all of its problems. */
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
-import { Combined, overlay } from './combine.ts';
+import { Combined, isForeign, overlay } from './combine.ts';
 import { pathText } from './describe.ts';
 import { explain } from './explain.ts';
 import { type Files, type ReadText, readFiles } from './files.ts';
@@ -39,6 +39,8 @@ export function loadConfig(path: string, options: LoadOptions = {}): Config {
 /** How files are read: with or without the check of their owners and modes. */
 export const readerOf = ({ trusted = false }: LoadOptions): ReadText => (trusted ? readTrustedText : readText);
 
+const FOREIGN_MAIN = "found a map with none of lvsd's keys; allowed: a map with version and services";
+
 /** Name of standard input in messages. Files that it includes are relative to the working directory. */
 const INPUT = 'standard input';
 
@@ -57,6 +59,8 @@ export function loadFrom(
   const files = readFiles(path, read);
   const [main, ...others] = files.sources;
   if (main?.file !== path) throw new ConfigError(files.problems, files.names);
+  if (isForeign(main.value))
+    throw new ConfigError([{ place: { file: main.file, line: 1, column: 1 }, text: FOREIGN_MAIN }], files.names);
   const combined = new Combined(main, others);
   const problems = [...files.problems, ...combined.problems];
   const own = nodeName(combined.value, node);

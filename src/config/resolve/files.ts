@@ -6,7 +6,7 @@ import { needsShell } from '../../base/executable.ts';
 import { type PathTrust, trustPath } from '../../base/trusted-path.ts';
 import { findUserNow } from '../../base/users.ts';
 import { describe } from '../describe.ts';
-import { readText, reason } from '../text.ts';
+import { readTrustedText, reason } from '../text.ts';
 
 const ANY_EXECUTE = 0o111;
 const LARGEST_CA = 4 << 20;
@@ -57,7 +57,7 @@ function wrongProgram(path: string, user: string | undefined): string | undefine
 
 function wrongAuthorities(path: string): string | undefined {
   const shown = describe(path);
-  const file = path.includes('\0') ? 'is not a path' : readText(path, LARGEST_CA);
+  const file = path.includes('\0') ? 'is not a path' : readTrustedText(path, LARGEST_CA);
   if (typeof file === 'string') return `found ${shown}, which ${file.replace(/; allowed.*/, '')}`;
   const blocks = file.text.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
   try {

@@ -40,15 +40,18 @@ export function resolveVirtuals(
     return undefined;
   }
   const protocols = protocolsOf(name, raw, defaults, problems);
+  const count = protocols.length * (ports.max - ports.min + 1);
+  if (count > LIMITS.virtuals) {
+    const found = `found ${count} ports, each of them a service of the kernel`;
+    problems.report([...path, 'port'], `${found}; allowed: ${LIMITS.virtuals}, or fwmark instead of address and port`);
+    return undefined;
+  }
   const { family, bytes } = address;
   const virtuals: Virtual[] = [];
   for (const protocol of protocols)
     for (let port = ports.min; port <= ports.max; port++)
       virtuals.push({ family, protocol, address: bytes, port, fwmark: 0 });
-  if (virtuals.length <= LIMITS.virtuals) return virtuals;
-  const found = `found ${virtuals.length} ports, each of them a service of the kernel`;
-  problems.report([...path, 'port'], `${found}; allowed: ${LIMITS.virtuals}, or fwmark instead of address and port`);
-  return undefined;
+  return virtuals;
 }
 
 function portsOf(port: number | string): { min: number; max: number } | string {

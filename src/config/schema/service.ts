@@ -35,7 +35,8 @@ export const inherited = {
     {
       established: Type.Optional(
         duration({
-          description: 'Of established connections of this service, in whole seconds. Needs lvsd’s kernel modules.',
+          description:
+            'Of established connections of this service, in whole seconds. No kernel supports it yet, not even with lvsd’s modules: plan says so.',
           examples: ['15m'],
         }),
       ),

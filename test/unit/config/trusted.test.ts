@@ -38,6 +38,23 @@ test('a file that others may write is rejected, with the remedy', () => {
   assert.throws(load, { message: `${file}: is writable by others; ${ALLOWED} (chmod go-w ${file})` });
 });
 
+test('one that its group may write is rejected, also if that is root: with an ACL the group bits are its mask', () => {
+  chmodSync(file, 0o664);
+  assert.throws(load, { message: `${file}: is writable by its group; ${ALLOWED} (chmod go-w ${file})` });
+});
+
+test('authorities of checks that others can change are rejected', () => {
+  const ca = join(dir, 'ca.pem');
+  writeFileSync(ca, '', { mode: 0o666 });
+  chmodSync(ca, 0o666);
+  const check = `{ type: https, tls: { ca: ${ca} } }`;
+  writeFileSync(
+    file,
+    TEXT.replace('real_servers: []', `real_servers: [10.0.0.2], check: ${check}`).replace(/include.*\n/, ''),
+  );
+  assert.throws(load, /tls\.ca: found ".*ca\.pem", which is writable by others/);
+});
+
 test('a file in a folder that others may write is rejected', () => {
   chmodSync(dir, 0o777);
   const what = `is in a folder that others control: ${dir} is writable by others`;
