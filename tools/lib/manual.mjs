@@ -206,6 +206,7 @@ export async function buildManual() {
         ['/etc/lvsd/lvsd.yaml', 'the configuration, lvsd.yaml(5)'],
         ['/run/lvsd/control.sock', 'the control socket, for lvsctl(8)'],
         ['/run/lvsd/state.json', 'the state that survives a restart'],
+        ['/var/lib/lvsd/overrides.json', 'drains and other overrides, which survive a reboot'],
       ],
       see: 'lvsd.yaml(5), lvsctl(8), lvsadm(8)',
     }),

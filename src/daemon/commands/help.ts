@@ -18,8 +18,8 @@ Options:
       --node NAME    which entry of the file's nodes to use; default: the host name
       --socket PATH  the control socket; default /run/lvsd/control.sock
       --state PATH   the state file, read after a restart; default /run/lvsd/state.json
-      --overrides PATH  drains and other overrides, which survive a reboot; default /var/lib/lvsd/overrides.json, with
-                        --state none but those in the state file
+      --overrides PATH  drains and other overrides, which survive a reboot; default /var/lib/lvsd/overrides.json, or
+                        none if there is a --state: then they are in that file only
       --json         output for programs
 
 plan and apply use the control socket of a running daemon, which has the health states: a real server that is down is

@@ -8,7 +8,7 @@ import { desiredState } from '../model/desired-state.ts';
 import { RuntimeState } from '../model/runtime-state.ts';
 import { virtualServices } from '../model/virtual-services.ts';
 import { findObstacles, type Kernel } from '../reconcile/kernel.ts';
-import { type ChangedSysctl, Sysctls } from '../reconcile/sysctls.ts';
+import { type ChangedSysctl, type SysctlChange, Sysctls } from '../reconcile/sysctls.ts';
 import { writeState } from '../state/file.ts';
 import { readSaved, type StatePaths } from '../state/saved.ts';
 import { type Snapshot, toState } from '../state/snapshot.ts';
@@ -35,22 +35,27 @@ export class Offline {
     this.#runtime.updateQuorums();
   }
 
-  async plan(): Promise<{ plan: Plan; obstacles: Obstacle[] }> {
+  async plan(): Promise<{ plan: Plan; sysctls: SysctlChange[]; obstacles: Obstacle[] }> {
     const actual = await readActual(this.#kernel.ipvs, this.#kernel.addresses);
     const desired = desiredState(this.#config, this.#runtime);
     return {
       plan: difference(desired, actual, this.#ownership()),
+      sysctls: new Sysctls({ log() {} }, this.#saved.sysctls).pending(this.#config),
       obstacles: await findObstacles(this.#kernel, desired),
     };
   }
 
-  /** Sets the sysctls that the configuration needs. */
-  async setSysctls(): Promise<void> {
+  /** Sets the sysctls that the configuration needs, and puts back the rest. Returns what was done. */
+  async setSysctls(): Promise<{ done: SysctlChange[]; failed: string[] }> {
+    const failed: string[] = [];
     const log = (_area: string, level: string, text: string) => {
-      if (level === 'error') process.stderr.write(`lvsd: ${text}\n`);
+      if (level === 'error') failed.push(text);
     };
     const sysctls = new Sysctls({ log }, this.#saved.sysctls);
+    const pending = sysctls.pending(this.#config);
     if (sysctls.configure(this.#config)) await this.saveOwnership(sysctls.changed);
+    const left = new Set(sysctls.pending(this.#config).map(({ name }) => name));
+    return { done: pending.filter(({ name }) => !left.has(name)), failed };
   }
 
   /** Records in the state file that lvsd owns the services of the file. Call it before the kernel is changed. */

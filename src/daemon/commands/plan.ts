@@ -12,6 +12,7 @@ import { planExitCode, planNotes, planText } from '../../control/plan-text.ts';
 import type { Result } from '../../control/verbs.ts';
 import { apply, describe } from '../../plan/index.ts';
 import { type Kernel, openKernel } from '../reconcile/kernel.ts';
+import { sysctlLine } from '../reconcile/sysctls.ts';
 import { Offline } from './offline.ts';
 import type { Options } from './options.ts';
 
@@ -36,8 +37,9 @@ async function fromDaemon(client: ControlClient): Promise<Result<'plan'>> {
 }
 
 async function fromKernel(config: Config, kernel: Kernel, options: Options): Promise<Result<'plan'>> {
-  const { plan, obstacles } = await (await Offline.open(config, kernel, options)).plan();
-  return { file: options.file, lines: plan.operations.map(describe), obstacles, paused: false };
+  const { plan, sysctls, obstacles } = await (await Offline.open(config, kernel, options)).plan();
+  const lines = [...plan.operations.map(describe), ...sysctls.map(sysctlLine)];
+  return { file: options.file, lines, obstacles, paused: false };
 }
 
 const printError = (text: string) => process.stderr.write(`lvsd: ${printable(text)}\n`);
@@ -80,23 +82,19 @@ export async function applyOnce(options: Options): Promise<number> {
     if (isImpossible(obstacles, options.json)) return EXIT.KERNEL_LACKS;
     await offline.saveOwnership();
     const results = await apply(operations, kernel);
-    await offline.setSysctls();
+    const sysctls = await offline.setSysctls();
     const rejected = results.flatMap(({ operation, error }) =>
       error === undefined || error === 'skipped'
         ? []
         : [{ text: `${describe(operation).text}: ${errorLine(error)}`, error }],
     );
-    const failed = rejected.map(({ text }) => text);
+    const failed = [...rejected.map(({ text }) => text), ...sysctls.failed];
     for (const text of failed) printError(text);
-    if (options.json) {
-      const done = results.filter(({ error }) => error === undefined).map(({ operation }) => describe(operation));
-      process.stdout.write(`${JSON.stringify({ done, failed }, null, 2)}\n`);
-    } else {
-      process.stdout.write(
-        planText(results.filter(({ error }) => error === undefined).map(({ operation }) => describe(operation))),
-      );
-    }
-    return exitFor(rejected.map(({ error }) => error));
+    const operationsDone = results.filter(({ error }) => error === undefined);
+    const done = [...operationsDone.map(({ operation }) => describe(operation)), ...sysctls.done.map(sysctlLine)];
+    process.stdout.write(options.json ? `${JSON.stringify({ done, failed }, null, 2)}\n` : planText(done));
+    const status = exitFor(rejected.map(({ error }) => error));
+    return status === EXIT.OK && sysctls.failed.length > 0 ? EXIT.RUNTIME : status;
   });
 }
 

@@ -19,6 +19,7 @@ import type { RuntimeState } from '../model/runtime-state.ts';
 import { serverText, virtualServices } from '../model/virtual-services.ts';
 import { findObstacles, type Kernel } from '../reconcile/kernel.ts';
 import type { CycleResult } from '../reconcile/reconciler.ts';
+import { sysctlLine } from '../reconcile/sysctls.ts';
 import type { Reporter } from './reporter.ts';
 import { checksStatus, overrideStatus, serverHistories, serviceStatuses } from './status.ts';
 
@@ -67,6 +68,9 @@ export function handlers({
     if (!runtime.orphans.some((one) => one.service === service)) requireService(service);
     const found = runtime.find(server, service);
     if (found.length === 0) throw new UsageError(unknownServer(runtime, server, service));
+    const others = sameAddress(runtime, server, service).filter((text) => !found.some((one) => one.server === text));
+    if (others.length > 0)
+      throw new UsageError(ambiguousServer(server, [...found.map((one) => one.server), ...others]));
     const details = { by: authorOf(by, uid), at: Date.now(), reason };
     const result = await daemon.override(
       found.map((one) => ({ ...one, ...setting, ...details })),
@@ -118,7 +122,8 @@ export function handlers({
       const desired = desiredState(config, preview);
       const { operations } = difference(desired, actual, daemon.ownership);
       const obstacles = await findObstacles(kernel, desired);
-      return { file: loader.file, lines: operations.map(describe), obstacles, paused: daemon.reconciler.paused };
+      const lines = [...operations.map(describe), ...daemon.sysctls.pending(config).map(sysctlLine)];
+      return { file: loader.file, lines, obstacles, paused: daemon.reconciler.paused };
     },
     reload: async () => {
       const { done, failed, paused } = await loader.reload();
@@ -188,13 +193,24 @@ function overrideNotes(runtime: RuntimeState, changed: readonly Override[]): str
 
 function unknownServer(runtime: RuntimeState, server: string, service: string | undefined): string {
   const where = service === undefined ? '' : ` in service ${service}`;
+  const same = sameAddress(runtime, server, service);
+  return `there is no real server ${server}${where}: ${same.length === 0 ? 'lvsctl status lists the real servers' : givePort(same)}`;
+}
+
+/** A bare address is the name of a server without a port in the file, but it may have been meant for the machine. */
+const ambiguousServer = (server: string, same: readonly string[]): string =>
+  `${server} has real servers on several ports: ${givePort(same)}`;
+
+const givePort = (same: readonly string[]): string => `give the port, ${[...new Set(same)].slice(0, 4).join(' or ')}`;
+
+/** Real servers, as address:port, that have this address. */
+function sameAddress(runtime: RuntimeState, address: string, service: string | undefined): string[] {
   const same = runtime.services
     .filter(({ spec }) => service === undefined || spec.name === service)
     .flatMap(({ realServers }) => realServers)
-    .filter(({ destination }) => formatAddress(destination.family, destination.address) === server)
+    .filter(({ destination }) => formatAddress(destination.family, destination.address) === address)
     .map(serverText);
-  const ports = [...new Set(same)].slice(0, 4).join(' or ');
-  return `there is no real server ${server}${where}: ${ports === '' ? 'lvsctl status lists the real servers' : `give the port, ${ports}`}`;
+  return [...new Set(same)];
 }
 
 function throwFailures({ failed }: CycleResult): void {

@@ -7,6 +7,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { isErrno } from '../../base/errno.ts';
 import { errorLine } from '../../base/error-line.ts';
 import type { Config } from '../../config/types.ts';
+import type { PlanLine } from '../../control/messages.ts';
 import type { Reporter } from '../control/reporter.ts';
 
 export const SYSCTLS = {
@@ -31,6 +32,20 @@ export interface ChangedSysctl {
   name: SysctlName;
   was: number;
 }
+
+/** A setting, its value, and the one that it gets. */
+export interface SysctlChange {
+  name: SysctlName;
+  is: number;
+  to: number;
+}
+
+/** As a line of a plan. */
+export const sysctlLine = ({ name, is, to }: SysctlChange): PlanLine => ({
+  sign: '~',
+  service: undefined,
+  text: `${sysctlText(name)} ${is} → ${to}`,
+});
 
 /** Access to the files; both throw system errors. */
 export interface SysctlFiles {
@@ -65,6 +80,24 @@ export class Sysctls {
 
   get changed(): ChangedSysctl[] {
     return [...this.#was].map(([name, was]) => ({ name, was }));
+  }
+
+  /** What `configure` would change; nothing of what cannot be read. */
+  pending(config: Config): SysctlChange[] {
+    return SYSCTL_NAMES.flatMap((name) => {
+      const is = this.#value(name);
+      if (is === undefined) return [];
+      const to = SYSCTLS[name].needed(config) ? is || 1 : (this.#was.get(name) ?? is);
+      return to === is ? [] : [{ name, is, to }];
+    });
+  }
+
+  #value(name: SysctlName): number | undefined {
+    try {
+      return this.#files.read(name);
+    } catch {
+      return undefined;
+    }
   }
 
   /** Applies another configuration. Returns whether `changed` differs afterwards. */

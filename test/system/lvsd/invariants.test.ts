@@ -108,6 +108,7 @@ describe('start', () => {
 describe('programs', () => {
   test('plan and apply work without a daemon and with one', async () => {
     lvsd.write(conf());
+    site.lvs.balancer.run(['sysctl', '-qw', 'net.ipv4.vs.expire_nodest_conn=0']);
     const plan = await lvsd.run('lvsd', 'plan', ...lvsd.paths);
     assert.equal(plan.status, 3, plan.stderr);
     assert.equal(
@@ -116,9 +117,15 @@ describe('programs', () => {
 + tcp 10.99.0.11:80 real server 10.31.4.2:80 forward masquerade, weight 1
 + tcp 10.99.0.11:80 real server 10.31.5.2:80 forward masquerade, weight 1
 + virtual address 10.99.0.11/32 on vip0
-4 to add, 0 to change, 0 to remove
+~ net.ipv4.vs.expire_nodest_conn 0 → 1
+4 to add, 1 to change, 0 to remove
 `,
     );
+    const json = await lvsd.run('lvsd', 'plan', '--json', ...lvsd.paths);
+    assert.deepEqual(JSON.parse(json.stdout).lines.at(-1), {
+      sign: '~',
+      text: 'net.ipv4.vs.expire_nodest_conn 0 → 1',
+    });
     assert.deepEqual(trace.take(), []);
     const apply = await lvsd.run('lvsd', 'apply', ...lvsd.paths);
     assert.deepEqual([apply.status, apply.stdout], [0, plan.stdout], apply.stderr);
@@ -129,9 +136,10 @@ describe('programs', () => {
 
     await lvsd.start();
     assert.deepEqual(trace.take(), []);
-    lvsd.write(conf({}, { shop: { ...shop, scheduler: 'wrr' } }));
+    lvsd.write(conf({}, { shop: { ...shop, scheduler: 'wrr', on_failure: 'inhibit' } }));
     const planned = await lvsd.run('lvsd', 'plan', ...lvsd.paths);
     assert.equal(planned.status, 3);
+    assert.match(planned.stdout, /^~ net\.ipv4\.vs\.expire_nodest_conn 1 → 0$/m);
     assert.match(planned.stdout, /^~ tcp 10\.99\.0\.11:80 scheduler rr → wrr$/m);
     const reloaded = await lvsd.run('lvsd', 'apply', ...lvsd.paths);
     assert.deepEqual([reloaded.status, reloaded.stderr], [0, '']);

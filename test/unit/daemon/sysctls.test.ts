@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { RuntimeState } from '../../../src/daemon/model/runtime-state.ts';
-import { type ChangedSysctl, type SysctlName, Sysctls } from '../../../src/daemon/reconcile/sysctls.ts';
+import { type ChangedSysctl, type SysctlName, Sysctls, sysctlLine } from '../../../src/daemon/reconcile/sysctls.ts';
 import { readDaemonState } from '../../../src/daemon/state/schema.ts';
 import { fromState, toState } from '../../../src/daemon/state/snapshot.ts';
 import { config, service } from '../../support/specs.ts';
@@ -94,4 +94,21 @@ test('a state file with an unknown setting is not read', () => {
     () => readDaemonState({ ...state, sysctls: [{ name: '../../kernel/panic', was: 1 }] }),
     /sysctls\[0\]\.name is not a setting of lvsd/,
   );
+});
+
+test('a plan names what would be set and put back, and changes nothing', () => {
+  const { sysctls, values, log } = world();
+  const texts = (wanted: typeof plain) => sysctls.pending(wanted).map((change) => sysctlLine(change).text);
+  assert.deepEqual(texts(plain), []);
+  assert.deepEqual(texts(persistent), ['net.ipv4.vs.expire_quiescent_template 0 → 1']);
+  assert.deepEqual(texts(removing), ['net.ipv4.vs.expire_nodest_conn 0 → 1']);
+  assert.deepEqual([values(), log], [[0, 0], []]);
+  sysctls.configure(removing);
+  assert.deepEqual(texts(removing), []);
+  assert.deepEqual(texts(persistent), [
+    'net.ipv4.vs.expire_quiescent_template 0 → 1',
+    'net.ipv4.vs.expire_nodest_conn 1 → 0',
+  ]);
+  // Another program's 1 stays.
+  assert.deepEqual(world([], { expire_nodest_conn: 1 }).sysctls.pending(plain), []);
 });

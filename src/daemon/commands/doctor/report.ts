@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** The report as text. */
+import { count } from '../../../base/words.ts';
 import type { Check } from './types.ts';
 
 /** One line per check with its remedy below it, and a summary. */
@@ -10,6 +11,7 @@ export function reportText(checks: readonly Check[]): string {
     `${verdict.padEnd(7)}  ${check.padEnd(width)}  ${text}`,
     ...remedy.map((line) => `${indent}${line}`),
   ]);
-  const count = (wanted: Check['verdict']) => checks.filter(({ verdict }) => verdict === wanted).length;
-  return `${lines.join('\n')}\n${count('ok')} ok, ${count('note')} notes, ${count('problem')} problems\n`;
+  const number = (wanted: Check['verdict']) => checks.filter(({ verdict }) => verdict === wanted).length;
+  const sums = `${number('ok')} ok, ${count(number('note'), 'note')}, ${count(number('problem'), 'problem')}`;
+  return `${lines.join('\n')}\n${sums}\n`;
 }
