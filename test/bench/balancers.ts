@@ -40,7 +40,9 @@ export function dropped(where: Namespace): number {
   return Number(/packets (\d+)/.exec(run(where, ['nft', 'list', 'ruleset']))?.[1] ?? -1);
 }
 
-/** Runs test/bench/headroom.c for the balancer's two devices; resolves once their frames have the headroom of a card's. */
+/**
+ * Runs test/bench/headroom.c for the balancer's two devices; resolves once their frames have the headroom of a card's.
+ */
 export async function giveHeadroom(balancer: Namespace): Promise<ChildProcess> {
   const child = spawn(process.env.BENCH_HEADROOM ?? 'headroom', [balancer.name, 'out0', 'in0'], {
     stdio: ['pipe', 'pipe', 'inherit'],

@@ -78,8 +78,8 @@ static void enter(const char *name)
 	close(fd);
 }
 
-/* A socket for frames of the device. A receiving one is for all protocols, because only those get frames that are dropped
- * at ingress. A sending one receives nothing, which would cost instructions. */
+/* A socket for frames of the device. A receiving one is for all protocols, because only those get frames that are
+ * dropped at ingress. A sending one receives nothing, which would cost instructions. */
 static void open_side(struct side *s, bool receive)
 {
 	struct sockaddr_ll at = { .sll_family = AF_PACKET, .sll_protocol = receive ? htons(ETH_P_ALL) : 0 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // also: --kernel 6.12
-// Blind segments: from an attacker who has addresses and ports but no sequence numbers. Connections survive all of them,
-// in both directions.
+// Blind segments: from an attacker who has addresses and ports but no sequence numbers. Connections survive all of
+// them, in both directions.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync } from 'node:fs';

@@ -63,9 +63,9 @@ export class Captures {
 }
 
 /**
- * 1 is `Good` in tshark's table of checksum states; unverified ones do not count. One segment in 65,536 has the sum zero,
- * which Linux's skb_checksum_help() writes as 0xffff: the same number in one's complement, which every receiver accepts
- * (RFC 1071), but tshark expects 0.
+ * 1 is `Good` in tshark's table of checksum states; unverified ones do not count. One segment in 65,536 has the sum
+ * zero, which Linux's skb_checksum_help() writes as 0xffff: the same number in one's complement, which every receiver
+ * accepts (RFC 1071), but tshark expects 0.
  */
 function isGood(line: string): boolean {
   return line.startsWith('1\t1\t') || (line.startsWith('1\t') && line.includes('[TCP CHECKSUM 0xFFFF]'));

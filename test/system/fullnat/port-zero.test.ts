@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Packets from port 0, which only persistence templates have: TCP segments and ICMP errors that quote them, with NAT and
-// FULLNAT.
+// Packets from port 0, which only persistence templates have: TCP segments and ICMP errors that quote them, with NAT
+// and FULLNAT.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { IP_VS_CONN_F_FULLNAT, IP_VS_CONN_F_MASQ, IP_VS_SVC_F_PERSISTENT } from '../../../src/ipvs/index.ts';

@@ -104,7 +104,8 @@ test(`${services} times, a client opens its connection again while another one t
   ]);
   rig.balancer.run(['lvsadm', '-R'], { input: `${lines.join('\n')}\n`, timeout: 120_000 });
 
-  // No socket of the real server has these ports: its resets end the owner's connections, and their tuples may be taken.
+  // No socket of the real server has these ports: its resets end the owner's connections, and their tuples may be
+  // taken.
   rig.client.ip(`addr add ${owner}/32 dev eth0`, `addr add ${taker}/32 dev eth0`);
   const injector = new Injector(rig.client);
   const over = () => rig.connections().filter((each) => each.client.startsWith(`${owner}:`) && each.state === 'CLOSE');

@@ -170,8 +170,8 @@ export class Site {
   }
 
   /**
-   * Each leg has an MTU of 1400 twice: for the first service at a router, whose errors pass the balancer, for the second
-   * one at the balancer, which sends the errors.
+   * Each leg has an MTU of 1400 twice: for the first service at a router, whose errors pass the balancer, for the
+   * second one at the balancer, which sends the errors.
    */
   private lowerMtu(): void {
     const { router, balancer, inside, vip } = this.lvs;
@@ -195,7 +195,9 @@ export class Site {
     if (this.row.loss === 'server') for (const device of ['lb0', 'rs1', 'rs2']) inside.netem(device, words);
   }
 
-  /** Connections that read from (`get`) or write to (`put`) the real servers; written files are verified and removed. */
+  /**
+   * Connections that read from (`get`) or write to (`put`) the real servers; written files are verified and removed.
+   */
   async flows(direction: 'get' | 'put', load: Load): Promise<Report> {
     // Clears the stored MTUs, so that these connections have to discover them.
     if (this.row.mtu !== '1500') {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A finished connection loses its tuple to another client, and its own client opens a new one before its entry has ended:
-// the client is answered, also in a persistent service.
+// A finished connection loses its tuple to another client, and its own client opens a new one before its entry has
+// ended: the client is answered, also in a persistent service.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { IP_VS_SVC_F_PERSISTENT } from '../../../src/ipvs/index.ts';

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // also: --kernel 6.12
-// FULLNAT under traffic: every byte is right in both directions, and the real server sees every client's address and port.
-// One run at defaults, then ten rows of conditions that cover every pair of their values (rows.ts).
+// FULLNAT under traffic: every byte is right in both directions, and the real server sees every client's address and
+// port. One run at defaults, then ten rows of conditions that cover every pair of their values (rows.ts).
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';

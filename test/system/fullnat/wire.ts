@@ -141,8 +141,8 @@ export async function eventually<T>(what: string, find: () => T | undefined | fa
 export const sleep = (ms: number) => new Promise<void>((done) => setTimeout(done, ms));
 
 /**
- * A client made of packets, on an address of its own: the host's own stack never sees packets to it. The address is added
- * to `device`; a rule drops packets to it after the captures have seen them.
+ * A client made of packets, on an address of its own: the host's own stack never sees packets to it. The address is
+ * added to `device`; a rule drops packets to it after the captures have seen them.
  */
 export class RawHost {
   readonly capture: Capture;

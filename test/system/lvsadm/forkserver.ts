@@ -19,7 +19,10 @@ export class ForkServer {
   #received = Buffer.alloc(0);
   #wake: (() => void) | undefined;
 
-  /** `libraries`: the folder of the program's libraries, if they are not installed. `parseOnly`: it ends before its first request to the kernel. */
+  /**
+   * `libraries`: the folder of the program's libraries, if they are not installed. `parseOnly`: it ends before its
+   * first request to the kernel.
+   */
   constructor(program: string, { libraries = '', parseOnly = false } = {}) {
     const library = join(mkdtempSync(join(tmpdir(), 'forkserver-')), 'forkserver.so');
     const sources = parseOnly ? [SOURCE, NO_KERNEL] : [SOURCE];

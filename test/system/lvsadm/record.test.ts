@@ -25,7 +25,9 @@ const place = `test/system/lvsadm/record/${kernel}.json`;
 const path = fileURLToPath(new URL(`../../../${place}`, import.meta.url));
 
 const RECORDED = !FULL && existsSync(path);
-/** A full run takes every line, a quick one every third, or every eighth if there is no record and ipvsadm has to run. */
+/**
+ * A full run takes every line, a quick one every third, or every eighth if there is no record and ipvsadm has to run.
+ */
 const STEP = FULL ? 1 : RECORDED ? 3 : 8;
 
 const cases = allCases();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Hooks of a running daemon: their order and environment, a hook that hangs while checks and changes of the table go on,
-// and stopping.
+// Hooks of a running daemon: their order and environment, a hook that hangs while checks and changes of the table go
+// on, and stopping.
 import assert from 'node:assert/strict';
 import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { after, afterEach, before, test } from 'node:test';

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The installed package against the real kernel: the programs that npm puts into an empty prefix find their addon, schema
-// and workers there. test/unit/tools/install.test.ts builds and installs the package in a bare Debian 12.
+// The installed package against the real kernel: the programs that npm puts into an empty prefix find their addon,
+// schema and workers there. test/unit/tools/install.test.ts builds and installs the package in a bare Debian 12.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';

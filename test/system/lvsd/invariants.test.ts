@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Invariants of the daemon: at start, at stop, after drift, after kill -9, when the kernel refuses an operation, and for
-// users other than root.
+// Invariants of the daemon: at start, at stop, after drift, after kill -9, when the kernel refuses an operation, and
+// for users other than root.
 import assert from 'node:assert/strict';
 import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { after, afterEach, before, describe, test } from 'node:test';

@@ -7,8 +7,8 @@ import type { Conf } from './daemon.ts';
 export const INCLUDED = 'more.yaml';
 
 /**
- * The configuration that rows change. No row may affect `web`. `plain` is NAT with every setting given, `full` is FULLNAT,
- * `mark` has a firewall mark, `datagram` is UDP, and `minimal` has every default.
+ * The configuration that rows change. No row may affect `web`. `plain` is NAT with every setting given, `full` is
+ * FULLNAT, `mark` has a firewall mark, `datagram` is UDP, and `minimal` has every default.
  */
 export const BASE: Conf = {
   version: 1,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // lab: --stock
-// examples/lvsd.service under a real systemd: lvsd starts, checks, reloads and is restarted by the watchdog in its sandbox.
+// examples/lvsd.service under a real systemd: lvsd starts, checks, reloads and is restarted by the watchdog in its
+// sandbox.
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
@@ -14,8 +15,8 @@ const unit = readFileSync(new URL('../../../examples/lvsd.service', import.meta.
   .replace(/^After=.*$/m, 'DefaultDependencies=no');
 
 /**
- * Adds the journal, a shorter watchdog timeout, and the capabilities that docs/operations.md names for `user:`. lvsd runs
- * from this checkout, which may be in /tmp or in a home directory.
+ * Adds the journal, a shorter watchdog timeout, and the capabilities that docs/operations.md names for `user:`. lvsd
+ * runs from this checkout, which may be in /tmp or in a home directory.
  */
 const dropIn = `[Unit]
 Requires=systemd-journald.socket

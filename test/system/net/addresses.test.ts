@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // lab: --stock
-// Addresses of lvsd and of other programs on real devices: adding and deleting them, their properties in the kernel, and
-// which are never deleted.
+// Addresses of lvsd and of other programs on real devices: adding and deleting them, their properties in the kernel,
+// and which are never deleted.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { after, afterEach, before, test } from 'node:test';

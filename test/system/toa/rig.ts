@@ -129,7 +129,9 @@ export class Caller {
   }
 }
 
-/** Connects, reads this client's address as the server sees it, and closes. `first` is sent at once (TCP_DEFER_ACCEPT). */
+/**
+ * Connects, reads this client's address as the server sees it, and closes. `first` is sent at once (TCP_DEFER_ACCEPT).
+ */
 export async function ask(how: number, port: number, localAddress = '10.7.0.1', first = ''): Promise<Answer> {
   const caller = new Caller(how, port, localAddress);
   if (first !== '') caller.socket.write(first);

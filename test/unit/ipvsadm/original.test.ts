@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// lvsadm parses as Debian's ipvsadm does: thousands of command lines are run by the real program, which is stopped at its
-// first access of the kernel. The lab compares the rest (test/system/lvsadm/record.test.ts).
+// lvsadm parses as Debian's ipvsadm does: thousands of command lines are run by the real program, which is stopped at
+// its first access of the kernel. The lab compares the rest (test/system/lvsadm/record.test.ts).
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
