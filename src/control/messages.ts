@@ -85,6 +85,17 @@ export interface ChecksStatus {
   lastResultAt?: number | undefined;
 }
 
+/** A file of overrides that could not be written, or was not accepted at the start. */
+export interface FileProblem {
+  file: string;
+  problem: 'not saved' | 'ignored';
+  /** Milliseconds since the epoch. */
+  since: number;
+  reason: string;
+  /** The present name of a file that was ignored, if another one has been written. */
+  keptAs?: string | undefined;
+}
+
 export interface DaemonStatus {
   version: string;
   pid: number;
@@ -96,6 +107,7 @@ export interface DaemonStatus {
   paused: boolean;
   /** Undefined: an lvsd without health checks. */
   checks?: ChecksStatus | undefined;
+  files?: readonly FileProblem[] | undefined;
   /** Overrides that apply to no real server of the file. */
   orphans?: readonly OrphanStatus[];
   services: ServiceStatus[];

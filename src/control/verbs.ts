@@ -39,8 +39,8 @@ type Place = { service?: string; server: string };
 type Override = Place & { reason?: string; by?: string };
 /** `paused`: the daemon is paused, so that nothing of it is written. */
 type PlanResult = { file: string; lines: PlanLine[]; obstacles?: PlanObstacle[]; paused?: boolean };
-/** `paused`: the kernel does not have the change yet. */
-type Overridden = { servers: string[]; paused: boolean; notes?: string[] };
+/** `paused`: the kernel does not have the change yet. `unsaved`: the reason why a reboot would end it. */
+type Overridden = { servers: string[]; paused: boolean; unsaved?: string | undefined; notes?: string[] };
 
 /** `by`: the user who requests the change, if not the owner of the process; such as the user of sudo. */
 const OVERRIDE = {
@@ -168,9 +168,11 @@ const printServers = (servers: readonly string[], state: string) =>
   servers.map((server) => `${printable(server)}: ${state}\n`).join('');
 const pausedLines = (paused: boolean) =>
   paused ? ['accepted, but lvsd is paused: nothing is written to the kernel until lvsctl resume'] : [];
-const pausedExitCode = ({ paused }: { paused: boolean }) => (paused ? EXIT.RUNTIME : EXIT.OK);
 const printPaused = ({ paused }: { paused: boolean }) =>
   paused ? 'paused: nothing is written to the kernel\n' : 'not paused\n';
+
+export const unsavedText = (reason: string): string =>
+  `in effect, but not saved, so that a reboot would end it; lvsd tries again: ${reason}`;
 
 /** Parameters of an override, with the reason and the user of the caller. */
 function readOverride(place: Record<string, string>, { reason }: VerbOptions): Params<'drain'> {
@@ -181,8 +183,12 @@ function readOverride(place: Record<string, string>, { reason }: VerbOptions): P
 
 const OVERRIDE_VERB = {
   options: ['reason'] as const,
-  exitCode: pausedExitCode,
-  errors: ({ paused, notes = [] }: Overridden) => [...pausedLines(paused), ...notes],
+  exitCode: ({ paused, unsaved }: Overridden) => (paused || unsaved !== undefined ? EXIT.RUNTIME : EXIT.OK),
+  errors: ({ paused, unsaved, notes = [] }: Overridden) => [
+    ...pausedLines(paused),
+    ...(unsaved === undefined ? [] : [unsavedText(unsaved)]),
+    ...notes,
+  ],
 };
 
 const override = (method: 'drain' | 'undrain' | 'disable' | 'enable' | 'forceUp', help: string, state: string): Verb =>

@@ -4,7 +4,6 @@
  * state, from which the reconciler gets the desired state. Sockets, signals and files are elsewhere.
  */
 import { monotonic } from '../base/clock.ts';
-import { errorLine } from '../base/error-line.ts';
 import type { Config } from '../config/types.ts';
 import type { HealthMonitor } from '../health/monitor.ts';
 import type { Inability, TargetState, Transition } from '../health/types.ts';
@@ -46,8 +45,8 @@ export interface DaemonParts {
   saveSoon(): void;
   /** Writes the state file. Resolves when it is written. */
   saveNow(): Promise<void>;
-  /** Writes the overrides to where they survive a reboot. Throws system errors. */
-  saveOverrides(overrides: readonly Override[]): Promise<void>;
+  /** Writes the overrides to where they survive a reboot. Returns the reason, which is reported, if that failed. */
+  saveOverrides(): Promise<string | undefined>;
   /** Features and devices that the desired state needs and the machine lacks. */
   obstacles(desired: Desired): Promise<readonly Obstacle[]>;
 }
@@ -218,22 +217,10 @@ export class Daemon {
       const override = { service, ...rest, virtuals };
       if (this.runtime.setOverride(override, on)) this.#parts.reporter.override(overrideMessage(override, on));
     }
-    const unsaved = await this.#saveOverrides();
+    const unsaved = await this.#parts.saveOverrides();
     this.#parts.saveSoon();
     this.#updateQuorums();
     return { ...(await this.reconciler.run()), unsaved };
-  }
-
-  /** Returns the error, which is logged. */
-  async #saveOverrides(): Promise<string | undefined> {
-    try {
-      await this.#parts.saveOverrides(this.runtime.overrides);
-      return undefined;
-    } catch (error) {
-      const text = `cannot save the overrides, a reboot will end them: ${errorLine(error)}`;
-      this.#parts.reporter.log('control', 'error', text);
-      return text;
-    }
   }
 
   /** Reports what a configuration changed for overrides. */
@@ -243,7 +230,7 @@ export class Daemon {
       const { service, server } = note.override;
       this.#parts.reporter.log('control', 'warn', overrideNoteText(note), { service, address: server });
     }
-    if (notes.some(({ change }) => change === 'renamed')) await this.#saveOverrides();
+    if (notes.some(({ change }) => change === 'renamed')) await this.#parts.saveOverrides();
   }
 
   /**

@@ -6,6 +6,7 @@ import type {
   CheckStatus,
   ChecksStatus,
   DaemonStatus,
+  FileProblem,
   OrphanStatus,
   OverrideStatus,
   RealServerStatus,
@@ -101,8 +102,17 @@ function head(status: DaemonStatus, paint: Paint, now: number): string {
   ];
   if (reloadError) lines.push(paint('red', `the last reload was rejected: ${firstProblem(reloadError, file)}`));
   if (paused) lines.push(paint('yellow', 'paused: nothing is written to the kernel (end with: lvsctl resume)'));
+  for (const one of status.files ?? []) lines.push(paint('red', fileText(one, now)));
   if (status.checks?.stopped) lines.push(paint('red', stoppedText(status.checks.stopped, status.checks, now)));
   return lines.join('\n');
+}
+
+function fileText({ file, problem, since, reason, keptAs }: FileProblem, now: number): string {
+  const text =
+    problem === 'not saved'
+      ? `overrides are not saved for ${spanText(now - since)}, a reboot would end them: ${file}: ${reason}`
+      : `${file} was ignored at the start, overrides in it may not be in effect: ${reason}${keptAs === undefined ? '' : `; kept as ${keptAs}`}`;
+  return printable(text);
 }
 
 function stoppedText(

@@ -10,7 +10,7 @@ import { virtualServices } from '../model/virtual-services.ts';
 import { findObstacles, type Kernel } from '../reconcile/kernel.ts';
 import { type ChangedSysctl, type SysctlChange, Sysctls } from '../reconcile/sysctls.ts';
 import { writeState } from '../state/file.ts';
-import { readSaved, type StatePaths } from '../state/saved.ts';
+import { readSaved, type SavedNote, type StatePaths } from '../state/saved.ts';
 import { type Snapshot, toState } from '../state/snapshot.ts';
 
 export class Offline {
@@ -19,16 +19,20 @@ export class Offline {
   readonly #statePath: string;
   readonly #saved: Snapshot;
   readonly #runtime = new RuntimeState();
+  /** Files that are not used. */
+  readonly notes: readonly SavedNote[];
 
   static async open(config: Config, kernel: Kernel, paths: StatePaths): Promise<Offline> {
-    return new Offline(config, kernel, paths.state, (await readSaved(paths)).saved);
+    const { saved, notes } = await readSaved(paths);
+    return new Offline(config, kernel, paths.state, saved, notes);
   }
 
-  private constructor(config: Config, kernel: Kernel, statePath: string, saved: Snapshot) {
+  private constructor(config: Config, kernel: Kernel, statePath: string, saved: Snapshot, notes: readonly SavedNote[]) {
     this.#config = config;
     this.#kernel = kernel;
     this.#statePath = statePath;
     this.#saved = saved;
+    this.notes = notes;
     this.#runtime.configure(virtualServices(config), monotonic());
     // Without a daemon, saved health states are out of date; overrides are not.
     this.#runtime.restore({ quorum: new Map(), overrides: saved.overrides, draining: [] });

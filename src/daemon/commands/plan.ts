@@ -36,8 +36,15 @@ async function fromDaemon(client: ControlClient): Promise<Result<'plan'>> {
   }
 }
 
+/** Reports files of earlier runs that are not used: drains in them are not in effect. */
+async function openOffline(config: Config, kernel: Kernel, options: Options): Promise<Offline> {
+  const offline = await Offline.open(config, kernel, options);
+  for (const { level, text } of offline.notes) if (level === 'warn') printError(text);
+  return offline;
+}
+
 async function fromKernel(config: Config, kernel: Kernel, options: Options): Promise<Result<'plan'>> {
-  const { plan, sysctls, obstacles } = await (await Offline.open(config, kernel, options)).plan();
+  const { plan, sysctls, obstacles } = await (await openOffline(config, kernel, options)).plan();
   const lines = [...plan.operations.map(describe), ...sysctls.map(sysctlLine)];
   return { file: options.file, lines, obstacles, paused: false };
 }
@@ -74,7 +81,7 @@ export async function applyOnce(options: Options): Promise<number> {
     }
   }
   return withKernel(async (kernel) => {
-    const offline = await Offline.open(config, kernel, options);
+    const offline = await openOffline(config, kernel, options);
     const {
       plan: { operations },
       obstacles,

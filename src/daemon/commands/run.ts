@@ -21,8 +21,8 @@ import { Sysctls } from '../reconcile/sysctls.ts';
 import { TableCache } from '../reconcile/table-cache.ts';
 import { Notifier } from '../sd-notify.ts';
 import { Signals } from '../signals.ts';
-import { writeOverrides } from '../state/overrides-file.ts';
-import { overridesPath, readSaved } from '../state/saved.ts';
+import { OverridesSaver } from '../state/overrides-saver.ts';
+import { overridesPath, readSaved, reportNotes } from '../state/saved.ts';
 import { StateSaver } from '../state/saver.ts';
 import type { Options } from './options.ts';
 
@@ -60,8 +60,14 @@ interface Start {
 async function serve({ options, config, loader, logs, reporter, kernel, startedAt }: Start): Promise<number> {
   const { file } = loader;
   const { saved, notes } = await readSaved(options);
-  for (const { level, text, file, reason } of notes) reporter.log('daemon', level, text, { file, reason });
+  reportNotes(notes, reporter);
   const overridesFile = overridesPath(options);
+  const overridesSaver = new OverridesSaver({
+    path: overridesFile,
+    reporter,
+    overrides: () => daemon.runtime.overrides,
+    ignored: notes.find(({ file }) => file === overridesFile)?.reason,
+  });
   const notifier = new Notifier(logs.area('daemon'));
   const monitor = options.once
     ? undefined
@@ -85,9 +91,7 @@ async function serve({ options, config, loader, logs, reporter, kernel, startedA
     hooks,
     saveSoon: () => saver.request(),
     saveNow: () => saver.now(),
-    saveOverrides: async (overrides) => {
-      if (overridesFile !== undefined) await writeOverrides(overridesFile, overrides);
-    },
+    saveOverrides: () => overridesSaver.save(),
     obstacles: (desired) => findObstacles(kernel, desired),
   });
 
@@ -102,6 +106,7 @@ async function serve({ options, config, loader, logs, reporter, kernel, startedA
       history,
       inability: (id) => monitor?.inability(id),
       checksStop: () => monitor?.checksStop,
+      fileProblems: () => overridesSaver.problems,
       loader,
       reporter,
       startedAt,
@@ -148,6 +153,7 @@ async function serve({ options, config, loader, logs, reporter, kernel, startedA
   } finally {
     // After a failed start, the state file is more complete than the runtime state.
     if (started) await saver.close();
+    await overridesSaver.close();
     control.close();
     hooks?.close();
     notifier.close();

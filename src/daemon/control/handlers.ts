@@ -5,7 +5,9 @@ import { monotonic, wallTime } from '../../base/clock.ts';
 import { EXIT, LvsdError, UsageError } from '../../base/errors.ts';
 import type { PeerCredentials } from '../../base/native.ts';
 import { version } from '../../base/version.ts';
+import type { FileProblem } from '../../control/messages.ts';
 import type { Handlers } from '../../control/server.ts';
+import { unsavedText } from '../../control/verbs.ts';
 import type { TargetHistory } from '../../health/monitor.ts';
 import type { Inability, TargetState } from '../../health/types.ts';
 import type { Stop } from '../../health/worker/liveness.ts';
@@ -33,6 +35,7 @@ export interface HandlerParts {
   inability: (target: string) => Inability | undefined;
   /** Why no checks are made. */
   checksStop: () => Stop | undefined;
+  fileProblems: () => FileProblem[];
   loader: Loader;
   reporter: Reporter;
   /** By the clock `steady()`. */
@@ -47,6 +50,7 @@ export function handlers({
   history,
   inability,
   checksStop,
+  fileProblems,
   loader,
   reporter,
   startedAt,
@@ -76,9 +80,10 @@ export function handlers({
       found.map((one) => ({ ...one, ...setting, ...details })),
       on,
     );
-    throwFailures(result);
-    const notes = [...(result.unsaved === undefined ? [] : [result.unsaved]), ...overrideNotes(runtime, found)];
-    return { servers: found.map((one) => `${one.service} ${one.server}`), paused: result.paused, notes };
+    const { paused, unsaved } = result;
+    throwFailures(result, unsaved === undefined ? [] : [unsavedText(unsaved)]);
+    const servers = found.map((one) => `${one.service} ${one.server}`);
+    return { servers, paused, unsaved, notes: overrideNotes(runtime, found) };
   };
   return {
     ping: () => ({ version: version(), pid: process.pid, file: loader.file }),
@@ -102,6 +107,7 @@ export function handlers({
         reloadError: loader.error,
         paused: daemon.reconciler.paused,
         checks: checksStatus(states, checksStop()),
+        files: fileProblems(),
         orphans: daemon.runtime.orphans
           .filter((one) => service === undefined || service === one.service)
           .map((one) => ({ service: one.service, server: one.server, ...overrideStatus(one) })),
@@ -213,8 +219,8 @@ function sameAddress(runtime: RuntimeState, address: string, service: string | u
   return [...new Set(same)];
 }
 
-function throwFailures({ failed }: CycleResult): void {
+function throwFailures({ failed }: CycleResult, further: readonly string[] = []): void {
   if (failed.length === 0) return;
-  const lines = failed.map(({ text, error }) => `${text}: ${error}`);
+  const lines = [...failed.map(({ text, error }) => `${text}: ${error}`), ...further];
   throw new LvsdError('ERR_LVSD_KERNEL_REFUSED', lines.join('\n'), EXIT.RUNTIME);
 }

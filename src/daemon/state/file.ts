@@ -19,8 +19,10 @@ const LARGEST = 128 << 20;
 /** Milliseconds. */
 const MAX_AGE = 15 * 60_000;
 
-/** The state and its age in milliseconds, or why there is none. `missing`: there is no file. */
-export type StateRead = { state: DaemonState; age: number } | { state: undefined; reason: string; missing: boolean };
+/** The state, its age in milliseconds and when it was written (`writtenAt`), or why there is none. `missing`: there is no file. */
+export type StateRead =
+  | { state: DaemonState; age: number; at: number }
+  | { state: undefined; reason: string; missing: boolean };
 
 export interface Header {
   lvsd_state: number;
@@ -48,8 +50,13 @@ export async function readState(path: string, { maxAge = MAX_AGE }: ReadStateOpt
     },
   });
   if (!('content' in found)) return { state: undefined, reason: found.reason, missing: found.missing };
-  return { state: found.content, age: Math.max(0, ageOf(found.header.uptime)) };
+  const { content: state, header } = found;
+  return { state, age: Math.max(0, ageOf(header.uptime)), at: writtenAt(header) };
 }
+
+/** Seconds from the last boot until a file with this header was written; -Infinity if it is older than that. */
+export const writtenAt = ({ boot: then, uptime: at }: Header): number =>
+  then === bootId() ? at : Number.NEGATIVE_INFINITY;
 
 const ageOf = (then: number): number => Math.round((uptime() - then) * 1000);
 

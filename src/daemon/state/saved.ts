@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** Reads the files of earlier runs: the state file and the file of overrides. */
+import type { Reporter } from '../control/reporter.ts';
 import { DEFAULT_STATE_FILE, readState } from './file.ts';
 import { DEFAULT_OVERRIDES_FILE, readOverrides } from './overrides-file.ts';
 import { EMPTY_SNAPSHOT, fromState, type Snapshot } from './snapshot.ts';
@@ -24,10 +25,18 @@ export function overridesPath({ state, overrides }: StatePaths): string | undefi
   return overrides ?? (state === DEFAULT_STATE_FILE ? DEFAULT_OVERRIDES_FILE : undefined);
 }
 
+/** Logs notes, and adds an event for each file that was ignored. */
+export function reportNotes(notes: readonly SavedNote[], reporter: Reporter): void {
+  for (const { level, text, file, reason } of notes) {
+    if (level === 'warn') reporter.daemon(text, { file, reason, state: 'file ignored' }, level);
+    else reporter.log('daemon', level, text, { file, reason });
+  }
+}
+
 /** Does not throw for invalid files: `notes` say what is not used. */
 export async function readSaved(paths: StatePaths): Promise<{ saved: Snapshot; notes: SavedNote[] }> {
   const notes: SavedNote[] = [];
-  const saved = await readSnapshot(paths.state, notes);
+  const { saved, at } = await readSnapshot(paths.state, notes);
   const path = overridesPath(paths);
   if (path === undefined) return { saved, notes };
   const read = await readOverrides(path);
@@ -37,15 +46,18 @@ export async function readSaved(paths: StatePaths): Promise<{ saved: Snapshot; n
       notes.push({
         level: 'warn',
         file: path,
-        text: `file of overrides ${path} ignored: ${read.reason}`,
+        text: `file of overrides ${path} ignored, ${saved.overrides.length > 0 ? 'those of the state file are in effect' : 'none is in effect'}: ${read.reason}`,
         reason: read.reason,
       });
     return { saved, notes };
   }
+  // The file of overrides could not be written when the state file was: the disk was full.
+  if (at > read.at) return { saved, notes };
   return { saved: { ...saved, overrides: read.overrides }, notes };
 }
 
-async function readSnapshot(path: string, notes: SavedNote[]): Promise<Snapshot> {
+/** `at`: when the state file was written (`writtenAt`); -Infinity: it is not used. */
+async function readSnapshot(path: string, notes: SavedNote[]): Promise<{ saved: Snapshot; at: number }> {
   const read = await readState(path, { maxAge: Number.POSITIVE_INFINITY });
   if (!read.state) {
     const { reason } = read;
@@ -56,13 +68,13 @@ async function readSnapshot(path: string, notes: SavedNote[]): Promise<Snapshot>
         text: `state file ${path} ignored, starting without state: ${reason}`,
         reason,
       });
-    return EMPTY_SNAPSHOT;
+    return { saved: EMPTY_SNAPSHOT, at: Number.NEGATIVE_INFINITY };
   }
   const saved = fromState(read.state, read.age);
-  if (read.age < HEALTH_AGE) return saved;
+  if (read.age < HEALTH_AGE) return { saved, at: read.at };
   // Ownership and overrides do not age; results of checks do.
   const minutes = Math.round(read.age / 60_000);
   const text = `state file ${path} is ${minutes} minutes old: its health states and quorums are ignored`;
   notes.push({ level: 'info', file: path, text });
-  return { ...saved, health: new Map(), quorum: new Map() };
+  return { saved: { ...saved, health: new Map(), quorum: new Map() }, at: read.at };
 }

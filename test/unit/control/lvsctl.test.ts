@@ -315,6 +315,23 @@ test('a change that a paused daemon has only noted is an error', async () => {
   }
 });
 
+test('an override that is in effect but not saved is an error', async () => {
+  const noted = { servers: ['shop web1'], paused: false, unsaved: 'ENOSPC: no space left on device, write' };
+  using daemon = fakeDaemon({ drain: () => noted, weight: () => noted });
+  for (const [args, state] of [
+    [['drain', 'web1'], 'drained'],
+    [['weight', 'web1', '3'], 'weight changed'],
+  ] as const) {
+    const { code, out, err } = await lvsctl(daemon.path, ...args);
+    assert.equal(code, EXIT.RUNTIME);
+    assert.match(out, new RegExp(`^shop web1: ${state}`));
+    assert.equal(
+      err,
+      'lvsctl: in effect, but not saved, so that a reboot would end it; lvsd tries again: ENOSPC: no space left on device, write\n',
+    );
+  }
+});
+
 test('exit codes and texts of failures', async () => {
   const lines = [
     { sign: '+' as const, service: 'shop', text: 'shop: tcp 10.99.0.10:443\n\x1b[2J' },
@@ -519,6 +536,23 @@ test('status says in its head since when checks have stopped, and how old the la
       'health checks have stopped 2m 3s ago, TIME: the health worker ended (SIGKILL: \\x1b[2J); restarted 6 times since then; the latest result is 3m 20s old; states below are kept',
     );
   assert.doesNotMatch(statusText({ ...SHOP, checks: { lastResultAt: NOW } }, PLAIN, NOW), /health checks/);
+});
+
+test('status says in its head which file of overrides was not saved or not used', () => {
+  const path = '/var/lib/lvsd/overrides.json';
+  const files = [
+    { file: path, problem: 'ignored', since: NOW, reason: 'its group or others may write to it', keptAs: '/x' },
+    { file: path, problem: 'not saved', since: NOW - 61_000, reason: 'ENOSPC: no space left on device, write' },
+  ] as const;
+  assert.deepEqual(
+    statusText({ ...SHOP, files }, PLAIN, NOW)
+      .split('\n')
+      .slice(2, 4),
+    [
+      `${path} was ignored at the start, overrides in it may not be in effect: its group or others may write to it; kept as /x`,
+      `overrides are not saved for 1m 1s, a reboot would end them: ${path}: ENOSPC: no space left on device, write`,
+    ],
+  );
 });
 
 test('status shows the author, age and reason of overrides, and overrides without a real server', () => {

@@ -1,18 +1,23 @@
 // SPDX-License-Identifier: MIT
 // Overrides: the resulting state and weight, changes of the file, and saving.
 import assert from 'node:assert/strict';
-import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
+import { SILENT_LOG } from '../../../src/base/log.ts';
+import { EventLog } from '../../../src/control/event-log.ts';
 import { overrideMessage, overrideNoteText } from '../../../src/daemon/control/messages.ts';
+import { Reporter } from '../../../src/daemon/control/reporter.ts';
 import { desiredState } from '../../../src/daemon/model/desired-state.ts';
 import { authorOf, type Override, type OverrideKind } from '../../../src/daemon/model/overrides.ts';
 import { RuntimeState } from '../../../src/daemon/model/runtime-state.ts';
 import { type VirtualService, virtualServices } from '../../../src/daemon/model/virtual-services.ts';
 import { writeState } from '../../../src/daemon/state/file.ts';
 import { readOverrides, writeOverrides } from '../../../src/daemon/state/overrides-file.ts';
-import { overridesPath, readSaved } from '../../../src/daemon/state/saved.ts';
+import { OverridesSaver } from '../../../src/daemon/state/overrides-saver.ts';
+import { overridesPath, readSaved, reportNotes } from '../../../src/daemon/state/saved.ts';
 import { readDaemonState } from '../../../src/daemon/state/schema.ts';
 import { fromState, toState } from '../../../src/daemon/state/snapshot.ts';
 import { config, realServer, service } from '../../support/specs.ts';
@@ -191,10 +196,76 @@ test('its overrides replace those of the state file, which are used without it',
   assert.deepEqual(await servers(), ['weight']);
   await writeOverrides(overrides, []);
   assert.deepEqual(await servers(), []);
+  // It could not be written when the state file was: the disk was full.
+  await pause(20);
+  await writeState(state, toState(runtime, new Set(), new Map()));
+  assert.deepEqual(await servers(), ['drain']);
   writeFileSync(overrides, 'x');
   const { notes } = await readSaved({ state, overrides });
   assert.deepEqual(await servers(), ['drain']);
-  assert.match(notes[0]?.text ?? '', /^file of overrides .* ignored: it is not a state file$/);
+  assert.match(
+    notes[0]?.text ?? '',
+    /^file of overrides .* ignored, those of the state file are in effect: it is not a state file$/,
+  );
+});
+
+/** A saver of a file of overrides, with its reports. */
+function saverOf(path: string, ignored?: string) {
+  const events = new EventLog();
+  const saver = new OverridesSaver({
+    path,
+    reporter: new Reporter(() => SILENT_LOG, events),
+    overrides: () => [FULL],
+    ignored,
+  });
+  return { saver, states: () => events.since().map(({ state }) => state) };
+}
+
+test('overrides that cannot be saved are saved later, without another override', { timeout: 30_000 }, async () => {
+  const folderOf = join(folder, 'full');
+  // A file in place of the folder: ENOTDIR or EEXIST, as every other error of the system.
+  writeFileSync(folderOf, '');
+  const path = join(folderOf, 'overrides.json');
+  const { saver, states } = saverOf(path);
+  const reason = await saver.save();
+  assert.match(reason ?? '', /^E/);
+  assert.deepEqual(
+    [states(), saver.problems.map((one) => [one.problem, one.reason])],
+    [['overrides not saved'], [['not saved', reason]]],
+  );
+  rmSync(folderOf);
+  // A retry keeps no process running; this test waits for it.
+  while (saver.problems.length > 0) await pause(50);
+  assert.deepEqual((await readOverrides(path)).overrides, [FULL]);
+  assert.deepEqual(states(), ['overrides not saved', 'overrides saved']);
+  await saver.close();
+});
+
+test('a file of overrides that was ignored is kept beside the new one', async () => {
+  const path = join(folder, 'kept', 'overrides.json');
+  await writeOverrides(path, []);
+  writeFileSync(path, 'precious');
+  const { saver } = saverOf(path, 'it is not a state file');
+  assert.deepEqual(
+    saver.problems.map(({ problem, reason, keptAs }) => [problem, reason, keptAs]),
+    [['ignored', 'it is not a state file', undefined]],
+  );
+  assert.equal(await saver.save(), undefined);
+  const [{ keptAs = '' } = {}] = saver.problems;
+  assert.equal(readFileSync(keptAs, 'utf8'), 'precious');
+  assert.deepEqual((await readOverrides(path)).overrides, [FULL]);
+  assert.equal(await saver.save(), undefined);
+  assert.equal(saver.problems.length, 1);
+  assert.equal(readdirSync(join(folder, 'kept')).length, 2);
+});
+
+test('a file that was ignored is an event', async () => {
+  const events = new EventLog();
+  reportNotes([{ level: 'warn', file: '/x', text: 'ignored: r', reason: 'r' }], new Reporter(() => SILENT_LOG, events));
+  assert.deepEqual(
+    events.since().map(({ kind, state, file, reason }) => [kind, state, file, reason]),
+    [['daemon', 'file ignored', '/x', 'r']],
+  );
 });
 
 test('the path of the overrides: the default only with the default state file', () => {
