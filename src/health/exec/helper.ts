@@ -16,6 +16,8 @@ const WATCH_INTERVAL = 1000;
  * Checks without a message after which it is killed. A count, not a time, because a delay of this process delays both.
  */
 const MAX_MISSED = 5;
+/** The same before its first message: on a busy machine it takes a while to start, and a restart would take as long. */
+const MAX_MISSED_AT_START = 30;
 /** Milliseconds for the helper to confirm that a program is still running. */
 const ANSWER_TIME = 1000;
 
@@ -96,7 +98,7 @@ class ExecHelper {
     });
     // Keeps this process alive only while programs are running.
     child.unref();
-    this.#missed = 0;
+    this.#missed = MAX_MISSED - MAX_MISSED_AT_START;
     this.#child = child;
     return child;
   }
