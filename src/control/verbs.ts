@@ -40,7 +40,14 @@ type Override = Place & { reason?: string; by?: string };
 /** `paused`: the daemon is paused, so that nothing of it is written. */
 type PlanResult = { file: string; lines: PlanLine[]; obstacles?: PlanObstacle[]; paused?: boolean };
 /** `paused`: the kernel does not have the change yet. `unsaved`: the reason why a reboot would end it. */
-type Overridden = { servers: string[]; paused: boolean; unsaved?: string | undefined; notes?: string[] };
+type Overridden = {
+  servers: string[];
+  /** Those of `servers` that had nothing to end. */
+  unchanged?: string[];
+  paused: boolean;
+  unsaved?: string | undefined;
+  notes?: string[];
+};
 
 /** `by`: the user who requests the change, if not the owner of the process; such as the user of sudo. */
 const OVERRIDE = {
@@ -67,7 +74,7 @@ export const METHODS = {
   forceUp: method<Override, Overridden>({ parameters: OVERRIDE, changes: true }),
   enable: method<Override, Overridden>({ parameters: OVERRIDE, changes: true }),
   /** Without `weight`: that of the file again. */
-  weight: method<Override & { weight?: number }, Overridden>({
+  weight: method<Override & { weight?: number }, Overridden & { weight?: number | undefined }>({
     parameters: { ...OVERRIDE, weight: { type: 'integer' } },
     changes: true,
   }),
@@ -164,8 +171,8 @@ const verb = <M extends Method>(spec: VerbSpec<M>): Verb => spec as Verb;
 const SERVER_STATES = ['up', 'down', 'unchecked', 'draining'] as const;
 const isServerState = (text: string | undefined): text is (typeof SERVER_STATES)[number] =>
   SERVER_STATES.some((state) => state === text);
-const printServers = (servers: readonly string[], state: string) =>
-  servers.map((server) => `${printable(server)}: ${state}\n`).join('');
+const printServers = ({ servers, unchanged = [] }: Overridden, state: string, nothing = state) =>
+  servers.map((server) => `${printable(server)}: ${unchanged.includes(server) ? nothing : state}\n`).join('');
 const pausedLines = (paused: boolean) =>
   paused ? ['accepted, but lvsd is paused: nothing is written to the kernel until lvsctl resume'] : [];
 const printPaused = ({ paused }: { paused: boolean }) =>
@@ -191,14 +198,20 @@ const OVERRIDE_VERB = {
   ],
 };
 
-const override = (method: 'drain' | 'undrain' | 'disable' | 'enable' | 'forceUp', help: string, state: string): Verb =>
+/** `nothing`: the text for a real server without an override to end. */
+const override = (
+  method: 'drain' | 'undrain' | 'disable' | 'enable' | 'forceUp',
+  help: string,
+  state: string,
+  nothing = state,
+): Verb =>
   verb<typeof method>({
     ...OVERRIDE_VERB,
     method,
     words: '[SERVICE] SERVER',
     help,
     read: (words, options) => readOverride(readWords('[SERVICE] SERVER', words) as Record<string, string>, options),
-    print: ({ servers }) => printServers(servers, state),
+    print: (result) => printServers(result, state, nothing),
   });
 
 export const VERBS: Readonly<Record<string, Verb>> = {
@@ -240,10 +253,15 @@ export const VERBS: Readonly<Record<string, Verb>> = {
     errors: ({ failed, paused }) => [...failed, ...pausedLines(paused)],
   }),
   drain: override('drain', 'no new connections to this real server; existing ones continue', 'drained'),
-  undrain: override('undrain', 'end a drain', 'no longer drained'),
+  undrain: override('undrain', 'end a drain', 'no longer drained', 'was not drained'),
   disable: override('disable', 'count this real server as down, whatever its checks say', 'disabled'),
   'force-up': override('forceUp', 'count this real server as up, whatever its checks say', 'forced up'),
-  enable: override('enable', 'end disable or force-up: its checks decide again', 'its checks decide'),
+  enable: override(
+    'enable',
+    'end disable or force-up: its checks decide again',
+    'its checks decide',
+    'was neither disabled nor forced up',
+  ),
   weight: verb({
     ...OVERRIDE_VERB,
     method: 'weight',
@@ -255,7 +273,12 @@ export const VERBS: Readonly<Record<string, Verb>> = {
         throw new UsageError(`weight takes a number or reset, not ${text}`);
       return { ...readOverride(place, options), ...(text === 'reset' ? {} : { weight: Number(text) }) };
     },
-    print: ({ servers }) => printServers(servers, 'weight changed'),
+    print: (result) =>
+      printServers(
+        result,
+        result.weight === undefined ? 'weight of the file again' : `weight ${result.weight}`,
+        'had the weight of the file',
+      ),
   }),
   pause: verb({
     method: 'pause',

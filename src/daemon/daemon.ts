@@ -210,17 +210,22 @@ export class Daemon {
     }
   }
 
-  /** Sets or ends overrides. Resolves when they are saved and the kernel has the change. */
-  async override(overrides: readonly Override[], on: boolean): Promise<CycleResult & { unsaved: string | undefined }> {
+  /** Sets or ends overrides. Resolves when they are saved and the kernel has the change. `unchanged`: nothing to end. */
+  async override(
+    overrides: readonly Override[],
+    on: boolean,
+  ): Promise<CycleResult & { unsaved: string | undefined; unchanged: Override[] }> {
+    const unchanged: Override[] = [];
     for (const { service, ...rest } of overrides) {
       const virtuals = this.runtime.services.filter(({ spec }) => spec.name === service).map(({ key }) => key);
       const override = { service, ...rest, virtuals };
       if (this.runtime.setOverride(override, on)) this.#parts.reporter.override(overrideMessage(override, on));
+      else if (!on) unchanged.push(override);
     }
     const unsaved = await this.#parts.saveOverrides();
     this.#parts.saveSoon();
     this.#updateQuorums();
-    return { ...(await this.reconciler.run()), unsaved };
+    return { ...(await this.reconciler.run()), unsaved, unchanged };
   }
 
   /** Reports what a configuration changed for overrides. */

@@ -46,8 +46,11 @@ export function briefText(status: DaemonStatus, paint: Paint, now: number, all =
 const serviceKey = ({ name, virtuals }: ServiceStatus) => `${name} ${virtuals.join(' ')}`;
 
 function totals(shown: readonly ServiceStatus[], all: readonly ServiceStatus[]): string {
-  return shown === all ? sumLine(all) : `${shown.length} of ${sumLine(all)}`;
+  return shown === all ? sumLine(all) : `${namesOf(shown)} of ${sumLine(all)}`;
 }
+
+/** Number of services of the file: one with several ports or protocols is several services of the kernel. */
+const namesOf = (services: readonly ServiceStatus[]): number => new Set(services.map(({ name }) => name)).size;
 
 /** Real servers named in one line of a service. */
 const NAMED = 3;
@@ -222,6 +225,8 @@ function sumLine(services: readonly ServiceStatus[]): string {
   const states = counts.filter(([found]) => found > 0).map(([found, state]) => `${found} ${state}`);
   const without = services.filter(({ quorum }) => !quorum.up).length;
   const unable = servers.filter(({ inability }) => inability !== undefined).length;
-  const parts = [count(services.length, 'service'), count(servers.length, 'real server')];
+  const named = namesOf(services);
+  const virtual = named === services.length ? '' : ` (${services.length} in the kernel)`;
+  const parts = [`${count(named, 'service')}${virtual}`, count(servers.length, 'real server')];
   return `${parts.join(', ')}${states.length > 0 ? `: ${states.join(', ')}` : ''}${without > 0 ? `; ${without} without quorum` : ''}${unable > 0 ? `; ${unable} cannot be checked` : ''}`;
 }

@@ -24,6 +24,7 @@ import { Signals } from '../signals.ts';
 import { OverridesSaver } from '../state/overrides-saver.ts';
 import { overridesPath, readSaved, reportNotes } from '../state/saved.ts';
 import { StateSaver } from '../state/saver.ts';
+import { savedOverrides } from '../state/snapshot.ts';
 import type { Options } from './options.ts';
 
 const NO_INIT =
@@ -65,7 +66,7 @@ async function serve({ options, config, loader, logs, reporter, kernel, startedA
   const overridesSaver = new OverridesSaver({
     path: overridesFile,
     reporter,
-    overrides: () => daemon.runtime.overrides,
+    overrides: () => savedOverrides(daemon.runtime.overrides),
     ignored: notes.find(({ file }) => file === overridesFile)?.reason,
   });
   const notifier = new Notifier(logs.area('daemon'));

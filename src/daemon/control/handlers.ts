@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** The daemon's handlers of requests on the control socket. */
 import { formatAddress } from '../../base/addresses.ts';
-import { monotonic, wallTime } from '../../base/clock.ts';
+import { monotonic, steady, wallTime } from '../../base/clock.ts';
 import { EXIT, LvsdError, UsageError } from '../../base/errors.ts';
 import type { PeerCredentials } from '../../base/native.ts';
 import { version } from '../../base/version.ts';
@@ -75,15 +75,21 @@ export function handlers({
     const others = sameAddress(runtime, server, service).filter((text) => !found.some((one) => one.server === text));
     if (others.length > 0)
       throw new UsageError(ambiguousServer(server, [...found.map((one) => one.server), ...others]));
-    const details = { by: authorOf(by, uid), at: Date.now(), reason };
+    const details = { by: authorOf(by, uid), at: steady(), reason };
     const result = await daemon.override(
       found.map((one) => ({ ...one, ...setting, ...details })),
       on,
     );
     const { paused, unsaved } = result;
+    const textOf = (one: Override) => `${one.service} ${one.server}`;
     throwFailures(result, unsaved === undefined ? [] : [unsavedText(unsaved)]);
-    const servers = found.map((one) => `${one.service} ${one.server}`);
-    return { servers, paused, unsaved, notes: overrideNotes(runtime, found) };
+    return {
+      servers: found.map(textOf),
+      unchanged: result.unchanged.map(textOf),
+      paused,
+      unsaved,
+      notes: overrideNotes(runtime, found),
+    };
   };
   return {
     ping: () => ({ version: version(), pid: process.pid, file: loader.file }),
@@ -144,7 +150,10 @@ export function handlers({
     weight: ({ weight, ...params }, peer) => {
       if (weight !== undefined && (weight < 0 || weight > MOST_WEIGHT))
         throw new UsageError(`found weight ${weight}; allowed: 0 to ${MOST_WEIGHT}`);
-      return override(params, { kind: 'weight', weight }, weight !== undefined, peer);
+      return override(params, { kind: 'weight', weight }, weight !== undefined, peer).then((result) => ({
+        ...result,
+        weight,
+      }));
     },
     pause: async ({ on }) => {
       daemon.reconciler.pause(on);

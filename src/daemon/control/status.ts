@@ -19,7 +19,7 @@ import { destinationKeyText } from '../../plan/keys.ts';
 import { serviceText } from '../../plan/texts.ts';
 import type { ActualService } from '../../plan/types.ts';
 import type { DrainingServer } from '../model/draining.ts';
-import type { Override } from '../model/overrides.ts';
+import type { Override, ServerOverrides } from '../model/overrides.ts';
 import type { RuntimeState } from '../model/runtime-state.ts';
 import { type HealthTarget, type RealServer, serverText, type VirtualService } from '../model/virtual-services.ts';
 import type { Failure } from '../reconcile/backoff.ts';
@@ -90,8 +90,8 @@ function serverStatus(
     state: runtime.serverState(service, server),
     override: own.forced?.kind === 'disable' ? 'disable' : own.drain ? 'drain' : own.forced ? 'up' : undefined,
     overrides: [own.drain, own.forced, own.weight].flatMap((one) => (one ? [overrideStatus(one)] : [])),
-    since: state && wallTime(state.since),
-    reason: state?.last?.reason,
+    since: sinceOf(state, own),
+    reason: state && !state.last ? 'not checked yet' : state?.last?.reason,
     latency: state?.last?.latency,
     lastResultAt: state?.last && wallTime(state.last.at),
     inability: inability && { ...inability, since: wallTime(inability.since) },
@@ -99,6 +99,14 @@ function serverStatus(
     inactiveConnections: actual?.inactiveConnections ?? 0,
     ...(server.targets.length > 1 ? { checks: server.targets.map((target) => checkStatus(target, health)) } : {}),
   };
+}
+
+/** Since when it has its state: since the override that decides it, or else since its check decided. */
+function sinceOf(state: TargetState | undefined, { drain, forced }: ServerOverrides): number | undefined {
+  // A drain has no effect on a server that is down.
+  const isDown = forced ? forced.kind === 'disable' : state?.up === false;
+  const at = (isDown ? forced : (drain ?? forced))?.at ?? state?.since;
+  return at === undefined ? undefined : wallTime(at);
 }
 
 /**
@@ -129,7 +137,7 @@ const targetText = ({ address, port }: HealthTarget) => `${address.includes(':')
 
 /** An override as the control socket reports it. */
 export function overrideStatus({ kind = 'drain', weight, by, at, reason }: Override): OverrideStatus {
-  return { kind, weight, by, at, reason };
+  return { kind, weight, by, at: at === undefined ? undefined : wallTime(at), reason };
 }
 
 function drainingStatus({ destination }: DrainingServer, actual: Destination | undefined): RealServerStatus {

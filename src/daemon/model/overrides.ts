@@ -21,7 +21,7 @@ export interface Override {
   /** Default: `drain`. */
   kind?: OverrideKind | undefined;
   weight?: number | undefined;
-  /** User, time (milliseconds since the epoch) and purpose of the change, as far as known. */
+  /** User, time (by the clock `steady()`; in files, the time of day) and purpose of the change, as far as known. */
   by?: string | undefined;
   at?: number | undefined;
   reason?: string | undefined;

@@ -37,13 +37,14 @@ export function toState(
   now: Instant = instant(),
   sysctls: readonly ChangedSysctl[] = [],
 ): DaemonState {
+  const overrides = savedOverrides(runtime.overrides, now);
   return {
     services: [...owned],
     health: [...health.values()].map((state) => moved(state, (at) => wallTime(at, now))),
     written: now.wall,
     sysctls: [...sysctls],
-    overrides: runtime.overrides.filter((one) => kindOf(one) === 'drain'),
-    settings: runtime.overrides.filter((one) => kindOf(one) !== 'drain'),
+    overrides: overrides.filter((one) => kindOf(one) === 'drain'),
+    settings: overrides.filter((one) => kindOf(one) !== 'drain'),
     quorum: [...runtime.quorums].map(([service, up]) => ({ service, up })),
     leaving: runtime.draining.map(({ service, destination, until, wasDown }): DrainingState => {
       const { address, port, method, tunnelType, tunnelPort, tunnelFlags } = destination;
@@ -70,12 +71,22 @@ export function fromState(state: DaemonState, age = 0, now: Instant = instant())
   return {
     services: state.services,
     health: new Map(state.health.map((one) => [one.id, moved(one, (at) => steadyTime(at, state, age, now))])),
-    overrides: [...state.overrides, ...(state.settings ?? [])],
+    overrides: [...state.overrides, ...(state.settings ?? [])].map((one) =>
+      dated(one, (at) => steadyTime(at, state, age, now)),
+    ),
     quorum: new Map(state.quorum.map(({ service, up }) => [service, up])),
     draining: state.leaving.flatMap((one) => drainingServer(one, age, now)),
     sysctls: state.sysctls ?? [],
   };
 }
+
+/** Overrides as they are in files: with the time of day, which a reboot does not end. */
+export const savedOverrides = (all: readonly Override[], now: Instant = instant()): Override[] =>
+  all.map((one) => dated(one, (at) => wallTime(at, now)));
+
+/** The same override with its instant converted. */
+const dated = (one: Override, convert: (at: number) => number): Override =>
+  one.at === undefined ? one : { ...one, at: convert(one.at) };
 
 /** The same state with its instants converted. */
 function moved(state: TargetState, convert: (at: number) => number): TargetState {

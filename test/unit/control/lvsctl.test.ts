@@ -315,12 +315,34 @@ test('a change that a paused daemon has only noted is an error', async () => {
   }
 });
 
+test('ending an override that there is not says so', async () => {
+  const ended = { servers: ['shop web1', 'mail web1'], unchanged: ['mail web1'], paused: false };
+  using daemon = fakeDaemon({ undrain: () => ended, enable: () => ended, weight: () => ended });
+  const out = async (...words: string[]) => (await lvsctl(daemon.path, ...words)).out;
+  assert.equal(await out('undrain', 'web1'), 'shop web1: no longer drained\nmail web1: was not drained\n');
+  assert.equal(
+    await out('enable', 'web1'),
+    'shop web1: its checks decide\nmail web1: was neither disabled nor forced up\n',
+  );
+  assert.equal(
+    await out('weight', 'web1', 'reset'),
+    'shop web1: weight of the file again\nmail web1: had the weight of the file\n',
+  );
+});
+
+test('the last line of status counts services of the file', () => {
+  const [shop, mail] = SHOP.services;
+  assert.ok(shop && mail);
+  const services = [shop, { ...shop, virtuals: ['udp 10.99.0.10:443'] }, mail];
+  assert.match(statusText({ ...SHOP, services }, PLAIN, NOW), /^2 services \(3 in the kernel\), 8 real servers: /m);
+});
+
 test('an override that is in effect but not saved is an error', async () => {
   const noted = { servers: ['shop web1'], paused: false, unsaved: 'ENOSPC: no space left on device, write' };
   using daemon = fakeDaemon({ drain: () => noted, weight: () => noted });
   for (const [args, state] of [
     [['drain', 'web1'], 'drained'],
-    [['weight', 'web1', '3'], 'weight changed'],
+    [['weight', 'web1', '3'], 'weight of the file again'],
   ] as const) {
     const { code, out, err } = await lvsctl(daemon.path, ...args);
     assert.equal(code, EXIT.RUNTIME);
@@ -489,7 +511,8 @@ test('overrides: requests and output', async () => {
   const asked: unknown[] = [];
   const answer = (name: string) => (params: object) => {
     asked.push([name, params]);
-    return { servers: ['shop web1'], paused: false, notes: ['shop has no quorum'] };
+    const { weight } = params as { weight?: number };
+    return { servers: ['shop web1'], paused: false, notes: ['shop has no quorum'], weight };
   };
   const names = ['drain', 'disable', 'forceUp', 'enable', 'weight'] as const;
   using daemon = fakeDaemon(Object.fromEntries(names.map((name) => [name, answer(name)])));
@@ -498,8 +521,8 @@ test('overrides: requests and output', async () => {
   assert.deepEqual(await ctl('disable', 'web1', '--reason', 'CHG-1'), expected('shop web1: disabled\n'));
   assert.deepEqual(await ctl('force-up', 'shop', 'web1'), expected('shop web1: forced up\n'));
   assert.deepEqual(await ctl('enable', 'shop', 'web1'), expected('shop web1: its checks decide\n'));
-  assert.deepEqual(await ctl('weight', 'shop', 'web1', '5', '-r', 'x'), expected('shop web1: weight changed\n'));
-  assert.deepEqual(await ctl('weight', 'web1', 'reset'), expected('shop web1: weight changed\n'));
+  assert.deepEqual(await ctl('weight', 'shop', 'web1', '5', '-r', 'x'), expected('shop web1: weight 5\n'));
+  assert.deepEqual(await ctl('weight', 'web1', 'reset'), expected('shop web1: weight of the file again\n'));
   process.env.SUDO_USER = 'alice';
   await ctl('drain', 'web1');
   delete process.env.SUDO_USER;

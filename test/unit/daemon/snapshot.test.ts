@@ -6,7 +6,7 @@ import { AF_INET } from '../../../src/base/addresses.ts';
 import { wallTime } from '../../../src/base/clock.ts';
 import { RuntimeState } from '../../../src/daemon/model/runtime-state.ts';
 import { virtualServices } from '../../../src/daemon/model/virtual-services.ts';
-import { fromState, toState } from '../../../src/daemon/state/snapshot.ts';
+import { fromState, savedOverrides, toState } from '../../../src/daemon/state/snapshot.ts';
 import { config, realServer, service } from '../../support/specs.ts';
 
 const HOUR = 3_600_000;
@@ -69,6 +69,22 @@ test('a state that lasted an hour has lasted that long after a restart, however 
   delete file.written;
   const now = { wall: 1002 * HOUR + 60_000, monotonic: 70, steady: 1002 * HOUR + 60_000 };
   assert.equal(now.steady - (fromState(file, 60_000, now).health.get('a')?.since ?? 0), HOUR + 60_000);
+});
+
+test('an override keeps its age across restarts, however the clock is set', () => {
+  const runtime = new RuntimeState();
+  const override = { service: 'web', server: '10.31.0.1:80', at: 999 * HOUR };
+  runtime.configure(virtualServices(config([service('web', [realServer(1)])])), 0);
+  runtime.setOverride(override, true);
+  // The clock was set two hours forward since lvsd started.
+  const written = { wall: 1002 * HOUR, monotonic: 5000, steady: 1000 * HOUR };
+  const file = toState(runtime, new Set(), new Map(), written);
+  assert.equal(file.overrides[0]?.at, 1001 * HOUR);
+  assert.deepEqual(savedOverrides([override], written), [{ ...override, at: 1001 * HOUR }]);
+  for (const step of [-HOUR, 0, HOUR]) {
+    const now = { wall: 1002 * HOUR + 60_000 + step, monotonic: 70, steady: 1002 * HOUR + 60_000 + step };
+    assert.equal(now.steady - (fromState(file, 60_000, now).overrides[0]?.at ?? 0), HOUR + 60_000);
+  }
 });
 
 test('times in status keep their age by the present clock', () => {
