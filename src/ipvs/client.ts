@@ -45,6 +45,7 @@ import {
   IPVS_SECRET_LENGTH,
 } from './constants.ts';
 import { serviceKeyText } from './keys.ts';
+import { ServiceDecoder } from './service-decoder.ts';
 import { COMMAND, type CommandAttributes, commandWithStats, INFO, type ReplyAttributes } from './tables.ts';
 import type {
   Destination,
@@ -288,8 +289,12 @@ export class Ipvs {
 
   #readServices({ stats }: ReadOptions): Promise<Service[]> {
     const table = stats ? commandWithStats() : COMMAND;
-    return this.#netlink.dump(IPVS_GENL_NAME, IPVS_CMD_GET_SERVICE, nothing, ({ attributes }) =>
-      readService(decodeTable(table, attributes) as ReplyAttributes),
+    const decoder = stats ? undefined : new ServiceDecoder();
+    return this.#netlink.dump(
+      IPVS_GENL_NAME,
+      IPVS_CMD_GET_SERVICE,
+      nothing,
+      ({ attributes }) => decoder?.decode(attributes) ?? readService(decodeTable(table, attributes) as ReplyAttributes),
     );
   }
 

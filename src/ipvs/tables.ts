@@ -3,8 +3,8 @@
 import { once } from '../base/once.ts';
 import type { Decoded, Table } from '../netlink/attributes.ts';
 
-/** IPVS_STATS_ATTR_* of IPVS_*_ATTR_STATS64. The 32-bit STATS hold the same values, truncated, and are not read. */
-const STATS64 = {
+/** IPVS_STATS_ATTR_* of IPVS_*_ATTR_STATS64. */
+const COUNTERS = {
   connections: [1, 'u64'],
   inPackets: [2, 'u64'],
   outPackets: [3, 'u64'],
@@ -16,6 +16,10 @@ const STATS64 = {
   inByteRate: [9, 'u64'],
   outByteRate: [10, 'u64'],
 } as const satisfies Table;
+
+/** Statistics of services: the 32-bit ones are the same values, truncated, and are not read. */
+export const SERVICE_STATS = 10;
+export const SERVICE_STATS64 = 12;
 
 /** IPVS_SVC_ATTR_* without statistics. */
 export const SERVICE = {
@@ -99,7 +103,7 @@ export const COMMAND = {
 
 /** The same, with the statistics of services and destinations. */
 export const commandWithStats = once(() => {
-  const stats = [12, STATS64] as const;
+  const stats = [SERVICE_STATS64, COUNTERS] as const;
   return { ...COMMAND, service: [1, { ...SERVICE, stats }], dest: [2, { ...DEST, stats }] } as const satisfies Table;
 });
 

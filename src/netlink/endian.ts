@@ -9,6 +9,8 @@ export interface HostOrder {
   writeU16(buffer: Buffer, value: number, at: number): void;
   writeU32(buffer: Buffer, value: number, at: number): void;
   writeU64(buffer: Buffer, value: bigint, at: number): void;
+  /** Two 16-bit numbers as the element of an Int32Array that they fill. */
+  word(first: number, second: number): number;
 }
 
 /**
@@ -36,6 +38,7 @@ const little: HostOrder = {
     buffer[at + 3] = value >>> 24;
   },
   writeU64: (buffer, value, at) => buffer.writeBigUInt64LE(value, at),
+  word: (first, second) => first | (second << 16),
 };
 
 const big: HostOrder = {
@@ -59,6 +62,7 @@ const big: HostOrder = {
     buffer[at + 3] = value;
   },
   writeU64: (buffer, value, at) => buffer.writeBigUInt64BE(value, at),
+  word: (first, second) => (first << 16) | second,
 };
 
 export const host: HostOrder = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1 ? little : big;

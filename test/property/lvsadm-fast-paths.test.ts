@@ -10,6 +10,8 @@ import { destinationAttributes, serviceAttributes } from '../../src/ipvs/codec.t
 import {
   addedDestination,
   BulkWriter,
+  type Destination,
+  type DestinationKey,
   defaultDestination,
   IPVS_CMD_NEW_DEST,
   IPVS_CMD_NEW_SERVICE,
@@ -185,18 +187,54 @@ test('/proc/net/ip_vs: each service gets its destinations; a file that lists oth
       const services = table.map(({ service: one }) => one);
       const found = ProcTable.parse(text, services);
       assert.ok(found);
-      for (const { service: one, destinations } of table)
+      for (const { service: one, destinations } of table) {
+        const rows = (list: readonly Destination[]) => list.map((dest) => destinationRow(one, dest, layout, format));
         assert.deepEqual(
           found.destinations(one).map((row) => destinationRow(one, row, layout, format)),
-          destinations.map((dest) => destinationRow(one, dest, layout, format)),
+          rows(destinations),
         );
+        const ipv4 = destinations.every(({ family }) => family === AF_INET);
+        assert.equal(found.ipv4Rows(one, false), ipv4 ? rows(destinations).join('') : undefined);
+        assert.equal(found.ipv4Rows(one, true), ipv4 ? rows(sortDestinations(destinations)).join('') : undefined);
+      }
       if (services.length === 0) return;
       const other = services.map((one, at) => (at === services.length - 1 ? { ...one, port: one.port ^ 1 } : one));
       if (!services.at(-1)?.fwmark) assert.equal(ProcTable.parse(text, other), undefined);
       assert.equal(ProcTable.parse(text, services.slice(1)), undefined);
       assert.equal(ProcTable.parse(cut ? HEAD : '', services), undefined);
+      assert.equal(ProcTable.parse(text.slice(0, -1), services), undefined);
     }),
     { numRuns: numRuns / 10 },
+  );
+});
+
+/** glibc's qsort(3), a merge sort, with ipvsadm's comparison of destinations. */
+function reference(list: readonly DestinationKey[]): DestinationKey[] {
+  if (list.length < 2) return [...list];
+  const half = list.length >> 1;
+  const [left, right] = [reference(list.slice(0, half)), reference(list.slice(half))];
+  const union = ({ address: bytes }: DestinationKey) => Buffer.concat([bytes, Buffer.alloc(16 - bytes.length)]);
+  const compare = (a: DestinationKey, b: DestinationKey) =>
+    (a.family === AF_INET6
+      ? Buffer.compare(union(a), union(b))
+      : (union(a).readUInt32BE() - union(b).readUInt32BE()) | 0) || a.port - b.port;
+  const merged: DestinationKey[] = [];
+  while (left[0] && right[0]) merged.push((compare(left[0], right[0]) <= 0 ? left : right).shift() as DestinationKey);
+  return [...merged, ...left, ...right];
+}
+
+test("destinations are sorted in ipvsadm's order", () => {
+  const either = fc.oneof(
+    fc.constantFrom(...v4Places()),
+    fc.record({ address, port: fc.nat({ max: 3 }) }),
+    fc.record({ address: fc.constant(new Uint8Array(16)), port: fc.nat({ max: 3 }) }),
+  );
+  fc.assert(
+    fc.property(fc.array(either, { maxLength: 12 }), (places) => {
+      const list = places.map((place) => ({ ...place, family: familyOf(place.address) }));
+      assert.deepEqual(sortDestinations(list), reference(list));
+    }),
+    { numRuns },
   );
 });
 
@@ -223,6 +261,7 @@ test('a malformed row is an error', () => {
     const services = (entry ?? []).map(({ service: one }) => one);
     const table = ProcTable.parse(wrong, services);
     assert.throws(() => services.map((one) => table?.destinations(one)), MalformedError);
+    assert.ok(services.some((one) => table?.ipv4Rows(one, false) === undefined));
   }
 });
 

@@ -21,7 +21,7 @@ export async function list(
   const format = { exact: options.has('exact'), names: options.has('numeric') ? undefined : lookup, wide: strict };
   const stats = layout.needsStats === true;
   const one = options.has('service-address') ? [await ipvs.service(key, { stats })] : undefined;
-  const reading = { stats, sort: !options.has('nosort'), filters, services: one };
+  const reading = { stats, sort: !options.has('nosort'), numeric: !format.names, filters, services: one };
   const pages: AsyncGenerator<ListedService[]> = layout.inProc ? readColumns(ipvs, reading) : readTable(ipvs, reading);
   // An error in the first reading leaves standard output empty.
   const first = await pages.next();
@@ -30,8 +30,8 @@ export async function list(
   for (let page = first; !page.done; page = await pages.next()) {
     if (format.names) await fetchNames(page.value, format.names);
     let text = '';
-    for (const { service, destinations } of page.value) {
-      text += `${layout.service(service, format)}\n`;
+    for (const { service, destinations, rows } of page.value) {
+      text += `${layout.service(service, format)}\n${rows ?? ''}`;
       for (const dest of destinations) text += destinationRow(service, dest, layout, format);
     }
     output.out(text);

@@ -8,6 +8,8 @@ import { sortDestinations, sortServices } from './sort.ts';
 export interface ServiceWithDestinations<D extends DestinationKey = Destination> {
   service: Service;
   destinations: D[];
+  /** The destinations as rows of the default layout in numbers, instead of objects. */
+  rows?: string | undefined;
   /** Undefined unless the filters needed them. */
   localAddresses?: LocalAddress[] | undefined;
 }
@@ -16,6 +18,8 @@ export interface ReadTableOptions {
   stats: boolean;
   /** ipvsadm's order; otherwise the kernel's. */
   sort: boolean;
+  /** The entries may have `rows`. */
+  numeric?: boolean;
   filters?: Filters | undefined;
   /** Only these services. */
   services?: readonly Service[] | undefined;
@@ -25,6 +29,7 @@ export interface ReadTableOptions {
 interface Source<D> {
   readonly services: readonly Service[];
   destinations(services: readonly Service[]): D[][] | Promise<D[][]>;
+  rows?(service: Service, sort: boolean): string | undefined;
 }
 
 /** This many services fit into one message. For these, destinations are requested service by service. */
@@ -60,34 +65,41 @@ function netlinkSource(ipvs: Ipvs, services: readonly Service[], stats: boolean)
 async function columnSource(ipvs: Ipvs): Promise<Source<Destination | ProcDestination>> {
   const services = await ipvs.services({ once: true });
   if (services.length <= FEW_SERVICES) return netlinkSource(ipvs, services, false);
-  // A listing ends before inlining pays off: without it, a tenth fewer instructions are executed (docs/benchmarks.md).
-  const { setFlagsFromString } = await import('node:v8');
-  setFlagsFromString('--no-turbo-inlining');
   const table = ProcTable.read(services);
   if (!table) return allOverNetlink(ipvs, false);
-  return { services, destinations: (page) => page.map((service) => table.destinations(service)) };
+  return {
+    services,
+    destinations: (page) => page.map((service) => table.destinations(service)),
+    rows: (service, sort) => table.ipv4Rows(service, sort),
+  };
 }
 
 async function* read<D extends DestinationKey>(
   ipvs: Ipvs,
   opening: Source<D> | Promise<Source<D>>,
-  { sort, filters }: ReadTableOptions,
+  { sort, numeric, filters }: ReadTableOptions,
 ): AsyncGenerator<ServiceWithDestinations<D>[]> {
   const source = await opening;
-  let services = [...source.services];
+  let { services } = source;
   if (filters) {
     if (filters.has('laddr')) await ipvs.requireFeature('FULLNAT');
     services = services.filter((service) => filters.service(service));
   }
-  if (sort) sortServices(services);
+  if (sort) services = sortServices(services);
   for (let start = 0; start < services.length; start += PAGE) {
     const page = services.slice(start, start + PAGE);
+    if (source.rows && numeric && !filters) {
+      const rows = page.map((service) => source.rows?.(service, sort));
+      if (!rows.includes(undefined)) {
+        yield page.map((service, i) => ({ service, destinations: [], rows: rows[i] }));
+        continue;
+      }
+    }
     const lists = await source.destinations(page);
     const entries: ServiceWithDestinations<D>[] = [];
     for (let i = 0; i < page.length; i++) {
-      const destinations = lists[i] as D[];
-      if (sort) sortDestinations(destinations);
-      const entry = { service: page[i] as Service, destinations };
+      const list = lists[i] as D[];
+      const entry = { service: page[i] as Service, destinations: sort ? sortDestinations(list) : list };
       const wanted = filters ? await filtered(entry, ipvs, filters) : entry;
       if (wanted) entries.push(wanted);
     }
