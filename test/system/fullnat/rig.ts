@@ -2,6 +2,7 @@
 // A FULLNAT service on the lab's network, with its counters and a client of its kernel.
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { release } from 'node:os';
 import { type LvsOptions, type LvsTopology, lvsTopology, type Namespace } from '../../../lab/topology.ts';
 import { parseIpv4 } from '../../../src/base/addresses.ts';
 import { native } from '../../../src/base/native.ts';
@@ -142,6 +143,12 @@ export async function fullnatRig(options: RigOptions = {}): Promise<Rig> {
       await lvs.destroy();
     },
   };
+}
+
+/** Whether this kernel merges TCP segments into lists of packets, each with its own header (rx-gro-list): since 6.10. */
+export function mergesIntoLists(): boolean {
+  const [major = 0, minor = 0] = release().split('.').map(Number);
+  return major > 6 || (major === 6 && minor >= 10);
 }
 
 /** Whether a module is loaded. */

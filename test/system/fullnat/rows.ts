@@ -4,8 +4,9 @@
 /** The values of each condition. The first ones are those of the run at defaults. */
 export const conditions = {
   /**
-   * gso: segments cross every device as one super-packet. gro: senders segment, the balancer's devices merge. off:
-   * neither, and no device computes checksums, so that captures can be verified.
+   * gso: segments cross every device as one super-packet. gro: senders segment, the balancer's devices merge, into lists
+   * of packets where the kernel can (rx-gro-list). off: neither, and no device computes checksums, so that captures can
+   * be verified.
    */
   offload: ['gso', 'gro', 'off'],
   /** The leg with an MTU of 1400, in both directions; other links have 1500. */

@@ -164,7 +164,7 @@ export class Site {
       let words: string;
       if (this.row.offload === 'gso') continue;
       else if (this.row.offload === 'off') words = 'tx off tso off gso off gro off';
-      else words = where === balancer ? 'gro on' : 'tso off gso off';
+      else words = where === balancer ? 'gro on rx-gro-list on' : 'tso off gso off';
       where.run(names.map((name) => `ethtool -K ${name} ${words}`).join(' && '));
     }
   }

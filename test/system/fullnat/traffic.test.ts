@@ -10,6 +10,7 @@ import { recordFigures } from '../../support/figures.ts';
 import { Captures } from './checksums.ts';
 import { packets } from './conntrack.ts';
 import { extStats, nonZero, queueDrops, snmp, toaStats } from './counters.ts';
+import { mergesIntoLists } from './rig.ts';
 import { defaults, describeRow, missingPairs, type Row, rows } from './rows.ts';
 import { compile, type Load, type Programs, type Report, Site } from './site.ts';
 
@@ -167,6 +168,9 @@ function checkCounters(site: Site, connections: number, figure: Record<string, u
     expect(name, ext[name], (value) => value === 0);
   }
   expect('fullnat_add_toa_ok', ext.fullnat_add_toa_ok, (value) => value >= connections);
+  // Segments in a list have a header each, to be translated one by one.
+  if (site.row.offload === 'gro' && mergesIntoLists())
+    expect('fullnat_gso_split', ext.fullnat_gso_split, (value) => value > 0);
   const toa = [toaStats(rs1), toaStats(rs2)];
   const both = (name: string) => toa.reduce((sum, stats) => sum + (stats[name] ?? Number.NaN), 0);
   for (const name of ['probe_missed', 'syn_recv_sock_no_toa', 'syn_recv_sock_untrusted', 'toa_malformed']) {
