@@ -4,6 +4,8 @@ import type { DaemonEvent, EventFields } from './messages.ts';
 
 /** Events kept; older ones are in the log. */
 const KEPT = 1000;
+/** Part of them that one real server or address can have, so that a flapping one does not push out all others. */
+const SHARE = 0.1;
 
 export type EventListener = (event: DaemonEvent) => void;
 
@@ -22,14 +24,28 @@ export class EventLog {
     const event: DaemonEvent = { sequence: this.#next++, at: Date.now(), kind, text, ...fields };
     this.#events.push(event);
     // Trimmed at twice the size, so that the cost per event is constant.
-    if (this.#events.length >= 2 * this.#kept) this.#events.splice(0, this.#events.length - this.#kept);
+    if (this.#events.length >= 2 * this.#kept) this.#events.splice(0, this.#events.length, ...this.#latest());
     for (const listener of [...this.#listeners]) listener(event);
     return event;
   }
 
   /** Kept events with a sequence number above `after`, oldest first. */
   since(after = 0): DaemonEvent[] {
-    return this.#events.slice(-this.#kept).filter(({ sequence }) => sequence > after);
+    return this.#latest().filter(({ sequence }) => sequence > after);
+  }
+
+  #latest(): DaemonEvent[] {
+    const counts = new Map<string, number>();
+    const latest: DaemonEvent[] = [];
+    for (let i = this.#events.length - 1; i >= 0 && latest.length < this.#kept; i--) {
+      const event = this.#events[i] as DaemonEvent;
+      const { virtual, address } = event;
+      const count = (address === undefined ? 0 : counts.get(`${virtual} ${address}`)) ?? 0;
+      if (count >= SHARE * this.#kept) continue;
+      if (address !== undefined) counts.set(`${virtual} ${address}`, count + 1);
+      latest.push(event);
+    }
+    return latest.reverse();
   }
 
   /** Returns a function that ends the subscription. */
