@@ -24,6 +24,11 @@ export function printable(text: string): string {
   return text.replace(UNSAFE, escaped);
 }
 
+/** The same for a piece of text from outside, whose own backslashes are escaped too: it cannot look as if it were escaped. */
+export function quotable(text: string): string {
+  return printable(text.replaceAll('\\', '\\\\'));
+}
+
 /** JSON with the same characters escaped; parses to the same value. */
 export function printableJson(value: unknown, indent = 0): string {
   // JSON.stringify has escaped C0; the remaining line ends are its own.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** Reads the output of a program and keeps its last line. */
 import type { Readable } from 'node:stream';
-import { printable, shortened } from '../../base/printable.ts';
+import { quotable, shortened } from '../../base/printable.ts';
 
 /** Bytes kept, and the maximum output of a program in bytes. */
 const KEPT = 1024;
@@ -31,6 +31,6 @@ export class Output {
   get lastLine(): string {
     const lines = this.#tail.toString('utf8').split(/[\r\n]+/);
     const line = lines.findLast((text) => text.trim() !== '') ?? '';
-    return printable(shortened(line.trim(), LINE));
+    return quotable(shortened(line.trim(), LINE));
   }
 }

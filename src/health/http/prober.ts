@@ -67,7 +67,8 @@ class Exchange implements Probe, ConnectionEvents {
     if (this.#phase === 'match') return 'result of the regular expression';
     if (!this.#connection?.established) return 'connection';
     if ('secure' in this.#connection && !this.#connection.secure) return 'end of the TLS handshake';
-    return this.#answer?.begun ? 'end of the answer' : 'answer';
+    if (!this.#answer) return 'answer';
+    return this.#answer.begun ? 'end of the answer' : 'end of the header';
   }
 
   cancel(): undefined {

@@ -3,7 +3,7 @@
  * Incremental parser of HTTP/1.x responses. Input is untrusted: everything has a limit, and only the state needed for the
  * next byte is kept.
  */
-import { printable, shortened } from '../../base/printable.ts';
+import { quotable, shortened } from '../../base/printable.ts';
 import { type Framing, FramingHeaders, MALFORMED_LENGTH } from './framing.ts';
 
 /** Bytes of status line and headers, interim responses included. */
@@ -131,7 +131,7 @@ export class ResponseReader {
       case 'status': {
         const found = STATUS_LINE.exec(line);
         if (!found) {
-          this.#fail(`answer is not HTTP/1: "${printable(shortened(line, QUOTED))}"`);
+          this.#fail(`answer is not HTTP/1: "${quotable(shortened(line, QUOTED))}"`);
           return;
         }
         this.#status = Number(found[1]);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** Describes TLS errors. */
-import { printable, shortened } from '../../base/printable.ts';
+import { quotable, shortened } from '../../base/printable.ts';
 import { errorVerdict } from '../common/errors.ts';
 import { failure, type Verdict } from '../verdict.ts';
 
@@ -21,11 +21,11 @@ export function tlsVerdict(error: TlsError, name: string, secure: boolean): Verd
   const { code = '', syscall, reason, message } = error;
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
     const names = error.cert?.subjectaltname?.replaceAll(/(DNS|IP Address):/g, '') ?? 'no name';
-    return failure(`certificate is for ${printable(shortened(names, QUOTED))}, not for ${name}`);
+    return failure(`certificate is for ${quotable(shortened(names, QUOTED))}, not for ${name}`);
   }
   if (code === 'ECONNRESET' && !secure) return failure('connection reset during the TLS handshake');
   if (syscall !== undefined) return errorVerdict(code);
-  if (reason !== undefined) return failure(`TLS: ${printable(shortened(reason, QUOTED))}`);
+  if (reason !== undefined) return failure(`TLS: ${quotable(shortened(reason, QUOTED))}`);
   // Otherwise OpenSSL's verdict on the certificate: "certificate has expired", "self-signed certificate".
-  return failure(printable(shortened(message.toLowerCase(), QUOTED)));
+  return failure(quotable(shortened(message.toLowerCase(), QUOTED)));
 }

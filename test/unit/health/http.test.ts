@@ -82,15 +82,19 @@ test('bodies by regular expression', async () => {
   );
 });
 
+test('a server cannot imitate the escapes of what it sends', async () => {
+  assert.equal(await found('\\033[31m\\n \x1b[2J\r\n'), 'failure: answer is not HTTP/1: "\\\\033[31m\\\\n \\x1b[2J"');
+});
+
 test('silent, slow and endless answers fail at the deadline', async () => {
   const brief = { timeout: 250 };
   assert.equal(await found('', undefined, brief), 'failure: no answer within 250ms');
-  assert.equal(await found('HTTP/1.1 200 OK\r\nX: ', undefined, brief), 'failure: no answer within 250ms');
+  assert.equal(await found('HTTP/1.1 200 OK\r\nX: ', undefined, brief), 'failure: no end of the header within 250ms');
   const drip = (socket: Socket): void => {
     const timer = setInterval(() => socket.write('y'), 20);
     socket.on('close', () => clearInterval(timer));
   };
-  assert.equal(await found('HTTP/1.1 200 OK\r\nX: ', drip, brief), 'failure: no answer within 250ms');
+  assert.equal(await found('HTTP/1.1 200 OK\r\nX: ', drip, brief), 'failure: no end of the header within 250ms');
   const body = { contains: 'ok' };
   const dripping = await found('HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n', drip, { ...brief, body });
   assert.equal(dripping, 'failure: no end of the answer within 250ms');
