@@ -53,6 +53,7 @@ export function mistake(value: unknown, allowed: string, wanted: readonly string
     return wanted.includes('string') ? `; a text that looks like a number needs quotes` : '';
   }
   if (typeof value === 'string') {
+    if (allowed.includes('a map with `type: ') && allowed.includes(`\`${value}\``)) return `; write { type: ${value} }`;
     if (wanted.includes('boolean') && /^(yes|on|y)$/i.test(value)) return '; write true (YAML 1.2)';
     if (wanted.includes('boolean') && /^(no|off|n)$/i.test(value)) return '; write false (YAML 1.2)';
     const number = wanted.includes('integer') || wanted.includes('number');

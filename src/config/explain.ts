@@ -4,7 +4,7 @@
  * alternatives do not help, so this code walks schema and value and reports what was found and what is allowed.
  */
 import { colonAddress, describe, isScalarText, listOf, mistake } from './describe.ts';
-import { closest, closestKey } from './suggest.ts';
+import { closestKey, closestValue } from './suggest.ts';
 import type { JsonSchema } from './validator.ts';
 import { isMap } from './yaml/compose.ts';
 import type { Path } from './yaml/positions.ts';
@@ -75,7 +75,7 @@ class Explainer {
     if (isMap(value)) return this.#alternativeMaps(schema, branches, value, path);
     // For strings and numbers all alternatives are listed.
     const words = branches.flatMap((one) => one.enum ?? (typeof one.const === 'string' ? [one.const] : []));
-    const near = typeof value === 'string' ? closest(value, words) : undefined;
+    const near = typeof value === 'string' ? closestValue(value, words) : undefined;
     return whole(near);
   }
 
@@ -103,7 +103,7 @@ class Explainer {
     }
     const branch = branches.find((one) => valuesOf(one.properties?.[key]).includes(String(value[key])));
     if (branch) return this.check(branch, value, path);
-    const near = typeof value[key] === 'string' ? closest(value[key], values) : undefined;
+    const near = typeof value[key] === 'string' ? closestValue(value[key], values) : undefined;
     return [misfit([...path, key], found(value[key], listOf(values, 'or'), ['string'], near))];
   }
 
@@ -160,7 +160,7 @@ class Explainer {
     }
     if (typeof value !== 'string') return undefined;
     if (schema.enum && !schema.enum.includes(value))
-      return found(value, this.allowed(schema), ['string'], closest(value, schema.enum));
+      return found(value, this.allowed(schema), ['string'], closestValue(value, schema.enum));
     const length = [...value].length;
     if (length < (schema.minLength ?? 0)) return `found an empty text; allowed: ${this.allowed(schema)}`;
     if (schema.maxLength !== undefined && length > schema.maxLength)

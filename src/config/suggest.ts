@@ -37,6 +37,10 @@ function differences(a: string, b: string, bound: number): number {
 
 /** Names of keepalived and ipvsadm for keys that have another name here. */
 const ELSEWHERE: Readonly<Record<string, string>> = {
+  HTTP_GET: 'check: { type: http }',
+  MISC_CHECK: 'check: { type: exec }',
+  SSL_GET: 'check: { type: https }',
+  TCP_CHECK: 'check: { type: tcp }',
   alpha: 'check: { start: down }',
   ca: 'tls: { ca: ... }',
   connect_timeout: 'check: { timeout: ... }',
@@ -64,7 +68,25 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   virtual_server: 'services',
   virtual_servers: 'services',
   virtualhost: 'check: { host: ... }',
+  weight: 'real_servers: [{ address: ..., weight: ... }]',
 };
+
+/** Their names for values. */
+const VALUES_ELSEWHERE: Readonly<Record<string, string>> = {
+  dr: 'direct',
+  fnat: 'fullnat',
+  gatewaying: 'direct',
+  ipip: 'tunnel',
+  masquerading: 'masquerade',
+  tun: 'tunnel',
+};
+
+/** As `closest`, but also finds values by those names. */
+export function closestValue(found: string, known: readonly string[]): string | undefined {
+  const word = found.toLowerCase();
+  const elsewhere = Object.hasOwn(VALUES_ELSEWHERE, word) ? VALUES_ELSEWHERE[word] : undefined;
+  return elsewhere !== undefined && known.includes(elsewhere) ? elsewhere : closest(found, known);
+}
 
 /** As `closest`, but also finds keys by the names that keepalived and ipvsadm use. */
 export function closestKey(found: string, known: readonly string[]): string | undefined {

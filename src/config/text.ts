@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 /** Reads the text of a configuration file, with limits on its type, size and encoding. */
 import { isUtf8 } from 'node:buffer';
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { isSystemError } from '../base/native.ts';
 import { type PathTrust, trustPath } from '../base/trusted-path.ts';
 import { LIMITS } from './limits.ts';
 
 const STANDARD_INPUT = 0;
+const NOT_A_FILE = 'is not a regular file; allowed: a regular file';
 
 export interface FileText {
   text: string;
@@ -23,6 +24,9 @@ export interface FileText {
 export function readTrustedText(path: string, room: number = LIMITS.bytes): FileText | string {
   let trust: PathTrust;
   try {
+    const found = statSync(path, { throwIfNoEntry: false });
+    // For a device the remedy of a file that others may write would be wrong.
+    if (found && !found.isFile() && !found.isDirectory()) return NOT_A_FILE;
     trust = trustPath(resolve(path), [process.geteuid?.() ?? 0]);
   } catch (error) {
     return `cannot be read: ${reason(error)}`;
@@ -83,7 +87,7 @@ export function readText(path: string, room: number = LIMITS.bytes): FileText | 
   try {
     const stat = fstatSync(fd);
     if (stat.isDirectory()) return 'is a folder; allowed: a file';
-    if (!stat.isFile()) return 'is not a regular file; allowed: a regular file';
+    if (!stat.isFile()) return NOT_A_FILE;
     if (stat.size > room) {
       const limit = `${LIMITS.bytes >> 20} MiB`;
       return `is too large (${stat.size} bytes); allowed: ${limit} for the configuration, all its files together`;

@@ -91,7 +91,9 @@ class CheckResolver {
     const { rise = RISE, fall = FALL, start = 'auto', port = 0, fwmark = 0 } = this.#keys;
     const interval = this.#duration('interval', INTERVAL.least) ?? INTERVAL.default;
     const timeout = this.#duration('timeout', TIMEOUT.least) ?? Math.min(TIMEOUT.default, interval);
-    if (timeout > interval) {
+    // The interval may have been rejected: its default is then not what the file means.
+    const guessed = this.#keys.interval === undefined && isIncomplete(this.#path, this.#problems);
+    if (timeout > interval && !guessed) {
       const which = this.#keys.interval === undefined ? 'the default interval' : 'the interval';
       const found = `found timeout ${formatDuration(timeout)}, longer than ${which} of ${formatDuration(interval)}`;
       this.#clash(['timeout', 'interval'], `${found}; allowed: at most the interval`);

@@ -43,6 +43,12 @@ test('one that its group may write is rejected, also if that is root: with an AC
   assert.throws(load, { message: `${file}: is writable by its group; ${ALLOWED} (chmod go-w ${file})` });
 });
 
+test('a link to a device is no file, which others may write', () => {
+  rmSync(part);
+  symlinkSync('/dev/zero', part);
+  assert.throws(load, /include\[0\]: found ".*a\.yaml", which is not a regular file; allowed: a regular file$/);
+});
+
 test('authorities of checks that others can change are rejected', () => {
   const ca = join(dir, 'ca.pem');
   writeFileSync(ca, '', { mode: 0o666 });
