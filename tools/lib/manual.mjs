@@ -79,21 +79,29 @@ function helpSection(lines) {
   const out = [];
   const add = (/** @type {string} */ text) => out.push(...(out.length > 0 ? ['.PP'] : []), text);
   let paragraph = '';
+  /** @type {[words: string, meaning: string] | undefined} */
+  let pending;
   const flush = () => {
+    if (pending) out.push(item(bold(pending[0]), plain(pending[1])));
     if (paragraph !== '') add(filled(plain(paragraph)));
-    paragraph = '';
+    [paragraph, pending] = ['', undefined];
   };
   for (const line of lines) {
     const [, words, meaning] = /^ {2,}(\S.*?) {2,}(\S.*)$/.exec(line) ?? [];
     const usage = /^ {2}lvs\w+ /.test(line);
-    if (words !== undefined && meaning !== undefined) {
+    // A meaning goes on in lines that are further to the right than any item begins.
+    if (pending && /^ {9,}\S/.test(line)) pending[1] += ` ${line.trim()}`;
+    else if (words !== undefined && meaning !== undefined) {
       flush();
-      out.push(item(bold(words), plain(meaning)));
+      pending = [words, meaning];
     } else if (usage) {
       flush();
       add(bold(line.trim()));
     } else if (line.trim() === '') flush();
-    else paragraph = `${paragraph} ${line.trim()}`.trim();
+    else {
+      if (pending) flush();
+      paragraph = `${paragraph} ${line.trim()}`.trim();
+    }
   }
   flush();
   return out;

@@ -48,6 +48,15 @@ test('lvsd(8): every command and option', () => {
   for (const status of ['0', '3', '5']) assert.ok(found.includes(status), status);
 });
 
+test('an item whose help goes on in a second line stays one item', () => {
+  const [, overrides = ''] = /--overrides PATH\n([\s\S]*?)\n\.TP/.exec(page('lvsd.8')) ?? [];
+  assert.match(overrides.replaceAll('\n', ' '), /^drains and other overrides, .* then they are in that file only$/);
+  for (const name of ['lvsd.8', 'lvsctl.8']) {
+    const options = page(name).match(/^\.SH OPTIONS\n([\s\S]*?)\n\.SH/m)?.[1] ?? '';
+    assert.doesNotMatch(options, /^\.PP/m, name);
+  }
+});
+
 test('lvsd.yaml(5): every key', () => {
   const found = new Set(tags('lvsd.yaml.5'));
   const missing = new Set<string>();

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+// docs/lvsctl.md has each command with its arguments, each option, method, parameter, and kind of event.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { EXIT } from '../../../src/base/errors.ts';
+import { METHODS, VERB_OPTIONS, VERBS } from '../../../src/control/verbs.ts';
+
+const page = readFileSync(new URL('../../../docs/lvsctl.md', import.meta.url), 'utf8');
+const source = (path: string) => readFileSync(new URL(`../../../src/${path}`, import.meta.url), 'utf8');
+const section = (title: string) => page.split(/^## /m).find((one) => one.startsWith(`${title}\n`)) ?? '';
+const synopsis =
+  page
+    .split('\n\n')
+    .find((part) => part.startsWith('    lvsctl '))
+    ?.split('\n') ?? [];
+
+test('the synopsis and the table have every command', () => {
+  const shown = synopsis.flatMap((line) => line.trim().split(/ {2,}/)).map((text) => text.replace(/^lvsctl /, ''));
+  for (const [name, { words }] of Object.entries(VERBS)) {
+    const usage = `${name} ${words}`.trim();
+    assert.ok(
+      shown.some((text) => text === usage || text.startsWith(`${usage} [--`)),
+      usage,
+    );
+    assert.match(page, new RegExp(`^\\| \`${name}(\`| )`, 'm'));
+  }
+  for (const text of shown) assert.ok(Object.hasOwn(VERBS, text.split(' ')[0] ?? ''), text);
+});
+
+test('every option of a command', () => {
+  assert.deepEqual(
+    Object.keys(VERB_OPTIONS).filter((name) => !page.includes(`--${name}`)),
+    [],
+  );
+});
+
+test('every method with its parameters', () => {
+  const [methods = ''] = /^- Methods:[\s\S]*?(?=^- )/m.exec(section('The socket')) ?? [];
+  for (const [name, { parameters }] of Object.entries(METHODS))
+    for (const word of [name, ...Object.keys(parameters)])
+      assert.ok(methods.includes(`\`${word}\``), `${name}: ${word}`);
+});
+
+test('every kind of event, and every state', () => {
+  const events = section('Events');
+  const [kinds = ''] =
+    /kind: ('[^;]*);/.exec(
+      source('control/messages.ts').slice(source('control/messages.ts').indexOf('interface DaemonEvent')),
+    ) ?? [];
+  const names = kinds.match(/(?<=')\w+(?=')/g) ?? [];
+  assert.ok(names.length >= 7);
+  for (const name of names) assert.match(events, new RegExp(`^\\| \`${name}\` \\|`, 'm'));
+  const files = [
+    'control/messages.ts',
+    'control/handlers.ts',
+    'commands/run.ts',
+    'loader.ts',
+    'state/saved.ts',
+    'state/overrides-saver.ts',
+  ];
+  const states = files.flatMap((file) =>
+    [...source(`daemon/${file}`).matchAll(/\bstates?: ([^,}\n]*(?:, '[^\n]*)?)/g)].flatMap(
+      ([, text = '']) => text.match(/(?<=')[a-z ]+(?=')/g) ?? [],
+    ),
+  );
+  assert.ok(states.length > 20, `${states}`);
+  assert.deepEqual(
+    [...new Set(states)].filter((state) => !events.includes(`\`${state}\``) && state !== 'recovered'),
+    [],
+  );
+});
+
+test('every exit status', () => {
+  for (const status of Object.values(EXIT)) assert.match(section('Exit status'), new RegExp(`^\\| ${status} \\|`, 'm'));
+});
