@@ -113,10 +113,10 @@ export interface DaemonStatus {
   services: ServiceStatus[];
 }
 
-/** A feature or device that the configuration needs and the machine lacks. */
+/** A feature, device or scheduler that the configuration needs and the machine lacks. */
 export interface PlanObstacle {
   text: string;
-  /** True for a feature of the kernel; false for a device, which may be created later. */
+  /** True for a feature of the kernel; false for a device or a scheduler's module, which may come later. */
   kernel: boolean;
 }
 

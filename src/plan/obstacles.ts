@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** Finds the features and devices that a desired state needs and a machine lacks, before anything is changed. Pure. */
+/** Finds the features, devices and schedulers that a desired state needs and a machine lacks, before anything is changed. Pure. */
 import { formatAddress } from '../base/addresses.ts';
 import { count } from '../base/words.ts';
 import { type Feature, IP_VS_CONN_F_FULLNAT, lacksFeature } from '../ipvs/index.ts';
@@ -7,19 +7,21 @@ import type { Desired, DesiredService } from './types.ts';
 
 export interface Obstacle {
   text: string;
-  /** True for a feature of the kernel; false for a device, which may be created later. */
+  /** True for a feature of the kernel; false for a device or a scheduler's module, which may come later. */
   kernel: boolean;
 }
 
-/** Features of the kernel and devices of a machine. */
+/** Features of the kernel, devices and schedulers of a machine. */
 export interface Machine {
   features: ReadonlySet<Feature>;
   /** Names of network devices. */
   devices: ReadonlySet<string>;
+  /** Schedulers that are known to be missing. */
+  absentSchedulers: ReadonlySet<string>;
 }
 
 /** One obstacle for each thing that is missing, however many services need it. */
-export function obstacles(desired: Desired, { features, devices }: Machine): Obstacle[] {
+export function obstacles(desired: Desired, { features, devices, absentSchedulers }: Machine): Obstacle[] {
   const found: Obstacle[] = [];
   const lacks = (what: string, users: readonly string[], remedy: string, noun = 'service') => {
     if (users.length > 0)
@@ -49,6 +51,14 @@ export function obstacles(desired: Desired, { features, devices }: Machine): Obs
       kernel: false,
       text: `there is no device ${device} for ${listed(addresses, 'address', 'addresses')}: create it, or correct \`device\` in the file`,
     });
+  for (const scheduler of absentSchedulers) {
+    const users = desired.services.filter((one) => one.scheduler === scheduler).map(({ name }) => name);
+    if (users.length > 0)
+      found.push({
+        kernel: false,
+        text: `there is no scheduler ${scheduler} in this kernel for ${listed(users, 'service')}: install its module, ip_vs_${scheduler}, or choose another one`,
+      });
+  }
   return found;
 }
 

@@ -4,6 +4,7 @@ import { Ipvs } from '../../ipvs/index.ts';
 import { Addresses } from '../../net/index.ts';
 import { type Obstacle, obstacles } from '../../plan/index.ts';
 import type { Desired } from '../../plan/types.ts';
+import { absentSchedulers } from './schedulers.ts';
 
 export interface Kernel {
   ipvs: Ipvs;
@@ -13,10 +14,11 @@ export interface Kernel {
   close(): void;
 }
 
-/** Features and devices that the desired state needs and this machine lacks. Throws NetlinkError. */
+/** Features, devices and schedulers that the desired state needs and this machine lacks. Throws NetlinkError. */
 export async function findObstacles({ reader, addresses }: Kernel, desired: Desired): Promise<Obstacle[]> {
   const [features, devices] = await Promise.all([reader.features(), addresses.devices()]);
-  return obstacles(desired, { features, devices });
+  const schedulers = absentSchedulers(desired.services.map(({ scheduler }) => scheduler));
+  return obstacles(desired, { features, devices, absentSchedulers: schedulers });
 }
 
 /** Opens no socket yet: each is opened at its first use. */

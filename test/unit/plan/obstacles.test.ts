@@ -8,7 +8,8 @@ import { apply, difference, obstacles } from '../../../src/plan/index.ts';
 import { KernelModel } from '../../support/kernel-model.ts';
 import { actualTable, desiredTable, ip, onDevice, server, service } from './states.ts';
 
-const machine = (features: Feature[] = [], devices = ['eth0']) => ({
+const machine = (features: Feature[] = [], devices = ['eth0'], absentSchedulers: string[] = []) => ({
+  absentSchedulers: new Set(absentSchedulers),
   features: new Set(features),
   devices: new Set(devices),
 });
@@ -51,6 +52,21 @@ test('a timeout that no kernel has, and devices that are not there', () => {
       },
     ],
   );
+});
+
+test('a scheduler that the kernel lacks is named, and may come later', () => {
+  const wanted = desiredTable([
+    service('web', '10.99.0.11:80', { scheduler: 'twos' }),
+    service('mail', '10.99.0.11:25', { scheduler: 'twos' }),
+    service('plain', '10.99.0.11:81'),
+  ]);
+  assert.deepEqual(obstacles(wanted, machine([], [], ['twos', 'unused'])), [
+    {
+      kernel: false,
+      text: 'there is no scheduler twos in this kernel for web, mail: install its module, ip_vs_twos, or choose another one',
+    },
+  ]);
+  assert.deepEqual(obstacles(wanted, machine()), []);
 });
 
 test('a pool with a device needs FULLNAT too, also if no service uses it', () => {
