@@ -3,7 +3,7 @@
 // sorry server, withdrawn addresses, draining.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { until } from '../../../lab/topology.ts';
@@ -309,6 +309,37 @@ describe('draining', () => {
     assert.equal((await lvsd.server('renamed', `${rs2}:80`)).override, 'drain');
     await ctl('undrain', 'renamed', `${rs2}:80`);
     rmSync(overrides);
+  });
+
+  test('on a full disk an override is in effect, shown as not saved, and saved once there is room', async () => {
+    const disk = `${lvsd.dir}/disk`;
+    mkdirSync(disk, { recursive: true });
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8k', 'none', disk]);
+    try {
+      writeFileSync(`${disk}/full`, Buffer.alloc(8192));
+      await lvsd.start(one(), '--overrides', `${disk}/overrides.json`);
+      const { status, stdout, stderr } = await lvsd.ctl('drain', 'shop', '10.31.4.2:80');
+      assert.equal(status, 1);
+      assert.match(stdout, /^shop 10\.31\.4\.2:80: drained$/m);
+      assert.match(stderr, /in effect, but not saved, so that a reboot would end it; lvsd tries again: ENOSPC/);
+      assert.ok(site.rules().some((rule) => rule.includes(' -r 10.31.4.2:80 -m -w 0')));
+      assert.match((await lvsd.ctl('status')).stdout, /^overrides are not saved for .*ENOSPC/m);
+      rmSync(`${disk}/full`);
+      await lvsd.logs(/the overrides are saved again/);
+      assert.match(readFileSync(`${disk}/overrides.json`, 'utf8'), /"server":"10\.31\.4\.2:80","kind":"drain"/);
+      assert.deepEqual((await lvsd.status()).files, []);
+      // A file that others may write is not used after a reboot, shown, and kept when it is replaced.
+      await lvsd.stop();
+      rmSync(lvsd.state);
+      chmodSync(`${disk}/overrides.json`, 0o666);
+      await lvsd.start(one(), '--overrides', `${disk}/overrides.json`);
+      assert.match((await lvsd.ctl('status')).stdout, /overrides\.json was ignored at the start, .*may write to it$/m);
+      assert.equal((await lvsd.ctl('drain', 'shop', '10.31.4.2:80')).status, 0);
+      assert.ok(readdirSync(disk).some((name) => name.startsWith('overrides.json.ignored-')));
+    } finally {
+      await lvsd.stop();
+      execFileSync('umount', ['-l', disk]);
+    }
   });
 
   test('of all real servers: the quorum is lost, connections continue', async () => {
