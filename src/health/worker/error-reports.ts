@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 /** Limits log lines about inconclusive probes: one per reason, then summaries at increasing intervals. */
 
+import { count } from '../../base/words.ts';
+
 /** Milliseconds until the first summary, and the maximum between summaries. */
 const FIRST_PERIOD = 10_000;
 const LONGEST_PERIOD = 640_000;
@@ -42,7 +44,7 @@ export class ErrorReports {
         this.#open.delete(reason);
         continue;
       }
-      this.#log(`${more} more checks could not be made in ${period / 1000}s, states are kept: ${reason}`);
+      this.#log(`${count(more, 'more check')} could not be made in ${period / 1000}s, states are kept: ${reason}`);
       const next = Math.min(2 * period, LONGEST_PERIOD);
       this.#open.set(reason, { period: next, until: now + next, more: 0 });
     }

@@ -166,16 +166,28 @@ test('a route to each real server; the virtual address on this host; a strict re
   assert.equal(find(facts({ reversePathStrict: undefined }), 'rp_filter'), undefined);
 });
 
+test('the remedy for a missing route names the address', () => {
+  assert.deepEqual(find(by(DIRECT, { routes: new Map() }), 'routes')?.remedy, [
+    'ip route add 10.0.0.8 via GATEWAY, or its network; ip route get 10.0.0.8 shows what the kernel finds',
+  ]);
+});
+
 test('other programs that change the table', () => {
   const others = find(facts({ others: [{ name: 'keepalived', pid: 7 }] }), 'others');
   assert.equal(others?.verdict, 'note');
   assert.match(others?.text ?? '', /^keepalived \(pid 7\) runs in this network namespace/);
   assert.match(others?.remedy?.join() ?? '', /--vrrp/);
   assert.deepEqual(
-    ['/usr/sbin/keepalived -n', 'keepalived -P', '/usr/bin/perl /usr/sbin/ldirectord start', 'vi keepalived.conf'].map(
-      (line) => programmer(line.split(' ')),
-    ),
-    ['keepalived', undefined, 'ldirectord', undefined],
+    [
+      '/usr/sbin/keepalived -n',
+      'keepalived -P',
+      'keepalived -nP',
+      'keepalived -lnPD',
+      'keepalived -f /etc/P',
+      '/usr/bin/perl /usr/sbin/ldirectord start',
+      'vi keepalived.conf',
+    ].map((line) => programmer(line.split(' '))),
+    ['keepalived', undefined, undefined, undefined, 'keepalived', 'ldirectord', undefined],
   );
 });
 

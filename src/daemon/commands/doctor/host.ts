@@ -7,7 +7,8 @@ import type { Facts, Route } from './types.ts';
 const CONF = '/proc/sys/net/ipv4/conf';
 /** Programs that write IPVS's table, by the name of the process. */
 const PROGRAMMERS = ['keepalived', 'ldirectord', 'kube-proxy', 'kube-router', 'seesaw_ncc'];
-const VRRP_ONLY = new Set(['-P', '--vrrp']);
+/** Alone, or among short options without a value: -nP. */
+const VRRP_ONLY = /^(?:--vrrp|-[BDGIRVXadelmnx]*P[A-Za-z]*)$/;
 
 /** The content of a file; undefined if it cannot be read. */
 export function readText(path: string): string | undefined {
@@ -94,7 +95,7 @@ export function programmer(words: readonly string[]): string | undefined {
   // A script's own path follows its interpreter.
   const names = words.slice(0, 3).map((word) => word.slice(word.lastIndexOf('/') + 1));
   const name = PROGRAMMERS.find((one) => names.includes(one));
-  return name === 'keepalived' && words.some((word) => VRRP_ONLY.has(word)) ? undefined : name;
+  return name === 'keepalived' && words.some((word) => VRRP_ONLY.test(word)) ? undefined : name;
 }
 
 function namespaceOf(pid: string): string | undefined {

@@ -96,7 +96,10 @@ function routes(facts: Facts): Check[] {
   const check = 'routes';
   const missing = wanted.filter((address) => found.get(address) === undefined);
   if (missing.length === 0) return [{ check, verdict: 'ok', text: `there is a route to each of the real servers` }];
-  return [{ check, verdict: 'problem', text: `no route to ${some(missing)}`, remedy: ['ip route get ADDRESS'] }];
+  const [first = ''] = missing;
+  const add = `ip ${first.includes(':') ? '-6 ' : ''}route add ${first} via GATEWAY`;
+  const remedy = [`${add}, or its network; ip route get ${first} shows what the kernel finds`];
+  return [{ check, verdict: 'problem', text: `no route to ${some(missing)}`, remedy }];
 }
 
 /**
