@@ -75,4 +75,10 @@ export const DEFAULTS = {
   logFormat: 'text',
   checkConcurrency: 65536,
   resync: 30_000,
+  vrrpVersion: 3,
+  vrrpPriority: 100,
+  vrrpDownAfter: 3,
+  announceRepeat: 5,
+  announceInterval: 20,
+  announceDelay: 5000,
 } as const;

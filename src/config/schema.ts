@@ -17,6 +17,7 @@ import {
   weightSchema,
 } from './schema/servers.ts';
 import { inherited, poolSchema, serviceSchema } from './schema/service.ts';
+import { vrrpSchema } from './schema/vrrp.ts';
 import { LOG_AREAS } from './types.ts';
 
 const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
@@ -139,6 +140,14 @@ const settings = {
       examples: [{ concurrency: 2000 }],
     },
   ),
+  vrrp: Type.Record(Type.String({ pattern: NAME }), vrrpSchema, {
+    additionalProperties: false,
+    'x-name': NAME_WORDS,
+    title: 'a map of virtual routers by name',
+    description: 'Virtual routers (VRRP), by name: see docs/vrrp.md.',
+    default: {},
+    examples: [{ edge: { interface: 'eth0', virtual_router_id: 51, addresses: ['10.99.0.10/24'] } }],
+  }),
   resync: duration({
     description:
       'Interval at which the kernel’s table is read and compared with the file, in addition to every change. 1s to 1d.',
@@ -215,5 +224,6 @@ export type RawRealServer = Static<typeof realServerSchema>;
 export type RawSorry = Static<typeof sorrySchema>;
 export type RawPool = Static<typeof poolSchema>;
 export type RawForward = Static<typeof forwardSchema>;
+export type RawVrrp = Static<typeof vrrpSchema>;
 export type RawHooks = Static<typeof hooksSchema>;
 export type RawCheck = Static<typeof checkSchema>;

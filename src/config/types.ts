@@ -23,6 +23,8 @@ export interface Config {
   localAddresses: ReadonlyMap<string, LocalAddressPool>;
   /** By name, in the file's order. */
   services: ReadonlyMap<string, ServiceSpec>;
+  /** By name, in the file's order. */
+  vrrp: ReadonlyMap<string, VrrpInstance>;
   log: LogSettings;
   /** Maximum number of concurrent probes. */
   checkConcurrency: number;
@@ -47,6 +49,41 @@ export interface LocalAddressPool {
   addresses: readonly { family: Family; address: Uint8Array }[];
   /** Range of local ports; undefined: that of the kernel's sysctls. */
   ports: { min: number; max: number } | undefined;
+}
+
+/** A virtual router. Durations are in milliseconds. */
+export interface VrrpInstance {
+  name: string;
+  /** Interface of the adverts. */
+  device: string;
+  /** Of the adverts and of `addresses`. */
+  family: Family;
+  virtualRouterId: number;
+  version: 2 | 3;
+  /** 1 to 254; 255: owner of the addresses. */
+  priority: number;
+  interval: number;
+  downAfter: number;
+  preempt: boolean;
+  preemptDelay: number;
+  startDelay: number;
+  answerLower: boolean;
+  addresses: readonly VrrpAddress[];
+  extraAddresses: readonly VrrpAddress[];
+  source: Uint8Array | undefined;
+  /** Undefined: multicast. */
+  peers: readonly Uint8Array[] | undefined;
+  fromAnywhere: boolean;
+  password: string | undefined;
+  announce: { repeat: number; interval: number; delay: number };
+}
+
+export interface VrrpAddress {
+  family: Family;
+  address: Uint8Array;
+  prefix: number;
+  /** Undefined: the interface of the instance. */
+  device: string | undefined;
 }
 
 export type Protocol = 'tcp' | 'udp';

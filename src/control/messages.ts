@@ -159,7 +159,32 @@ export interface PlanLine {
 }
 
 /** Subject of an event or a log line. A field without a value is left out. */
+/** One virtual router (VRRP). */
+export interface VrrpStatus {
+  name: string;
+  state: 'init' | 'backup' | 'master' | 'fault';
+  /** Milliseconds since the epoch; undefined before the first transition. */
+  since: number | undefined;
+  /** Why it is in this state. */
+  reason: string;
+  interface: string;
+  family: 'ipv4' | 'ipv6';
+  version: 2 | 3;
+  virtualRouterId: number;
+  /** In effect. */
+  priority: number;
+  /** Milliseconds between two adverts. */
+  interval: number;
+  unicast: boolean;
+  addresses: { address: string; prefix: number; device: string }[];
+  faults: string[];
+  /** Adverts sent and received, rejections by reason, and the like. */
+  counters: Record<string, number>;
+}
+
 export type EventFields = {
+  /** Name of the VRRP instance in the file. */
+  instance?: string | undefined;
   /** Name of the service in the file. */
   service?: string | undefined;
   /** The kernel's service: "tcp 10.99.0.10:443". */
@@ -191,7 +216,7 @@ export interface DaemonEvent extends EventFields {
   sequence: number;
   /** Milliseconds since the epoch. */
   at: number;
-  kind: 'server' | 'quorum' | 'reload' | 'drift' | 'override' | 'kernel' | 'daemon';
+  kind: 'server' | 'quorum' | 'reload' | 'drift' | 'override' | 'kernel' | 'daemon' | 'vrrp';
   /** One sentence for people. */
   text: string;
 }

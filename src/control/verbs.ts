@@ -10,7 +10,8 @@ import { filterStatus } from './lvsctl/filter.ts';
 import { historyText } from './lvsctl/history.ts';
 import { briefText, statusText } from './lvsctl/status.ts';
 import type { Paint } from './lvsctl/terminal.ts';
-import type { DaemonEvent, DaemonStatus, PlanLine, PlanObstacle, ServerHistory } from './messages.ts';
+import { vrrpText } from './lvsctl/vrrp.ts';
+import type { DaemonEvent, DaemonStatus, PlanLine, PlanObstacle, ServerHistory, VrrpStatus } from './messages.ts';
 import { planExitCode, planNotes, planText } from './plan-text.ts';
 
 export interface Parameter {
@@ -86,6 +87,12 @@ export const METHODS = {
   /** Events after `after`; with `follow`, each later event is sent as a notification `event`. */
   events: method<{ after?: number; follow?: boolean }, { events: DaemonEvent[] }>({
     parameters: { after: { type: 'integer' }, follow: { type: 'boolean' } },
+  }),
+  vrrp: method<{ instance?: string }, { instances: VrrpStatus[] }>({ parameters: { instance: OPTIONAL_STRING } }),
+  /** The instance leaves the master's role, and does not preempt for three down intervals. */
+  yield: method<{ instance: string }, { instance: string }>({
+    parameters: { instance: REQUIRED_STRING },
+    changes: true,
   }),
   history: method<Place, { servers: ServerHistory[] }>({
     parameters: { service: OPTIONAL_STRING, server: REQUIRED_STRING },
@@ -235,6 +242,18 @@ export const VERBS: Readonly<Record<string, Verb>> = {
     words: '[SERVICE] SERVER',
     help: 'checks of a real server: transitions, last results, failures by reason',
     print: ({ servers }, { paint, now }) => historyText(servers, paint, now),
+  }),
+  vrrp: verb({
+    method: 'vrrp',
+    words: '[INSTANCE]',
+    help: 'virtual routers (VRRP): their states, addresses and counters',
+    print: ({ instances }, { paint, now }) => vrrpText(instances, paint, now),
+  }),
+  yield: verb({
+    method: 'yield',
+    words: 'INSTANCE',
+    help: 'give the addresses of this virtual router to another node',
+    print: ({ instance }) => `${printable(instance)}: yielded\n`,
   }),
   plan: verb({
     method: 'plan',

@@ -34,6 +34,7 @@ export function config(services: ServiceSpec[], change: Partial<Config> = {}): C
     ...{ files: ['test.yaml'], manage: 'named' as const, onStop: 'keep' as const },
     timeouts: { tcp: undefined, tcpFin: undefined, udp: undefined },
     localAddresses: new Map(),
+    vrrp: new Map(),
     services: new Map(services.map((one) => [one.name, one])),
     log: { level: 'info', format: 'text', levels: {} },
     ...{ checkConcurrency: 100, resync: 30_000 },

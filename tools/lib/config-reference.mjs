@@ -10,7 +10,7 @@ import { top } from './say.mjs';
  * @typedef {{
  *   $ref?: string, title?: string, description?: string, type?: string, const?: string, enum?: string[],
  *   minimum?: number, maximum?: number, default?: unknown, examples?: unknown[], anyOf?: Schema[],
- *   properties?: Record<string, Schema>, required?: string[], definitions?: Record<string, Schema>,
+ *   items?: Schema, properties?: Record<string, Schema>, required?: string[], definitions?: Record<string, Schema>,
  * }} Schema
  */
 
@@ -143,10 +143,19 @@ export class Reference {
     });
   }
 
+  /**
+   * Returns the schema of a list's items.
+   * @param {Schema | undefined} given
+   */
+  #items(given) {
+    return this.#resolve(given).items;
+  }
+
   /** @returns {Section[]} */
   sections() {
     const { properties = {}, definitions = {} } = this.#root;
     const service = definitions.service?.properties ?? {};
+    const vrrp = definitions.vrrp?.properties ?? {};
     const kinds = this.#maps(definitions.check).filter(
       (kind) => this.#resolve(kind.properties?.type).const !== undefined,
     );
@@ -170,6 +179,14 @@ export class Reference {
       section('timeouts', this.#table(properties.timeouts), 'Of a service:', this.#table(service.timeouts)),
       section('check: every type', this.#table(kinds[0], ['type', ...alone])),
       ...this.#checks(kinds, common),
+      section('vrrp.NAME', this.#table(definitions.vrrp)),
+      section(
+        'vrrp.NAME.addresses, as a map',
+        ...this.#maps(this.#items(vrrp.addresses)).map((map) => this.#table(map)),
+      ),
+      section('vrrp.NAME.unicast', this.#table(vrrp.unicast)),
+      section('vrrp.NAME.preempt, as a map', ...this.#maps(vrrp.preempt).map((map) => this.#table(map))),
+      section('vrrp.NAME.announce', this.#table(vrrp.announce)),
       section('log', this.#table(properties.log)),
       section('log.levels', this.#table(this.#resolve(properties.log).properties?.levels)),
       section('checks', this.#table(properties.checks)),

@@ -9,11 +9,12 @@ import { resolveForward } from './forward.ts';
 import { resolveHooks } from './hooks.ts';
 import type { RawCheckLayer } from './inheritance.ts';
 import { checkOverlaps } from './overlaps.ts';
-import { resolvePools } from './pools.ts';
+import { type LocalPlaces, resolvePools } from './pools.ts';
 import type { ProblemSink } from './problem-sink.ts';
 import { resolveService, unknownPool } from './service.ts';
 import { addressId, durationOf, secondsOf } from './values.ts';
 import { resolveVirtuals } from './virtuals.ts';
+import { resolveVrrp } from './vrrp.ts';
 
 /** Milliseconds. */
 const RESYNC = { least: 1000, most: 86_400_000 };
@@ -59,6 +60,7 @@ export function resolveConfig(
     const { file, line } = placeOf(name);
     return `${file}:${line}`;
   });
+  const vrrp = resolveVrrp(raw.vrrp ?? {}, takenAddresses(resolved, places), problems);
   return {
     files,
     manage: raw.manage ?? DEFAULTS.manage,
@@ -66,10 +68,20 @@ export function resolveConfig(
     timeouts: timeoutsOf(raw, problems),
     localAddresses: pools,
     services: resolved,
+    vrrp,
     log: logOf(log),
     checkConcurrency: raw.checks?.concurrency ?? DEFAULTS.checkConcurrency,
     resync: resyncOf(raw, problems),
   };
+}
+
+/** Addresses that lvsd puts on devices by itself, with the part of the file that says so. */
+function takenAddresses(services: ReadonlyMap<string, ServiceSpec>, places: LocalPlaces): Map<number | string, string> {
+  const taken = new Map<number | string, string>();
+  for (const [id, { pool }] of places) taken.set(id, `local_addresses.${pool}`);
+  for (const [name, { device, virtuals }] of services)
+    if (device !== undefined && virtuals[0]) taken.set(addressId(virtuals[0].address), `services.${name}`);
+  return taken;
 }
 
 /** Reports problems of the defaults once, whether or not a service uses them. */

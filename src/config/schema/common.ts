@@ -9,9 +9,10 @@ import { Type } from '@sinclair/typebox';
 
 /** By the map that they will stand in. */
 export const LATER = {
-  root: ['vrrp', 'connection_sync'],
+  root: ['vrrp_groups', 'connection_sync'],
   service: ['syn_proxy'],
   pool: ['follow'],
+  vrrp: ['routes', 'rules', 'accept', 'virtual_mac', 'track', 'notify', 'checksum', 'group_address', 'source_lost'],
 };
 export const NAME = '^(?![0-9]+$)[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$';
 export const NAME_WORDS =

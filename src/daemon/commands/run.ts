@@ -25,6 +25,7 @@ import { OverridesSaver } from '../state/overrides-saver.ts';
 import { overridesPath, readSaved, reportNotes } from '../state/saved.ts';
 import { StateSaver } from '../state/saver.ts';
 import { savedOverrides } from '../state/snapshot.ts';
+import { Vrrp } from '../vrrp.ts';
 import type { Options } from './options.ts';
 
 const NO_INIT =
@@ -96,6 +97,7 @@ async function serve({ options, config, loader, logs, reporter, kernel, startedA
     obstacles: (desired) => findObstacles(kernel, desired),
   });
 
+  const vrrp = new Vrrp(reporter, logs.area('daemon'));
   let started = false;
   // The socket comes first: it fails if another lvsd is running.
   const control = new ControlServer({
@@ -108,6 +110,7 @@ async function serve({ options, config, loader, logs, reporter, kernel, startedA
       inability: (id) => monitor?.inability(id),
       checksStop: () => monitor?.checksStop,
       fileProblems: () => overridesSaver.problems,
+      vrrp,
       loader,
       reporter,
       startedAt,
@@ -128,12 +131,15 @@ async function serve({ options, config, loader, logs, reporter, kernel, startedA
       reporter.daemon(`done: ${counts}`, { state: 'stopped', operations, failed });
       return failed > 0 ? EXIT.RUNTIME : EXIT.OK;
     }
+    // After the table: a virtual address must find its services.
+    vrrp.configure(daemon.config);
     const watch = new KernelWatch(kernel, daemon, reporter);
     loader.onReload(async (next) => {
       logs.configure(next.log);
       monitor.concurrency = next.checkConcurrency;
       const result = await daemon.reload(next);
       watch.configure();
+      vrrp.configure(next);
       return result;
     }, reporter);
     reporter.daemon(`ready: ${counts}`, { state: 'ready', operations, failed });
@@ -148,6 +154,8 @@ async function serve({ options, config, loader, logs, reporter, kernel, startedA
     reporter.daemon(`stopping: received ${signal}`, { state: 'stopping', reason: signal });
     notifier.stopping();
     watch.stop();
+    // Whatever on_stop says of the table: kept, the addresses would be on two nodes.
+    await vrrp.stop();
     if (daemon.config.onStop === 'remove') await removeAll(daemon, reporter);
     await daemon.reconciler.stop();
     return EXIT.OK;
@@ -158,6 +166,7 @@ async function serve({ options, config, loader, logs, reporter, kernel, startedA
     control.close();
     hooks?.close();
     notifier.close();
+    await vrrp.stop();
     await monitor?.stop();
   }
 }

@@ -22,6 +22,7 @@ import { serverText, virtualServices } from '../model/virtual-services.ts';
 import { findObstacles, type Kernel } from '../reconcile/kernel.ts';
 import type { CycleResult } from '../reconcile/reconciler.ts';
 import { sysctlLine } from '../reconcile/sysctls.ts';
+import type { Vrrp } from '../vrrp.ts';
 import type { Reporter } from './reporter.ts';
 import { checksStatus, overrideStatus, serverHistories, serviceStatuses } from './status.ts';
 
@@ -36,6 +37,7 @@ export interface HandlerParts {
   /** Why no checks are made. */
   checksStop: () => Stop | undefined;
   fileProblems: () => FileProblem[];
+  vrrp: Vrrp;
   loader: Loader;
   reporter: Reporter;
   /** By the clock `steady()`. */
@@ -51,6 +53,7 @@ export function handlers({
   inability,
   checksStop,
   fileProblems,
+  vrrp,
   loader,
   reporter,
   startedAt,
@@ -125,6 +128,11 @@ export function handlers({
       const found = daemon.runtime.find(server, service);
       if (found.length === 0) throw new UsageError(unknownServer(daemon.runtime, server, service));
       return { servers: await serverHistories(daemon.runtime, found, history) };
+    },
+    vrrp: async ({ instance }) => ({ instances: await vrrp.status(instance) }),
+    yield: ({ instance }) => {
+      vrrp.yield(instance);
+      return { instance };
     },
     plan: async () => {
       const config = loader.read();

@@ -39,6 +39,12 @@ export class Reporter {
     this.#report('quorum', 'health', up ? 'info' : 'warn', message);
   }
 
+  /** A transition or another event of a VRRP instance; `good`: none that needs attention. */
+  vrrp({ text, fields }: Message, good: boolean): void {
+    this.log('daemon', good ? 'info' : 'warn', `vrrp ${fields.instance} ${text}`, fields);
+    this.events.add('vrrp', text, fields);
+  }
+
   override(message: Message): void {
     this.#report('override', 'control', 'info', message);
   }

@@ -12,6 +12,8 @@ import type { FromVrrp, InstanceStatus, ToVrrp } from '../../../src/vrrp/message
 const SECOND = 1_000_000;
 const AF_INET = 2;
 const AF_INET6 = 10;
+/** An emulated CPU takes seconds to start Node, several at a time more. */
+const START = 120_000;
 
 /** A mode of the protocol. */
 export interface Mode {
@@ -94,7 +96,7 @@ export class Pair {
   }
 
   /** Waits until exactly this node has the address. */
-  async settles(master: Node, seconds = 20): Promise<void> {
+  async settles(master: Node, seconds = 60): Promise<void> {
     const other = master === this.lvsd ? this.other : this.lvsd;
     const name = master === this.lvsd ? 'lvsd' : master === this.keepalived ? 'keepalived' : 'the second lvsd';
     await until(`${name} to have the address alone`, () => this.holds(master) && !this.holds(other), 1000 * seconds);
@@ -163,7 +165,7 @@ export class LvsdNode implements Node {
     const child = spawn(file, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
     child.on('message', (message: FromVrrp) => this.messages.push(message));
     this.#child = child;
-    await until('the start of the process', () => this.messages.some(({ type }) => type === 'started'), 20_000);
+    await until('the start of the process', () => this.messages.some(({ type }) => type === 'started'), START);
     this.configure(priority);
   }
 

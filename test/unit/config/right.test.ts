@@ -53,6 +53,7 @@ test('the smallest configuration has every default', () => {
       timeouts: { tcp: undefined, tcpFin: undefined, udp: undefined },
       localAddresses: new Map(),
       services: new Map(),
+      vrrp: new Map(),
       log: { level: 'info', format: 'text', levels: {} },
       checkConcurrency: 65536,
       resync: 30_000,

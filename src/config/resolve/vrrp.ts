@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: MIT
+/** Converts `vrrp` to instances, and applies the rules that the schema cannot express. */
+import { AF_INET, AF_INET6, type Family, formatAddress } from '../../base/addresses.ts';
+import { formatDuration } from '../../base/durations.ts';
+import { describe } from '../describe.ts';
+import { DEFAULTS } from '../limits.ts';
+import type { RawVrrp } from '../schema.ts';
+import type { VrrpAddress, VrrpInstance } from '../types.ts';
+import type { Path } from '../yaml/positions.ts';
+import type { ProblemSink } from './problem-sink.ts';
+import { type Address, addressId, addressOf, durationOf, isLoopback, notUnicast } from './values.ts';
+
+/** Milliseconds. */
+const LONGEST_DELAY = 1_000_000;
+const STEP = 10;
+const LONGEST_INTERVAL = 40_950;
+const SECOND = 1000;
+
+/** Addresses that one advert of 1500 bytes can list, by family (RFC 9568 section 5.2.5: at most 255). */
+const LISTED = { [AF_INET]: 255, [AF_INET6]: 90 } as const;
+
+/** The instances by name. Problems go to `problems`. `taken`: addresses of services with a device and of pools. */
+export function resolveVrrp(
+  raw: Readonly<Record<string, RawVrrp>>,
+  taken: ReadonlyMap<number | string, string>,
+  problems: ProblemSink,
+): Map<string, VrrpInstance> {
+  const instances = new Map<string, VrrpInstance>();
+  const holders = new Map(taken);
+  const routers = new Map<string, string>();
+  for (const [name, one] of Object.entries(raw)) {
+    const path = ['vrrp', name];
+    const instance = resolveInstance(name, one, path, holders, problems);
+    const { device, family, virtualRouterId } = instance;
+    const router = `${device} ${family} ${virtualRouterId}`;
+    const other = routers.get(router);
+    if (other === undefined) routers.set(router, name);
+    else {
+      const text = `found ${virtualRouterId}, which ${other} has on ${device} too; allowed: an ID of its own for each virtual router of an interface`;
+      problems.report([...path, 'virtual_router_id'], text);
+    }
+    instances.set(name, instance);
+  }
+  return instances;
+}
+
+function resolveInstance(
+  name: string,
+  raw: RawVrrp,
+  path: Path,
+  holders: Map<number | string, string>,
+  problems: ProblemSink,
+): VrrpInstance {
+  const read = <T>(key: string | (string | number)[], value: T | string, fallback: T): T => {
+    if (typeof value !== 'string') return value;
+    problems.report([...path, ...(Array.isArray(key) ? key : [key])], value);
+    return fallback;
+  };
+  const version = raw.version ?? DEFAULTS.vrrpVersion;
+  let family: Family | undefined;
+  const list = (key: 'addresses' | 'extra_addresses', one: (typeof raw.addresses)[number], index: number) => {
+    const found = placedAddress(one);
+    if (typeof found === 'string') {
+      problems.report([...path, key, index, ...(typeof one === 'string' ? [] : ['address'])], found);
+      return [];
+    }
+    const id = addressId(found.address);
+    const holder = holders.get(id);
+    holders.set(id, holder ?? `vrrp.${name}`);
+    if (holder !== undefined) {
+      const text = `found ${formatAddress(found.family, found.address)}, which ${holder} has too; allowed: each address once`;
+      problems.report([...path, key, index], text);
+    }
+    if (key === 'extra_addresses') return [found];
+    family ??= found.family;
+    if (found.family !== family) {
+      const text = `found ${formatAddress(found.family, found.address)} beside another family; allowed: one family in adverts, the other one in extra_addresses`;
+      problems.report([...path, key, index], text);
+    }
+    return [found];
+  };
+  const addresses = raw.addresses.flatMap((one, index) => list('addresses', one, index));
+  const extraAddresses = (raw.extra_addresses ?? []).flatMap((one, index) => list('extra_addresses', one, index));
+  family ??= AF_INET;
+  if (addresses.length > LISTED[family])
+    problems.report(
+      [...path, 'addresses'],
+      `found ${addresses.length} addresses; allowed: ${LISTED[family]}, as many as one advert lists; the rest goes to extra_addresses`,
+    );
+  if (version === 2 && family === AF_INET6)
+    problems.report([...path, 'version'], 'found 2 with IPv6 addresses; allowed: 3, version 2 is for IPv4');
+  if (raw.password !== undefined && version === 3)
+    problems.report([...path, 'password'], 'found a password with version 3; allowed: version: 2, or no password');
+  const preempt = raw.preempt ?? true;
+  if (preempt === false && raw.priority === 'owner')
+    problems.report([...path, 'preempt'], 'found false with priority owner; allowed: true, an owner always takes over');
+  const duration = (key: string | string[], text: string | undefined, most: number, fallback: number) =>
+    text === undefined ? fallback : read(key, durationOf(text, 0, most), fallback);
+  const delay = typeof preempt === 'object' ? duration(['preempt', 'delay'], preempt.delay, LONGEST_DELAY, 0) : 0;
+  const address = (key: (string | number)[], text: string) => {
+    const found = read<Address | undefined>(key, addressOf(text), undefined);
+    if (found === undefined || found.family === family) return found?.bytes;
+    problems.report([...path, ...key], `found ${describe(text)}; allowed: an address of the family of addresses`);
+    return undefined;
+  };
+  const peers = raw.unicast?.peers.flatMap((text, index) => address(['unicast', 'peers', index], text) ?? []);
+  if (raw.unicast !== undefined && raw.source === undefined)
+    problems.report([...path, 'unicast'], 'source is missing; allowed with unicast: source, an address of this node');
+  const { announce = {} } = raw;
+  return {
+    name,
+    device: raw.interface,
+    family,
+    virtualRouterId: raw.virtual_router_id,
+    version,
+    priority: raw.priority === 'owner' ? 255 : (raw.priority ?? DEFAULTS.vrrpPriority),
+    interval: read('advert_interval', intervalOf(raw.advert_interval, version), SECOND),
+    downAfter: raw.down_after ?? DEFAULTS.vrrpDownAfter,
+    preempt: preempt !== false,
+    preemptDelay: delay,
+    startDelay: duration('start_delay', raw.start_delay, LONGEST_DELAY, 0),
+    answerLower: raw.lower_priority_advert ?? true,
+    addresses,
+    extraAddresses,
+    source: raw.source === undefined ? undefined : address(['source'], raw.source),
+    peers,
+    fromAnywhere: raw.unicast?.from_anywhere ?? false,
+    password: raw.password,
+    announce: {
+      repeat: announce.repeat ?? DEFAULTS.announceRepeat,
+      interval: duration(['announce', 'interval'], announce.interval, SECOND, DEFAULTS.announceInterval),
+      delay: duration(['announce', 'delay'], announce.delay, 60 * SECOND, DEFAULTS.announceDelay),
+    },
+  };
+}
+
+/** Milliseconds. */
+function intervalOf(text: string | undefined, version: 2 | 3): number | string {
+  if (text === undefined) return SECOND;
+  const [least, most, step] = version === 2 ? [SECOND, 255 * SECOND, SECOND] : [STEP, LONGEST_INTERVAL, STEP];
+  const found = durationOf(text, least, most);
+  if (typeof found === 'number' && found % step === 0) return found;
+  const steps = version === 2 ? 'whole seconds' : `steps of ${formatDuration(STEP)}`;
+  const hint = version === 2 ? '; version 3 goes down to 10ms' : '';
+  return `found ${describe(text)}; allowed in version ${version}: ${formatDuration(least)} to ${formatDuration(most)}, in ${steps}${hint}`;
+}
+
+/** 'ADDRESS' or 'ADDRESS/LENGTH', alone or with a device. */
+function placedAddress(raw: RawVrrp['addresses'][number]): VrrpAddress | string {
+  const [text, device] = typeof raw === 'string' ? [raw, undefined] : [raw.address, raw.device];
+  const slash = text.indexOf('/');
+  const found = addressOf(slash < 0 ? text : text.slice(0, slash));
+  const allowed = `found ${describe(text)}; allowed: an address, or ADDRESS/LENGTH`;
+  if (typeof found === 'string') return allowed;
+  const bits = found.family === AF_INET ? 32 : 128;
+  const digits = slash < 0 ? String(bits) : text.slice(slash + 1);
+  if (!/^[1-9][0-9]{0,2}$/.test(digits) || Number(digits) > bits) return `${allowed}, with a length from 1 to ${bits}`;
+  const why = isLoopback(found) ? 'a loopback address' : notUnicast(found);
+  if (why !== undefined) return `found ${describe(text)}, ${why}; allowed: an address that a host can have`;
+  return { family: found.family, address: found.bytes, prefix: Number(digits), device };
+}

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT
+/** The text of `lvsctl vrrp`. */
+import { formatDuration } from '../../base/durations.ts';
+import { printable } from '../../base/printable.ts';
+import type { VrrpStatus } from '../messages.ts';
+import type { Paint } from './terminal.ts';
+import { spanText } from './words.ts';
+
+const COLOURS = { init: 'yellow', backup: 'yellow', master: 'green', fault: 'red' } as const;
+
+/** `now`: milliseconds since the epoch. */
+export function vrrpText(instances: readonly VrrpStatus[], paint: Paint, now: number): string {
+  if (instances.length === 0) return 'no VRRP instances in the file\n';
+  return instances.map((one) => `${instanceLines(one, paint, now).join('\n')}\n`).join('\n');
+}
+
+function instanceLines(one: VrrpStatus, paint: Paint, now: number): string[] {
+  const { name, state, since, reason, addresses, counters, faults } = one;
+  const mode = one.unicast ? 'unicast' : 'multicast';
+  const where = `${one.interface} virtual router ${one.virtualRouterId}, version ${one.version}, ${one.family}, ${mode}`;
+  const age = since === undefined ? '' : ` for ${spanText(now - since)}`;
+  const why = reason === '' ? '' : ` (${printable(reason)})`;
+  const list = addresses.map(({ address, prefix, device }) => `${address}/${prefix} ${device}`).join(', ');
+  const numbers = Object.entries(counters).map(([counter, count]) => `${counter} ${count}`);
+  return [
+    `${paint('bold', printable(name))}  ${paint(COLOURS[state], state)}${age}${why}`,
+    `  priority ${one.priority}, ${where}, adverts every ${formatDuration(one.interval)}`,
+    `  addresses ${list}`,
+    ...(faults.length > 1 ? [`  faults ${faults.map(printable).join(', ')}`] : []),
+    ...(numbers.length > 0 ? [`  adverts ${numbers.join(', ')}`] : []),
+  ];
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+/** The VRRP process's configuration from that of the file. Pure. */
+import { formatAddress } from '../../base/addresses.ts';
+import type { Config, VrrpAddress, VrrpInstance } from '../../config/types.ts';
+import type { InstanceConfiguration, PlacedAddress } from '../../vrrp/configuration.ts';
+
+/** Microseconds of a millisecond. */
+const MILLISECOND = 1000;
+
+export function vrrpInstances({ vrrp }: Config): InstanceConfiguration[] {
+  return [...vrrp.values()].map(toConfiguration);
+}
+
+function toConfiguration(instance: VrrpInstance): InstanceConfiguration {
+  const { family, source, peers, password } = instance;
+  const text = (address: Uint8Array) => formatAddress(family, address);
+  // A node's own address may be among the peers, so that all nodes can have one file.
+  const others = peers?.map(text).filter((peer) => source === undefined || peer !== text(source));
+  return {
+    name: instance.name,
+    interface: instance.device,
+    family,
+    virtualRouterId: instance.virtualRouterId,
+    settings: {
+      version: instance.version,
+      priority: instance.priority,
+      interval: instance.interval * MILLISECOND,
+      downAfter: instance.downAfter,
+      preempt: instance.preempt,
+      preemptDelay: instance.preemptDelay * MILLISECOND,
+      startDelay: instance.startDelay * MILLISECOND,
+      answerLower: instance.answerLower,
+    },
+    addresses: instance.addresses.map(placed),
+    extraAddresses: instance.extraAddresses.map(placed),
+    fromAnywhere: instance.fromAnywhere,
+    checksumWithoutPseudoHeader: false,
+    announce: instance.announce,
+    ...(source === undefined ? {} : { source: text(source) }),
+    ...(others === undefined ? {} : { peers: others.map((address) => ({ address })) }),
+    ...(password === undefined ? {} : { password }),
+  };
+}
+
+function placed({ family, address, prefix, device }: VrrpAddress): PlacedAddress {
+  return { address: formatAddress(family, address), prefix, ...(device === undefined ? {} : { device }) };
+}

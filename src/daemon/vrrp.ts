@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT
+/** VRRP in the daemon: gives the process its configuration, reports transitions, answers lvsctl. */
+import { steady, wallTime } from '../base/clock.ts';
+import { LvsdError, UsageError } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import type { Config } from '../config/types.ts';
+import type { VrrpStatus } from '../control/messages.ts';
+import type { FromVrrp, InstanceStatus } from '../vrrp/messages.ts';
+import { VrrpProcess } from '../vrrp/process.ts';
+import type { Reporter } from './control/reporter.ts';
+import { vrrpInstances } from './model/vrrp-instances.ts';
+
+/** Milliseconds to wait for the process's answer. */
+const ANSWER_TIME = 2000;
+
+export class Vrrp {
+  readonly #process: VrrpProcess;
+  readonly #reporter: Reporter;
+  readonly #log: Log;
+  #config: Config | undefined;
+  /** When each instance entered its state, by the clock `steady()`, and why. */
+  readonly #since = new Map<string, { at: number; reason: string }>();
+  readonly #waiting = new Map<number, (list: InstanceStatus[]) => void>();
+  #requests = 0;
+  #used = false;
+
+  constructor(reporter: Reporter, log: Log) {
+    this.#reporter = reporter;
+    this.#log = log;
+    this.#process = new VrrpProcess({ log, onMessage: (message) => this.#receive(message) });
+  }
+
+  /** Starts the process if the file has instances; once it runs, it stays. */
+  configure(config: Config): void {
+    this.#config = config;
+    for (const name of this.#since.keys()) if (!config.vrrp.has(name)) this.#since.delete(name);
+    this.#used ||= config.vrrp.size > 0;
+    if (this.#used) this.#process.configure(vrrpInstances(config));
+  }
+
+  /** All instances leave their role; resolves when their addresses have been removed. */
+  async stop(): Promise<void> {
+    if (this.#used) await this.#process.stop();
+  }
+
+  /** Throws UsageError for an unknown name, LvsdError if the process does not answer. */
+  async status(name?: string): Promise<VrrpStatus[]> {
+    this.#require(name);
+    const config = this.#config;
+    if (config === undefined || !this.#used) return [];
+    const list = await this.#ask();
+    return list
+      .filter((one) => name === undefined || one.name === name)
+      .flatMap((one) => {
+        const instance = config.vrrp.get(one.name);
+        if (instance === undefined) return [];
+        const since = this.#since.get(one.name);
+        return {
+          name: one.name,
+          state: one.phase,
+          since: since && wallTime(since.at),
+          reason: one.faults[0] ?? since?.reason ?? '',
+          interface: instance.device,
+          family: instance.family === 2 ? 'ipv4' : 'ipv6',
+          version: instance.version,
+          virtualRouterId: instance.virtualRouterId,
+          priority: one.priority,
+          interval: instance.interval,
+          unicast: instance.peers !== undefined,
+          addresses: vrrpInstances(config)
+            .filter((other) => other.name === one.name)
+            .flatMap((other) => [...other.addresses, ...other.extraAddresses])
+            .map(({ address, prefix, device = instance.device }) => ({ address, prefix, device })),
+          faults: one.faults,
+          counters: one.counters,
+        } satisfies VrrpStatus;
+      });
+  }
+
+  /** The instance gives its addresses away and does not take them back for three down intervals. */
+  yield(name: string): void {
+    this.#require(name);
+    this.#process.send({ type: 'yield', instance: name });
+  }
+
+  #require(name: string | undefined): void {
+    if (name !== undefined && !this.#config?.vrrp.has(name))
+      throw new UsageError(`there is no VRRP instance ${name}: lvsctl vrrp lists the instances`);
+  }
+
+  #ask(): Promise<InstanceStatus[]> {
+    this.#requests += 1;
+    const request = this.#requests;
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.#waiting.delete(request);
+        reject(new LvsdError('ERR_LVSD_VRRP', 'the VRRP process does not answer; the log of lvsd says why'));
+      }, ANSWER_TIME);
+      this.#waiting.set(request, (list) => {
+        clearTimeout(timer);
+        resolve(list);
+      });
+      this.#process.send({ type: 'status', request });
+    });
+  }
+
+  #receive(message: FromVrrp): void {
+    switch (message.type) {
+      case 'state': {
+        const { instance, to, reason } = message;
+        this.#since.set(instance, { at: steady(), reason });
+        const severe = to === 'fault';
+        this.#reporter.vrrp({ text: `is ${to}: ${reason}`, fields: { instance, state: to, reason } }, !severe);
+        break;
+      }
+      case 'event': {
+        const { instance, event, reason } = message;
+        this.#reporter.vrrp({ text: reason, fields: { instance, state: event, reason } }, false);
+        break;
+      }
+      case 'status':
+        this.#waiting.get(message.request)?.(message.instances);
+        this.#waiting.delete(message.request);
+        break;
+      case 'log':
+        this.#log[message.level](message.text);
+        break;
+    }
+  }
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+// lab: --stock
+// A running lvsd whose file has a virtual router, beside keepalived: states, lvsctl vrrp and yield, reloads, stopping.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { until } from '../../../lab/topology.ts';
+import { type Conf, Lvsd } from '../lvsd/daemon.ts';
+import { MODES, Pair } from './pair.ts';
+
+const FAST = MODES.find(({ name }) => name === 'version 3, 100 ms') ?? assert.fail();
+const pair = new Pair(FAST, 40);
+const lvsd = new Lvsd(pair.lvsd.namespace, 'vrrp');
+
+const conf = (change: object = {}): Conf => ({
+  version: 1,
+  services: {},
+  vrrp: {
+    edge: {
+      interface: 'eth0',
+      virtual_router_id: 51,
+      priority: 150,
+      advert_interval: '100ms',
+      addresses: ['10.9.0.100/32'],
+      ...change,
+    },
+  },
+});
+
+const ctl = (...words: string[]) =>
+  pair.lvsd.namespace.run(['lvsctl', '--socket', lvsd.socket, ...words], { accept: 'any' });
+const holdsExtra = () => pair.lvsd.namespace.run(['ip', '-o', 'addr']).stdout.includes(' 10.9.0.101/');
+
+before(async () => {
+  await pair.keepalived.start(100);
+  await pair.settles(pair.keepalived);
+});
+after(async () => {
+  await lvsd.stop();
+  await pair.destroy();
+});
+
+test('lvsd takes over, and lvsctl vrrp shows it', async () => {
+  await lvsd.start(conf());
+  await pair.settles(pair.lvsd);
+  await until('the state', () => /^edge {2}master for /m.test(ctl('vrrp').stdout), 20_000);
+  const { status, stdout } = ctl('vrrp', 'edge', '--json');
+  assert.equal(status, 0);
+  const [edge] = JSON.parse(stdout).instances;
+  assert.deepEqual(
+    [edge.name, edge.state, edge.priority, edge.virtualRouterId, edge.addresses],
+    ['edge', 'master', 150, 51, [{ address: '10.9.0.100', prefix: 32, device: 'eth0' }]],
+  );
+  assert.match(ctl('events').stdout, /vrrp .*edge is master: no advert for|vrrp .*is master: no /);
+  const wrong = ctl('vrrp', 'shop');
+  assert.equal(wrong.stderr, 'lvsctl: there is no VRRP instance shop: lvsctl vrrp lists the instances\n');
+  assert.notEqual(wrong.status, 0);
+});
+
+test('a reload adds and removes addresses without a transition', async () => {
+  const since = lvsd.log.length;
+  lvsd.write(conf({ extra_addresses: ['10.9.0.101/32'] }));
+  assert.equal(ctl('reload').status, 0);
+  await until('the new address', holdsExtra);
+  lvsd.write(conf());
+  assert.equal(ctl('reload').status, 0);
+  await until('its removal', () => !holdsExtra());
+  assert.doesNotMatch(lvsd.log.slice(since), /edge is (backup|master|fault)/);
+  assert.ok(pair.holds(pair.lvsd));
+});
+
+test('after lvsctl yield the other router has the address', async () => {
+  assert.equal(ctl('yield', 'edge').stdout, 'edge: yielded\n');
+  await pair.settles(pair.keepalived);
+  await pair.settles(pair.lvsd);
+});
+
+test('when lvsd stops, the address is gone and the other router has it', async () => {
+  await lvsd.stop();
+  await pair.settles(pair.keepalived);
+});
