@@ -3,6 +3,7 @@
  * The methods of the control socket and the verbs of lvsctl that call them, each declared once: server, client, command
  * line and help are derived from these tables. The daemon implements methods in daemon/control/handlers.ts.
  */
+import { parseDuration } from '../base/durations.ts';
 import { EXIT, type ExitCode, UsageError } from '../base/errors.ts';
 import { printable } from '../base/printable.ts';
 import { count } from '../base/words.ts';
@@ -89,9 +90,9 @@ export const METHODS = {
     parameters: { after: { type: 'integer' }, follow: { type: 'boolean' } },
   }),
   vrrp: method<{ instance?: string }, { instances: VrrpStatus[] }>({ parameters: { instance: OPTIONAL_STRING } }),
-  /** The instance leaves the master's role, and does not preempt for three down intervals. */
-  yield: method<{ instance: string }, { instance: string }>({
-    parameters: { instance: REQUIRED_STRING },
+  /** The instance leaves the master's role, and does not preempt for `hold` milliseconds (default: ten minutes). */
+  yield: method<{ instance: string; hold?: number }, { instance: string }>({
+    parameters: { instance: REQUIRED_STRING, hold: { type: 'integer' } },
     changes: true,
   }),
   history: method<Place, { servers: ServerHistory[] }>({
@@ -118,6 +119,7 @@ export const VERB_OPTIONS = {
   state: { type: 'string' },
   watch: { type: 'boolean', short: 'w' },
   reason: { type: 'string', short: 'r' },
+  for: { type: 'string' },
 } as const;
 
 export interface VerbOptions {
@@ -130,6 +132,7 @@ export interface VerbOptions {
   /** Repeats the verb, with a pause in between. */
   watch?: boolean | undefined;
   reason?: string | undefined;
+  for?: string | undefined;
 }
 
 export interface PrintContext {
@@ -253,6 +256,13 @@ export const VERBS: Readonly<Record<string, Verb>> = {
     method: 'yield',
     words: 'INSTANCE',
     help: 'give the addresses of this virtual router to another node',
+    options: ['for'],
+    read: ([instance = ''], { for: text }) => {
+      if (text === undefined) return { instance };
+      const hold = parseDuration(text);
+      if (hold === undefined) throw new UsageError(`--for takes a duration such as 30s or 10m, not ${text}`);
+      return { instance, hold };
+    },
     print: ({ instance }) => `${printable(instance)}: yielded\n`,
   }),
   plan: verb({

@@ -77,10 +77,10 @@ export class Vrrp {
       });
   }
 
-  /** The instance gives its addresses away and does not take them back for three down intervals. */
-  yield(name: string): void {
+  /** The instance gives its addresses away and does not preempt for `hold` milliseconds. */
+  yield(name: string, hold: number): void {
     this.#require(name);
-    this.#process.send({ type: 'yield', instance: name });
+    this.#process.send({ type: 'yield', instance: name, hold });
   }
 
   #require(name: string | undefined): void {

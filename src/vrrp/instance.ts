@@ -117,8 +117,9 @@ export class Instance {
     await this.#surroundings.placement.withdraw([], this.#configuration.interface);
   }
 
-  yield(): void {
-    this.#apply({ kind: 'yield' });
+  /** `hold`: microseconds without preemption. */
+  yield(hold: number): void {
+    this.#apply({ kind: 'yield', hold });
   }
 
   /** Takes new facts of the machine: faults, the source address, lost addresses. */
@@ -204,10 +205,12 @@ export class Instance {
     this.#deposited = key;
     const { name, interface: device, family } = this.#configuration;
     const text = (address: Uint8Array) => formatAddress(family, address);
+    const index = this.#facts.links.find((link) => link.name === device)?.index ?? 0;
     this.#surroundings.deposit(
       name,
       list.map(({ message, source: from, destination }) => ({
         device,
+        index,
         family,
         source: text(from),
         destination: text(destination),

@@ -73,7 +73,7 @@ export function step(state: State, event: Event, now: number): Step {
     case 'link-changed':
       return state.phase === 'master' ? sendNow(state, now, [{ do: 'announce', why: 'takeover' }]) : same(state);
     case 'yield':
-      return giveAway(state, now);
+      return giveAway(state, event.hold, now);
     case 'ready':
       return { state: { ...state, ready: true }, actions: [] };
   }
@@ -357,13 +357,13 @@ function addressLost(state: State, address: string, now: number): Step {
   };
 }
 
-function giveAway(state: State, now: number): Step {
+/** It does not preempt for `hold`, but takes over again if no other router does within four down intervals. */
+function giveAway(state: State, hold: number, now: number): Step {
   if (state.phase !== 'master') return same(state);
-  const backup: State = { ...state, phase: 'backup', preemptAt: undefined };
+  const backup: State = { ...state, phase: 'backup', preemptAt: undefined, heard: undefined };
   const down = downTime(backup);
-  const holdUntil = now + 3 * down;
   return {
-    state: { ...backup, holdUntil, deadline: { kind: 'down', at: holdUntil + down } },
+    state: { ...backup, holdUntil: now + Math.max(hold, 3 * down), deadline: { kind: 'down', at: now + 4 * down } },
     actions: [...release(), moved(state, 'backup', 'yielded')],
   };
 }

@@ -9,7 +9,8 @@ export const BEAT = 200;
 
 export type ToVrrp =
   | { type: 'configure'; instances: InstanceConfiguration[] }
-  | { type: 'yield'; instance: string }
+  /** `hold`: milliseconds without preemption. */
+  | { type: 'yield'; instance: string; hold: number }
   | { type: 'status'; request: number };
 
 export interface InstanceStatus {
@@ -24,6 +25,8 @@ export interface InstanceStatus {
 /** A message that the daemon sends in the name of a process that died. */
 export interface LastMessage {
   device: string;
+  /** Index of the device. */
+  index: number;
   family: Family;
   source: string;
   destination: string;

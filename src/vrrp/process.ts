@@ -5,7 +5,6 @@
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import type { Family } from '../base/addresses.ts';
 import type { Log } from '../base/log.ts';
 import { Addresses } from '../net/index.ts';
 import { AdvertSocket } from './advert-socket.ts';
@@ -149,11 +148,7 @@ export class VrrpProcess {
     const addresses = new Addresses({ protocol: PROTOCOL });
     const failed = (text: string) => this.#options.log.error(`VRRP: ${text}`);
     try {
-      const links = await addresses.links();
-      for (const message of messages) {
-        const link = links.find(({ name }) => name === message.device);
-        if (link !== undefined) sendOnce(message, link, failed);
-      }
+      for (const message of messages) sendOnce(message, failed);
       await new Placement(addresses, failed).withdrawAll();
     } catch (error) {
       failed((error as Error).message);
@@ -163,10 +158,10 @@ export class VrrpProcess {
   }
 }
 
-function sendOnce(last: LastMessage, link: { name: string; index: number }, failed: (text: string) => void): void {
+function sendOnce(last: LastMessage, failed: (text: string) => void): void {
   let socket: AdvertSocket | undefined;
   try {
-    socket = new AdvertSocket(last.family as Family, link, () => {});
+    socket = new AdvertSocket(last.family, { name: last.device, index: last.index }, () => {});
     const message = Buffer.from(last.message, 'base64');
     socket.send(message, addressBytes(last.source), addressBytes(last.destination));
   } catch (error) {

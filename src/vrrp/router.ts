@@ -74,8 +74,10 @@ export class Router {
     await Promise.all(stopped);
   }
 
-  yield(name: string): void {
-    for (const instance of this.#instances.values()) if (instance.configuration.name === name) instance.yield();
+  /** `hold`: milliseconds without preemption. */
+  yield(name: string, hold: number): void {
+    for (const instance of this.#instances.values())
+      if (instance.configuration.name === name) instance.yield(1000 * hold);
   }
 
   status(): InstanceStatus[] {

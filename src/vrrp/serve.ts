@@ -51,7 +51,7 @@ export function serveVrrp(): void {
         void router.configure(message.instances);
         break;
       case 'yield':
-        router.yield(message.instance);
+        router.yield(message.instance, message.hold);
         break;
       case 'status':
         send({ type: 'status', request: message.request, instances: router.status() });

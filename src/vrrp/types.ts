@@ -94,8 +94,8 @@ export type Event =
   | { kind: 'address-lost'; address: string }
   /** The carrier came back without a fault, or the MAC address or a bond's active port changed. */
   | { kind: 'link-changed' }
-  /** An operator makes this router yield the addresses. */
-  | { kind: 'yield' }
+  /** An operator makes this router yield the addresses; it does not preempt for `hold`. */
+  | { kind: 'yield'; hold: number }
   /** `preempt.after` is met. */
   | { kind: 'ready' };
 

@@ -277,7 +277,7 @@ export class Network {
         this.#apply(router, { kind: 'priority', priority: this.#effective(router) });
         break;
       case 'yield':
-        this.#apply(router, { kind: 'yield' });
+        this.#apply(router, { kind: 'yield', hold: random.below(5) * this.#interval });
         break;
       case 'configure':
         this.#configure(router);

@@ -130,8 +130,10 @@ export function handlers({
       return { servers: await serverHistories(daemon.runtime, found, history) };
     },
     vrrp: async ({ instance }) => ({ instances: await vrrp.status(instance) }),
-    yield: ({ instance }) => {
-      vrrp.yield(instance);
+    yield: ({ instance, hold = YIELD_HOLD }) => {
+      if (hold < 0 || hold > LONGEST_HOLD)
+        throw new UsageError(`found ${hold} ms without preemption; allowed: 0 to ${LONGEST_HOLD}`);
+      vrrp.yield(instance, hold);
       return { instance };
     },
     plan: async () => {
@@ -172,6 +174,10 @@ export function handlers({
     },
   };
 }
+
+/** Milliseconds without preemption after a yield: unless the request says otherwise, and at most. */
+const YIELD_HOLD = 600_000;
+const LONGEST_HOLD = 86_400_000;
 
 const PAUSED = { state: 'paused', reason: 'operator' };
 const RESUMED = { state: 'running', reason: 'operator' };

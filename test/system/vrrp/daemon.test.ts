@@ -69,7 +69,7 @@ test('a reload adds and removes addresses without a transition', async () => {
 });
 
 test('after lvsctl yield the other router has the address', async () => {
-  assert.equal(ctl('yield', 'edge').stdout, 'edge: yielded\n');
+  assert.equal(ctl('yield', 'edge', '--for', '15s').stdout, 'edge: yielded\n');
   await pair.settles(pair.keepalived);
   await pair.settles(pair.lvsd);
 });

@@ -125,10 +125,10 @@ test('defaults equal those in the schema', () => {
 
 test('every example is valid, and one of them has every key', () => {
   const examples = join(top, 'examples');
-  for (const name of ['lvsd.yaml', 'every-key.yaml', 'cluster/lvsd.yaml'])
+  for (const name of ['lvsd.yaml', 'every-key.yaml', 'cluster/lvsd.yaml', 'pair/lvsd.yaml'])
     loadConfig(join(examples, name), { node: 'lb1', everyNode: true });
   const yaml = readdirSync(examples, { recursive: true }).filter((name) => String(name).endsWith('.yaml'));
-  assert.equal(yaml.length, 5, 'a new example has to be added to this test');
+  assert.equal(yaml.length, 6, 'a new example has to be added to this test');
   const used = new Set<string>();
   const walk = (value: unknown) => {
     if (typeof value !== 'object' || value === null) return;

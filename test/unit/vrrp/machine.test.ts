@@ -227,7 +227,7 @@ const PRODUCT: { name: string; event: Event; expect: Partial<Record<keyof typeof
   },
   {
     name: 'yield',
-    event: { kind: 'yield' },
+    event: { kind: 'yield', hold: 0 },
     expect: { master: `backup, down ${4 * DOWN}, ${RELEASE}, state master>backup` },
   },
   { name: 'ready', event: { kind: 'ready' }, expect: {} },
