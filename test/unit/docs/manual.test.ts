@@ -95,7 +95,7 @@ COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _${program} 2>/dev/null; printf '%s\\
 
 test('bash completes commands, options and names', () => {
   assert.deepEqual(completed('lvsctl', '').sort(), [...Object.keys(VERBS), 'help'].sort());
-  assert.deepEqual(completed('lvsctl', 'events', '--fo'), ['--follow']);
+  assert.deepEqual(completed('lvsctl', 'events', '--fol'), ['--follow']);
   assert.deepEqual(completed('lvsctl', 'status', ''), ['shop']);
   assert.deepEqual(completed('lvsctl', 'undrain', ''), ['shop', 'web1', '10.31.4.3:8443']);
   assert.deepEqual(completed('lvsctl', '--json', 'drain', 'shop', 'w'), ['web1']);
