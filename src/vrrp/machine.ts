@@ -292,7 +292,9 @@ function changePriority(state: State, priority: number, now: number): Step {
 function retimed(before: State, state: State, now: number): State {
   if (state.phase !== 'backup' || state.deadline === undefined) return state;
   const { heard, settings, priority } = state;
-  let at = state.deadline.at + downTime(state) - downTime(before);
+  const shift = downTime(state) - downTime(before);
+  if (shift === 0) return state;
+  let at = state.deadline.at + shift;
   // It rose above the master: the silence counts from that master's last advert, as if it had been higher all the time.
   const rose = heard !== undefined && priority > before.priority && priority > heard.priority && settings.preempt;
   if (rose && !isHeld(state, now)) at = Math.min(at, heard.at + downTime(state));

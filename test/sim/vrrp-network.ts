@@ -340,6 +340,8 @@ export class Network {
     );
     assert.deepEqual(again.actions, [], 'a reload of the same configuration does nothing');
     assert.deepEqual(again.state, router.state);
+    // What is due still follows from the settings before.
+    this.#wake(router);
     const settings = { ...router.settings, downAfter: 1 + this.#random.below(5) };
     router.settings = settings;
     this.#apply(router, {

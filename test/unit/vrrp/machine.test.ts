@@ -415,6 +415,13 @@ test('a priority that falls below another never moves the deadline before now', 
   assert.equal(step(late, { kind: 'priority', priority: 254 }, NOW).state.deadline?.at, NOW);
 });
 
+test('a reload without a change leaves a late timer alone', () => {
+  const event: Event = { kind: 'configure', settings: SETTINGS, priority: 100, addresses: false };
+  const { state, actions } = step(states.backup, event, NOW + DOWN + 1000);
+  assert.equal(state.deadline?.at, NOW + DOWN);
+  assert.deepEqual(actions, []);
+});
+
 test('version 2 keeps its own interval, and starts its timer anew when that changes', () => {
   const settings = { ...SETTINGS, version: 2 } as const;
   const backup = started(settings);
