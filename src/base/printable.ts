@@ -24,7 +24,10 @@ export function printable(text: string): string {
   return text.replace(UNSAFE, escaped);
 }
 
-/** The same for a piece of text from outside, whose own backslashes are escaped too: it cannot look as if it were escaped. */
+/**
+ * The same for a piece of text from outside, whose own backslashes are escaped too: it cannot look as if it were
+ * escaped.
+ */
 export function quotable(text: string): string {
   return printable(text.replaceAll('\\', '\\\\'));
 }

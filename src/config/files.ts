@@ -195,7 +195,10 @@ function list(folder: string): string[] {
 
 type Test = (name: string) => boolean;
 
-/** The test of one name; undefined for a pattern with a [ that does not end. In linear time for each star: no backtracking. */
+/**
+ * The test of one name; undefined for a pattern with a [ that does not end. In linear time for each star: no
+ * backtracking.
+ */
 function globTest(step: string): Test | undefined {
   const pattern = globParts(step);
   if (!pattern) return undefined;

@@ -210,7 +210,9 @@ export class Daemon {
     }
   }
 
-  /** Sets or ends overrides. Resolves when they are saved and the kernel has the change. `unchanged`: nothing to end. */
+  /**
+   * Sets or ends overrides. Resolves when they are saved and the kernel has the change. `unchanged`: nothing to end.
+   */
   async override(
     overrides: readonly Override[],
     on: boolean,

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/** Finds the features, devices and schedulers that a desired state needs and a machine lacks, before anything is changed. Pure. */
+/**
+ * Finds the features, devices and schedulers that a desired state needs and a machine lacks, before anything is
+ * changed. Pure.
+ */
 import { formatAddress } from '../base/addresses.ts';
 import { count } from '../base/words.ts';
 import { type Feature, IP_VS_CONN_F_FULLNAT, lacksFeature } from '../ipvs/index.ts';

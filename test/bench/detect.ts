@@ -111,7 +111,9 @@ class RealServers {
   }
 }
 
-/** Seconds from `start` until each real server of a service is present, or absent; undefined if that does not happen. */
+/**
+ * Seconds from `start` until each real server of a service is present, or absent; undefined if that does not happen.
+ */
 async function watch(
   table: Ipvs,
   service: SetupService,

@@ -25,7 +25,9 @@ export class Story {
     print();
   }
 
-  /** Runs a command in a namespace and shows it as if typed there, with those lines of its output that `keep` selects. */
+  /**
+   * Runs a command in a namespace and shows it as if typed there, with those lines of its output that `keep` selects.
+   */
   show(where: Namespace, command: string, keep: (line: string) => boolean = () => true): Result {
     print(`   ${paint(36, `${where.name}$ ${command}`)}`);
     const result = where.run(command, { accept: 'any' });

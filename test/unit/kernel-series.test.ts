@@ -57,7 +57,9 @@ function source(name: string, text: string): string {
   return at;
 }
 
-/** Applies the series of `line` to the source `from` of `version`, as kernel-patches/build does; `out` gets the tree. */
+/**
+ * Applies the series of `line` to the source `from` of `version`, as kernel-patches/build does; `out` gets the tree.
+ */
 function apply(line: string, version: string, from: string, out: string): Outcome {
   const text = `set -euo pipefail; lib=$1/lib; shift
     for part in common source apply; do . "$lib/$part.sh"; done; apt_updated=1; mkdir -p "$cache"; apply_series "$@"`;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
-/** Which schedulers the kernel lacks. There is no request that lists them: they are modules, loaded at their first use. */
+/**
+ * Which schedulers the kernel lacks. There is no request that lists them: they are modules, loaded at their first use.
+ */
 import { existsSync, readFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { join } from 'node:path';

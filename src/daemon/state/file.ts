@@ -19,7 +19,10 @@ const LARGEST = 128 << 20;
 /** Milliseconds. */
 const MAX_AGE = 15 * 60_000;
 
-/** The state, its age in milliseconds and when it was written (`writtenAt`), or why there is none. `missing`: there is no file. */
+/**
+ * The state, its age in milliseconds and when it was written (`writtenAt`), or why there is none. `missing`: there is
+ * no file.
+ */
 export type StateRead =
   | { state: DaemonState; age: number; at: number }
   | { state: undefined; reason: string; missing: boolean };

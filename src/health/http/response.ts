@@ -154,7 +154,8 @@ export class ResponseReader {
 
   #header(line: string): void {
     const colon = line.indexOf(':');
-    // Ignores folded continuation lines (obsolete, but seen) and lines that are not headers: they do not affect framing.
+    // Ignores folded continuation lines (obsolete, but seen) and lines that are not headers: they do not affect
+    // framing.
     if (colon > 0 && !/^[ \t]/.test(line))
       this.#headers.add(line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim());
   }

@@ -2,7 +2,8 @@
 /**
  * Decides whether the health worker works, from its heartbeats and its ends. A new process counts as working only after
  * it has run for a while: one that hangs or ends soon after each start would otherwise look healthy for ever.
- * Pure: time is counted in calls of `tick`, one per second, because a delay of the daemon delays them and heartbeats alike.
+ * Pure: time is counted in calls of `tick`, one per second, because a delay of the daemon delays them and heartbeats
+ * alike.
  */
 
 /** Ticks without a heartbeat after which it counts as stopped. */

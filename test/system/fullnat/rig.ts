@@ -145,7 +145,9 @@ export async function fullnatRig(options: RigOptions = {}): Promise<Rig> {
   };
 }
 
-/** Whether this kernel merges TCP segments into lists of packets, each with its own header (rx-gro-list): since 6.10. */
+/**
+ * Whether this kernel merges TCP segments into lists of packets, each with its own header (rx-gro-list): since 6.10.
+ */
 export function mergesIntoLists(): boolean {
   const [major = 0, minor = 0] = release().split('.').map(Number);
   return major > 6 || (major === 6 && minor >= 10);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // lab: --stock
-// The VRRP process of one of two routers is killed, stopped, ended: the other takes over at once, nothing is left behind.
+// The VRRP process of one of two routers is killed, stopped, ended: the other takes over at once, nothing is left
+// behind.
 import assert from 'node:assert/strict';
 import { openSync, readdirSync, readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';

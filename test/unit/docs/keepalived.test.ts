@@ -13,7 +13,9 @@ const page = readFileSync(fileURLToPath(new URL('../../../docs/keepalived.md', i
 const dir = mkdtempSync(join(tmpdir(), 'lvsd-keepalived-'));
 after(() => rmSync(dir, { recursive: true }));
 
-/** Keywords of keepalived 2.2.7 in Debian 12: section "LVS CONFIGURATION", and those of "Global definitions" for LVS. */
+/**
+ * Keywords of keepalived 2.2.7 in Debian 12: section "LVS CONFIGURATION", and those of "Global definitions" for LVS.
+ */
 const KEYWORDS = `
 virtual_server_group virtual_server fwmark lvs_sched flag-1 flag-2 flag-3 sh-port sh-fallback mh-port mh-fallback ops
 lvs_method persistence_engine persistence_timeout persistence_granularity protocol ha_suspend smtp_alert virtualhost

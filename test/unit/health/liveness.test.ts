@@ -4,7 +4,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Liveness, type Stop } from '../../../src/health/worker/liveness.ts';
 
-/** A worker whose processes send a heartbeat in each of their first `beats` seconds, then hang until they are killed. */
+/**
+ * A worker whose processes send a heartbeat in each of their first `beats` seconds, then hang until they are killed.
+ */
 function run(seconds: number, beats: (process: number) => number) {
   const changes: (string | undefined)[] = [];
   const stops: Stop[] = [];

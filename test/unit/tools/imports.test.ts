@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The linter's import directions between folders, and its rule against circles, on probe files that follow or break them.
+// The linter's import directions between folders, and its rule against circles, on probe files that follow or break
+// them.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';

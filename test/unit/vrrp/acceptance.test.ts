@@ -169,7 +169,9 @@ test('reserved bits, no addresses and other addresses are accepted; a different 
   assert.equal(listDiffers(result.advert, [ip('10.0.0.100')]), true);
 });
 
-/** Messages that a mutation leaves acceptable: the reference decides from the bytes alone, without the code under test. */
+/**
+ * Messages that a mutation leaves acceptable: the reference decides from the bytes alone, without the code under test.
+ */
 function acceptable(bytes: Uint8Array, expected: Expectations): boolean {
   const tail = expected.version === 2 ? 8 : 0;
   const size = expected.family === AF_INET ? 4 : 16;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The state machine of a virtual router: every phase with every event, and the rows of docs/vrrp.md that need a history.
+// The state machine of a virtual router: every phase with every event, and the rows of docs/vrrp.md that need a
+// history.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ADDRESS_TAKEN_AWAY, downTime, initialState, NO_SOURCE, type Step, step } from '../../../src/vrrp/machine.ts';
