@@ -109,6 +109,11 @@ function ipv4Address(text: string): Buffer {
   return address;
 }
 
+/** Milliseconds that a packet waits for its socket. */
+const LONGEST_WAIT = 10_000;
+/** Never changes: waiting for it is a pause. */
+const nothing = new Int32Array(new SharedArrayBuffer(4));
+
 /** Sends whole IP packets, whatever their source, by the namespace's routes. */
 export class Injector {
   readonly #socket: NativeSocket;
@@ -117,9 +122,16 @@ export class Injector {
     this.#socket = new (native().Socket)(AF_INET, SOCK_RAW, IPPROTO_RAW, netnsPath(where));
   }
 
+  /** Waits while the socket's buffer is full: on a busy machine the packets before are still on their way. */
   send(packet: Buffer): void {
-    const to = packet.subarray(16, 20).join('.');
-    if (this.#socket.send(packet, ipv4Address(to)) !== packet.length) throw new Error('the packet was not sent');
+    const to = ipv4Address(packet.subarray(16, 20).join('.'));
+    for (let waited = 0; waited < LONGEST_WAIT; waited++) {
+      const sent = this.#socket.send(packet, to);
+      if (sent === packet.length) return;
+      if (sent >= 0) throw new Error(`${sent} of ${packet.length} bytes were sent`);
+      Atomics.wait(nothing, 0, 0, 1);
+    }
+    throw new Error(`the buffer of the socket was full for ${LONGEST_WAIT} ms`);
   }
 
   close(): void {
