@@ -75,6 +75,8 @@ export class AdvertSocket {
   readonly #info = new Int32Array(SLOTS * INFO_WORDS);
   readonly #addresses = Buffer.alloc(SLOTS * ADDRESS_SIZE);
   readonly #control = Buffer.alloc(SLOTS * CONTROL_SIZE);
+  /** When no message waited, by performance.now(): those that wait now have arrived since. */
+  #emptyAt = performance.now();
 
   /**
    * Opens the socket and calls `readable` whenever messages wait. Needs CAP_NET_RAW. Throws the SystemError of the call
@@ -160,13 +162,21 @@ export class AdvertSocket {
     const arrivals: Arrival[] = [];
     while (arrivals.length < limit) {
       const count = this.#socket.receive(this.#data, this.#info, this.#addresses, this.#control);
-      if (count === 0) break;
+      if (count === 0) {
+        this.#emptyAt = performance.now();
+        break;
+      }
+      // The kernel stamps by the time of day, which may have been set meanwhile: the monotonic clock limits the age.
       const now = Date.now();
+      const oldest = Math.round(1000 * (performance.now() - this.#emptyAt));
       for (let slot = 0; slot < count; slot++) {
         const arrival = this.#arrival(slot, now);
-        if (arrival !== undefined) arrivals.push(arrival);
+        if (arrival !== undefined) arrivals.push({ ...arrival, age: Math.min(arrival.age, oldest) });
       }
-      if (count < SLOTS) break;
+      if (count < SLOTS) {
+        this.#emptyAt = performance.now();
+        break;
+      }
     }
     return arrivals;
   }

@@ -139,9 +139,8 @@ export class Instance {
     const source = this.#findSource();
     if (!equal(source, this.#state.source)) this.#apply({ kind: 'source', source });
     if (this.#state.phase !== 'master' || link === undefined) return;
-    for (const one of this.#all) {
-      if (!Placement.has(facts.addresses, one, name)) this.#apply({ kind: 'address-lost', address: one.address });
-    }
+    const lost = this.#all.filter((one) => !Placement.has(facts.addresses, one, name)).map(({ address }) => address);
+    if (lost.length > 0) this.#apply({ kind: 'address-lost', addresses: lost });
   }
 
   #setLinkCause(cause: string | undefined): void {
@@ -255,7 +254,7 @@ export class Instance {
       case 'restore':
         void placement
           .place(
-            this.#all.filter(({ address }) => address === action.address),
+            this.#all.filter(({ address }) => action.addresses.includes(address)),
             device,
           )
           .then(() => this.#announce());

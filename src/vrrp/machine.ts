@@ -69,7 +69,7 @@ export function step(state: State, event: Event, now: number): Step {
     case 'stalled':
       return stalled(state, event.by, now);
     case 'address-lost':
-      return addressLost(state, event.address, now);
+      return addressLost(state, event.addresses, now);
     case 'link-changed':
       return state.phase === 'master' ? sendNow(state, now, [{ do: 'announce', why: 'takeover' }]) : same(state);
     case 'yield':
@@ -342,7 +342,8 @@ function stalled(state: State, by: number, now: number): Step {
   return contest(state, now, []);
 }
 
-function addressLost(state: State, address: string, now: number): Step {
+/** Addresses that went together count as one loss. */
+function addressLost(state: State, addresses: readonly string[], now: number): Step {
   if (state.phase !== 'master') return same(state);
   const lost = [...state.lost.filter((at) => now - at < LOSS_WINDOW), now];
   if (lost.length >= LOSSES) {
@@ -353,8 +354,8 @@ function addressLost(state: State, address: string, now: number): Step {
   return {
     state: { ...state, lost },
     actions: [
-      { do: 'restore', address },
-      { do: 'report', event: 'address-restored', reason: `${address} was removed by another program` },
+      { do: 'restore', addresses },
+      { do: 'report', event: 'address-restored', reason: `${addresses.join(', ')} was removed by another program` },
     ],
   };
 }

@@ -14,6 +14,8 @@ export class Placement {
   readonly #failed: (text: string) => void;
   /** Operations run one after the other, in the order of the calls. */
   #last: Promise<unknown> = Promise.resolve();
+  /** Counts the calls that changed something: what was read while it grew is out of date. */
+  changes = 0;
 
   constructor(addresses: Addresses, failed: (text: string) => void) {
     this.#addresses = addresses;
@@ -29,6 +31,11 @@ export class Placement {
 
   withdraw(list: readonly PlacedAddress[], device: string): Promise<void> {
     return this.#each(list, (one) => this.#addresses.delete(wanted(one, device)).then(() => undefined));
+  }
+
+  /** Resolves when all earlier changes have been made. */
+  async settled(): Promise<void> {
+    await this.#last;
   }
 
   /** Removes every address of VRRP on this machine: after a crash, and before the first instance starts. */
@@ -53,6 +60,7 @@ export class Placement {
           change(one).catch((error: Error) => this.#failed(`${one.address}/${one.prefix}: ${error.message}`)),
         ),
       );
+    if (list.length > 0) this.changes += 1;
     const done = this.#last.then(run, run);
     this.#last = done;
     return done.then(() => undefined);

@@ -39,6 +39,8 @@ export class VrrpProcess {
   #watchdog: NodeJS.Timeout | undefined;
   #restart: NodeJS.Timeout | undefined;
   #delay = FIRST_DELAY;
+  /** Cleans up after a process that died; the next one starts after that. */
+  #cleaning = false;
   #stopped = false;
 
   constructor(options: VrrpProcessOptions) {
@@ -53,7 +55,7 @@ export class VrrpProcess {
   configure(instances: InstanceConfiguration[]): void {
     this.#instances = instances;
     if (this.#child !== undefined) this.send({ type: 'configure', instances });
-    else if (this.#restart === undefined && !this.#stopped) this.#spawn();
+    else if (this.#restart === undefined && !this.#cleaning && !this.#stopped) this.#spawn();
   }
 
   send(message: ToVrrp): void {
@@ -89,18 +91,20 @@ export class VrrpProcess {
       stderr = (stderr + text).slice(0, STDERR_LENGTH);
     });
     child.on('message', (message: FromVrrp) => this.#receive(child, message));
-    child.on('error', () => {});
-    child.on('exit', (code, signal) => {
+    const end = (how: string) => {
       if (this.#child !== child) return;
       this.#child = undefined;
       clearInterval(this.#watchdog);
       if (this.#stopped) return;
       const line = stderr.trim().split('\n', 1)[0];
-      const how = signal ?? `exit status ${code}`;
       this.#options.log.error(`the VRRP process ended (${how}${line ? `: ${line}` : ''}): restarting it`);
       if (performance.now() - startedAt > STABLE_TIME) this.#delay = FIRST_DELAY;
+      this.#cleaning = true;
       void this.#cleanUp().then(() => this.#startAgain());
-    });
+    };
+    // Without a process id it did not start, and no exit follows.
+    child.on('error', (error) => child.pid === undefined && end(error.message));
+    child.on('exit', (code, signal) => end(signal ?? `exit status ${code}`));
     this.#child = child;
     this.#started = false;
     this.#missed = 0;
@@ -108,6 +112,7 @@ export class VrrpProcess {
   }
 
   #startAgain(): void {
+    this.#cleaning = false;
     if (this.#stopped) return;
     this.#restart = setTimeout(() => {
       this.#restart = undefined;

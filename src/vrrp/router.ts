@@ -13,7 +13,7 @@ import { Placement, PROTOCOL } from './placement.ts';
 /** Messages of one socket in one turn; the rest follows in the next, so that timers are not starved. */
 const BATCH = 256;
 
-/** What acceptance finds: the demands on a message, and the instance that has them. */
+/** The demands on a message, and the instance that has them. */
 type Found = Expectations & { instance: Instance };
 
 export class Router {
@@ -138,7 +138,14 @@ export class Router {
     while (this.#readAgain) {
       this.#readAgain = false;
       try {
+        // An address that is being placed must not look like one that another program removed.
+        await this.#placement.settled();
+        const { changes } = this.#placement;
         const [addresses, links] = await Promise.all([this.#addresses.list(), this.#addresses.links()]);
+        if (this.#placement.changes !== changes) {
+          this.#readAgain = true;
+          continue;
+        }
         this.#facts = { addresses, links };
       } catch (error) {
         this.#log(`cannot read links and addresses: ${(error as Error).message}`);

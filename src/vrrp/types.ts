@@ -91,7 +91,7 @@ export type Event =
   /** The process did not run for this long. Comes after the messages that waited. */
   | { kind: 'stalled'; by: number }
   /** Another program removed a virtual address. */
-  | { kind: 'address-lost'; address: string }
+  | { kind: 'address-lost'; addresses: readonly string[] }
   /** The carrier came back without a fault, or the MAC address or a bond's active port changed. */
   | { kind: 'link-changed' }
   /** An operator makes this router yield the addresses; it does not preempt for `hold`. */
@@ -107,7 +107,7 @@ export type Action =
   /** Adds new and removes old addresses after a reload, and announces the new ones. */
   | { do: 'replace' }
   /** Puts one address back and announces it. */
-  | { do: 'restore'; address: string }
+  | { do: 'restore'; addresses: readonly string[] }
   /** Role of the kernel's connection sync. */
   | { do: 'sync'; role: 'master' | 'backup' }
   /** `source`: the own address, for unicast peers. */

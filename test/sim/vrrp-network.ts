@@ -283,7 +283,7 @@ export class Network {
         this.#configure(router);
         break;
       case 'address lost':
-        this.#apply(router, { kind: 'address-lost', address: '10.0.0.100' });
+        this.#apply(router, { kind: 'address-lost', addresses: ['10.0.0.100'] });
         break;
       case 'link changed':
         this.#apply(router, { kind: 'link-changed' });

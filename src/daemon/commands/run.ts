@@ -154,7 +154,7 @@ async function serve({ options, config, loader, logs, reporter, kernel, startedA
     reporter.daemon(`stopping: received ${signal}`, { state: 'stopping', reason: signal });
     notifier.stopping();
     watch.stop();
-    // Whatever on_stop says of the table: kept, the addresses would be on two nodes.
+    // Independent of on_stop: addresses that stay would be on two nodes.
     await vrrp.stop();
     if (daemon.config.onStop === 'remove') await removeAll(daemon, reporter);
     await daemon.reconciler.stop();

@@ -82,7 +82,7 @@ export class Sysctls {
     return [...this.#was].map(([name, was]) => ({ name, was }));
   }
 
-  /** What `configure` would change; nothing of what cannot be read. */
+  /** The settings that `configure` would change; without those that cannot be read. */
   pending(config: Config): SysctlChange[] {
     return SYSCTL_NAMES.flatMap((name) => {
       const is = this.#value(name);

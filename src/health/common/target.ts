@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/** What a probe is told of its target, beside the check. */
+/** The target of a probe, without its check. */
 export interface ProbeSubject {
   /** The address, as text, and the port to probe. */
   address: string;

@@ -71,7 +71,7 @@ function systemFile(): string | undefined {
   return SYSTEM_FILES.find((path) => statSync(path, { throwIfNoEntry: false })?.isFile());
 }
 
-/** Whoever can replace the file decides which real servers are trusted. Returns the real path. */
+/** Returns the real path. Throws if other users may change the file, and so the certificates that are trusted. */
 function trusted(path: string): string {
   const trust = trustPath(resolve(path), [process.geteuid?.() ?? 0]);
   if ('why' in trust) throw new UnusableError(`${trust.part} ${trust.why}`);

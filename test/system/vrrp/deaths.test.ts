@@ -42,6 +42,10 @@ after(async () => {
 test('a killed process: the daemon sends priority 0, removes the address, starts another', async () => {
   const [before, zeros] = [takeovers(), await resignations()];
   process.kill(vrrp.pid ?? assert.fail(), 'SIGKILL');
+  // A reload at this moment must not start a second process.
+  await until('the end of the process', () => vrrp.pid === undefined);
+  vrrp.configure([pair.lvsd.configuration(150)]);
+  assert.equal(vrrp.pid, undefined);
   await until('a takeover', () => takeovers() === before + 1);
   assert.equal(await resignations(), zeros + 1, 'sent in the name of the killed process');
   assert.match(logged.join('\n'), /the VRRP process ended \(SIGKILL\): restarting it/);

@@ -72,7 +72,7 @@ function brief(action: Action): string {
     case 'count':
       return `count ${action.counter}`;
     case 'restore':
-      return `restore ${action.address}`;
+      return `restore ${action.addresses.length}`;
     case 'replace':
       return 'replace';
   }
@@ -218,8 +218,8 @@ const PRODUCT: { name: string; event: Event; expect: Partial<Record<keyof typeof
   { name: 'a short stall', event: { kind: 'stalled', by: DOWN }, expect: {} },
   {
     name: 'a lost address',
-    event: { kind: 'address-lost', address: '10.0.0.100' },
-    expect: { master: `master, advert ${SECOND / 2}, restore 10.0.0.100, address-restored` },
+    event: { kind: 'address-lost', addresses: ['10.0.0.100', '10.0.0.101', '10.0.0.102'] },
+    expect: { master: `master, advert ${SECOND / 2}, restore 3, address-restored` },
   },
   {
     name: 'a changed link',
@@ -375,16 +375,24 @@ test('without preemption, a master that stalled gives way to the one elected mea
 test('an address that is removed three times in 10 s is a fault, which ends after 30 s', () => {
   let state = states.master;
   for (const second of [0, 4]) {
-    const kept = step(state, { kind: 'address-lost', address: '10.0.0.100' }, NOW + second * SECOND);
+    const kept = step(
+      state,
+      { kind: 'address-lost', addresses: ['10.0.0.100', '10.0.0.101', '10.0.0.102'] },
+      NOW + second * SECOND,
+    );
     assert.equal(kept.state.phase, 'master');
     state = kept.state;
   }
   const now = NOW + 9 * SECOND;
-  const failed = step(state, { kind: 'address-lost', address: '10.0.0.100' }, now);
+  const failed = step(state, { kind: 'address-lost', addresses: ['10.0.0.100', '10.0.0.101', '10.0.0.102'] }, now);
   assert.equal(told(failed, now), `fault, recover ${30 * SECOND}, ${RELEASE}, state master>fault`);
   assert.deepEqual([...failed.state.faults], [ADDRESS_TAKEN_AWAY]);
   assert.equal(step(failed.state, { kind: 'tick' }, now + 30 * SECOND).state.phase, 'backup');
-  const slow = step(state, { kind: 'address-lost', address: '10.0.0.100' }, NOW + 10 * SECOND);
+  const slow = step(
+    state,
+    { kind: 'address-lost', addresses: ['10.0.0.100', '10.0.0.101', '10.0.0.102'] },
+    NOW + 10 * SECOND,
+  );
   assert.equal(slow.state.phase, 'master');
 });
 
