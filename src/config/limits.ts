@@ -78,6 +78,7 @@ export const DEFAULTS = {
   vrrpVersion: 3,
   vrrpPriority: 100,
   vrrpDownAfter: 3,
+  serviceWeight: -50,
   announceRepeat: 5,
   announceInterval: 20,
   announceDelay: 5000,

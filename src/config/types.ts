@@ -75,7 +75,16 @@ export interface VrrpInstance {
   peers: readonly Uint8Array[] | undefined;
   fromAnywhere: boolean;
   password: string | undefined;
+  track: readonly VrrpTracked[];
   announce: { repeat: number; interval: number; delay: number };
+}
+
+/** What an instance depends on besides its interface. */
+export interface VrrpTracked {
+  kind: 'interface' | 'service';
+  name: string;
+  /** Added to the priority while it is up if positive, while it is down if negative. Undefined: down is a fault. */
+  weight: number | undefined;
 }
 
 export interface VrrpAddress {

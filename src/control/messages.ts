@@ -171,13 +171,17 @@ export interface VrrpStatus {
   family: 'ipv4' | 'ipv6';
   version: 2 | 3;
   virtualRouterId: number;
-  /** In effect. */
+  /** In effect: the configured one and the weights of `tracked`. */
   priority: number;
+  configuredPriority: number;
   /** Milliseconds between two adverts. */
   interval: number;
   unicast: boolean;
   addresses: { address: string; prefix: number; device: string }[];
+  /** What keeps it in fault. */
   faults: string[];
+  /** Without a weight, its absence is a fault. */
+  tracked: { kind: 'interface' | 'service'; name: string; up: boolean; weight?: number | undefined }[];
   /** Adverts sent and received, rejections by reason, and the like. */
   counters: Record<string, number>;
 }

@@ -41,6 +41,8 @@ export interface DaemonParts {
   reporter: Reporter;
   /** Undefined: no hooks (`run --once`). */
   hooks: HookRunner | undefined;
+  /** Quorums have changed. */
+  followQuorums?(): void;
   /** Requests that the state file is written. */
   saveSoon(): void;
   /** Writes the state file. Resolves when it is written. */
@@ -204,10 +206,13 @@ export class Daemon {
   }
 
   #updateQuorums(): void {
+    let changed = false;
     for (const change of this.runtime.updateQuorums()) {
       this.#parts.reporter.quorum(quorumMessage(change), change.up);
       this.#parts.hooks?.quorum(change);
+      changed = true;
     }
+    if (changed) this.#parts.followQuorums?.();
   }
 
   /**

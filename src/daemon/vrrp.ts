@@ -8,13 +8,15 @@ import type { VrrpStatus } from '../control/messages.ts';
 import type { FromVrrp, InstanceStatus } from '../vrrp/messages.ts';
 import { VrrpProcess } from '../vrrp/process.ts';
 import type { Reporter } from './control/reporter.ts';
-import { vrrpInstances } from './model/vrrp-instances.ts';
+import type { RuntimeState } from './model/runtime-state.ts';
+import { trackedServices, vrrpInstances } from './model/vrrp-instances.ts';
 
 /** Milliseconds to wait for the process's answer. */
 const ANSWER_TIME = 2000;
 
 export class Vrrp {
   readonly #process: VrrpProcess;
+  readonly #runtime: RuntimeState;
   readonly #reporter: Reporter;
   readonly #log: Log;
   #config: Config | undefined;
@@ -24,7 +26,8 @@ export class Vrrp {
   #requests = 0;
   #used = false;
 
-  constructor(reporter: Reporter, log: Log) {
+  constructor(runtime: RuntimeState, reporter: Reporter, log: Log) {
+    this.#runtime = runtime;
     this.#reporter = reporter;
     this.#log = log;
     this.#process = new VrrpProcess({ log, onMessage: (message) => this.#receive(message) });
@@ -35,7 +38,14 @@ export class Vrrp {
     this.#config = config;
     for (const name of this.#since.keys()) if (!config.vrrp.has(name)) this.#since.delete(name);
     this.#used ||= config.vrrp.size > 0;
-    if (this.#used) this.#process.configure(vrrpInstances(config));
+    if (!this.#used) return;
+    this.followQuorums();
+    this.#process.configure(vrrpInstances(config));
+  }
+
+  /** Tells the process which of the tracked services have their quorum. */
+  followQuorums(): void {
+    if (this.#config !== undefined && this.#used) this.#process.services(trackedServices(this.#config, this.#runtime));
   }
 
   /** All instances leave their role; resolves when their addresses have been removed. */
@@ -65,6 +75,7 @@ export class Vrrp {
           version: instance.version,
           virtualRouterId: instance.virtualRouterId,
           priority: one.priority,
+          configuredPriority: instance.priority,
           interval: instance.interval,
           unicast: instance.peers !== undefined,
           addresses: vrrpInstances(config)
@@ -72,6 +83,7 @@ export class Vrrp {
             .flatMap((other) => [...other.addresses, ...other.extraAddresses])
             .map(({ address, prefix, device = instance.device }) => ({ address, prefix, device })),
           faults: one.faults,
+          tracked: one.tracked,
           counters: one.counters,
         } satisfies VrrpStatus;
       });
@@ -115,7 +127,7 @@ export class Vrrp {
       }
       case 'event': {
         const { instance, event, reason } = message;
-        this.#reporter.vrrp({ text: reason, fields: { instance, state: event, reason } }, false);
+        this.#reporter.vrrp({ text: reason, fields: { instance, state: event, reason } }, event === 'priority');
         break;
       }
       case 'status':

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** The configuration of an instance as the VRRP process gets it: resolved, as JSON, times in microseconds. */
 import { type Family, parseAddress } from '../base/addresses.ts';
+import type { Tracked } from './tracking.ts';
 import type { Settings } from './types.ts';
 
 export interface PlacedAddress {
@@ -21,6 +22,8 @@ export interface InstanceConfiguration {
   addresses: readonly PlacedAddress[];
   /** Not advertised: addresses that do not fit or that are of the other family. */
   extraAddresses: readonly PlacedAddress[];
+  /** What it depends on besides its own interface. */
+  track: readonly Tracked[];
   /** Source of adverts; default: the lowest usable address of the interface. */
   source?: string;
   /** Unicast peers; undefined: multicast. */

@@ -6,11 +6,12 @@ import type { DeviceAddress, Link } from '../net/index.ts';
 import { type AcceptedAdvert, type Expectations, listDiffers } from './acceptance.ts';
 import type { Announcement, Announcer } from './announcer.ts';
 import { addressBytes, type InstanceConfiguration, type PlacedAddress } from './configuration.ts';
-import { initialState, step } from './machine.ts';
-import type { LastMessage } from './messages.ts';
+import { faultsOf, initialState, step } from './machine.ts';
+import type { EventName, LastMessage } from './messages.ts';
 import { encodeAdvertisement, GROUP_IPV4, GROUP_IPV6, PASSWORD_LENGTH } from './packet.ts';
 import { Placement } from './placement.ts';
-import type { Action, Event, State } from './types.ts';
+import { type Dependence, dependence, type ServiceStates, type TrackedState } from './tracking.ts';
+import type { Action, Event, Phase, State } from './types.ts';
 
 /** Microseconds of the monotonic clock. */
 export const now = (): number => Math.floor(Number(process.hrtime.bigint()) / 1000);
@@ -22,16 +23,20 @@ export interface Surroundings {
   transmit(device: string, family: Family, message: Uint8Array, source: Uint8Array, destination: Uint8Array): void;
   /** Processes every message that waits in any socket. */
   drain(): void;
-  report(instance: string, report: Extract<Action, { do: 'report' }>): void;
+  report(instance: string, report: Report): void;
   log(text: string): void;
   /** Leaves messages with the daemon, for the case that this process dies. */
   deposit(instance: string, messages: LastMessage[]): void;
 }
 
+/** A transition, or another event. */
+export type Report = { event: 'state'; from: Phase; to: Phase; reason: string } | { event: EventName; reason: string };
+
 /** The part of the machine that an instance depends on. */
 export interface Facts {
   links: readonly Link[];
   addresses: readonly DeviceAddress[];
+  services: ServiceStates;
 }
 
 export class Instance {
@@ -39,10 +44,9 @@ export class Instance {
   readonly counters = new Map<string, number>();
   #configuration: InstanceConfiguration;
   #state: State;
-  #facts: Facts = { links: [], addresses: [] };
+  #facts: Facts = { links: [], addresses: [], services: new Map() };
+  #dependence: Dependence;
   #timer: NodeJS.Timeout | undefined;
-  /** The fault of the interface that the state machine has been told. */
-  #linkCause: string | undefined;
   /** The role and source address of the last deposit. */
   #deposited = '0 ';
   /** True once a difference of address lists was reported. */
@@ -52,6 +56,7 @@ export class Instance {
     this.#configuration = configuration;
     this.#surroundings = surroundings;
     this.#state = initialState(configuration.settings, undefined);
+    this.#dependence = this.#depend();
   }
 
   get configuration(): InstanceConfiguration {
@@ -60,6 +65,14 @@ export class Instance {
 
   get state(): State {
     return this.#state;
+  }
+
+  get faults(): string[] {
+    return this.#state.phase === 'fault' ? faultsOf(this.#state) : [];
+  }
+
+  get tracked(): TrackedState[] {
+    return this.#dependence.tracked;
   }
 
   /** Takes a new configuration of the same identity. New addresses are placed before old ones are removed. */
@@ -73,7 +86,10 @@ export class Instance {
       void this.#surroundings.placement.place(added, device);
       void this.#surroundings.placement.withdraw(removed, device);
     }
-    this.#apply({ kind: 'configure', settings, priority: settings.priority, addresses });
+    this.#dependence = this.#depend();
+    const { causes, priority } = this.#dependence;
+    this.#apply({ kind: 'configure', settings, priority, addresses });
+    this.#apply({ kind: 'causes', causes });
   }
 
   /** What received messages are checked against; undefined while there is no source address. */
@@ -125,30 +141,31 @@ export class Instance {
   /** Takes new facts of the machine: faults, the source address, lost addresses. */
   observe(facts: Facts): void {
     this.#facts = facts;
+    this.track(facts.services);
     const { interface: name } = this.#configuration;
-    const link = facts.links.find((one) => one.name === name);
-    const cause =
-      link === undefined
-        ? `no device ${name}`
-        : !link.up
-          ? `${name} is down`
-          : link.carrier
-            ? undefined
-            : `${name}: no carrier`;
-    this.#setLinkCause(cause);
     const source = this.#findSource();
     if (!equal(source, this.#state.source)) this.#apply({ kind: 'source', source });
-    if (this.#state.phase !== 'master' || link === undefined) return;
+    if (this.#state.phase !== 'master') return;
     const lost = this.#all.filter((one) => !Placement.has(facts.addresses, one, name)).map(({ address }) => address);
     if (lost.length > 0) this.#apply({ kind: 'address-lost', addresses: lost });
   }
 
-  #setLinkCause(cause: string | undefined): void {
-    const before = this.#linkCause;
-    if (cause === before) return;
-    this.#linkCause = cause;
-    if (cause !== undefined) this.#apply({ kind: 'fault', cause });
-    if (before !== undefined) this.#apply({ kind: 'recovered', cause: before });
+  /** Takes the state of services. Addresses are not looked at: those that are known may be out of date. */
+  track(services: ServiceStates): void {
+    this.#facts = { ...this.#facts, services };
+    this.#dependence = this.#depend();
+    const { causes, priority, reasons } = this.#dependence;
+    if (causes.join() !== this.#state.causes.join()) this.#apply({ kind: 'causes', causes });
+    if (priority === this.#state.priority) return;
+    const why = reasons.length === 0 ? '' : `: ${reasons.join(', ')}`;
+    this.#surroundings.report(this.#configuration.name, { event: 'priority', reason: `priority ${priority}${why}` });
+    this.#apply({ kind: 'priority', priority });
+  }
+
+  #depend(): Dependence {
+    const { interface: own, settings, track } = this.#configuration;
+    const { links, services } = this.#facts;
+    return dependence({ interface: own, priority: settings.priority, track }, links, services);
   }
 
   /** The configured source, or the lowest usable address of the interface that is not a virtual one. */

@@ -39,7 +39,8 @@ export function initialState(settings: Settings, source: Uint8Array | undefined,
     sent: Number.NEGATIVE_INFINITY,
     answered: Number.NEGATIVE_INFINITY,
     demotedUntil: Number.NEGATIVE_INFINITY,
-    faults: new Set(),
+    causes: [],
+    takenAway: false,
     source,
     lost: [],
   };
@@ -56,10 +57,8 @@ export function step(state: State, event: Event, now: number): Step {
       return advert(state, event.advert, now);
     case 'tick':
       return tick(state, now);
-    case 'fault':
-      return fault(state, event.cause);
-    case 'recovered':
-      return recovered(state, event.cause, now);
+    case 'causes':
+      return examine(state, { ...state, causes: event.causes }, now);
     case 'priority':
       return changePriority(state, event.priority, now);
     case 'configure':
@@ -89,11 +88,17 @@ export function downTime({ settings, masterInterval, priority }: State): number 
   return downInterval(settings.version, priority, masterInterval, settings.downAfter);
 }
 
+/** Every cause of a fault that holds, whatever the phase. */
+export function faultsOf({ causes, takenAway, source }: State): string[] {
+  return [...causes, ...(takenAway ? [ADDRESS_TAKEN_AWAY] : []), ...(source === undefined ? [NO_SOURCE] : [])];
+}
+
 const same = (state: State): Step => ({ state, actions: [] });
 
 function start(state: State, now: number): Step {
   if (state.phase !== 'init') return same(state);
-  if (state.source === undefined) return fault(state, NO_SOURCE);
+  const [fault] = faultsOf(state);
+  if (fault !== undefined) return enterFault(state, fault);
   // RFC 9568 section 6.4.1: the owner does not wait for others.
   if (state.priority === OWNER && state.settings.startDelay === 0)
     return takeOver(state, now, 'owner of the addresses');
@@ -104,7 +109,7 @@ function stop(state: State): Step {
   if (state.phase === 'init') return same(state);
   const actions: Action[] = state.phase === 'master' ? release() : [];
   actions.push(moved(state, 'init', 'stopped'));
-  return { state: { ...state, phase: 'init', deadline: undefined, faults: new Set() }, actions };
+  return { state: { ...state, phase: 'init', deadline: undefined, takenAway: false }, actions };
 }
 
 function advert(state: State, heard: Advert, now: number): Step {
@@ -201,7 +206,7 @@ function fallBack(state: State, heard: Advert, now: number, reason: string): Ste
 function tick(state: State, now: number): Step {
   const { deadline, settings } = state;
   if (deadline === undefined || now < deadline.at) return same(state);
-  if (deadline.kind === 'recover') return recovered(state, ADDRESS_TAKEN_AWAY, now);
+  if (deadline.kind === 'recover') return examine(state, { ...state, takenAway: false, deadline: undefined }, now);
   if (deadline.kind === 'down') return takeOver(state, now, silence(state, now));
   // The period is kept as long as the timer is late by less than one interval.
   const next = deadline.at + settings.interval;
@@ -265,21 +270,21 @@ function waitAsBackup(state: State, now: number, reason: string, actions: Action
   };
 }
 
-function fault(state: State, cause: string): Step {
-  const faults = new Set([...state.faults, cause]);
-  if (state.phase === 'fault') return same({ ...state, faults });
-  const actions: Action[] = state.phase === 'master' ? release() : [];
-  actions.push(moved(state, 'fault', cause));
-  return { state: { ...state, phase: 'fault', deadline: undefined, faults }, actions };
+/** Enters or leaves `fault` after something changed that `faultsOf` depends on. */
+function examine(before: State, state: State, now: number): Step {
+  if (state.phase === 'init') return same(state);
+  const [fault] = faultsOf(state);
+  if (fault !== undefined) return state.phase === 'fault' ? same(state) : enterFault(state, fault);
+  if (state.phase !== 'fault') return same(state);
+  const reason = `recovered from: ${faultsOf(before).join(', ')}`;
+  // Neighbours may have expired this node's address; unicast peers must be able to reach it.
+  return waitAsBackup(state, now, reason, [{ do: 'announce', why: 'source' }]);
 }
 
-function recovered(state: State, cause: string, now: number): Step {
-  if (!state.faults.has(cause)) return same(state);
-  const faults = new Set([...state.faults].filter((other) => other !== cause));
-  const deadline = cause === ADDRESS_TAKEN_AWAY ? undefined : state.deadline;
-  if (faults.size > 0) return same({ ...state, faults, deadline });
-  // Neighbours may have expired this node's address; unicast peers must be able to reach it.
-  return waitAsBackup({ ...state, faults }, now, `recovered from: ${cause}`, [{ do: 'announce', why: 'source' }]);
+function enterFault(state: State, cause: string): Step {
+  const actions: Action[] = state.phase === 'master' ? release() : [];
+  actions.push(moved(state, 'fault', cause));
+  return { state: { ...state, phase: 'fault', deadline: undefined }, actions };
 }
 
 function changePriority(state: State, priority: number, now: number): Step {
@@ -328,9 +333,8 @@ function configure(state: State, event: Extract<Event, { kind: 'configure' }>, n
 
 function changeSource(state: State, source: Uint8Array | undefined, now: number): Step {
   const next = { ...state, source };
-  if (source === undefined) return state.phase === 'init' ? same(next) : fault(next, NO_SOURCE);
-  if (state.faults.has(NO_SOURCE)) return recovered(next, NO_SOURCE, now);
-  return state.phase === 'master' ? sendNow(next, now, []) : same(next);
+  if (state.phase === 'master' && source !== undefined) return sendNow(next, now, []);
+  return examine(state, next, now);
 }
 
 function stalled(state: State, by: number, now: number): Step {
@@ -347,7 +351,7 @@ function addressLost(state: State, addresses: readonly string[], now: number): S
   if (state.phase !== 'master') return same(state);
   const lost = [...state.lost.filter((at) => now - at < LOSS_WINDOW), now];
   if (lost.length >= LOSSES) {
-    const failed = fault({ ...state, lost: [] }, ADDRESS_TAKEN_AWAY);
+    const failed = enterFault({ ...state, lost: [], takenAway: true }, ADDRESS_TAKEN_AWAY);
     const deadline = { kind: 'recover', at: now + LOSS_RECOVERY } as const;
     return { state: { ...failed.state, deadline }, actions: failed.actions };
   }

@@ -2,6 +2,7 @@
 /** Messages between the daemon and its VRRP process, as JSON over the channel of child_process.fork(). */
 import type { Family } from '../base/addresses.ts';
 import type { InstanceConfiguration } from './configuration.ts';
+import type { TrackedState } from './tracking.ts';
 import type { Phase } from './types.ts';
 
 /** Milliseconds between two signs of life. */
@@ -9,6 +10,8 @@ export const BEAT = 200;
 
 export type ToVrrp =
   | { type: 'configure'; instances: InstanceConfiguration[] }
+  /** Whether services that instances track have their quorum. */
+  | { type: 'services'; up: Record<string, boolean> }
   /** `hold`: milliseconds without preemption. */
   | { type: 'yield'; instance: string; hold: number }
   | { type: 'status'; request: number };
@@ -18,6 +21,8 @@ export interface InstanceStatus {
   phase: Phase;
   priority: number;
   faults: string[];
+  /** What it tracks, and whether that is up. */
+  tracked: TrackedState[];
   /** Counters of adverts and rejections. */
   counters: Record<string, number>;
 }
@@ -34,6 +39,9 @@ export interface LastMessage {
   message: string;
 }
 
+/** Events of an instance that are no transitions. */
+export type EventName = 'contested' | 'two-owners' | 'address-restored' | 'priority';
+
 export type FromVrrp =
   /** The process runs; addresses that an earlier one left have been removed. */
   | { type: 'started' }
@@ -42,6 +50,6 @@ export type FromVrrp =
   /** The adverts of priority 0 to send if this process dies; none while the instance is not master. */
   | { type: 'last-messages'; instance: string; messages: LastMessage[] }
   | { type: 'state'; instance: string; from: Phase; to: Phase; reason: string }
-  | { type: 'event'; instance: string; event: 'contested' | 'two-owners' | 'address-restored'; reason: string }
+  | { type: 'event'; instance: string; event: EventName; reason: string }
   | { type: 'status'; request: number; instances: InstanceStatus[] }
   | { type: 'log'; level: 'error' | 'warn' | 'info'; text: string };

@@ -32,6 +32,7 @@ export class VrrpProcess {
   readonly #options: VrrpProcessOptions;
   #child: ChildProcess | undefined;
   #instances: InstanceConfiguration[] = [];
+  #services: Record<string, boolean> = {};
   /** By instance. */
   readonly #lastMessages = new Map<string, LastMessage[]>();
   #missed = 0;
@@ -49,6 +50,12 @@ export class VrrpProcess {
 
   get pid(): number | undefined {
     return this.#child?.pid;
+  }
+
+  /** Tells whether services that instances track have their quorum. */
+  services(up: Record<string, boolean>): void {
+    this.#services = up;
+    this.send({ type: 'services', up });
   }
 
   /** Applies a configuration, and starts the process if it is not running. */
@@ -131,6 +138,7 @@ export class VrrpProcess {
     }
     if (message.type === 'started') {
       this.#started = true;
+      this.send({ type: 'services', up: this.#services });
       this.send({ type: 'configure', instances: this.#instances });
     }
     this.#options.onMessage(message);

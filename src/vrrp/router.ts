@@ -6,7 +6,7 @@ import { acceptMessage, type Expectations, type Received } from './acceptance.ts
 import { AdvertSocket, type Arrival } from './advert-socket.ts';
 import { Announcer } from './announcer.ts';
 import { type InstanceConfiguration, identity } from './configuration.ts';
-import { type Facts, Instance } from './instance.ts';
+import { type Facts, Instance, type Report } from './instance.ts';
 import type { FromVrrp, InstanceStatus, LastMessage } from './messages.ts';
 import { Placement, PROTOCOL } from './placement.ts';
 
@@ -25,7 +25,7 @@ export class Router {
   readonly #sockets = new Map<string, { socket: AdvertSocket; index: number; family: Family; device: string }>();
   /** By identity. */
   #instances = new Map<string, Instance>();
-  #facts: Facts = { links: [], addresses: [] };
+  #facts: Facts = { links: [], addresses: [], services: new Map() };
   #watch: Watch | undefined;
   /** One reading of the facts at a time. */
   #reading: Promise<void> | undefined;
@@ -74,6 +74,12 @@ export class Router {
     await Promise.all(stopped);
   }
 
+  /** Takes the state of services that instances track. */
+  services(up: Readonly<Record<string, boolean>>): void {
+    this.#facts = { ...this.#facts, services: new Map(Object.entries(up)) };
+    for (const instance of this.#instances.values()) instance.track(this.#facts.services);
+  }
+
   /** `hold`: milliseconds without preemption. */
   yield(name: string, hold: number): void {
     for (const instance of this.#instances.values())
@@ -81,11 +87,12 @@ export class Router {
   }
 
   status(): InstanceStatus[] {
-    return [...this.#instances.values()].map(({ configuration: { name }, state, counters }) => ({
+    return [...this.#instances.values()].map(({ configuration: { name }, state, counters, faults, tracked }) => ({
       name,
       phase: state.phase,
       priority: state.priority,
-      faults: [...state.faults],
+      faults,
+      tracked,
       counters: Object.fromEntries(counters),
     }));
   }
@@ -113,7 +120,7 @@ export class Router {
         if (open === undefined) throw new Error(`no socket on ${device}`);
         open.socket.send(message, source, destination);
       },
-      report: (instance: string, report: Parameters<ConstructorParameters<typeof Instance>[1]['report']>[1]) => {
+      report: (instance: string, report: Report) => {
         if (report.event !== 'state')
           this.#send({ type: 'event', instance, event: report.event, reason: report.reason });
         else this.#send({ type: 'state', instance, from: report.from, to: report.to, reason: report.reason });
@@ -146,7 +153,7 @@ export class Router {
           this.#readAgain = true;
           continue;
         }
-        this.#facts = { addresses, links };
+        this.#facts = { ...this.#facts, addresses, links };
       } catch (error) {
         this.#log(`cannot read links and addresses: ${(error as Error).message}`);
         return;

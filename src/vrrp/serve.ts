@@ -50,6 +50,9 @@ export function serveVrrp(): void {
       case 'configure':
         void router.configure(message.instances);
         break;
+      case 'services':
+        router.services(message.up);
+        break;
       case 'yield':
         router.yield(message.instance, message.hold);
         break;

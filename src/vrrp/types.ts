@@ -66,8 +66,10 @@ export interface State {
   answered: number;
   /** An owner that heard another owner with a higher address counts as 254 until then. */
   demotedUntil: number;
-  /** Causes of the fault; empty outside of `fault`. */
-  faults: ReadonlySet<string>;
+  /** What keeps it from taking part, as derived from the machine's state: links and what it tracks. */
+  causes: readonly string[];
+  /** True for a while after an address was removed again and again. */
+  takenAway: boolean;
   /** Own primary address, which breaks ties; undefined while there is none. */
   source: Uint8Array | undefined;
   /** When addresses were found missing, the latest last. */
@@ -81,8 +83,8 @@ export type Event =
   | { kind: 'advert'; advert: Advert }
   /** The deadline has passed, and every received message was processed. */
   | { kind: 'tick' }
-  | { kind: 'fault'; cause: string }
-  | { kind: 'recovered'; cause: string }
+  /** All causes of a fault that hold now, derived anew; none: it takes part. */
+  | { kind: 'causes'; causes: readonly string[] }
   | { kind: 'priority'; priority: number }
   /** The same instance with other settings; `addresses`: whether its addresses changed. */
   | { kind: 'configure'; settings: Settings; priority: number; addresses: boolean }

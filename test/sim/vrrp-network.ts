@@ -2,8 +2,16 @@
 // A network of VRRP routers in simulated time: the state machines are real, the medium, clocks and pauses are made up.
 // Every step is checked against what must hold whatever happens (docs/vrrp.md).
 import assert from 'node:assert/strict';
-import { advertisedPriority, downTime, initialState, step } from '../../src/vrrp/machine.ts';
+import {
+  ADDRESS_TAKEN_AWAY,
+  advertisedPriority,
+  downTime,
+  faultsOf,
+  initialState,
+  step,
+} from '../../src/vrrp/machine.ts';
 import { downInterval, SECOND, type Version } from '../../src/vrrp/timing.ts';
+import { dependence, type Tracked } from '../../src/vrrp/tracking.ts';
 import type { Action, Advert, Event, Settings, State } from '../../src/vrrp/types.ts';
 import type { Random } from '../support/random.ts';
 
@@ -15,8 +23,9 @@ interface Router {
   number: number;
   address: Uint8Array;
   state: State;
-  base: number;
-  weight: number;
+  track: readonly Tracked[];
+  /** What is down, of eth0, eth1 and the service shop. */
+  down: Set<string>;
   settings: Settings;
   /** Runs: false between a crash and the next start. */
   running: boolean;
@@ -47,8 +56,8 @@ const FAULTS = [
   'pause',
   'crash',
   'restart',
-  'fault',
-  'priority',
+  'link',
+  'tracked',
   'yield',
   'configure',
   'address lost',
@@ -102,8 +111,11 @@ export class Network {
       number,
       address,
       state: initialState(settings, address),
-      base,
-      weight: 0,
+      track: [
+        { kind: 'interface', name: 'eth1', ...this.#weight() },
+        { kind: 'service', name: 'shop', ...this.#weight() },
+      ],
+      down: new Set(),
       settings,
       running: false,
       pausedUntil: 0,
@@ -219,8 +231,8 @@ export class Network {
       router.pausedUntil = 0;
       router.waiting = [];
       router.arrived.clear();
-      router.weight = 0;
       router.state = initialState(router.settings, router.address);
+      this.#examine(router);
       this.#apply(router, { kind: 'start' });
     });
   }
@@ -268,13 +280,11 @@ export class Network {
         this.#apply(router, { kind: 'stop' });
         this.#crash(router, span);
         break;
-      case 'fault':
-        this.#apply(router, { kind: 'fault', cause: 'no carrier' });
-        this.#disturb(span, () => this.#whenAwake(router, { kind: 'recovered', cause: 'no carrier' }));
+      case 'link':
+        this.#takeDown(router, 'eth0', span);
         break;
-      case 'priority':
-        router.weight = random.below(100) - 50;
-        this.#apply(router, { kind: 'priority', priority: this.#effective(router) });
+      case 'tracked':
+        this.#takeDown(router, random.pick(['eth1', 'shop']), span);
         break;
       case 'yield':
         this.#apply(router, { kind: 'yield', hold: random.below(5) * this.#interval });
@@ -300,13 +310,43 @@ export class Network {
     this.#start(router, span);
   }
 
-  #effective(router: Router): number {
-    return router.base === 255 ? 255 : Math.min(254, Math.max(1, router.base + router.weight));
+  /** A weight, or none: then it is a fault while it is down. */
+  #weight(): { weight?: number } {
+    return this.#random.chance(30) ? {} : { weight: this.#random.below(100) - 50 };
   }
 
-  #whenAwake(router: Router, event: Event): void {
-    if (this.#awake(router)) this.#apply(router, event);
-    else if (router.running) this.#disturb(router.pausedUntil - this.#now + 1, () => this.#whenAwake(router, event));
+  #takeDown(router: Router, name: string, span: number): void {
+    router.down.add(name);
+    this.#examine(router);
+    this.#disturb(span, () => {
+      router.down.delete(name);
+      this.#examine(router);
+    });
+  }
+
+  #dependence({ settings, track, down }: Router) {
+    const links = ['eth0', 'eth1'].map((name, index) => ({
+      index,
+      name,
+      loopback: false,
+      up: true,
+      carrier: !down.has(name),
+      hardwareAddress: new Uint8Array(6),
+    }));
+    const services = new Map([['shop', !down.has('shop')]]);
+    return dependence({ interface: 'eth0', priority: settings.priority, track }, links, services);
+  }
+
+  /** Tells a router what it depends on, once it is awake. */
+  #examine(router: Router): void {
+    if (!router.running) return;
+    if (!this.#awake(router)) {
+      this.#disturb(router.pausedUntil - this.#now + 1, () => this.#examine(router));
+      return;
+    }
+    const { causes, priority } = this.#dependence(router);
+    this.#apply(router, { kind: 'causes', causes });
+    this.#apply(router, { kind: 'priority', priority });
   }
 
   #setLoss(span: number, percent: (from: number, to: number) => number): void {
@@ -328,6 +368,7 @@ export class Network {
     router.timer += 1;
     router.waiting = [];
     router.placed = { virtual: false, local: false };
+    router.sync = 'backup';
     router.state = initialState(router.settings, router.address);
   }
 
@@ -347,7 +388,7 @@ export class Network {
     this.#apply(router, {
       kind: 'configure',
       settings,
-      priority: this.#effective(router),
+      priority: this.#dependence(router).priority,
       addresses: this.#random.chance(50),
     });
   }
@@ -369,8 +410,16 @@ export class Network {
 
   #checkConverged(): void {
     const able = this.#routers.filter(({ running, state }) => running && state.phase !== 'fault');
+    for (const router of this.#routers)
+      if (router.running) {
+        const faults = [...this.#dependence(router).causes, ...(router.state.takenAway ? [ADDRESS_TAKEN_AWAY] : [])];
+        assert.deepEqual(faultsOf(router.state), faults, `${router.number}: exactly the causes that hold`);
+        assert.equal(router.state.phase === 'fault', faults.length > 0, `${router.number}: ${faults.join()}`);
+        assert.equal(router.state.priority, this.#dependence(router).priority);
+      }
     const masters = able.filter(({ state }) => state.phase === 'master');
-    const told = () => JSON.stringify(this.#routers.map(({ state, base, weight }) => [state.phase, base, weight]));
+    const told = () =>
+      JSON.stringify(this.#routers.map(({ state, settings }) => [state.phase, settings.priority, state.priority]));
     assert.equal(masters.length, Math.min(1, able.length), `one master after a quiet time: ${told()}`);
     const [master] = masters;
     if (master === undefined) return;
@@ -436,8 +485,8 @@ export class Network {
   describe(): string {
     return this.#routers
       .map(
-        ({ number, base, settings, state }) =>
-          `${number}: ${base}, ${settings.interval} us, down ${downTime(state)} us`,
+        ({ number, settings, state }) =>
+          `${number}: ${settings.priority}, ${settings.interval} us, down ${downTime(state)} us`,
       )
       .join('; ');
   }

@@ -186,6 +186,10 @@ export class Reference {
       ),
       section('vrrp.NAME.unicast', this.#table(vrrp.unicast)),
       section('vrrp.NAME.preempt, as a map', ...this.#maps(vrrp.preempt).map((map) => this.#table(map))),
+      section('vrrp.NAME.track', this.#table(vrrp.track)),
+      ...Object.entries(this.#resolve(vrrp.track).properties ?? {}).map(([key, list]) =>
+        section(`vrrp.NAME.track.${key}, as a map`, ...this.#maps(this.#items(list)).map((map) => this.#table(map))),
+      ),
       section('vrrp.NAME.announce', this.#table(vrrp.announce)),
       section('log', this.#table(properties.log)),
       section('log.levels', this.#table(this.#resolve(properties.log).properties?.levels)),

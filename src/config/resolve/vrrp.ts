@@ -2,10 +2,11 @@
 /** Converts `vrrp` to instances, and applies the rules that the schema cannot express. */
 import { AF_INET, AF_INET6, type Family, formatAddress } from '../../base/addresses.ts';
 import { formatDuration } from '../../base/durations.ts';
-import { describe } from '../describe.ts';
+import { describe, listOf } from '../describe.ts';
 import { DEFAULTS } from '../limits.ts';
 import type { RawVrrp } from '../schema.ts';
-import type { VrrpAddress, VrrpInstance } from '../types.ts';
+import { closest } from '../suggest.ts';
+import type { VrrpAddress, VrrpInstance, VrrpTracked } from '../types.ts';
 import type { Path } from '../yaml/positions.ts';
 import type { ProblemSink } from './problem-sink.ts';
 import { type Address, addressId, addressOf, durationOf, isLoopback, notUnicast } from './values.ts';
@@ -19,10 +20,14 @@ const SECOND = 1000;
 /** Addresses that one advert of 1500 bytes can list, by family (RFC 9568 section 5.2.5: at most 255). */
 const LISTED = { [AF_INET]: 255, [AF_INET6]: 90 } as const;
 
-/** The instances by name. Problems go to `problems`. `taken`: addresses of services with a device and of pools. */
+/**
+ * The instances by name. Problems go to `problems`. `taken`: addresses of services with a device and of pools;
+ * `services`: names of services.
+ */
 export function resolveVrrp(
   raw: Readonly<Record<string, RawVrrp>>,
   taken: ReadonlyMap<number | string, string>,
+  services: ReadonlySet<string>,
   problems: ProblemSink,
 ): Map<string, VrrpInstance> {
   const instances = new Map<string, VrrpInstance>();
@@ -30,7 +35,8 @@ export function resolveVrrp(
   const routers = new Map<string, string>();
   for (const [name, one] of Object.entries(raw)) {
     const path = ['vrrp', name];
-    const instance = resolveInstance(name, one, path, holders, problems);
+    const track = resolveTrack(one, path, services, problems);
+    const instance = { ...resolveInstance(name, one, path, holders, problems), track };
     const { device, family, virtualRouterId } = instance;
     const router = `${device} ${family} ${virtualRouterId}`;
     const other = routers.get(router);
@@ -50,7 +56,7 @@ function resolveInstance(
   path: Path,
   holders: Map<number | string, string>,
   problems: ProblemSink,
-): VrrpInstance {
+): Omit<VrrpInstance, 'track'> {
   const read = <T>(key: string | (string | number)[], value: T | string, fallback: T): T => {
     if (typeof value !== 'string') return value;
     problems.report([...path, ...(Array.isArray(key) ? key : [key])], value);
@@ -132,6 +138,57 @@ function resolveInstance(
       delay: duration(['announce', 'delay'], announce.delay, 60 * SECOND, DEFAULTS.announceDelay),
     },
   };
+}
+
+/** What an instance tracks: each interface and service once. */
+function resolveTrack(
+  { interface: own, track = {} }: RawVrrp,
+  path: Path,
+  services: ReadonlySet<string>,
+  problems: ProblemSink,
+): VrrpTracked[] {
+  const found: VrrpTracked[] = [];
+  const add = (place: Path, one: VrrpTracked, problem: string | undefined) => {
+    const twice = found.some(({ kind, name }) => kind === one.kind && name === one.name);
+    const text = problem ?? (twice ? `found ${one.name} twice; allowed: each ${one.kind} once` : undefined);
+    if (text !== undefined) problems.report(place, text);
+    if (one.weight === 0)
+      problems.report([...place, 'weight'], `found 0; allowed: -253 to 253 without 0, or ${NO_WEIGHT[one.kind]}`);
+    found.push(one);
+  };
+  for (const [index, raw] of (track.interfaces ?? []).entries()) {
+    const { interface: name, weight } = typeof raw === 'string' ? { interface: raw, weight: undefined } : raw;
+    const self =
+      name === own ? `found ${name}, the instance's own; allowed: other interfaces, it is always tracked` : undefined;
+    add([...path, 'track', 'interfaces', index], { kind: 'interface', name, weight }, self);
+  }
+  for (const [index, raw] of (track.services ?? []).entries()) {
+    const { service: name, weight, fault } = typeof raw === 'string' ? { service: raw } : raw;
+    const place = [...path, 'track', 'services', index];
+    if (fault && weight !== undefined)
+      problems.report([...place, 'fault'], 'found true with a weight; allowed: fault: true, or a weight');
+    const effect = fault ? undefined : (weight ?? DEFAULTS.serviceWeight);
+    add(
+      place,
+      { kind: 'service', name, weight: effect },
+      services.has(name) ? undefined : unknownService(name, services),
+    );
+  }
+  return found;
+}
+
+/** What to write instead of a weight of 0. */
+const NO_WEIGHT = {
+  interface: 'no weight: the instance is then in fault while the interface is down',
+  service: 'fault: true',
+} as const;
+
+function unknownService(name: string, services: ReadonlySet<string>): string {
+  const near = closest(name, [...services]);
+  const some = [...services].slice(0, 10);
+  const more = services.size > some.length ? ' and others' : '';
+  const allowed = some.length === 0 ? 'a service of this file, and there is none' : `${listOf(some, 'or')}${more}`;
+  return `found the unknown service ${describe(name)}${near === undefined ? '' : ` (did you mean ${near}?)`}; allowed: ${allowed}`;
 }
 
 /** Milliseconds. */

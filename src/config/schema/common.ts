@@ -12,7 +12,8 @@ export const LATER = {
   root: ['vrrp_groups', 'connection_sync'],
   service: ['syn_proxy'],
   pool: ['follow'],
-  vrrp: ['routes', 'rules', 'accept', 'virtual_mac', 'track', 'notify', 'checksum', 'group_address', 'source_lost'],
+  track: ['self', 'files', 'scripts', 'processes'],
+  vrrp: ['routes', 'rules', 'accept', 'virtual_mac', 'notify', 'checksum', 'group_address', 'source_lost'],
 };
 export const NAME = '^(?![0-9]+$)[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$';
 export const NAME_WORDS =

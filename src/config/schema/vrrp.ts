@@ -21,6 +21,98 @@ const placed = Type.Union(
   { title: `${PLACED}, or a map with address` },
 );
 
+const WEIGHT =
+  'Added to the priority while it is up if positive, and while it is down if negative. -253 to 253, not 0.';
+
+const weight = (fallback: string) =>
+  Type.Optional(
+    Type.Integer({
+      minimum: -253,
+      maximum: 253,
+      title: 'a whole number from -253 to 253',
+      description: `${WEIGHT} ${fallback}`,
+      examples: [-20],
+    }),
+  );
+
+const track = Type.Object(
+  {
+    interfaces: Type.Optional(
+      Type.Array(
+        Type.Union(
+          [
+            device('Name of the interface.'),
+            Type.Object(
+              {
+                interface: device('Name of the interface.'),
+                weight: weight('Without this key: the instance is in fault while the interface is down.'),
+              },
+              {
+                additionalProperties: false,
+                title: 'a map with interface',
+                description: 'An interface with a weight.',
+              },
+            ),
+          ],
+          { title: 'the name of a network device, or a map with interface' },
+        ),
+        {
+          maxItems: 64,
+          title: 'a list of interfaces',
+          description: 'Interfaces besides `interface`, which is always tracked. One is down without carrier.',
+          default: [],
+          examples: [['eth1', { interface: 'eth2', weight: -20 }]],
+        },
+      ),
+    ),
+    services: Type.Optional(
+      Type.Array(
+        Type.Union(
+          [
+            Type.String({ title: 'the name of a service', examples: ['shop'] }),
+            Type.Object(
+              {
+                service: Type.String({
+                  title: 'the name of a service',
+                  description: 'A service of this file.',
+                  examples: ['shop'],
+                }),
+                weight: weight(`Without this key: ${DEFAULTS.serviceWeight}.`),
+                fault: Type.Optional(
+                  Type.Boolean({
+                    title: 'true or false',
+                    description: '`true`: the instance is in fault while the service has no quorum.',
+                    default: false,
+                    examples: [true],
+                  }),
+                ),
+              },
+              { additionalProperties: false, title: 'a map with service', description: 'A service with a weight.' },
+            ),
+          ],
+          { title: 'the name of a service, or a map with service' },
+        ),
+        {
+          maxItems: 256,
+          title: 'a list of services',
+          description:
+            'Services of this file. One is down while it has no quorum, or one of its ports has none; until its checks have decided it counts as up.',
+          default: [],
+          examples: [['shop', { service: 'dns', fault: true }]],
+        },
+      ),
+    ),
+  },
+  {
+    additionalProperties: false,
+    title: 'a map with interfaces and services',
+    description: 'What this virtual router depends on: it lowers the priority, or is a fault, while it is down.',
+    default: {},
+    examples: [{ interfaces: ['eth1'], services: ['shop'] }],
+    'x-later': LATER.track,
+  },
+);
+
 const announcement = Type.Object(
   {
     repeat: Type.Optional(count(1, 100, { description: 'Rounds over all addresses.', default: 5, examples: [3] })),
@@ -182,6 +274,7 @@ export const vrrpSchema = Type.Object(
         examples: [false],
       }),
     ),
+    track: Type.Optional(track),
     announce: Type.Optional(announcement),
   },
   {

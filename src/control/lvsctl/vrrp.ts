@@ -15,7 +15,7 @@ export function vrrpText(instances: readonly VrrpStatus[], paint: Paint, now: nu
 }
 
 function instanceLines(one: VrrpStatus, paint: Paint, now: number): string[] {
-  const { name, state, since, reason, addresses, counters, faults } = one;
+  const { name, state, since, reason, addresses, counters, faults, tracked } = one;
   const mode = one.unicast ? 'unicast' : 'multicast';
   const where = `${one.interface} virtual router ${one.virtualRouterId}, version ${one.version}, ${one.family}, ${mode}`;
   const age = since === undefined ? '' : ` for ${spanText(now - since)}`;
@@ -24,9 +24,23 @@ function instanceLines(one: VrrpStatus, paint: Paint, now: number): string[] {
   const numbers = Object.entries(counters).map(([counter, count]) => `${counter} ${count}`);
   return [
     `${paint('bold', printable(name))}  ${paint(COLOURS[state], state)}${age}${why}`,
-    `  priority ${one.priority}, ${where}, adverts every ${formatDuration(one.interval)}`,
+    `  priority ${priorityText(one)}, ${where}, adverts every ${formatDuration(one.interval)}`,
     `  addresses ${list}`,
+    ...(tracked.length > 0 ? [`  tracks ${tracked.map(trackedText).join(', ')}`] : []),
     ...(faults.length > 1 ? [`  faults ${faults.map(printable).join(', ')}`] : []),
     ...(numbers.length > 0 ? [`  adverts ${numbers.join(', ')}`] : []),
   ];
+}
+
+/** "100", or "50 (100, service shop -50)". */
+function priorityText({ priority, configuredPriority, tracked }: VrrpStatus): string {
+  const weights = tracked.flatMap(({ kind, name, up, weight = 0 }) =>
+    weight !== 0 && weight > 0 === up ? [`${kind} ${printable(name)} ${weight > 0 ? '+' : ''}${weight}`] : [],
+  );
+  return weights.length === 0 ? `${priority}` : `${priority} (${[configuredPriority, ...weights].join(', ')})`;
+}
+
+/** "service shop down", "interface eth1 up". */
+function trackedText({ kind, name, up }: VrrpStatus['tracked'][number]): string {
+  return `${kind} ${printable(name)} ${up ? 'up' : 'down'}`;
 }

@@ -91,13 +91,14 @@ async function serve({ options, config, loader, logs, reporter, kernel, startedA
     monitor,
     reporter,
     hooks,
+    followQuorums: () => vrrp.followQuorums(),
     saveSoon: () => saver.request(),
     saveNow: () => saver.now(),
     saveOverrides: () => overridesSaver.save(),
     obstacles: (desired) => findObstacles(kernel, desired),
   });
 
-  const vrrp = new Vrrp(reporter, logs.area('daemon'));
+  const vrrp: Vrrp = new Vrrp(daemon.runtime, reporter, logs.area('daemon'));
   let started = false;
   // The socket comes first: it fails if another lvsd is running.
   const control = new ControlServer({

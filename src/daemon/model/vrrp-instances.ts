@@ -3,9 +3,24 @@
 import { formatAddress } from '../../base/addresses.ts';
 import type { Config, VrrpAddress, VrrpInstance } from '../../config/types.ts';
 import type { InstanceConfiguration, PlacedAddress } from '../../vrrp/configuration.ts';
+import type { RuntimeState } from './runtime-state.ts';
 
 /** Microseconds of a millisecond. */
 const MILLISECOND = 1000;
+
+/** Whether the services that instances track have their quorum, on all of their ports. */
+export function trackedServices({ vrrp }: Config, runtime: RuntimeState): Record<string, boolean> {
+  const names = [...vrrp.values()].flatMap(({ track }) =>
+    track.flatMap((one) => (one.kind === 'service' ? one.name : [])),
+  );
+  const up = new Map(names.map((name) => [name, true]));
+  if (up.size === 0) return {};
+  for (const service of runtime.services) {
+    const { name } = service.spec;
+    if (up.has(name) && !runtime.quorumUp(service)) up.set(name, false);
+  }
+  return Object.fromEntries(up);
+}
 
 export function vrrpInstances({ vrrp }: Config): InstanceConfiguration[] {
   return [...vrrp.values()].map(toConfiguration);
@@ -36,6 +51,11 @@ function toConfiguration(instance: VrrpInstance): InstanceConfiguration {
     fromAnywhere: instance.fromAnywhere,
     checksumWithoutPseudoHeader: false,
     announce: instance.announce,
+    track: instance.track.map(({ kind, name, weight }) => ({
+      kind,
+      name,
+      ...(weight === undefined ? {} : { weight }),
+    })),
     ...(source === undefined ? {} : { source: text(source) }),
     ...(others === undefined ? {} : { peers: others.map((address) => ({ address })) }),
     ...(password === undefined ? {} : { password }),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // lab: --stock
-// A running lvsd whose file has a virtual router, beside keepalived: states, lvsctl vrrp and yield, reloads, stopping.
+// A running lvsd whose file has a virtual router, beside keepalived: states, lvsctl vrrp and yield, tracked services,
+// reloads, stopping.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { until } from '../../../lab/topology.ts';
@@ -13,7 +14,7 @@ const lvsd = new Lvsd(pair.lvsd.namespace, 'vrrp');
 
 const conf = (change: object = {}): Conf => ({
   version: 1,
-  services: {},
+  services: { shop: { address: '10.9.0.100', port: 80, real_servers: ['10.9.0.77'] } },
   vrrp: {
     edge: {
       interface: 'eth0',
@@ -54,6 +55,20 @@ test('lvsd takes over, and lvsctl vrrp shows it', async () => {
   const wrong = ctl('vrrp', 'shop');
   assert.equal(wrong.stderr, 'lvsctl: there is no VRRP instance shop: lvsctl vrrp lists the instances\n');
   assert.notEqual(wrong.status, 0);
+});
+
+test('a tracked service without its quorum lowers the priority, so that the other router has the address', async () => {
+  lvsd.write(conf({ track: { services: [{ service: 'shop', weight: -60 }] } }));
+  assert.equal(ctl('reload').status, 0);
+  assert.match(ctl('vrrp').stdout, /priority 150,[\s\S]*tracks service shop up/);
+  assert.equal(ctl('disable', '10.9.0.77:80').status, 0);
+  await pair.settles(pair.keepalived);
+  assert.match(ctl('vrrp').stdout, /priority 90 \(150, service shop -60\),[\s\S]*tracks service shop down/);
+  assert.match(ctl('events').stdout, /vrrp .*priority 90: service shop has no quorum/);
+  assert.equal(ctl('enable', '10.9.0.77:80').status, 0);
+  await pair.settles(pair.lvsd);
+  lvsd.write(conf());
+  assert.equal(ctl('reload').status, 0);
 });
 
 test('a reload adds and removes addresses without a transition', async () => {

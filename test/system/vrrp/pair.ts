@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { type Namespace, Topology, until } from '../../../lab/topology.ts';
 import type { InstanceConfiguration } from '../../../src/vrrp/configuration.ts';
 import type { FromVrrp, InstanceStatus, ToVrrp } from '../../../src/vrrp/messages.ts';
+import type { Tracked } from '../../../src/vrrp/tracking.ts';
 
 const SECOND = 1_000_000;
 const AF_INET = 2;
@@ -116,6 +117,8 @@ export class LvsdNode implements Node {
   readonly #mode: Mode;
   readonly #virtual: string;
   readonly #index: 0 | 1;
+  /** What it tracks, from the next start or `configure` on. */
+  track: readonly Tracked[] = [];
   #child: ChildProcess | undefined;
   #request = 0;
 
@@ -150,6 +153,7 @@ export class LvsdNode implements Node {
       },
       addresses: [{ address: this.#virtual, prefix: ipv6 ? 128 : 32 }],
       extraAddresses: [],
+      track: this.track,
       fromAnywhere: false,
       checksumWithoutPseudoHeader: false,
       announce: { repeat: 5, interval: 20, delay: 5000 },

@@ -3,7 +3,15 @@
 // history.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ADDRESS_TAKEN_AWAY, downTime, initialState, NO_SOURCE, type Step, step } from '../../../src/vrrp/machine.ts';
+import {
+  ADDRESS_TAKEN_AWAY,
+  downTime,
+  faultsOf,
+  initialState,
+  NO_SOURCE,
+  type Step,
+  step,
+} from '../../../src/vrrp/machine.ts';
 import { downInterval, effectivePriority, skewTime } from '../../../src/vrrp/timing.ts';
 import type { Action, Advert, Event, Settings, State } from '../../../src/vrrp/types.ts';
 
@@ -37,7 +45,7 @@ const states = {
   init: initialState(SETTINGS, OWN),
   backup: started(SETTINGS),
   master: elected(SETTINGS),
-  fault: step(started(SETTINGS), { kind: 'fault', cause: 'no carrier' }, NOW).state,
+  fault: step(started(SETTINGS), { kind: 'causes', causes: ['no carrier'] }, NOW).state,
 };
 
 /** A backup that was started 10 s ago and heard its master just now. */
@@ -163,17 +171,15 @@ const PRODUCT: { name: string; event: Event; expect: Partial<Record<keyof typeof
   { name: 'tick before the deadline', event: { kind: 'tick' }, expect: {} },
   {
     name: 'fault',
-    event: { kind: 'fault', cause: 'eth1: no carrier' },
+    event: { kind: 'causes', causes: ['eth1: no carrier'] },
     expect: {
-      init: 'fault, none, state init>fault',
       backup: 'fault, none, state backup>fault',
       master: `fault, none, ${RELEASE}, state master>fault`,
     },
   },
-  { name: 'recovery from another cause', event: { kind: 'recovered', cause: 'eth1: no carrier' }, expect: {} },
   {
-    name: 'recovery from the last cause',
-    event: { kind: 'recovered', cause: 'no carrier' },
+    name: 'no cause of a fault',
+    event: { kind: 'causes', causes: [] },
     expect: { fault: `backup, down ${DOWN}, announce source, sync backup, state fault>backup` },
   },
   {
@@ -386,7 +392,7 @@ test('an address that is removed three times in 10 s is a fault, which ends afte
   const now = NOW + 9 * SECOND;
   const failed = step(state, { kind: 'address-lost', addresses: ['10.0.0.100', '10.0.0.101', '10.0.0.102'] }, now);
   assert.equal(told(failed, now), `fault, recover ${30 * SECOND}, ${RELEASE}, state master>fault`);
-  assert.deepEqual([...failed.state.faults], [ADDRESS_TAKEN_AWAY]);
+  assert.deepEqual(faultsOf(failed.state), [ADDRESS_TAKEN_AWAY]);
   assert.equal(step(failed.state, { kind: 'tick' }, now + 30 * SECOND).state.phase, 'backup');
   const slow = step(
     state,
@@ -397,16 +403,27 @@ test('an address that is removed three times in 10 s is a fault, which ends afte
 });
 
 test('a fault ends when its last cause has gone', () => {
-  let state = step(states.fault, { kind: 'fault', cause: 'eth1: no carrier' }, NOW).state;
-  state = step(state, { kind: 'fault', cause: 'eth1: no carrier' }, NOW).state;
-  state = step(state, { kind: 'recovered', cause: 'no carrier' }, NOW).state;
+  let state = step(states.fault, { kind: 'causes', causes: ['no carrier', 'eth1 is down'] }, NOW).state;
+  state = step(state, { kind: 'source', source: undefined }, NOW).state;
+  assert.deepEqual(faultsOf(state), ['no carrier', 'eth1 is down', NO_SOURCE]);
+  state = step(state, { kind: 'causes', causes: ['eth1 is down'] }, NOW).state;
+  state = step(state, { kind: 'source', source: OWN }, NOW).state;
   assert.equal(state.phase, 'fault');
-  assert.equal(step(state, { kind: 'recovered', cause: 'eth1: no carrier' }, NOW).state.phase, 'backup');
+  const recovered = step(state, { kind: 'causes', causes: [] }, NOW);
+  assert.equal(recovered.state.phase, 'backup');
+  const report = recovered.actions.at(-1);
+  assert.ok(report?.do === 'report' && report.reason === 'recovered from: eth1 is down');
+});
+
+test('causes that came before the start keep an instance in fault from its start on', () => {
+  const { state } = step(initialState(SETTINGS, OWN), { kind: 'causes', causes: ['eth1 is down'] }, NOW);
+  assert.equal(state.phase, 'init');
+  assert.equal(told(step(state, { kind: 'start' }, NOW)), 'fault, none, state init>fault');
 });
 
 test('an instance without a source address waits for one', () => {
   const { state } = step(initialState(SETTINGS, undefined), { kind: 'start' }, NOW);
-  assert.deepEqual([state.phase, [...state.faults]], ['fault', [NO_SOURCE]]);
+  assert.deepEqual([state.phase, faultsOf(state)], ['fault', [NO_SOURCE]]);
   assert.equal(step(state, { kind: 'source', source: OWN }, NOW).state.phase, 'backup');
 });
 
