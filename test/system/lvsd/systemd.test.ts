@@ -3,30 +3,11 @@
 // examples/lvsd.service under a real systemd: lvsd starts, checks, reloads and is restarted by the watchdog in its
 // sandbox.
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Machine } from './systemd-machine.ts';
-
-const unit = readFileSync(new URL('../../../examples/lvsd.service', import.meta.url), 'utf8')
-  .replace(/^(Exec\w+=)lvs/gm, '$1/opt/lvsd-lab/bin/lvs')
-  // This systemd has no network targets to wait for.
-  .replace(/^Wants=.*\n/m, '')
-  .replace(/^After=.*$/m, 'DefaultDependencies=no');
-
-/**
- * Adds the journal, a shorter watchdog timeout, and the capabilities that docs/operations.md names for `user:`. lvsd
- * runs from this checkout, which may be in /tmp or in a home directory.
- */
-const dropIn = `[Unit]
-Requires=systemd-journald.socket
-After=systemd-journald.socket
-[Service]
-WatchdogSec=10
-CapabilityBoundingSet=CAP_SETUID CAP_SETGID CAP_KILL
-PrivateTmp=no
-ProtectHome=no
-`;
+import { UNIT } from './systemd-unit.ts';
 
 const FILE = '/etc/lvsd/lvsd.yaml';
 const check = (script: string) => ({
@@ -66,7 +47,7 @@ const table = () => machine.run('ipvsadm', '-Sn').stdout;
 before(async () => {
   mkdirSync('/etc/lvsd', { recursive: true });
   writeFileSync(FILE, JSON.stringify(CONFIG));
-  machine = await Machine.boot('lvsd.service', { 'lvsd.service': unit, 'lvsd.service.d/lab.conf': dropIn });
+  machine = await Machine.boot('lvsd.service', UNIT);
 });
 after(() => {
   process.stderr.write(log());

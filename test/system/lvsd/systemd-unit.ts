@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+/** examples/lvsd.service as the lab runs it. */
+import { readFileSync } from 'node:fs';
+
+const unit = readFileSync(new URL('../../../examples/lvsd.service', import.meta.url), 'utf8')
+  .replace(/^(Exec\w+=)lvs/gm, '$1/opt/lvsd-lab/bin/lvs')
+  // This systemd has no network targets to wait for.
+  .replace(/^Wants=.*\n/m, '')
+  .replace(/^After=.*$/m, 'DefaultDependencies=no');
+
+/**
+ * Adds the journal, a shorter watchdog timeout, and the capabilities that docs/operations.md names for `user:`. lvsd
+ * runs from this checkout, which may be in /tmp or in a home directory.
+ */
+const dropIn = `[Unit]
+Requires=systemd-journald.socket
+After=systemd-journald.socket
+[Service]
+WatchdogSec=10
+CapabilityBoundingSet=CAP_SETUID CAP_SETGID CAP_KILL
+PrivateTmp=no
+ProtectHome=no
+`;
+
+/** The unit's files by their path below /run/systemd/system. */
+export const UNIT = { 'lvsd.service': unit, 'lvsd.service.d/lab.conf': dropIn };
