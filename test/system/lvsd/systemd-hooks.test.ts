@@ -56,8 +56,11 @@ before(async () => {
   writeFileSync('/etc/lvsd/lvsd.yaml', JSON.stringify(CONFIG));
   const writable = `[Service]\nReadWritePaths=${OUT}\n`;
   machine = await Machine.boot('lvsd.service', { ...UNIT, 'lvsd.service.d/hooks.conf': writable });
-  for (const [service] of HOOKS)
-    await machine.until(`the hook of ${service}`, () => machine.run('test', '-e', `${OUT}/${service}`).status === 0);
+  for (const [service] of HOOKS) {
+    const done = () => machine.run('test', '-e', `${OUT}/${service}`).status === 0;
+    // An emulated CPU takes half a minute to start lvsd and three programs.
+    await machine.until(`the hook of ${service}`, done, 180_000);
+  }
 });
 after(() => {
   process.stderr.write(machine.run('journalctl', '-u', 'lvsd', '-o', 'cat', '--no-pager').stdout);
