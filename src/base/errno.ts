@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
-/** Error numbers of system calls and of the kernel's answers: names and texts. */
-import { constants } from 'node:os';
+/**
+ * Error numbers of system calls and of the kernel's answers: names and texts. Does not import node:os, which has the
+ * numbers as well, because lvsadm would load it at every start.
+ */
+import type { constants } from 'node:os';
 import { getSystemErrorMap } from 'node:util';
 
 /** 'ENOENT' and the like. */
 export type ErrnoName = keyof typeof constants.errno;
-
-/** Numbers by name, positive as in errno.h. */
-export const ERRNO: Readonly<Record<ErrnoName, number>> = constants.errno;
 
 /**
  * Whether the error has one of these error numbers. Takes errors of Node and of the addon (negative `errno`) and
@@ -15,12 +15,14 @@ export const ERRNO: Readonly<Record<ErrnoName, number>> = constants.errno;
  */
 export function isErrno(error: unknown, ...names: readonly ErrnoName[]): boolean {
   if (!(error instanceof Error) || !('errno' in error) || typeof error.errno !== 'number') return false;
-  const errno = Math.abs(error.errno);
-  return names.some((name) => ERRNO[name] === errno);
+  return (names as readonly string[]).includes(errnoName(Math.abs(error.errno)));
 }
 
 /** Missing from libuv's table, or named differently there. Names and texts of errno.h and strerror(3). */
 const MORE = [
+  [8, 'ENOEXEC', 'exec format error'],
+  [10, 'ECHILD', 'no child processes'],
+  [35, 'EDEADLK', 'resource deadlock avoided'],
   [42, 'ENOMSG', 'no message of desired type'],
   [61, 'ENODATA', 'no data available'],
   [62, 'ETIME', 'timer expired'],
@@ -30,6 +32,9 @@ const MORE = [
   [94, 'ESOCKTNOSUPPORT', 'socket type not supported'],
   [95, 'EOPNOTSUPP', 'operation not supported'],
   [96, 'EPFNOSUPPORT', 'protocol family not supported'],
+  [102, 'ENETRESET', 'network dropped the connection on reset'],
+  [115, 'EINPROGRESS', 'operation now in progress'],
+  [116, 'ESTALE', 'stale file handle'],
   [524, 'ENOTSUPP', 'operation not supported'],
 ] as const;
 

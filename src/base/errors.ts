@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** The error classes of the project. Programs test `code`, which is stable; the message is for people. */
-import { describeErrno, ERRNO, errnoName } from './errno.ts';
+import { describeErrno, errnoName } from './errno.ts';
 
 /** Exit codes of all commands of this project. */
 export const EXIT = {
@@ -89,7 +89,7 @@ export class NetlinkError extends LvsdError {
     const parts = [extendedAck.message ? `${text}: ${extendedAck.message}` : text];
     if (extendedAck.offset !== undefined) parts.push(`(at byte ${extendedAck.offset} of the request)`);
     if (extendedAck.missingType !== undefined) parts.push(`(attribute ${extendedAck.missingType} is missing)`);
-    super('ERR_LVSD_NETLINK', parts.join(' '), errno === ERRNO.EPERM ? EXIT.NOT_PERMITTED : EXIT.RUNTIME);
+    super('ERR_LVSD_NETLINK', parts.join(' '), errnoName(errno) === 'EPERM' ? EXIT.NOT_PERMITTED : EXIT.RUNTIME);
     this.errno = errno;
     this.errnoName = errnoName(errno);
     this.extendedAck = extendedAck;

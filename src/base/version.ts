@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-import { createRequire } from 'node:module';
+import { readFileSync } from 'node:fs';
 
-/** The version in package.json. */
+/** The version in package.json. Read as a file: node:module, for require(), would be loaded at every start. */
 export function version(): string {
-  return (createRequire(import.meta.url)('../../package.json') as { version: string }).version;
+  const text = readFileSync(`${import.meta.dirname}/../../package.json`, 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
 }

@@ -5,12 +5,9 @@ import { changes, featureOf } from './changes.ts';
 import { parse } from './command-line/grammar.ts';
 import type { Invocation } from './command-line/invocation.ts';
 import { Fatal } from './errors.ts';
-import { helpText, versionLine } from './help.ts';
 import { errorText } from './kernel-errors.ts';
 import { HostNeeded } from './lookup.ts';
-import { listConnections } from './print/connections.ts';
 import { daemonsText, timeoutsText } from './print/daemons.ts';
-import { printJson } from './print/json/print.ts';
 import { list } from './print/listing.ts';
 import { listLocalAddresses } from './print/local-addresses.ts';
 import { save } from './print/save.ts';
@@ -49,6 +46,7 @@ export function parseLine(
 /** Executes a line. Throws Fatal; other errors become an Outcome. */
 export async function execute(line: Invocation, session: Session): Promise<Outcome> {
   if (line.command === 'help' || line.command === 'version') {
+    const { helpText, versionLine } = await import('./help.ts');
     const { program, output } = session;
     output.out(line.command === 'help' ? helpText(program) : `${versionLine(program)}\n`);
     return DONE;
@@ -78,11 +76,15 @@ async function print(line: Invocation, { ipvs, info }: Connected, session: Sessi
   const { command, options, filters } = line;
   const { output, strict } = session;
   const names = options.has('numeric') ? undefined : session.lookup;
-  if (options.has('json')) await printJson(line, ipvs, info, output);
-  else if (command === 'save') await save(ipvs, names, output, strict);
+  if (options.has('json')) {
+    const { printJson } = await import('./print/json/print.ts');
+    await printJson(line, ipvs, info, output);
+  } else if (command === 'save') await save(ipvs, names, output, strict);
   else if (command === 'get-laddr') await listLocalAddresses(line, ipvs, output);
-  else if (options.has('connection')) await listConnections(options.has('persistent-conn'), names, filters, output);
-  else if (options.has('timeout')) output.out(timeoutsText(await ipvs.timeouts()));
+  else if (options.has('connection')) {
+    const { listConnections } = await import('./print/connections.ts');
+    await listConnections(options.has('persistent-conn'), names, filters, output);
+  } else if (options.has('timeout')) output.out(timeoutsText(await ipvs.timeouts()));
   else if (options.has('daemon')) output.out(daemonsText(await ipvs.daemons()));
   else await list(line, ipvs, info, session);
 }

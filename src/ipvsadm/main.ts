@@ -7,7 +7,6 @@ import { Fatal, Rejected } from './errors.ts';
 import { execute, parseLine, report } from './execute.ts';
 import { enterNetns } from './netns.ts';
 import { type Output, StandardOutput } from './output.ts';
-import { restore } from './restore.ts';
 import { Session, type SessionOptions } from './session.ts';
 import { watch } from './watch.ts';
 
@@ -38,7 +37,10 @@ export async function main(
   }
 }
 
-/** Dispatches to a verb that ipvsadm does not have, to -R, or to one command of ipvsadm, which --watch repeats. */
+/**
+ * Dispatches to a verb that ipvsadm does not have, to -R, or to one command of ipvsadm, which --watch repeats. Modules that few
+ * commands need are imported on use, here and in execute.ts, because evaluating them would slow every start.
+ */
 async function run(words: readonly string[], session: Session): Promise<number> {
   // A first word that is not an option may be a verb; ipvsadm has none.
   if (!words[0]?.startsWith('-')) {
@@ -47,7 +49,10 @@ async function run(words: readonly string[], session: Session): Promise<number> 
     if (status !== undefined) return status;
   }
   const line = await parseLine(words, session);
-  if (line.command === 'restore') return restore(session.input, session);
+  if (line.command === 'restore') {
+    const { restore } = await import('./restore.ts');
+    return restore(session.input, session);
+  }
   const executeOnce = async () => report(await execute(line, session), session);
   return line.watch === undefined ? executeOnce() : watch(line.watch, session.output, executeOnce);
 }

@@ -24,7 +24,8 @@ const { Script } = require('node:vm');
 const filename = __filename.replace(/cjs$/, 'pack');
 const pack = require('node:fs').readFileSync(filename);
 const end = ${HEADER} + Number(pack.latin1Slice(0, ${HEADER}));
-const program = new Script(pack.latin1Slice(${HEADER}, end), { filename, cachedData: pack.subarray(end) });
+const cachedData = new Uint8Array(pack.buffer, pack.byteOffset + end);
+const program = new Script(pack.latin1Slice(${HEADER}, end), { filename, cachedData });
 program.runInThisContext()(exports, require, module, __filename, __dirname);
 `;
 

@@ -145,15 +145,13 @@ const [, , file = '', path = '', ...lines] = process.argv;
 const require = createRequire(path);
 // The cache keeps the path that the program sees, and is published: it must not be a path of this machine.
 const seen = `/usr/local/lib/node_modules/lvsd/dist/bin/${basename(path)}`;
-const requireSeen = (/** @type {string} */ name) =>
-  name === 'node:module' ? { createRequire: () => require } : require(name);
 const script = new Script(fs.readFileSync(file, 'latin1'), { filename: seen });
 for (const line of lines) {
   const words = line.split(' ');
   process.argv = ['node', seen, ...words];
   process.exitCode = undefined;
   const module = { exports: {} };
-  script.runInThisContext()(module.exports, requireSeen, module, seen, dirname(seen));
+  script.runInThisContext()(module.exports, require, module, seen, dirname(seen));
   while (process.exitCode === undefined) await turn();
   if (process.exitCode !== 0) throw new Error(`${line}: exit status ${process.exitCode}`);
 }

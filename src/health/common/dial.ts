@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** The endpoint that probes connect to, and connecting with a separate socket. */
 import { endianness } from 'node:os';
-import { ERRNO, errnoName } from '../../base/errno.ts';
+import { errnoName } from '../../base/errno.ts';
 import { type CONNECT_STEPS, isSystemError, type NativeSocket, native, WRITABLE } from '../../base/native.ts';
 import { socketAddress } from '../../base/socket-address.ts';
 import { inconclusive, type Verdict } from '../verdict.ts';
@@ -116,7 +116,8 @@ export function stepVerdict(step: ConnectStep, code: string, mark: number): Verd
 
 function connect(socket: NativeSocket, { address }: Endpoint): Verdict | undefined {
   const error = socket.tryConnect(address);
-  return error === 0 || error === ERRNO.EINPROGRESS ? undefined : errorVerdict(errnoName(error));
+  const code = errnoName(error);
+  return error === 0 || code === 'EINPROGRESS' ? undefined : errorVerdict(code);
 }
 
 function watch(

@@ -46,6 +46,21 @@ test('the code cache is accepted', () => {
   assert.match(save?.stderr ?? '', /^lvsadm-save: prints the table/);
 });
 
+test('a start loads one module of Node that an empty program does not load', () => {
+  const hook = join(copy, 'list.cjs');
+  const say = "require('node:fs').writeSync(2, JSON.stringify(process.moduleLoadList))";
+  writeFileSync(hook, `process.on('exit', () => ${say});`);
+  writeFileSync(join(copy, 'empty.cjs'), '');
+  const modules = (...words: string[]) => {
+    const { stderr } = spawnSync(process.execPath, ['--require', hook, ...words], { encoding: 'utf8' });
+    return JSON.parse(stderr.slice(stderr.lastIndexOf('['))) as string[];
+  };
+  const empty = new Set(modules(join(copy, 'empty.cjs')));
+  // -Ln fails where the kernel has no IPVS, and then loads what its message needs; -A is rejected before.
+  const loaded = modules(join(copy, 'dist/bin/lvsadm.cjs'), '-A').filter((name) => !empty.has(name));
+  assert.deepEqual(loaded, ['NativeModule vm']);
+});
+
 test('without a usable cache the programs work as before', () => {
   for (const { name, pack, bytes, end } of programs) {
     for (const code of [Buffer.alloc(0), Buffer.from('x'.repeat(100)), bytes.subarray(end, end + 4000)]) {
