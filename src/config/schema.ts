@@ -17,7 +17,7 @@ import {
   weightSchema,
 } from './schema/servers.ts';
 import { inherited, poolSchema, serviceSchema } from './schema/service.ts';
-import { vrrpSchema } from './schema/vrrp.ts';
+import { vrrpGroupSchema, vrrpSchema } from './schema/vrrp.ts';
 import { LOG_AREAS } from './types.ts';
 
 const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
@@ -148,6 +148,14 @@ const settings = {
     default: {},
     examples: [{ edge: { interface: 'eth0', virtual_router_id: 51, addresses: ['10.99.0.10/24'] } }],
   }),
+  vrrp_groups: Type.Record(Type.String({ pattern: NAME }), vrrpGroupSchema, {
+    additionalProperties: false,
+    'x-name': NAME_WORDS,
+    title: 'a map of groups by name',
+    description: 'Groups of virtual routers that move together, by name: see docs/vrrp.md.',
+    default: {},
+    examples: [{ pair: { instances: ['edge', 'inside'] } }],
+  }),
   resync: duration({
     description:
       'Interval at which the kernel’s table is read and compared with the file, in addition to every change. 1s to 1d.',
@@ -225,5 +233,6 @@ export type RawSorry = Static<typeof sorrySchema>;
 export type RawPool = Static<typeof poolSchema>;
 export type RawForward = Static<typeof forwardSchema>;
 export type RawVrrp = Static<typeof vrrpSchema>;
+export type RawVrrpGroup = Static<typeof vrrpGroupSchema>;
 export type RawHooks = Static<typeof hooksSchema>;
 export type RawCheck = Static<typeof checkSchema>;

@@ -66,7 +66,12 @@ export interface VrrpInstance {
   downAfter: number;
   preempt: boolean;
   preemptDelay: number;
-  startDelay: number;
+  /** `ready`: not before the first checks of the tracked services have been made. */
+  preemptAfter: 'now' | 'ready';
+  /** Undefined: by the age of the carrier. */
+  startDelay: number | undefined;
+  /** Name of its group, all members of which have one role. */
+  group: string | undefined;
   answerLower: boolean;
   addresses: readonly VrrpAddress[];
   extraAddresses: readonly VrrpAddress[];
@@ -75,6 +80,7 @@ export interface VrrpInstance {
   peers: readonly Uint8Array[] | undefined;
   fromAnywhere: boolean;
   password: string | undefined;
+  /** With what the other members of its group track. */
   track: readonly VrrpTracked[];
   announce: { repeat: number; interval: number; delay: number };
 }

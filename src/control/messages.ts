@@ -171,6 +171,8 @@ export interface VrrpStatus {
   family: 'ipv4' | 'ipv6';
   version: 2 | 3;
   virtualRouterId: number;
+  /** All members of a group have one role. */
+  group: string | undefined;
   /** In effect: the configured one and the weights of `tracked`. */
   priority: number;
   configuredPriority: number;

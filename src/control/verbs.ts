@@ -95,6 +95,11 @@ export const METHODS = {
     parameters: { instance: REQUIRED_STRING, hold: { type: 'integer' } },
     changes: true,
   }),
+  /** A master sends an advert, and announces its addresses by ARP and neighbor advertisements again. */
+  announce: method<{ instance: string }, { instance: string; state: VrrpStatus['state'] }>({
+    parameters: { instance: REQUIRED_STRING },
+    changes: true,
+  }),
   history: method<Place, { servers: ServerHistory[] }>({
     parameters: { service: OPTIONAL_STRING, server: REQUIRED_STRING },
   }),
@@ -264,6 +269,15 @@ export const VERBS: Readonly<Record<string, Verb>> = {
       return { instance, hold };
     },
     print: ({ instance }) => `${printable(instance)}: yielded\n`,
+  }),
+  announce: verb({
+    method: 'announce',
+    words: 'INSTANCE',
+    help: 'announce the addresses of this virtual router again (ARP and neighbor advertisements)',
+    print: ({ instance }) => `${printable(instance)}: announced\n`,
+    exitCode: ({ state }) => (state === 'master' ? EXIT.OK : EXIT.RUNTIME),
+    errors: ({ instance, state }) =>
+      state === 'master' ? [] : [`${printable(instance)} is ${state}: only a master announces addresses`],
   }),
   plan: verb({
     method: 'plan',

@@ -5,18 +5,34 @@ import { LvsdError, UsageError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Config } from '../config/types.ts';
 import type { VrrpStatus } from '../control/messages.ts';
+import type { TargetState } from '../health/types.ts';
 import type { FromVrrp, InstanceStatus } from '../vrrp/messages.ts';
 import { VrrpProcess } from '../vrrp/process.ts';
 import type { Reporter } from './control/reporter.ts';
 import type { RuntimeState } from './model/runtime-state.ts';
-import { trackedServices, vrrpInstances } from './model/vrrp-instances.ts';
+import { trackedChecked, trackedServices, vrrpInstances } from './model/vrrp-instances.ts';
 
 /** Milliseconds to wait for the process's answer. */
 const ANSWER_TIME = 2000;
+/** Milliseconds between two looks at first results of checks, and after which they are not waited for. */
+const RESULTS_INTERVAL = 500;
+const RESULTS_TIME = 60_000;
+
+export interface VrrpParts {
+  runtime: RuntimeState;
+  /** Health states of all targets. */
+  states: () => Promise<ReadonlyMap<string, TargetState>>;
+  reporter: Reporter;
+  log: Log;
+}
 
 export class Vrrp {
   readonly #process: VrrpProcess;
   readonly #runtime: RuntimeState;
+  readonly #states: VrrpParts['states'];
+  /** The first checks of the tracked services have been made. */
+  #checked = false;
+  #wait: NodeJS.Timeout | undefined;
   readonly #reporter: Reporter;
   readonly #log: Log;
   #config: Config | undefined;
@@ -26,8 +42,9 @@ export class Vrrp {
   #requests = 0;
   #used = false;
 
-  constructor(runtime: RuntimeState, reporter: Reporter, log: Log) {
+  constructor({ runtime, states, reporter, log }: VrrpParts) {
     this.#runtime = runtime;
+    this.#states = states;
     this.#reporter = reporter;
     this.#log = log;
     this.#process = new VrrpProcess({ log, onMessage: (message) => this.#receive(message) });
@@ -39,17 +56,30 @@ export class Vrrp {
     for (const name of this.#since.keys()) if (!config.vrrp.has(name)) this.#since.delete(name);
     this.#used ||= config.vrrp.size > 0;
     if (!this.#used) return;
+    if (!this.#checked && this.#wait === undefined) void this.#awaitResults(performance.now() + RESULTS_TIME);
     this.followQuorums();
     this.#process.configure(vrrpInstances(config));
   }
 
   /** Tells the process which of the tracked services have their quorum. */
   followQuorums(): void {
-    if (this.#config !== undefined && this.#used) this.#process.services(trackedServices(this.#config, this.#runtime));
+    if (this.#config !== undefined && this.#used) {
+      this.#process.services(trackedServices(this.#config, this.#runtime), this.#checked);
+    }
+  }
+
+  /** Looks for first results until all are there: a node that cannot serve yet must not preempt. */
+  async #awaitResults(until: number): Promise<void> {
+    const states = await this.#states();
+    const config = this.#config;
+    this.#checked = config === undefined || performance.now() > until || trackedChecked(config, this.#runtime, states);
+    if (this.#checked) this.followQuorums();
+    else this.#wait = setTimeout(() => void this.#awaitResults(until), RESULTS_INTERVAL);
   }
 
   /** All instances leave their role; resolves when their addresses have been removed. */
   async stop(): Promise<void> {
+    clearTimeout(this.#wait);
     if (this.#used) await this.#process.stop();
   }
 
@@ -74,6 +104,7 @@ export class Vrrp {
           family: instance.family === 2 ? 'ipv4' : 'ipv6',
           version: instance.version,
           virtualRouterId: instance.virtualRouterId,
+          group: instance.group,
           priority: one.priority,
           configuredPriority: instance.priority,
           interval: instance.interval,
@@ -93,6 +124,12 @@ export class Vrrp {
   yield(name: string, hold: number): void {
     this.#require(name);
     this.#process.send({ type: 'yield', instance: name, hold });
+  }
+
+  /** A master announces its addresses again. */
+  announce(name: string): void {
+    this.#require(name);
+    this.#process.send({ type: 'announce', instance: name });
   }
 
   #require(name: string | undefined): void {

@@ -22,6 +22,10 @@ export interface InstanceConfiguration {
   addresses: readonly PlacedAddress[];
   /** Not advertised: addresses that do not fit or that are of the other family. */
   extraAddresses: readonly PlacedAddress[];
+  /** Its group; all members of a group have one role. */
+  group?: string;
+  /** Does not preempt before the first results of health checks are in. */
+  waitsForChecks?: boolean;
   /** What it depends on besides its own interface. */
   track: readonly Tracked[];
   /** Source of adverts; default: the lowest usable address of the interface. */

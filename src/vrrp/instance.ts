@@ -25,6 +25,8 @@ export interface Surroundings {
   drain(): void;
   report(instance: string, report: Report): void;
   log(text: string): void;
+  /** Brings the other members of a group to the same role. */
+  settle(group: string): void;
   /** Leaves messages with the daemon, for the case that this process dies. */
   deposit(instance: string, messages: LastMessage[]): void;
 }
@@ -37,14 +39,26 @@ export interface Facts {
   links: readonly Link[];
   addresses: readonly DeviceAddress[];
   services: ServiceStates;
+  /** The first results of health checks are in. */
+  checked: boolean;
+  /** Since when links have carrier, by name. */
+  carrierSince: ReadonlyMap<string, number>;
 }
+
+export const NO_FACTS: Facts = {
+  links: [],
+  addresses: [],
+  services: new Map(),
+  checked: false,
+  carrierSince: new Map(),
+};
 
 export class Instance {
   readonly #surroundings: Surroundings;
   readonly counters = new Map<string, number>();
   #configuration: InstanceConfiguration;
   #state: State;
-  #facts: Facts = { links: [], addresses: [], services: new Map() };
+  #facts = NO_FACTS;
   #dependence: Dependence;
   #timer: NodeJS.Timeout | undefined;
   /** The role and source address of the last deposit. */
@@ -55,7 +69,7 @@ export class Instance {
   constructor(configuration: InstanceConfiguration, surroundings: Surroundings) {
     this.#configuration = configuration;
     this.#surroundings = surroundings;
-    this.#state = initialState(configuration.settings, undefined);
+    this.#state = initialState(configuration.settings, undefined, configuration.waitsForChecks !== true);
     this.#dependence = this.#depend();
   }
 
@@ -90,6 +104,8 @@ export class Instance {
     const { causes, priority } = this.#dependence;
     this.#apply({ kind: 'configure', settings, priority, addresses });
     this.#apply({ kind: 'causes', causes });
+    if (configuration.group === undefined) this.#apply({ kind: 'group-fault', cause: undefined });
+    this.#becomeReady();
   }
 
   /** What received messages are checked against; undefined while there is no source address. */
@@ -141,8 +157,10 @@ export class Instance {
   /** Takes new facts of the machine: faults, the source address, lost addresses. */
   observe(facts: Facts): void {
     this.#facts = facts;
-    this.track(facts.services);
     const { interface: name } = this.#configuration;
+    const since = facts.carrierSince.get(name);
+    if (since !== undefined && since !== this.#state.carrierSince) this.#apply({ kind: 'carrier', since });
+    this.track(facts);
     const source = this.#findSource();
     if (!equal(source, this.#state.source)) this.#apply({ kind: 'source', source });
     if (this.#state.phase !== 'master') return;
@@ -151,8 +169,9 @@ export class Instance {
   }
 
   /** Takes the state of services. Addresses are not looked at: those that are known may be out of date. */
-  track(services: ServiceStates): void {
-    this.#facts = { ...this.#facts, services };
+  track({ services, checked }: Pick<Facts, 'services' | 'checked'>): void {
+    this.#facts = { ...this.#facts, services, checked };
+    this.#becomeReady();
     this.#dependence = this.#depend();
     const { causes, priority, reasons } = this.#dependence;
     if (causes.join() !== this.#state.causes.join()) this.#apply({ kind: 'causes', causes });
@@ -160,6 +179,11 @@ export class Instance {
     const why = reasons.length === 0 ? '' : `: ${reasons.join(', ')}`;
     this.#surroundings.report(this.#configuration.name, { event: 'priority', reason: `priority ${priority}${why}` });
     this.#apply({ kind: 'priority', priority });
+  }
+
+  #becomeReady(): void {
+    const ready = this.#facts.checked || this.#configuration.waitsForChecks !== true;
+    if (ready && !this.#state.ready) this.#apply({ kind: 'ready' });
   }
 
   #depend(): Dependence {
@@ -204,12 +228,24 @@ export class Instance {
     this.counters.set(counter, (this.counters.get(counter) ?? 0) + 1);
   }
 
+  /** An event from its group. */
+  handle(event: Event): void {
+    this.#apply(event);
+  }
+
+  /** A master sends an advert and announces its addresses again. */
+  announce(): void {
+    this.#apply({ kind: 'link-changed' });
+  }
+
   #apply(event: Event): void {
     const { state, actions } = step(this.#state, event, now());
     this.#state = state;
     for (const action of actions) this.#carryOut(action);
     this.#arm();
     this.#deposit();
+    const { group } = this.#configuration;
+    if (group !== undefined) this.#surroundings.settle(group);
   }
 
   /** Renews what the daemon sends if this process dies, when the role or the source address has changed. */

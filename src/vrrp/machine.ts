@@ -19,6 +19,9 @@ export const ADDRESS_TAKEN_AWAY = 'address removed by another program';
 /** Cause of the fault while there is no address to send from. */
 export const NO_SOURCE = 'no source address';
 
+/** A carrier that was there for this long delivers frames: switches may block a new port for a while. */
+const CARRIER_SETTLED = 10 * SECOND;
+
 const LOSSES = 3;
 const LOSS_WINDOW = 10 * SECOND;
 const LOSS_RECOVERY = 30 * SECOND;
@@ -41,6 +44,10 @@ export function initialState(settings: Settings, source: Uint8Array | undefined,
     demotedUntil: Number.NEGATIVE_INFINITY,
     causes: [],
     takenAway: false,
+    groupFault: undefined,
+    wants: false,
+    defers: false,
+    carrierSince: Number.NEGATIVE_INFINITY,
     source,
     lost: [],
   };
@@ -59,6 +66,14 @@ export function step(state: State, event: Event, now: number): Step {
       return tick(state, now);
     case 'causes':
       return examine(state, { ...state, causes: event.causes }, now);
+    case 'carrier':
+      return same({ ...state, carrierSince: event.since });
+    case 'group-fault':
+      return examine(state, { ...state, groupFault: event.cause }, now);
+    case 'permit':
+      return state.phase === 'backup' && state.wants ? takeOver(state, now, silence(state, now)) : same(state);
+    case 'release':
+      return giveUp(state, event.reason, now);
     case 'priority':
       return changePriority(state, event.priority, now);
     case 'configure':
@@ -89,9 +104,23 @@ export function downTime({ settings, masterInterval, priority }: State): number 
 }
 
 /** Every cause of a fault that holds, whatever the phase. */
-export function faultsOf({ causes, takenAway, source }: State): string[] {
+export function faultsOf(state: State): string[] {
+  return [...ownFaults(state), ...(state.groupFault === undefined ? [] : [state.groupFault])];
+}
+
+/** Those that do not come from another member of the group. */
+export function ownFaults({ causes, takenAway, source }: State): string[] {
   return [...causes, ...(takenAway ? [ADDRESS_TAKEN_AWAY] : []), ...(source === undefined ? [NO_SOURCE] : [])];
 }
+
+/** Time after a start or a fault for which it waits before the down interval. */
+function startDelay({ settings, carrierSince, priority }: State, now: number): number {
+  if (settings.startDelay !== undefined) return settings.startDelay;
+  return priority === OWNER || now - carrierSince >= CARRIER_SETTLED ? 0 : 3 * settings.interval;
+}
+
+/** A member that neither wants to be master nor hears one. */
+const UNDECIDED = { wants: false, defers: false };
 
 const same = (state: State): Step => ({ state, actions: [] });
 
@@ -100,7 +129,7 @@ function start(state: State, now: number): Step {
   const [fault] = faultsOf(state);
   if (fault !== undefined) return enterFault(state, fault);
   // RFC 9568 section 6.4.1: the owner does not wait for others.
-  if (state.priority === OWNER && state.settings.startDelay === 0)
+  if (state.priority === OWNER && startDelay(state, now) === 0 && !state.settings.grouped)
     return takeOver(state, now, 'owner of the addresses');
   return waitAsBackup(state, now, 'started');
 }
@@ -145,7 +174,9 @@ function heardAsBackup(state: State, heard: Advert, now: number): Step {
 
 /** Restarts the down timer of a backup after an advert of the master. */
 function rearmed(state: State, heard: Advert, now: number): State {
-  const next = { ...state, masterInterval: state.settings.version === 3 ? heard.interval : state.settings.interval };
+  const { settings } = state;
+  const masterInterval = settings.version === 3 ? heard.interval : settings.interval;
+  const next = { ...state, masterInterval, wants: false, defers: true };
   return { ...next, deadline: { kind: 'down', at: now + downTime(next) } };
 }
 
@@ -207,6 +238,8 @@ function tick(state: State, now: number): Step {
   const { deadline, settings } = state;
   if (deadline === undefined || now < deadline.at) return same(state);
   if (deadline.kind === 'recover') return examine(state, { ...state, takenAway: false, deadline: undefined }, now);
+  if (deadline.kind === 'down' && settings.grouped)
+    return same({ ...state, ...UNDECIDED, wants: true, deadline: { kind: 'down', at: now + downTime(state) } });
   if (deadline.kind === 'down') return takeOver(state, now, silence(state, now));
   // The period is kept as long as the timer is late by less than one interval.
   const next = deadline.at + settings.interval;
@@ -223,6 +256,7 @@ function takeOver(state: State, now: number, reason: string): Step {
   const { interval } = state.settings;
   const master: State = {
     ...state,
+    ...UNDECIDED,
     phase: 'master',
     masterInterval: interval,
     deadline: { kind: 'advert', at: now + interval },
@@ -257,12 +291,13 @@ function waitAsBackup(state: State, now: number, reason: string, actions: Action
   const { settings } = state;
   const own: State = {
     ...state,
+    ...UNDECIDED,
     phase: 'backup',
     masterInterval: settings.interval,
     preemptAt: undefined,
     heard: undefined,
   };
-  const holdUntil = now + settings.startDelay;
+  const holdUntil = now + startDelay(state, now);
   const backup: State = { ...own, holdUntil, deadline: { kind: 'down', at: holdUntil + downTime(own) } };
   return {
     state: backup,
@@ -284,7 +319,7 @@ function examine(before: State, state: State, now: number): Step {
 function enterFault(state: State, cause: string): Step {
   const actions: Action[] = state.phase === 'master' ? release() : [];
   actions.push(moved(state, 'fault', cause));
-  return { state: { ...state, phase: 'fault', deadline: undefined }, actions };
+  return { state: { ...state, ...UNDECIDED, phase: 'fault', deadline: undefined }, actions };
 }
 
 function changePriority(state: State, priority: number, now: number): Step {
@@ -364,10 +399,24 @@ function addressLost(state: State, addresses: readonly string[], now: number): S
   };
 }
 
+function resigned(state: State): State {
+  return { ...state, ...UNDECIDED, phase: 'backup', preemptAt: undefined, heard: undefined };
+}
+
+/** A master whose group has lost its role: the other routers take over at once. */
+function giveUp(state: State, reason: string, now: number): Step {
+  if (state.phase !== 'master') return same(state);
+  const backup = resigned(state);
+  return {
+    state: { ...backup, deadline: { kind: 'down', at: now + downTime(backup) } },
+    actions: [...release(), moved(state, 'backup', reason)],
+  };
+}
+
 /** It does not preempt for `hold`, but takes over again if no other router does within four down intervals. */
 function giveAway(state: State, hold: number, now: number): Step {
   if (state.phase !== 'master') return same(state);
-  const backup: State = { ...state, phase: 'backup', preemptAt: undefined, heard: undefined };
+  const backup = resigned(state);
   const down = downTime(backup);
   return {
     state: { ...backup, holdUntil: now + Math.max(hold, 3 * down), deadline: { kind: 'down', at: now + 4 * down } },

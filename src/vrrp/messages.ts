@@ -10,8 +10,10 @@ export const BEAT = 200;
 
 export type ToVrrp =
   | { type: 'configure'; instances: InstanceConfiguration[] }
-  /** Whether services that instances track have their quorum. */
-  | { type: 'services'; up: Record<string, boolean> }
+  /** Whether services that instances track have their quorum; `checked`: their first checks have been made. */
+  | { type: 'services'; up: Record<string, boolean>; checked: boolean }
+  /** A master announces its addresses again. */
+  | { type: 'announce'; instance: string }
   /** `hold`: milliseconds without preemption. */
   | { type: 'yield'; instance: string; hold: number }
   | { type: 'status'; request: number };

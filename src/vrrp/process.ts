@@ -32,7 +32,7 @@ export class VrrpProcess {
   readonly #options: VrrpProcessOptions;
   #child: ChildProcess | undefined;
   #instances: InstanceConfiguration[] = [];
-  #services: Record<string, boolean> = {};
+  #services: Extract<ToVrrp, { type: 'services' }> = { type: 'services', up: {}, checked: false };
   /** By instance. */
   readonly #lastMessages = new Map<string, LastMessage[]>();
   #missed = 0;
@@ -52,10 +52,10 @@ export class VrrpProcess {
     return this.#child?.pid;
   }
 
-  /** Tells whether services that instances track have their quorum. */
-  services(up: Record<string, boolean>): void {
-    this.#services = up;
-    this.send({ type: 'services', up });
+  /** Tells whether services that instances track have their quorum, and whether their first checks have been made. */
+  services(up: Record<string, boolean>, checked: boolean): void {
+    this.#services = { type: 'services', up, checked };
+    this.send(this.#services);
   }
 
   /** Applies a configuration, and starts the process if it is not running. */
@@ -138,7 +138,7 @@ export class VrrpProcess {
     }
     if (message.type === 'started') {
       this.#started = true;
-      this.send({ type: 'services', up: this.#services });
+      this.send(this.#services);
       this.send({ type: 'configure', instances: this.#instances });
     }
     this.#options.onMessage(message);

@@ -1,17 +1,22 @@
 // SPDX-License-Identifier: MIT
 /** All instances of this machine: their sockets, the facts that they depend on, and reloads. */
+import { uptime } from 'node:os';
 import type { Family } from '../base/addresses.ts';
-import { Addresses, type Watch } from '../net/index.ts';
+import { Addresses, type Link, type Watch } from '../net/index.ts';
 import { acceptMessage, type Expectations, type Received } from './acceptance.ts';
 import { AdvertSocket, type Arrival } from './advert-socket.ts';
 import { Announcer } from './announcer.ts';
 import { type InstanceConfiguration, identity } from './configuration.ts';
-import { type Facts, Instance, type Report } from './instance.ts';
+import { groupEvents } from './group.ts';
+import { Instance, NO_FACTS, now, type Report } from './instance.ts';
 import type { FromVrrp, InstanceStatus, LastMessage } from './messages.ts';
 import { Placement, PROTOCOL } from './placement.ts';
 
 /** Messages of one socket in one turn; the rest follows in the next, so that timers are not starved. */
 const BATCH = 256;
+
+/** Seconds after its start in which a machine's links come up. */
+const BOOT_TIME = 60;
 
 /** The demands on a message, and the instance that has them. */
 type Found = Expectations & { instance: Instance };
@@ -25,11 +30,15 @@ export class Router {
   readonly #sockets = new Map<string, { socket: AdvertSocket; index: number; family: Family; device: string }>();
   /** By identity. */
   #instances = new Map<string, Instance>();
-  #facts: Facts = { links: [], addresses: [], services: new Map() };
+  #facts = NO_FACTS;
   #watch: Watch | undefined;
   /** One reading of the facts at a time. */
   #reading: Promise<void> | undefined;
   #readAgain = false;
+  /** Groups whose members are being brought to one role. */
+  readonly #settling = new Set<string>();
+  /** A configuration is being applied: groups settle after that. */
+  #configuring = false;
 
   /** `send` reports to the daemon. Needs CAP_NET_RAW and CAP_NET_ADMIN. */
   constructor(send: (message: FromVrrp) => void) {
@@ -52,6 +61,7 @@ export class Router {
 
   /** Applies a configuration: instances of the same identity go on, others are stopped and started. */
   async configure(list: readonly InstanceConfiguration[]): Promise<void> {
+    this.#configuring = true;
     const before = this.#instances;
     const after = new Map<string, Instance>();
     const fresh: Instance[] = [];
@@ -71,19 +81,31 @@ export class Router {
       instance.observe(this.#facts);
       instance.start();
     }
+    this.#configuring = false;
+    for (const group of new Set(list.flatMap((one) => one.group ?? []))) this.#settle(group);
     await Promise.all(stopped);
   }
 
   /** Takes the state of services that instances track. */
-  services(up: Readonly<Record<string, boolean>>): void {
-    this.#facts = { ...this.#facts, services: new Map(Object.entries(up)) };
-    for (const instance of this.#instances.values()) instance.track(this.#facts.services);
+  services(up: Readonly<Record<string, boolean>>, checked: boolean): void {
+    this.#facts = { ...this.#facts, services: new Map(Object.entries(up)), checked };
+    for (const instance of this.#instances.values()) instance.track(this.#facts);
+  }
+
+  /** A master announces its addresses again. */
+  announce(name: string): void {
+    for (const instance of this.#instances.values()) if (instance.configuration.name === name) instance.announce();
   }
 
   /** `hold`: milliseconds without preemption. */
   yield(name: string, hold: number): void {
-    for (const instance of this.#instances.values())
-      if (instance.configuration.name === name) instance.yield(1000 * hold);
+    const list = [...this.#instances.values()];
+    const group = list.find(({ configuration }) => configuration.name === name)?.configuration.group;
+    for (const instance of list) {
+      const { configuration } = instance;
+      if (configuration.name === name || (group !== undefined && configuration.group === group))
+        instance.yield(1000 * hold);
+    }
   }
 
   status(): InstanceStatus[] {
@@ -113,6 +135,7 @@ export class Router {
       placement: this.#placement,
       announcer: this.#announcer,
       drain: () => this.#drain(),
+      settle: (group: string) => this.#settle(group),
       log: (text: string) => this.#log(text),
       deposit: (instance: string, messages: LastMessage[]) => this.#send({ type: 'last-messages', instance, messages }),
       transmit: (device: string, family: Family, message: Uint8Array, source: Uint8Array, destination: Uint8Array) => {
@@ -126,6 +149,22 @@ export class Router {
         else this.#send({ type: 'state', instance, from: report.from, to: report.to, reason: report.reason });
       },
     };
+  }
+
+  /** Delivers events to the members of a group until all have one role. */
+  #settle(group: string): void {
+    if (this.#configuring || this.#settling.has(group)) return;
+    this.#settling.add(group);
+    try {
+      for (;;) {
+        const members = [...this.#instances.values()].filter(({ configuration }) => configuration.group === group);
+        const events = groupEvents(members.map(({ configuration: { name }, state }) => ({ name, state })));
+        if (events.length === 0) break;
+        for (const { member, event } of events) members[member]?.handle(event);
+      }
+    } finally {
+      this.#settling.delete(group);
+    }
   }
 
   #log(text: string): void {
@@ -153,7 +192,7 @@ export class Router {
           this.#readAgain = true;
           continue;
         }
-        this.#facts = { ...this.#facts, addresses, links };
+        this.#facts = { ...this.#facts, addresses, links, carrierSince: this.#carriers(links) };
       } catch (error) {
         this.#log(`cannot read links and addresses: ${(error as Error).message}`);
         return;
@@ -161,6 +200,14 @@ export class Router {
       this.#openSockets();
       for (const instance of this.#instances.values()) instance.observe(this.#facts);
     }
+  }
+
+  /** Since when each link has carrier. A first reading cannot tell: then since a minute after the machine's start. */
+  #carriers(links: readonly Link[]): Map<string, number> {
+    const before = this.#facts.carrierSince;
+    const first = this.#facts.links.length === 0;
+    const at = first ? now() - 1_000_000 * Math.max(0, uptime() - BOOT_TIME) : now();
+    return new Map(links.flatMap(({ name, carrier }) => (carrier ? [[name, before.get(name) ?? at]] : [])));
   }
 
   /** One socket for each interface and family in use; a new one if the interface was made anew. */

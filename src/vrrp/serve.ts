@@ -51,7 +51,10 @@ export function serveVrrp(): void {
         void router.configure(message.instances);
         break;
       case 'services':
-        router.services(message.up);
+        router.services(message.up, message.checked);
+        break;
+      case 'announce':
+        router.announce(message.instance);
         break;
       case 'yield':
         router.yield(message.instance, message.hold);

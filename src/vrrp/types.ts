@@ -18,8 +18,13 @@ export interface Settings {
   preempt: boolean;
   /** How long a lower master is left in place after it was first heard. */
   preemptDelay: number;
-  /** Time after a start or the end of a fault before the down interval begins. */
-  startDelay: number;
+  /**
+   * Time after a start or the end of a fault before the down interval begins. Undefined: none if the carrier was there
+   * for 10 s, else three intervals; none for an owner.
+   */
+  startDelay?: number | undefined;
+  /** Belongs to a group, which decides when it takes over. */
+  grouped?: boolean | undefined;
   /** RFC 9568 section 6.4.3: answer the advert of a lower router at once. False: RFC 5798, discard it. */
   answerLower: boolean;
 }
@@ -70,6 +75,14 @@ export interface State {
   causes: readonly string[];
   /** True for a while after an address was removed again and again. */
   takenAway: boolean;
+  /** A fault of another member of its group. */
+  groupFault: string | undefined;
+  /** Member of a group: its down timer has run out since a master was last heard. */
+  wants: boolean;
+  /** Member of a group: it hears a master that it does not preempt. */
+  defers: boolean;
+  /** Since when the interface has carrier, as far as known. */
+  carrierSince: number;
   /** Own primary address, which breaks ties; undefined while there is none. */
   source: Uint8Array | undefined;
   /** When addresses were found missing, the latest last. */
@@ -85,6 +98,13 @@ export type Event =
   | { kind: 'tick' }
   /** All causes of a fault that hold now, derived anew; none: it takes part. */
   | { kind: 'causes'; causes: readonly string[] }
+  | { kind: 'carrier'; since: number }
+  /** A fault of another member of its group; undefined: none has one. */
+  | { kind: 'group-fault'; cause: string | undefined }
+  /** All members of its group can be master. */
+  | { kind: 'permit' }
+  /** Another member of its group has lost its role. */
+  | { kind: 'release'; reason: string }
   | { kind: 'priority'; priority: number }
   /** The same instance with other settings; `addresses`: whether its addresses changed. */
   | { kind: 'configure'; settings: Settings; priority: number; addresses: boolean }

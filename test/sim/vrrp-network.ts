@@ -26,6 +26,7 @@ interface Router {
   track: readonly Tracked[];
   /** What is down, of eth0, eth1 and the service shop. */
   down: Set<string>;
+  carrierSince: number;
   settings: Settings;
   /** Runs: false between a crash and the next start. */
   running: boolean;
@@ -103,7 +104,7 @@ export class Network {
       downAfter: random.chance(80) ? 3 : 1 + random.below(5),
       preempt: preempt || owner,
       preemptDelay: random.chance(20) ? random.below(5) * this.#interval : 0,
-      startDelay: random.chance(20) ? random.below(5) * this.#interval : 0,
+      startDelay: random.chance(30) ? undefined : random.chance(30) ? random.below(5) * this.#interval : 0,
       answerLower: random.chance(80),
     };
     const address = Uint8Array.of(10, 0, 0, 10 + number);
@@ -116,6 +117,7 @@ export class Network {
         { kind: 'service', name: 'shop', ...this.#weight() },
       ],
       down: new Set(),
+      carrierSince: 0,
       settings,
       running: false,
       pausedUntil: 0,
@@ -320,6 +322,7 @@ export class Network {
     this.#examine(router);
     this.#disturb(span, () => {
       router.down.delete(name);
+      if (name === 'eth0') router.carrierSince = this.#now;
       this.#examine(router);
     });
   }
@@ -345,6 +348,7 @@ export class Network {
       return;
     }
     const { causes, priority } = this.#dependence(router);
+    this.#apply(router, { kind: 'carrier', since: router.carrierSince });
     this.#apply(router, { kind: 'causes', causes });
     this.#apply(router, { kind: 'priority', priority });
   }
@@ -398,7 +402,7 @@ export class Network {
     const slowest = Math.max(
       ...this.#routers.map(({ settings }) => {
         const down = downInterval(settings.version, 1, this.#interval, settings.downAfter);
-        return 5 * down + settings.preemptDelay + settings.startDelay;
+        return 5 * down + settings.preemptDelay + (settings.startDelay ?? 3 * this.#interval);
       }),
     );
     return slowest + 4 * this.#interval + 31 * SECOND * Number(this.#takenAway());

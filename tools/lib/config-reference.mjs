@@ -191,6 +191,7 @@ export class Reference {
         section(`vrrp.NAME.track.${key}, as a map`, ...this.#maps(this.#items(list)).map((map) => this.#table(map))),
       ),
       section('vrrp.NAME.announce', this.#table(vrrp.announce)),
+      section('vrrp_groups.NAME', this.#table(definitions.vrrpGroup)),
       section('log', this.#table(properties.log)),
       section('log.levels', this.#table(this.#resolve(properties.log).properties?.levels)),
       section('checks', this.#table(properties.checks)),

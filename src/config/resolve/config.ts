@@ -60,7 +60,13 @@ export function resolveConfig(
     const { file, line } = placeOf(name);
     return `${file}:${line}`;
   });
-  const vrrp = resolveVrrp(raw.vrrp ?? {}, takenAddresses(resolved, places), new Set(resolved.keys()), problems);
+  const vrrp = resolveVrrp(
+    raw.vrrp ?? {},
+    raw.vrrp_groups ?? {},
+    takenAddresses(resolved, places),
+    new Set(resolved.keys()),
+    problems,
+  );
   return {
     files,
     manage: raw.manage ?? DEFAULTS.manage,

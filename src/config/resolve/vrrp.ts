@@ -4,13 +4,15 @@ import { AF_INET, AF_INET6, type Family, formatAddress } from '../../base/addres
 import { formatDuration } from '../../base/durations.ts';
 import { describe, listOf } from '../describe.ts';
 import { DEFAULTS } from '../limits.ts';
-import type { RawVrrp } from '../schema.ts';
+import type { RawVrrp, RawVrrpGroup } from '../schema.ts';
 import { closest } from '../suggest.ts';
 import type { VrrpAddress, VrrpInstance, VrrpTracked } from '../types.ts';
 import type { Path } from '../yaml/positions.ts';
 import type { ProblemSink } from './problem-sink.ts';
 import { type Address, addressId, addressOf, durationOf, isLoopback, notUnicast } from './values.ts';
 
+/** Names that a problem lists. */
+const NAMED = 10;
 /** Milliseconds. */
 const LONGEST_DELAY = 1_000_000;
 const STEP = 10;
@@ -26,6 +28,7 @@ const LISTED = { [AF_INET]: 255, [AF_INET6]: 90 } as const;
  */
 export function resolveVrrp(
   raw: Readonly<Record<string, RawVrrp>>,
+  groups: Readonly<Record<string, RawVrrpGroup>>,
   taken: ReadonlyMap<number | string, string>,
   services: ReadonlySet<string>,
   problems: ProblemSink,
@@ -35,8 +38,9 @@ export function resolveVrrp(
   const routers = new Map<string, string>();
   for (const [name, one] of Object.entries(raw)) {
     const path = ['vrrp', name];
-    const track = resolveTrack(one, path, services, problems);
-    const instance = { ...resolveInstance(name, one, path, holders, problems), track };
+    const track = resolveTrack(one.track, one.interface, path, services, problems);
+    const preemptAfter = preemptAfterOf(one, track);
+    const instance = { ...resolveInstance(name, one, path, holders, problems), track, preemptAfter, group: undefined };
     const { device, family, virtualRouterId } = instance;
     const router = `${device} ${family} ${virtualRouterId}`;
     const other = routers.get(router);
@@ -47,6 +51,7 @@ export function resolveVrrp(
     }
     instances.set(name, instance);
   }
+  resolveGroups(instances, groups, services, problems);
   return instances;
 }
 
@@ -56,7 +61,7 @@ function resolveInstance(
   path: Path,
   holders: Map<number | string, string>,
   problems: ProblemSink,
-): Omit<VrrpInstance, 'track'> {
+): Omit<VrrpInstance, 'track' | 'preemptAfter' | 'group'> {
   const read = <T>(key: string | (string | number)[], value: T | string, fallback: T): T => {
     if (typeof value !== 'string') return value;
     problems.report([...path, ...(Array.isArray(key) ? key : [key])], value);
@@ -103,6 +108,7 @@ function resolveInstance(
   const duration = (key: string | string[], text: string | undefined, most: number, fallback: number) =>
     text === undefined ? fallback : read(key, durationOf(text, 0, most), fallback);
   const delay = typeof preempt === 'object' ? duration(['preempt', 'delay'], preempt.delay, LONGEST_DELAY, 0) : 0;
+  const startDelay = raw.start_delay && duration('start_delay', raw.start_delay, LONGEST_DELAY, 0);
   const address = (key: (string | number)[], text: string) => {
     const found = read<Address | undefined>(key, addressOf(text), undefined);
     if (found === undefined || found.family === family) return found?.bytes;
@@ -124,7 +130,7 @@ function resolveInstance(
     downAfter: raw.down_after ?? DEFAULTS.vrrpDownAfter,
     preempt: preempt !== false,
     preemptDelay: delay,
-    startDelay: duration('start_delay', raw.start_delay, LONGEST_DELAY, 0),
+    startDelay: typeof startDelay === 'number' ? startDelay : undefined,
     answerLower: raw.lower_priority_advert ?? true,
     addresses,
     extraAddresses,
@@ -140,9 +146,65 @@ function resolveInstance(
   };
 }
 
-/** What an instance tracks: each interface and service once. */
+function preemptAfterOf({ preempt }: RawVrrp, track: readonly VrrpTracked[]): 'now' | 'ready' {
+  const after = typeof preempt === 'object' ? preempt.after : undefined;
+  return after ?? (track.some(({ kind }) => kind === 'service') ? 'ready' : 'now');
+}
+
+/** Gives the members of each group its name and everything that they and the group track. */
+function resolveGroups(
+  instances: Map<string, VrrpInstance>,
+  groups: Readonly<Record<string, RawVrrpGroup>>,
+  services: ReadonlySet<string>,
+  problems: ProblemSink,
+): void {
+  for (const [group, raw] of Object.entries(groups)) {
+    const path = ['vrrp_groups', group];
+    const track = resolveTrack(raw.track, undefined, path, services, problems);
+    const members: VrrpInstance[] = [];
+    for (const [index, name] of raw.instances.entries()) {
+      const place = [...path, 'instances', index];
+      const instance = instances.get(name);
+      if (instance === undefined) {
+        if (!problems.isInvalid('vrrp', name)) problems.report(place, unknownName('instance', name, instances));
+        continue;
+      }
+      const fault = memberFault(instance, group, members[0]);
+      if (fault !== undefined) problems.report(place, fault);
+      const member = { ...instance, group };
+      instances.set(name, member);
+      members.push(member);
+    }
+    const tracked = new Map([...track, ...members.flatMap((one) => one.track)].map((one) => [trackKey(one), one]));
+    for (const member of members) {
+      const own = new Map(member.track.map((one) => [trackKey(one), one]));
+      const all = [...new Map([...tracked, ...own]).values()];
+      const others = all.filter(({ kind, name }) => kind !== 'interface' || name !== member.device);
+      instances.set(member.name, { ...member, track: others });
+    }
+  }
+}
+
+const trackKey = ({ kind, name }: VrrpTracked): string => `${kind} ${name}`;
+
+/** Members of one priority agree on the better node; with others, half of them may stay on each node for good. */
+function memberFault(instance: VrrpInstance, group: string, first: VrrpInstance | undefined): string | undefined {
+  const { name, priority, preempt } = instance;
+  if (instance.group === group) return `found ${name} twice; allowed: each instance once`;
+  if (instance.group !== undefined)
+    return `found ${name}, which is in the group ${instance.group} too; allowed: one group`;
+  if (first === undefined) return undefined;
+  if (priority !== first.priority)
+    return `found ${name} with priority ${priority}; allowed: ${first.priority}, as ${first.name}: members of a group have one priority`;
+  if (preempt !== first.preempt)
+    return `found ${name} with preempt ${preempt}; allowed: ${first.preempt}, as ${first.name}`;
+  return undefined;
+}
+
+/** What an instance or a group tracks: each interface and service once. `own`: the interface of the instance. */
 function resolveTrack(
-  { interface: own, track = {} }: RawVrrp,
+  track: RawVrrp['track'] = {},
+  own: string | undefined,
   path: Path,
   services: ReadonlySet<string>,
   problems: ProblemSink,
@@ -171,7 +233,7 @@ function resolveTrack(
     add(
       place,
       { kind: 'service', name, weight: effect },
-      services.has(name) ? undefined : unknownService(name, services),
+      services.has(name) ? undefined : unknownName('service', name, services),
     );
   }
   return found;
@@ -183,12 +245,15 @@ const NO_WEIGHT = {
   service: 'fault: true',
 } as const;
 
-function unknownService(name: string, services: ReadonlySet<string>): string {
-  const near = closest(name, [...services]);
-  const some = [...services].slice(0, 10);
-  const more = services.size > some.length ? ' and others' : '';
-  const allowed = some.length === 0 ? 'a service of this file, and there is none' : `${listOf(some, 'or')}${more}`;
-  return `found the unknown service ${describe(name)}${near === undefined ? '' : ` (did you mean ${near}?)`}; allowed: ${allowed}`;
+const OF_FILE = { service: 'a service of this file', instance: 'an instance of this file' } as const;
+
+function unknownName(what: keyof typeof OF_FILE, name: string, known: { keys(): Iterable<string> }): string {
+  const names = [...known.keys()];
+  const near = closest(name, names);
+  const some = names.slice(0, NAMED);
+  const more = names.length > some.length ? ' and others' : '';
+  const allowed = some.length === 0 ? `${OF_FILE[what]}, and there is none` : `${listOf(some, 'or')}${more}`;
+  return `found the unknown ${what} ${describe(name)}${near === undefined ? '' : ` (did you mean ${near}?)`}; allowed: ${allowed}`;
 }
 
 /** Milliseconds. */

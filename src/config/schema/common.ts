@@ -9,11 +9,12 @@ import { Type } from '@sinclair/typebox';
 
 /** By the map that they will stand in. */
 export const LATER = {
-  root: ['vrrp_groups', 'connection_sync'],
+  root: ['connection_sync'],
   service: ['syn_proxy'],
   pool: ['follow'],
   track: ['self', 'files', 'scripts', 'processes'],
   vrrp: ['routes', 'rules', 'accept', 'virtual_mac', 'notify', 'checksum', 'group_address', 'source_lost'],
+  group: ['notify'],
 };
 export const NAME = '^(?![0-9]+$)[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$';
 export const NAME_WORDS =

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** Schema of VRRP instances. */
 import { Type } from '@sinclair/typebox';
-import { address, count, duration } from '../../base/schema-words.ts';
+import { address, choice, count, duration } from '../../base/schema-words.ts';
 import { DEFAULTS } from '../limits.ts';
 import { device, LATER } from './common.ts';
 
@@ -242,16 +242,26 @@ export const vrrpSchema = Type.Object(
           Type.Boolean(),
           Type.Object(
             {
-              delay: duration({
-                description: 'How long the lower master is left in place. 0s to 1000s.',
-                examples: ['30s'],
-              }),
+              delay: Type.Optional(
+                duration({
+                  description: 'How long the lower master is left in place. 0s to 1000s.',
+                  default: '0s',
+                  examples: ['30s'],
+                }),
+              ),
+              after: Type.Optional(
+                choice(['now', 'ready'], {
+                  description:
+                    '`ready`: not before the real servers of the tracked services have been checked once, or a minute has passed. Without this key: `ready` if services are tracked, else `now`.',
+                  examples: ['now'],
+                }),
+              ),
             },
             { additionalProperties: false },
           ),
         ],
         {
-          title: 'true, false, or a map with delay',
+          title: 'true, false, or a map with delay and after',
           description: 'Whether this node takes over from a master of lower priority.',
           default: true,
           examples: [false],
@@ -261,8 +271,7 @@ export const vrrpSchema = Type.Object(
     start_delay: Type.Optional(
       duration({
         description:
-          'Time after the start, and after the end of a fault, before the wait for a master begins. 0s to 1000s.',
-        default: '0s',
+          'Time after the start, and after the end of a fault, before the wait for a master begins. 0s to 1000s. Without this key: three advert intervals if the interface has had carrier for less than 10s, else 0s.',
         examples: ['5s'],
       }),
     ),
@@ -283,5 +292,25 @@ export const vrrpSchema = Type.Object(
     description: 'A virtual router (VRRP): addresses that one of several nodes has.',
     'x-later': LATER.vrrp,
     'x-part': 'vrrp',
+  },
+);
+
+export const vrrpGroupSchema = Type.Object(
+  {
+    instances: Type.Array(Type.String({ title: 'the name of a virtual router', examples: ['edge'] }), {
+      minItems: 1,
+      maxItems: 255,
+      title: 'a list of virtual routers',
+      description: 'Members, which have the same priority and `preempt`.',
+      examples: [['edge', 'inside']],
+    }),
+    track: Type.Optional(track),
+  },
+  {
+    additionalProperties: false,
+    title: 'a map with instances',
+    description: 'Virtual routers that have one role: all are master on one node.',
+    'x-later': LATER.group,
+    'x-part': 'vrrpGroup',
   },
 );

@@ -16,8 +16,9 @@ export function vrrpText(instances: readonly VrrpStatus[], paint: Paint, now: nu
 
 function instanceLines(one: VrrpStatus, paint: Paint, now: number): string[] {
   const { name, state, since, reason, addresses, counters, faults, tracked } = one;
+  const group = one.group === undefined ? '' : `, group ${printable(one.group)}`;
   const mode = one.unicast ? 'unicast' : 'multicast';
-  const where = `${one.interface} virtual router ${one.virtualRouterId}, version ${one.version}, ${one.family}, ${mode}`;
+  const where = `${one.interface} virtual router ${one.virtualRouterId}, version ${one.version}, ${one.family}, ${mode}${group}`;
   const age = since === undefined ? '' : ` for ${spanText(now - since)}`;
   const why = reason === '' ? '' : ` (${printable(reason)})`;
   const list = addresses.map(({ address, prefix, device }) => `${address}/${prefix} ${device}`).join(', ');

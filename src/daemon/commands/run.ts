@@ -98,7 +98,7 @@ async function serve({ options, config, loader, logs, reporter, kernel, startedA
     obstacles: (desired) => findObstacles(kernel, desired),
   });
 
-  const vrrp: Vrrp = new Vrrp(daemon.runtime, reporter, logs.area('daemon'));
+  const vrrp: Vrrp = new Vrrp({ runtime: daemon.runtime, states, reporter, log: logs.area('daemon') });
   let started = false;
   // The socket comes first: it fails if another lvsd is running.
   const control = new ControlServer({

@@ -136,6 +136,12 @@ export function handlers({
       vrrp.yield(instance, hold);
       return { instance };
     },
+    announce: async ({ instance }) => {
+      const [found] = await vrrp.status(instance);
+      const state = found?.state ?? 'init';
+      if (state === 'master') vrrp.announce(instance);
+      return { instance, state };
+    },
     plan: async () => {
       const config = loader.read();
       const preview = daemon.runtime.preview(virtualServices(config), monotonic());

@@ -22,6 +22,19 @@ export function trackedServices({ vrrp }: Config, runtime: RuntimeState): Record
   return Object.fromEntries(up);
 }
 
+/** Whether each target of the tracked services has a result. */
+export function trackedChecked(
+  config: Config,
+  runtime: RuntimeState,
+  states: ReadonlyMap<string, { probed: boolean }>,
+): boolean {
+  const names = new Set(Object.keys(trackedServices(config, runtime)));
+  return runtime.services
+    .filter(({ spec }) => names.has(spec.name))
+    .flatMap(({ realServers }) => realServers)
+    .every(({ targets }) => targets.every(({ id }) => states.get(id)?.probed !== false));
+}
+
 export function vrrpInstances({ vrrp }: Config): InstanceConfiguration[] {
   return [...vrrp.values()].map(toConfiguration);
 }
@@ -43,7 +56,8 @@ function toConfiguration(instance: VrrpInstance): InstanceConfiguration {
       downAfter: instance.downAfter,
       preempt: instance.preempt,
       preemptDelay: instance.preemptDelay * MILLISECOND,
-      startDelay: instance.startDelay * MILLISECOND,
+      ...(instance.startDelay === undefined ? {} : { startDelay: instance.startDelay * MILLISECOND }),
+      ...(instance.group === undefined ? {} : { grouped: true }),
       answerLower: instance.answerLower,
     },
     addresses: instance.addresses.map(placed),
@@ -51,6 +65,8 @@ function toConfiguration(instance: VrrpInstance): InstanceConfiguration {
     fromAnywhere: instance.fromAnywhere,
     checksumWithoutPseudoHeader: false,
     announce: instance.announce,
+    waitsForChecks: instance.preemptAfter === 'ready',
+    ...(instance.group === undefined ? {} : { group: instance.group }),
     track: instance.track.map(({ kind, name, weight }) => ({
       kind,
       name,

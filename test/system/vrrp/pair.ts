@@ -162,7 +162,8 @@ export class LvsdNode implements Node {
     };
   }
 
-  async start(priority: number): Promise<void> {
+  /** `configure`: sends another configuration than that of one instance. */
+  async start(priority: number, configure = () => this.configure(priority)): Promise<void> {
     const worker = join(import.meta.dirname, '../../../dist/workers/vrrp.cjs');
     const [file = '', ...args] = this.namespace.inside([process.execPath, worker]);
     this.messages.length = 0;
@@ -170,7 +171,7 @@ export class LvsdNode implements Node {
     child.on('message', (message: FromVrrp) => this.messages.push(message));
     this.#child = child;
     await until('the start of the process', () => this.messages.some(({ type }) => type === 'started'), START);
-    this.configure(priority);
+    configure();
   }
 
   configure(priority: number): void {
@@ -207,6 +208,8 @@ export class KeepalivedNode implements Node {
   readonly namespace: Namespace;
   readonly #mode: Mode;
   readonly #virtual: string;
+  /** Further lines of its configuration. */
+  further: readonly string[] = [];
   #child: ChildProcess | undefined;
 
   constructor(namespace: Namespace, mode: Mode, virtual: string) {
@@ -244,6 +247,7 @@ export class KeepalivedNode implements Node {
       `    ${this.#virtual}/${ipv6 ? 128 : 32} dev eth0`,
       '  }',
       '}',
+      ...this.further,
     ];
     const path = join(dir, 'keepalived.conf');
     writeFileSync(path, `${lines.join('\n')}\n`);

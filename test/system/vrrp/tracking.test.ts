@@ -52,7 +52,7 @@ test('an interface without a weight is a fault while it is down or deleted', asy
 });
 
 test('a service with a weight gives the addresses to keepalived, and takes them back', async () => {
-  lvsd.send({ type: 'services', up: { shop: false } });
+  lvsd.send({ type: 'services', up: { shop: false }, checked: true });
   await pair.settles(keepalived);
   const { phase, priority, faults, tracked } = await lvsd.status();
   assert.deepEqual([phase, priority, faults], ['backup', 100, []]);
@@ -60,12 +60,12 @@ test('a service with a weight gives the addresses to keepalived, and takes them 
     tracked.map(({ name, up }) => `${name} ${up}`),
     ['eth1 true', 'eth2 true', 'shop false', 'dns true'],
   );
-  lvsd.send({ type: 'services', up: { shop: true } });
+  lvsd.send({ type: 'services', up: { shop: true }, checked: true });
   await pair.settles(lvsd);
 });
 
 test('a service without a weight is a fault: it sends priority 0, so that keepalived takes over at once', async () => {
-  lvsd.send({ type: 'services', up: { dns: false } });
+  lvsd.send({ type: 'services', up: { dns: false }, checked: true });
   await pair.settles(keepalived);
   assert.deepEqual((await lvsd.status()).faults, ['service dns has no quorum']);
   const down = lvsd.messages.find((one) => one.type === 'state' && one.to === 'fault' && one.reason.includes('dns'));
@@ -73,7 +73,18 @@ test('a service without a weight is a fault: it sends priority 0, so that keepal
   // A reload with the service still down must not end the fault.
   lvsd.configure(200);
   assert.equal((await lvsd.status()).phase, 'fault');
-  lvsd.send({ type: 'services', up: {} });
+  lvsd.send({ type: 'services', up: {}, checked: true });
   await pair.settles(lvsd);
   assert.equal((await lvsd.status()).priority, 200);
+});
+
+test('a node whose services have not been checked yet does not preempt', async () => {
+  await lvsd.end('SIGTERM');
+  await pair.settles(keepalived);
+  const configuration = { ...lvsd.configuration(150), waitsForChecks: true };
+  await lvsd.start(150, () => lvsd.send({ type: 'configure', instances: [configuration] }));
+  await until('adverts of keepalived', async () => ((await lvsd.status()).counters.received ?? 0) > 10);
+  assert.equal((await lvsd.status()).phase, 'backup');
+  lvsd.send({ type: 'services', up: {}, checked: true });
+  await pair.settles(lvsd);
 });

@@ -238,6 +238,21 @@ const PRODUCT: { name: string; event: Event; expect: Partial<Record<keyof typeof
     expect: { master: `backup, down ${4 * DOWN}, ${RELEASE}, state master>backup` },
   },
   { name: 'ready', event: { kind: 'ready' }, expect: {} },
+  { name: 'a new carrier', event: { kind: 'carrier', since: NOW }, expect: {} },
+  { name: 'permission of a group that it did not ask for', event: { kind: 'permit' }, expect: {} },
+  {
+    name: 'a group that lost its role',
+    event: { kind: 'release', reason: 'inside has a master of its own' },
+    expect: { master: `backup, down ${DOWN}, ${RELEASE}, state master>backup` },
+  },
+  {
+    name: 'a fault of another member of the group',
+    event: { kind: 'group-fault', cause: 'inside: no carrier' },
+    expect: {
+      backup: 'fault, none, state backup>fault',
+      master: `fault, none, ${RELEASE}, state master>fault`,
+    },
+  },
 ];
 
 for (const { name, event, expect } of PRODUCT) {
@@ -321,6 +336,34 @@ test('a start delay comes before the down interval, and holds preemption back', 
   assert.equal(step(state, advert(50), NOW + SECOND).state.deadline?.at, NOW + SECOND + DOWN);
   const owner = step(initialState({ ...delayed, priority: 255 }, OWN), { kind: 'start' }, NOW);
   assert.equal(owner.state.phase, 'backup');
+});
+
+test('without a start delay of its own, it waits three intervals after a carrier that is younger than 10 s', () => {
+  const { startDelay: _, ...settings } = SETTINGS;
+  const wait = (age: number, priority = 100) => {
+    const fresh = initialState({ ...settings, priority }, OWN);
+    const known = step(fresh, { kind: 'carrier', since: NOW - age }, NOW).state;
+    const { state } = step(known, { kind: 'start' }, NOW);
+    return [state.phase, state.deadline?.at];
+  };
+  assert.deepEqual(wait(10 * SECOND), ['backup', NOW + DOWN]);
+  assert.deepEqual(wait(10 * SECOND - 1), ['backup', NOW + 3 * SECOND + DOWN]);
+  assert.deepEqual(wait(0, 255), ['master', NOW + SECOND], 'an owner does not wait');
+});
+
+test('a member of a group asks for permission instead of taking over, until it hears a master', () => {
+  const settings = { ...SETTINGS, grouped: true };
+  const backup = started(settings);
+  assert.equal(backup.defers, true);
+  const asks = step(backup, { kind: 'tick' }, NOW + DOWN);
+  assert.equal(told(asks, NOW + DOWN), `backup, down ${DOWN}`);
+  assert.deepEqual([asks.state.wants, asks.state.defers], [true, false]);
+  const heard = step(asks.state, advert(200), NOW + DOWN).state;
+  assert.deepEqual([heard.wants, heard.defers], [false, true]);
+  assert.equal(step(heard, { kind: 'permit' }, NOW + DOWN).state.phase, 'backup');
+  assert.equal(step(asks.state, { kind: 'permit' }, NOW + DOWN).state.phase, 'master');
+  const owner = step(initialState({ ...settings, priority: 255 }, OWN), { kind: 'start' }, NOW);
+  assert.equal(owner.state.phase, 'backup', 'an owner too');
 });
 
 test('an owner without start delay is master at once', () => {
