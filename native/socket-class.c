@@ -17,6 +17,7 @@ napi_value define_socket(napi_env env, napi_value exports)
 		METHOD("getsockname", socket_getsockname),
 		METHOD("setsockopt", socket_setsockopt),
 		METHOD("getsockopt", socket_getsockopt),
+		METHOD("attachFilter", socket_attach_filter),
 		METHOD("send", socket_send),
 		METHOD("sendBatch", socket_send_batch),
 		METHOD("receive", socket_receive),

@@ -13,6 +13,7 @@ napi_value socket_getsockname(napi_env env, napi_callback_info info);
 
 /* socket-options.c */
 napi_value socket_setsockopt(napi_env env, napi_callback_info info);
+napi_value socket_attach_filter(napi_env env, napi_callback_info info);
 napi_value socket_getsockopt(napi_env env, napi_callback_info info);
 
 /* socket-listen.c */

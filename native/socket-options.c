@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
-/* Methods setsockopt and getsockopt. */
+/* Methods setsockopt, getsockopt and attachFilter. */
 #include "args.h"
 #include "error.h"
 #include "socket-methods.h"
 #include "socket.h"
 
 #include <errno.h>
+#include <linux/filter.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -33,6 +34,28 @@ napi_value socket_setsockopt(napi_env env, napi_callback_info info)
 		return NULL;
 	}
 	if (setsockopt(socket->pollable.fd, level, name, value.data, value.length))
+		return throw_errno(env, errno, "setsockopt");
+	return NULL;
+}
+
+/* attachFilter(instructions): a classic BPF program, struct sock_filter for struct sock_filter. */
+napi_value socket_attach_filter(napi_env env, napi_callback_info info)
+{
+	size_t argc = 1;
+	napi_value argv[1];
+	struct bytes program;
+	struct sock_fprog filter;
+	struct lvsd_socket *socket = this_open_socket(env, info, &argc, argv, "setsockopt");
+
+	if (!socket || !arg_bytes(env, argv[0], "instructions", &program))
+		return NULL;
+	if (program.length == 0 || program.length % sizeof(*filter.filter) != 0 ||
+	    program.length / sizeof(*filter.filter) > BPF_MAXINSNS)
+		return throw_type(env, "instructions must be 1 to 4096 of 8 bytes");
+	filter.len = program.length / sizeof(*filter.filter);
+	/* The kernel copies the program, whatever its alignment. */
+	filter.filter = (void *)program.data;
+	if (setsockopt(socket->pollable.fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter)))
 		return throw_errno(env, errno, "setsockopt");
 	return NULL;
 }

@@ -24,6 +24,8 @@ export interface NativeSocket {
   getsockname(): Buffer;
   /** A number is passed as an int. */
   setsockopt(level: number, name: number, value: number | Uint8Array): void;
+  /** A classic BPF program: 8 bytes for each instruction. Replaces an earlier one. */
+  attachFilter(instructions: Uint8Array): void;
   /** At most `length` bytes. */
   getsockopt(level: number, name: number, length: number): Buffer;
   /** Bytes sent, or -1 if it would block. */

@@ -9,6 +9,7 @@ import { socketAddressOf } from '../base/socket-address.ts';
 import { type ControlMessage, readControlMessages, writeControlMessage } from '../net/control-messages.ts';
 import { host } from '../netlink/endian.ts';
 import type { Received } from './acceptance.ts';
+import { advertFilter } from './filter.ts';
 import { GROUP_IPV4, GROUP_IPV6, IPPROTO_VRRP } from './packet.ts';
 
 const SOCK_RAW = 3;
@@ -16,6 +17,10 @@ const SOL_SOCKET = 1;
 const SO_PRIORITY = 12;
 const SO_BINDTODEVICE = 25;
 const SO_RCVBUFFORCE = 33;
+/** struct sk_meminfo: nine numbers, the last of which counts messages that found the buffer full. */
+const SO_MEMINFO = 55;
+const MEMINFO_LENGTH = 36;
+const MEMINFO_DROPS = 32;
 /** Also the type of its control message; struct timespec of CLOCK_REALTIME. */
 const SO_TIMESTAMPNS = 35;
 const TC_PRIO_CONTROL = 6;
@@ -52,7 +57,7 @@ const MAX_TTL = 255;
 
 /** Adverts that wait while the process does not run must not be lost: some 300 of them. */
 const RECEIVE_BUFFER = 256 << 10;
-const SLOTS = 16;
+const SLOTS = 64;
 /** The longest advert: an IPv6 header is not received, 255 addresses of 16 bytes are. */
 const SLOT_SIZE = 8192;
 const ADDRESS_SIZE = 28;
@@ -75,6 +80,8 @@ export class AdvertSocket {
   readonly #info = new Int32Array(SLOTS * INFO_WORDS);
   readonly #addresses = Buffer.alloc(SLOTS * ADDRESS_SIZE);
   readonly #control = Buffer.alloc(SLOTS * CONTROL_SIZE);
+  readonly #readable: () => void;
+  #pause: NodeJS.Timeout | undefined;
   /** When no message waited, by performance.now(): those that wait now have arrived since. */
   #emptyAt = performance.now();
 
@@ -85,6 +92,7 @@ export class AdvertSocket {
   constructor(family: Family, { name, index }: Interface, readable: () => void) {
     this.#family = family;
     this.#index = index;
+    this.#readable = readable;
     this.#socket = new (native().Socket)(family, SOCK_RAW, IPPROTO_VRRP);
     try {
       this.#socket.setsockopt(SOL_SOCKET, SO_BINDTODEVICE, Buffer.from(`${name}\0`));
@@ -131,6 +139,26 @@ export class AdvertSocket {
     set(IPV6_RECVHOPLIMIT, 1);
     set(IPV6_MULTICAST_IF, this.#index);
     set(IPV6_ADD_MEMBERSHIP, group);
+  }
+
+  /** Receives messages of these virtual router IDs only, from the next one on. */
+  filter(virtualRouterIds: Iterable<number>): void {
+    this.#socket.attachFilter(advertFilter(this.#family, virtualRouterIds));
+  }
+
+  /** Messages that the kernel dropped because too many waited. */
+  get dropped(): number {
+    return host.readU32(this.#socket.getsockopt(SOL_SOCKET, SO_MEMINFO, MEMINFO_LENGTH), MEMINFO_DROPS);
+  }
+
+  /** Does not call `readable` for this many milliseconds. */
+  pause(milliseconds: number): void {
+    if (this.#pause !== undefined) return;
+    this.#socket.unwatch();
+    this.#pause = setTimeout(() => {
+      this.#pause = undefined;
+      this.#socket.watch(READABLE, this.#readable);
+    }, milliseconds);
   }
 
   /** Sends a message from `source`. Throws SystemError: ENETDOWN or ENETUNREACH if the link is down. */
@@ -200,6 +228,7 @@ export class AdvertSocket {
   }
 
   close(): void {
+    clearTimeout(this.#pause);
     this.#socket.close();
   }
 }

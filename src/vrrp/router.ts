@@ -12,8 +12,14 @@ import { Instance, NO_FACTS, now, type Report } from './instance.ts';
 import type { FromVrrp, InstanceStatus, LastMessage } from './messages.ts';
 import { Placement, PROTOCOL } from './placement.ts';
 
-/** Messages of one socket in one turn; the rest follows in the next, so that timers are not starved. */
-const BATCH = 256;
+/** Messages of one socket in one turn: more than fit into its buffer, so that all that wait are read before a timer. */
+const BATCH = 1024;
+/**
+ * After a turn with so many messages, the socket rests for so many milliseconds. The process sleeps meanwhile: without
+ * a pause, a flood would count as an endless loop (RLIMIT_RTTIME) and end it.
+ */
+const FLOOD = 128;
+const FLOOD_PAUSE = 2;
 
 /** Seconds after its start in which a machine's links come up. */
 const BOOT_TIME = 60;
@@ -109,14 +115,19 @@ export class Router {
   }
 
   status(): InstanceStatus[] {
-    return [...this.#instances.values()].map(({ configuration: { name }, state, counters, faults, tracked }) => ({
-      name,
+    return [...this.#instances.values()].map(({ configuration, state, counters, faults, tracked }) => ({
+      name: configuration.name,
       phase: state.phase,
       priority: state.priority,
       faults,
       tracked,
-      counters: Object.fromEntries(counters),
+      counters: { ...Object.fromEntries(counters), ...this.#dropped(configuration) },
     }));
+  }
+
+  #dropped({ interface: device, family }: InstanceConfiguration): { dropped?: number } {
+    const dropped = this.#sockets.get(socketKey(device, family))?.socket.dropped ?? 0;
+    return dropped === 0 ? {} : { dropped };
   }
 
   /** Every instance leaves its role; resolves when the addresses have been removed. */
@@ -212,14 +223,20 @@ export class Router {
 
   /** One socket for each interface and family in use; a new one if the interface was made anew. */
   #openSockets(): void {
-    const wanted = new Map<string, { device: string; family: Family }>();
+    const wanted = new Map<string, { device: string; family: Family; ids: number[] }>();
     for (const { configuration } of this.#instances.values()) {
-      const { interface: device, family } = configuration;
-      wanted.set(socketKey(device, family), { device, family });
+      const { interface: device, family, virtualRouterId } = configuration;
+      const key = socketKey(device, family);
+      const { ids } = wanted.get(key) ?? { ids: [] };
+      wanted.set(key, { device, family, ids: [...ids, virtualRouterId] });
     }
+    const ids = (key: string) => wanted.get(key)?.ids ?? [];
     for (const [key, open] of this.#sockets) {
       const link = this.#facts.links.find(({ name }) => name === open.device);
-      if (wanted.has(key) && link?.index === open.index) continue;
+      if (wanted.has(key) && link?.index === open.index) {
+        open.socket.filter(ids(key));
+        continue;
+      }
       open.socket.close();
       this.#sockets.delete(key);
     }
@@ -228,6 +245,7 @@ export class Router {
       if (link === undefined || this.#sockets.has(key)) continue;
       try {
         const socket = new AdvertSocket(family, link, () => this.#drainOne(key));
+        socket.filter(ids(key));
         this.#sockets.set(key, { socket, index: link.index, family, device });
       } catch (error) {
         this.#log(`cannot open a VRRP socket on ${device}: ${(error as Error).message}`);
@@ -249,6 +267,7 @@ export class Router {
       // ENETDOWN: the link went down, which its notification says too.
       return;
     }
+    if (arrivals.length >= FLOOD) open.socket.pause(FLOOD_PAUSE);
     for (const arrival of arrivals) this.#receive(open.device, open.family, arrival);
   }
 

@@ -1,25 +1,19 @@
 // SPDX-License-Identifier: MIT
 /** Main function of the VRRP process: takes configurations from the daemon, reports states, and exits with it. */
 import { BEAT, type FromVrrp, type ToVrrp } from './messages.ts';
+import { Outbox } from './outbox.ts';
 import { Router } from './router.ts';
 import { raisePriority } from './scheduling.ts';
-
-/** Messages that may wait for a daemon that does not read; more are dropped, so that memory stays bounded. */
-const MAX_WAITING = 256;
 
 /** Milliseconds until threads that came later get the priority too. */
 const FIRST_CHECK = 1000;
 const LATER_CHECKS = 60_000;
 
 export function serveVrrp(): void {
-  let waiting = 0;
-  const send = (message: FromVrrp): void => {
-    if (!process.connected || waiting >= MAX_WAITING) return;
-    waiting += 1;
-    process.send?.(message, undefined, undefined, () => {
-      waiting -= 1;
-    });
-  };
+  const outbox = new Outbox((message, done) => {
+    if (process.connected) process.send?.(message, undefined, undefined, done);
+  });
+  const send = (message: FromVrrp) => outbox.send(message);
   const router = new Router(send);
   const scheduling = raisePriority();
   if (scheduling === 'normal')

@@ -83,6 +83,22 @@ test('a reload adds and removes addresses without a transition', async () => {
   assert.ok(pair.holds(pair.lvsd));
 });
 
+test('lvsctl announce repeats the announcement of a master, and refuses that of a backup', async () => {
+  const announced = pair.switch.spawn(['tcpdump', '-l', '-n', '-i', 'br0', 'arp and arp[14:4] == 0x0a090064']);
+  await until('tcpdump', () => announced.stderr().includes('listening on'), 60_000);
+  assert.equal(ctl('announce', 'edge').stdout, 'edge: announced\n');
+  await until('an announcement', () => /Request who-has 10\.9\.0\.100 .*tell 10\.9\.0\.100/.test(announced.stdout()));
+  await announced.stop('SIGINT');
+  assert.equal(ctl('yield', 'edge', '--for', '15s').status, 0);
+  await pair.settles(pair.keepalived);
+  const refused = ctl('announce', 'edge');
+  assert.deepEqual(
+    [refused.status, refused.stderr],
+    [1, 'lvsctl: edge is backup: only a master announces addresses\n'],
+  );
+  await pair.settles(pair.lvsd);
+});
+
 test('after lvsctl yield the other router has the address', async () => {
   assert.equal(ctl('yield', 'edge', '--for', '15s').stdout, 'edge: yielded\n');
   await pair.settles(pair.keepalived);

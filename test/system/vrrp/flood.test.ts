@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT
+// lab: --stock
+// Two lvsd routers with adverts every 100 ms, and a third host that floods them: no false transition, no process that
+// ends, whatever the flood consists of.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, beforeEach, test } from 'node:test';
+import { type LvsdNode, MODES, Pair } from './pair.ts';
+
+const FAST = MODES.find(({ name }) => name === 'version 3, 100 ms') ?? assert.fail();
+const pair = new Pair(FAST, 52);
+const nodes = [pair.lvsd, pair.other];
+const SECONDS = 5;
+const sender = pair.topology.namespace('vx52');
+const script = join(mkdtempSync(join(tmpdir(), 'lvsd-flood-')), 'flood.py');
+
+/**
+ * Sends adverts to one MAC address as fast as it can: of another virtual router, or of the own one with a wrong checksum.
+ */
+const FLOOD = `
+import socket, struct, sys, time
+kind, seconds, mac = sys.argv[1:]
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+s.bind(('eth0', 0))
+def fold(d):
+    t = sum(struct.unpack('>%dH' % (len(d) // 2), d))
+    while t >> 16: t = (t & 0xffff) + (t >> 16)
+    return ~t & 0xffff
+vrid = 52 if kind == 'foreign' else 51
+advert = struct.pack('>BBBBHH', 0x31, vrid, 200, 1, 10, 0xbad) + socket.inet_aton('10.9.0.100')
+header = struct.pack('>BBHHHBBH', 0x45, 0xc0, 20 + len(advert), 1, 0, 255, 112, 0)
+header += socket.inet_aton('10.9.0.99') + socket.inet_aton('224.0.0.18')
+header = header[:10] + struct.pack('>H', fold(header)) + header[12:]
+frame = bytes.fromhex(mac.replace(':', '')) + bytes.fromhex('020000000099') + b'\\x08\\x00' + header + advert
+end, sent = time.monotonic() + float(seconds), 0
+while time.monotonic() < end:
+    for _ in range(100):
+        try:
+            s.send(frame)
+            sent += 1
+        except OSError:
+            pass
+print(sent)
+`;
+
+before(async () => {
+  pair.topology.link({ in: sender, device: 'eth0', addresses: ['10.9.0.99/24'] }, { in: pair.switch, device: 'port9' });
+  pair.switch.ip('link set port9 master br0');
+  writeFileSync(script, FLOOD);
+  await pair.other.start(100);
+  await pair.settles(pair.other);
+  await pair.lvsd.start(150);
+});
+beforeEach(() => pair.settles(pair.lvsd));
+after(() => pair.destroy());
+
+/** The number of transitions of each node since its start. */
+const transitions = () => nodes.map(({ messages }) => messages.filter(({ type }) => type === 'state').length);
+
+/** Seconds of CPU time that a node has used: fields 14 and 15 of proc_pid_stat(5), in hundredths. */
+function cpuTime({ pid }: LvsdNode): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').replace(/.*\) /s, '').split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}
+
+/** Floods a node, and returns how many messages were sent. No router changes its state meanwhile. */
+async function flood(kind: 'foreign' | 'malformed', target: LvsdNode): Promise<number> {
+  await Promise.all(nodes.map((node) => node.status()));
+  const [before, pids] = [transitions(), nodes.map(({ pid }) => pid)];
+  const mac = / link\/ether ([0-9a-f:]+) /.exec(target.namespace.run(['ip', '-o', 'link', 'show', 'eth0']).stdout)?.[1];
+  const [file = '', ...args] = sender.inside(['python3', script, kind, String(SECONDS), mac ?? assert.fail()]);
+  const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  let sent = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    sent += text;
+  });
+  assert.equal(await new Promise((resolve) => child.once('close', resolve)), 0);
+  await Promise.all(nodes.map((node) => node.status()));
+  assert.deepEqual(transitions(), before, 'no transition');
+  assert.deepEqual(
+    nodes.map(({ pid }) => pid),
+    pids,
+  );
+  assert.ok(Number(sent) > 1000 * SECONDS, `${sent} messages`);
+  return Number(sent);
+}
+
+for (const [index, role] of (['master', 'backup'] as const).entries()) {
+  const node = nodes[index] ?? assert.fail();
+
+  test(`adverts of other virtual routers do not reach the process of the ${role}`, async () => {
+    const before = cpuTime(node);
+    await flood('foreign', node);
+    const used = cpuTime(node) - before;
+    assert.ok(used < SECONDS / 4, `${used} s of CPU time in ${SECONDS} s`);
+  });
+
+  test(`malformed adverts to the ${role} are rejected, or dropped when too many wait, and counted`, async () => {
+    const sent = await flood('malformed', node);
+    const { counters } = await node.status();
+    const rejected = counters['rejected: checksum'] ?? 0;
+    const dropped = counters.dropped ?? 0;
+    console.log(`${sent} sent: ${rejected} rejected, ${dropped} dropped`);
+    assert.ok(rejected > 500 * SECONDS, JSON.stringify(counters));
+    assert.ok(rejected + dropped > 0.9 * sent, JSON.stringify(counters));
+  });
+}

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+// The kernel's filter of adverts, run by the kernel: only those of own virtual router IDs arrive.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { AF_INET, AF_INET6 } from '../../../src/base/addresses.ts';
+import { native } from '../../../src/base/native.ts';
+import { advertFilter } from '../../../src/vrrp/filter.ts';
+
+const AF_UNIX = 1;
+const SOCK_DGRAM = 2;
+
+/** The first bytes of those of `packets` that a socket with the filter receives. */
+function passed(filter: Buffer, packets: readonly Buffer[]): number[] {
+  const { Socket } = native();
+  const receiver = new Socket(AF_UNIX, SOCK_DGRAM, 0);
+  const sender = new Socket(AF_UNIX, SOCK_DGRAM, 0);
+  try {
+    // An abstract name: no file is made.
+    const address = Buffer.concat([Buffer.from([AF_UNIX, 0, 0]), Buffer.from(`lvsd-filter-${process.pid}`)]);
+    receiver.bind(address);
+    receiver.attachFilter(filter);
+    for (const packet of packets) {
+      try {
+        sender.send(packet, address);
+      } catch (error) {
+        // A unix socket tells the sender about a packet that the filter has dropped.
+        assert.equal((error as { code?: string }).code, 'EPERM');
+      }
+    }
+    const [data, info, found] = [Buffer.alloc(512), new Int32Array(4), [] as number[]];
+    while (receiver.receive(data, info) === 1) found.push(data[0] ?? -1);
+    return found;
+  } finally {
+    receiver.close();
+    sender.close();
+  }
+}
+
+/** An IPv4 packet with a header of `words` words; its first byte tells them apart. */
+function ipv4(words: number, id: number): Buffer {
+  const packet = Buffer.alloc(4 * words + 8);
+  packet[0] = 0x40 | words;
+  packet[4 * words + 1] = id;
+  return packet;
+}
+
+test('IPv4: the ID stands behind a header of any length', () => {
+  const packets = [ipv4(5, 51), ipv4(6, 52), ipv4(7, 53), ipv4(15, 51), ipv4(8, 0), Buffer.from([0x45])];
+  assert.deepEqual(passed(advertFilter(AF_INET, [51, 52]), packets), [0x45, 0x46, 0x4f]);
+});
+
+test('IPv6: messages begin with the advert', () => {
+  const message = (id: number) => Buffer.from([id, id, 0, 0, 0, 0, 0, 0]);
+  assert.deepEqual(passed(advertFilter(AF_INET6, [7]), [message(6), message(7), message(8), Buffer.from([7])]), [7]);
+});
+
+test('all 255 IDs, and none', () => {
+  const all = Array.from({ length: 255 }, (_, index) => index + 1);
+  const message = (id: number) => Buffer.from([id, id]);
+  const packets = [0, 1, 128, 255].map(message);
+  assert.deepEqual(passed(advertFilter(AF_INET6, all), packets), [1, 128, 255]);
+  assert.deepEqual(passed(advertFilter(AF_INET6, []), packets), []);
+});
