@@ -7,9 +7,10 @@ import { pathText } from './describe.ts';
 import { explain } from './explain.ts';
 import { type Files, type ReadText, readFiles } from './files.ts';
 import { LIMITS } from './limits.ts';
-import { ConfigError, type Problem, problemLine } from './problems.ts';
+import { ConfigError, type Problem, problemLine, sortProblems } from './problems.ts';
 import { prune } from './prune.ts';
 import { resolveConfig } from './resolve/config.ts';
+import { samePriorities } from './resolve/vrrp.ts';
 import type { RawConfig } from './schema.ts';
 import { readInput, readText, readTrustedText } from './text.ts';
 import type { Config, Place } from './types.ts';
@@ -65,17 +66,27 @@ export function loadFrom(
   const problems = [...files.problems, ...combined.problems];
   const own = nodeName(combined.value, node);
   const config = new NodeValidator(files, combined, problems, own).run();
+  const nodes = new Map(config && own !== undefined ? [[own, config]] : []);
   if (everyNode)
     for (const other of nodeNames(combined.value)) {
       if (other === own) continue;
       const known = new Set(problems.map(problemLine));
       const theirs: Problem[] = [];
-      new NodeValidator(files, combined, theirs, other).run();
+      const one = new NodeValidator(files, combined, theirs, other).run();
+      if (one) nodes.set(other, one);
       for (const problem of theirs)
         if (!known.has(problemLine(problem))) problems.push({ ...problem, text: `on ${other}: ${problem.text}` });
     }
   if (problems.length > 0 || !config) throw new ConfigError(problems, files.names);
-  return config;
+  return nodes.size < 2 ? config : { ...config, warnings: warningsOf(config, nodes) };
+}
+
+/** The warnings of all nodes, and of what they have in common. */
+function warningsOf(config: Config, nodes: ReadonlyMap<string, Config>): string[] {
+  const theirs = [...nodes].flatMap(([node, { warnings }]) =>
+    warnings.filter((line) => !config.warnings.includes(line)).map((line) => `on ${node}: ${line}`),
+  );
+  return [...config.warnings, ...theirs, ...samePriorities(nodes)];
 }
 
 function nodeNames({ nodes }: Record<string, unknown>): string[] {
@@ -123,10 +134,14 @@ class NodeValidator {
       this.#report([], 'services is missing; allowed: a map of services by name, {} for none');
     const names = this.#files.names.map((name) => resolve(name));
     const placeOf = (service: string) => this.#combined.place(['services', service], 'key', this.#node);
-    return resolveConfig(value as RawConfig, names, placeOf, {
+    const warnings: Problem[] = [];
+    const config = resolveConfig(value as RawConfig, names, placeOf, {
       report: (path, text, at) => this.#report(path, text, at),
+      warn: (path, text) =>
+        warnings.push({ place: this.#combined.place(path, 'value', this.#node), text: `${pathText(path)}: ${text}` }),
       isInvalid: (...path) => path.some((_, index) => this.#invalid.has(path.slice(0, index + 1).join('.'))),
     });
+    return { ...config, warnings: sortProblems(warnings, this.#files.names).map(problemLine) };
   }
 
   #report(found: Path, text: string, at: 'key' | 'value' = 'value', node = this.#node): void {

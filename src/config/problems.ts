@@ -32,7 +32,8 @@ export function problemLine({ place, text }: Problem): string {
   return place ? `${printable(place.file)}:${place.line}:${place.column}: ${text}` : text;
 }
 
-function sortProblems(problems: readonly Problem[], files: readonly string[]): Problem[] {
+/** Sorted by place, each line once. */
+export function sortProblems(problems: readonly Problem[], files: readonly string[]): Problem[] {
   const order = new Map(files.map((file, index) => [file, index]));
   const rank = ({ place }: Problem) => (place ? (order.get(place.file) ?? files.length) : -1);
   const sorted = [...problems].sort(

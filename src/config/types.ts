@@ -15,6 +15,8 @@ export interface Place {
 export interface Config {
   /** Every file that was read, the main one first, as absolute paths. */
   files: readonly string[];
+  /** What is valid, but probably not meant: a line each, with its place. */
+  warnings: readonly string[];
   /** `named`: lvsd manages only the services that it owns; `all`: the whole table. */
   manage: 'named' | 'all';
   onStop: 'keep' | 'remove';

@@ -96,6 +96,15 @@ export interface FileProblem {
   keptAs?: string | undefined;
 }
 
+/** A virtual router in the summary of `status`. */
+export interface VrrpSummary {
+  name: string;
+  state: VrrpStatus['state'];
+  /** Milliseconds since the epoch; undefined before the first transition. */
+  since: number | undefined;
+  reason: string;
+}
+
 export interface DaemonStatus {
   version: string;
   pid: number;
@@ -110,6 +119,8 @@ export interface DaemonStatus {
   files?: readonly FileProblem[] | undefined;
   /** Overrides that apply to no real server of the file. */
   orphans?: readonly OrphanStatus[];
+  /** Virtual routers. */
+  vrrp?: readonly VrrpSummary[] | undefined;
   services: ServiceStatus[];
 }
 

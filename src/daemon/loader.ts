@@ -57,6 +57,7 @@ export class Loader {
     }
     this.error = undefined;
     this.loadedAt = steady();
+    for (const line of config.warnings) this.#reporter?.log('config', 'warn', line);
     const result = await this.#apply(config);
     const [operations, failed] = [result.done.length, result.failed.length];
     const text = `${file} reloaded: ${count(operations, 'operation')}, ${failed} failed`;

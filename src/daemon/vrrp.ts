@@ -4,7 +4,7 @@ import { steady, wallTime } from '../base/clock.ts';
 import { LvsdError, UsageError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Config } from '../config/types.ts';
-import type { VrrpStatus } from '../control/messages.ts';
+import type { VrrpStatus, VrrpSummary } from '../control/messages.ts';
 import type { TargetState } from '../health/types.ts';
 import type { FromVrrp, InstanceStatus } from '../vrrp/messages.ts';
 import { VrrpProcess } from '../vrrp/process.ts';
@@ -36,8 +36,8 @@ export class Vrrp {
   readonly #reporter: Reporter;
   readonly #log: Log;
   #config: Config | undefined;
-  /** When each instance entered its state, by the clock `steady()`, and why. */
-  readonly #since = new Map<string, { at: number; reason: string }>();
+  /** The state of each instance, since when, by the clock `steady()`, and why. */
+  readonly #since = new Map<string, { at: number; state: VrrpSummary['state']; reason: string }>();
   readonly #waiting = new Map<number, (list: InstanceStatus[]) => void>();
   #requests = 0;
   #used = false;
@@ -81,6 +81,14 @@ export class Vrrp {
   async stop(): Promise<void> {
     clearTimeout(this.#wait);
     if (this.#used) await this.#process.stop();
+  }
+
+  /** The last transition of each instance. */
+  summary(): VrrpSummary[] {
+    return [...(this.#config?.vrrp.keys() ?? [])].map((name) => {
+      const { at, state = 'init', reason = '' } = this.#since.get(name) ?? {};
+      return { name, state, since: at === undefined ? undefined : wallTime(at), reason };
+    });
   }
 
   /** Throws UsageError for an unknown name, LvsdError if the process does not answer. */
@@ -157,7 +165,7 @@ export class Vrrp {
     switch (message.type) {
       case 'state': {
         const { instance, to, reason } = message;
-        this.#since.set(instance, { at: steady(), reason });
+        this.#since.set(instance, { at: steady(), state: to, reason });
         const severe = to === 'fault';
         this.#reporter.vrrp({ text: `is ${to}: ${reason}`, fields: { instance, state: to, reason } }, !severe);
         break;

@@ -31,7 +31,7 @@ export function service(name: string, realServers: RealServerSpec[], change: Par
 
 export function config(services: ServiceSpec[], change: Partial<Config> = {}): Config {
   return {
-    ...{ files: ['test.yaml'], manage: 'named' as const, onStop: 'keep' as const },
+    ...{ files: ['test.yaml'], warnings: [], manage: 'named' as const, onStop: 'keep' as const },
     timeouts: { tcp: undefined, tcpFin: undefined, udp: undefined },
     localAddresses: new Map(),
     vrrp: new Map(),

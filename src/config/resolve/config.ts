@@ -25,7 +25,7 @@ export function resolveConfig(
   files: readonly string[],
   placeOf: (service: string) => Place,
   problems: ProblemSink,
-): Config {
+): Omit<Config, 'warnings'> {
   const { defaults = {}, services = {}, log = {} } = raw;
   const { pools, places } = resolvePools(raw.local_addresses ?? {}, problems);
   const virtuals = new Map<string, readonly Virtual[]>();

@@ -40,7 +40,9 @@ export function resolveVrrp(
     const path = ['vrrp', name];
     const track = resolveTrack(one.track, one.interface, path, services, problems);
     const preemptAfter = preemptAfterOf(one, track);
-    const instance = { ...resolveInstance(name, one, path, holders, problems), track, preemptAfter, group: undefined };
+    const before = resolveInstance(name, one, path, holders, problems);
+    const instance = { ...before, track, preemptAfter, group: undefined };
+    warn(instance, path, problems);
     const { device, family, virtualRouterId } = instance;
     const router = `${device} ${family} ${virtualRouterId}`;
     const other = routers.get(router);
@@ -149,6 +151,50 @@ function resolveInstance(
 function preemptAfterOf({ preempt }: RawVrrp, track: readonly VrrpTracked[]): 'now' | 'ready' {
   const after = typeof preempt === 'object' ? preempt.after : undefined;
   return after ?? (track.some(({ kind }) => kind === 'service') ? 'ready' : 'now');
+}
+
+/** Intervals below leave too little time for a busy machine, in milliseconds. */
+const SHORT_INTERVAL = 50;
+
+/** What is valid, but probably not meant. */
+function warn(instance: VrrpInstance, path: Path, problems: ProblemSink): void {
+  const { priority, interval, family, addresses, track } = instance;
+  if (interval < SHORT_INTERVAL)
+    problems.warn(
+      [...path, 'advert_interval'],
+      `${formatDuration(interval)} needs a machine that is never busy for as long; from ${formatDuration(SHORT_INTERVAL)} on is safe with SCHED_RR`,
+    );
+  const [first] = addresses;
+  if (
+    family === AF_INET6 &&
+    first !== undefined &&
+    (first.address[0] !== 0xfe || ((first.address[1] ?? 0) & 0xc0) !== 0x80)
+  )
+    problems.warn(
+      [...path, 'addresses', 0],
+      'the first address of IPv6 should be a link-local one (RFC 9568 section 5.2.9); keepalived accepts others too',
+    );
+  const lowest = track.reduce((sum, { weight = 0 }) => sum + Math.min(0, weight), priority);
+  if (priority < 255 && lowest < 1)
+    problems.warn(
+      [...path, 'track'],
+      `all weights together lower the priority ${priority} to ${lowest}; it stays at 1, so that nodes with different faults can have one priority`,
+    );
+}
+
+/** A line for each instance that has one priority on several nodes. */
+export function samePriorities(nodes: ReadonlyMap<string, { vrrp: ReadonlyMap<string, VrrpInstance> }>): string[] {
+  const holders = new Map<string, string[]>();
+  for (const [node, { vrrp }] of nodes)
+    for (const { name, priority } of vrrp.values()) {
+      const key = `${name} ${priority}`;
+      holders.set(key, [...(holders.get(key) ?? []), node]);
+    }
+  return [...holders].flatMap(([key, names]) => {
+    const [name, priority] = key.split(' ');
+    if (names.length < 2) return [];
+    return `vrrp.${name}.priority: ${listOf(names, 'and')} have priority ${priority}; give each node one of its own, or addresses decide which node is master`;
+  });
 }
 
 /** Gives the members of each group its name and everything that they and the group track. */

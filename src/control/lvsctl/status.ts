@@ -14,6 +14,7 @@ import type {
 } from '../messages.ts';
 import { type Column, table } from './table.ts';
 import type { Colour, Paint } from './terminal.ts';
+import { vrrpLines } from './vrrp.ts';
 import { clockText, endpointText, latencyText, spanText } from './words.ts';
 
 const STATE_COLOURS: Readonly<Record<RealServerStatus['state'], Colour | undefined>> = {
@@ -107,6 +108,7 @@ function head(status: DaemonStatus, paint: Paint, now: number): string {
   if (paused) lines.push(paint('yellow', 'paused: nothing is written to the kernel (end with: lvsctl resume)'));
   for (const one of status.files ?? []) lines.push(paint('red', fileText(one, now)));
   if (status.checks?.stopped) lines.push(paint('red', stoppedText(status.checks.stopped, status.checks, now)));
+  lines.push(...vrrpLines(status.vrrp ?? [], paint, now));
   return lines.join('\n');
 }
 

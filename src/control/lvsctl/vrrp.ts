@@ -2,7 +2,7 @@
 /** The text of `lvsctl vrrp`. */
 import { formatDuration } from '../../base/durations.ts';
 import { printable } from '../../base/printable.ts';
-import type { VrrpStatus } from '../messages.ts';
+import type { VrrpStatus, VrrpSummary } from '../messages.ts';
 import type { Paint } from './terminal.ts';
 import { spanText } from './words.ts';
 
@@ -14,17 +14,27 @@ export function vrrpText(instances: readonly VrrpStatus[], paint: Paint, now: nu
   return instances.map((one) => `${instanceLines(one, paint, now).join('\n')}\n`).join('\n');
 }
 
+/** A line for each instance in `lvsctl status`. */
+export function vrrpLines(list: readonly VrrpSummary[], paint: Paint, now: number): string[] {
+  return list.map((one) => `virtual router ${paint('bold', printable(one.name))}  ${stateText(one, paint, now)}`);
+}
+
+/** "master for 5m (no advert for 361 ms)". */
+function stateText({ state, since, reason }: Omit<VrrpSummary, 'name'>, paint: Paint, now: number): string {
+  const age = since === undefined ? '' : ` for ${spanText(now - since)}`;
+  const why = reason === '' ? '' : ` (${printable(reason)})`;
+  return `${paint(COLOURS[state], state)}${age}${why}`;
+}
+
 function instanceLines(one: VrrpStatus, paint: Paint, now: number): string[] {
-  const { name, state, since, reason, addresses, counters, faults, tracked } = one;
+  const { name, addresses, counters, faults, tracked } = one;
   const group = one.group === undefined ? '' : `, group ${printable(one.group)}`;
   const mode = one.unicast ? 'unicast' : 'multicast';
   const where = `${one.interface} virtual router ${one.virtualRouterId}, version ${one.version}, ${one.family}, ${mode}${group}`;
-  const age = since === undefined ? '' : ` for ${spanText(now - since)}`;
-  const why = reason === '' ? '' : ` (${printable(reason)})`;
   const list = addresses.map(({ address, prefix, device }) => `${address}/${prefix} ${device}`).join(', ');
   const numbers = Object.entries(counters).map(([counter, count]) => `${counter} ${count}`);
   return [
-    `${paint('bold', printable(name))}  ${paint(COLOURS[state], state)}${age}${why}`,
+    `${paint('bold', printable(name))}  ${stateText(one, paint, now)}`,
     `  priority ${priorityText(one)}, ${where}, adverts every ${formatDuration(one.interval)}`,
     `  addresses ${list}`,
     ...(tracked.length > 0 ? [`  tracks ${tracked.map(trackedText).join(', ')}`] : []),

@@ -16,7 +16,11 @@ export function check({ file, node, json }: Options): number {
     const config = STANDARD_INPUT.has(file) ? loadInput(options) : loadConfig(file, options);
     const servers = [...config.services.values()].reduce((sum, { realServers }) => sum + realServers.length, 0);
     const counts = { services: config.services.size, real_servers: servers, files: config.files.length };
-    if (json) process.stdout.write(`${JSON.stringify({ valid: true, ...counts, problems: [] }, null, 2)}\n`);
+    for (const line of config.warnings) if (!json) process.stderr.write(`warning: ${line}\n`);
+    if (json)
+      process.stdout.write(
+        `${JSON.stringify({ valid: true, ...counts, problems: [], warnings: config.warnings }, null, 2)}\n`,
+      );
     else process.stdout.write(`${file}: OK: ${count(counts.services, 'service')}, ${count(servers, 'real server')}\n`);
     return EXIT.OK;
   } catch (error) {

@@ -121,6 +121,7 @@ async function serve({ options, config, loader, logs, reporter, kernel, startedA
   });
   try {
     reporter.daemon(`starting lvsd ${version()} with ${file}`, { state: 'starting', file });
+    for (const line of config.warnings) reporter.log('config', 'warn', line);
     if (process.pid === 1) reporter.log('daemon', 'warn', NO_INIT);
     const signals = new Signals();
     const first = await daemon.start(saved);

@@ -120,6 +120,7 @@ export function handlers({
         orphans: daemon.runtime.orphans
           .filter((one) => service === undefined || service === one.service)
           .map((one) => ({ service: one.service, server: one.server, ...overrideStatus(one) })),
+        vrrp: service === undefined ? vrrp.summary() : undefined,
         services: serviceStatuses(sources, service),
       };
     },

@@ -48,6 +48,7 @@ test('the smallest configuration has every default', () => {
     { ...config, files: [] },
     {
       files: [],
+      warnings: [],
       manage: 'named',
       onStop: 'keep',
       timeouts: { tcp: undefined, tcpFin: undefined, udp: undefined },
@@ -434,4 +435,43 @@ nodes:
   assert.deepEqual(addresses(on('lb2')), ['10.0.0.2', '10.0.0.3']);
   assert.deepEqual([...on('lb2.example').services.keys()], ['web', 'own']);
   assert.deepEqual(on('other').log.level, 'warn');
+});
+
+test('what is valid, but probably not meant, is a warning with its place', () => {
+  const text = `version: 1
+services:
+  shop: { address: 203.0.113.10, port: 80, real_servers: [10.0.0.2] }
+vrrp:
+  edge:
+    interface: eth0
+    virtual_router_id: 51
+    advert_interval: 20ms
+    addresses: [10.99.0.10]
+    track: { services: [shop], interfaces: [{ interface: eth1, weight: -60 }] }
+  six:
+    interface: eth0
+    virtual_router_id: 51
+    addresses: [2001:db8::1]
+nodes:
+  lb1: {}
+  lb2: { vrrp: { six: { priority: 150 } } }
+  lb3: { vrrp: { edge: { priority: 200, advert_interval: 30ms } } }
+`;
+  const folder = join(dir, String(count++));
+  mkdirSync(folder);
+  const file = join(folder, 'lvsd.yaml');
+  writeFileSync(file, text);
+  const { warnings } = loadConfig(file, { node: 'lb1', everyNode: true });
+  assert.deepEqual(
+    warnings.map((line) => line.replace(`${file}:`, '')),
+    [
+      '8:22: vrrp.edge.advert_interval: 20ms needs a machine that is never busy for as long; from 50ms on is safe with SCHED_RR',
+      '10:5: vrrp.edge.track: all weights together lower the priority 100 to -10; it stays at 1, so that nodes with different faults can have one priority',
+      '14:17: vrrp.six.addresses[0]: the first address of IPv6 should be a link-local one (RFC 9568 section 5.2.9); keepalived accepts others too',
+      'on lb3: 18:58: vrrp.edge.advert_interval: 30ms needs a machine that is never busy for as long; from 50ms on is safe with SCHED_RR',
+      'vrrp.edge.priority: lb1 and lb2 have priority 100; give each node one of its own, or addresses decide which node is master',
+      'vrrp.six.priority: lb1 and lb3 have priority 100; give each node one of its own, or addresses decide which node is master',
+    ],
+  );
+  assert.equal(loadConfig(file, { node: 'lb1' }).warnings.length, 3);
 });

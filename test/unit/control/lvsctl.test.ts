@@ -11,8 +11,9 @@ import { historyText } from '../../../src/control/lvsctl/history.ts';
 import { parseInvocation } from '../../../src/control/lvsctl/options.ts';
 import { briefText, statusText } from '../../../src/control/lvsctl/status.ts';
 import { COLOURED, PLAIN, paintFor } from '../../../src/control/lvsctl/terminal.ts';
+import { vrrpText } from '../../../src/control/lvsctl/vrrp.ts';
 import { latencyText, spanText } from '../../../src/control/lvsctl/words.ts';
-import type { DaemonStatus, RealServerStatus } from '../../../src/control/messages.ts';
+import type { DaemonStatus, RealServerStatus, VrrpStatus } from '../../../src/control/messages.ts';
 import { VERBS } from '../../../src/control/verbs.ts';
 import { fakeDaemon, freshPath, STATUS } from './daemon.ts';
 
@@ -590,4 +591,61 @@ test('status shows the author, age and reason of overrides, and overrides withou
   const text = statusText({ ...SHOP, services, orphans }, PLAIN, NOW);
   assert.match(text, / drained by the operator \(alice, 5m ago: CHG-123\); weight set by the operator: 7$/m);
   assert.match(text, /^not in the file: old 10\.31\.4\.9:80: disabled by the operator \(bob\\x1b\[2J\)$/m);
+});
+
+test('status has a line for each virtual router in its head', () => {
+  const vrrp = [
+    { name: 'edge', state: 'master', since: NOW - 5000, reason: 'no advert for 361 ms' },
+    { name: 'inside', state: 'fault', since: NOW - 60_000, reason: 'eth1: no carrier' },
+    { name: 'dmz', state: 'init', since: undefined, reason: '' },
+  ] as const;
+  for (const text of [statusText, briefText])
+    assert.match(
+      text({ ...STATUS, vrrp }, PLAIN, NOW),
+      new RegExp(
+        [
+          '^virtual router edge {2}master for 5s \\(no advert for 361 ms\\)',
+          'virtual router inside {2}fault for 1m \\(eth1: no carrier\\)',
+          'virtual router dmz {2}init$',
+        ].join('\n'),
+        'm',
+      ),
+    );
+});
+
+test('vrrp as text: weights that count, what is tracked, and each cause of a fault', () => {
+  const edge: VrrpStatus = {
+    name: 'edge',
+    group: 'pair',
+    state: 'fault',
+    since: NOW - 5000,
+    reason: 'eth1 is down',
+    interface: 'eth0',
+    family: 'ipv4',
+    version: 3,
+    virtualRouterId: 51,
+    priority: 60,
+    configuredPriority: 100,
+    interval: 100,
+    unicast: false,
+    addresses: [{ address: '10.99.0.10', prefix: 24, device: 'eth0' }],
+    faults: ['eth1 is down', 'no source address'],
+    tracked: [
+      { kind: 'interface', name: 'eth1', up: false },
+      { kind: 'service', name: 'shop', up: false, weight: -50 },
+      { kind: 'service', name: 'dns', up: true, weight: 10 },
+      { kind: 'service', name: 'mail', up: true, weight: -20 },
+    ],
+    counters: { sent: 5, 'rejected: checksum': 2 },
+  };
+  assert.equal(
+    vrrpText([edge], PLAIN, NOW),
+    `edge  fault for 5s (eth1 is down)
+  priority 60 (100, service shop -50, service dns +10), eth0 virtual router 51, version 3, ipv4, multicast, group pair, adverts every 100ms
+  addresses 10.99.0.10/24 eth0
+  tracks interface eth1 down, service shop down, service dns up, service mail up
+  faults eth1 is down, no source address
+  adverts sent 5, rejected: checksum 2
+`,
+  );
 });
