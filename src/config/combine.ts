@@ -12,7 +12,18 @@ import type { Path, Spot } from './yaml/positions.ts';
 const SHARED = ['local_addresses', 'services', 'nodes'] as const;
 type Shared = (typeof SHARED)[number];
 
-const MAIN_ONLY = ['manage', 'on_stop', 'defaults', 'timeouts', 'log', 'checks', 'resync'];
+const MAIN_ONLY = [
+  'manage',
+  'on_stop',
+  'defaults',
+  'timeouts',
+  'log',
+  'checks',
+  'vrrp',
+  'vrrp_groups',
+  'connection_sync',
+  'resync',
+];
 
 /**
  * Whether a file is something else than a configuration: none of its keys is one of ours, or nearly. It is not

@@ -75,6 +75,7 @@ export const DEFAULTS = {
   logFormat: 'text',
   checkConcurrency: 65536,
   resync: 30_000,
+  syncId: 0,
   vrrpVersion: 3,
   vrrpPriority: 100,
   vrrpDownAfter: 3,

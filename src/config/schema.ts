@@ -7,7 +7,7 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { choice, count, duration } from '../base/schema-words.ts';
 import { DEFAULTS } from './limits.ts';
-import { LATER, NAME, NAME_WORDS } from './schema/common.ts';
+import { device, follow, LATER, NAME, NAME_WORDS } from './schema/common.ts';
 import type { hooksSchema } from './schema/hooks.ts';
 import {
   type checkSchema,
@@ -156,6 +156,30 @@ const settings = {
     default: {},
     examples: [{ pair: { instances: ['edge', 'inside'] } }],
   }),
+  connection_sync: Type.Object(
+    {
+      device: device('Device that the messages are sent and received on, by multicast.'),
+      id: Type.Optional(
+        count(0, 255, {
+          description: 'Number of the group of nodes; messages with another one are ignored.',
+          default: DEFAULTS.syncId,
+          examples: [51],
+        }),
+      ),
+      follow: Type.Optional(
+        follow(
+          'Virtual router whose master sends its connections. Without this key this node always sends them, for nodes that all serve at the same time.',
+        ),
+      ),
+    },
+    {
+      additionalProperties: false,
+      title: 'a map with device',
+      description:
+        'Connection synchronization by the kernel: this node receives the connections of the other nodes, so that they go on after a takeover. Without this key lvsd leaves the kernel’s sync daemons alone.',
+      examples: [{ device: 'eth1', id: 51, follow: 'edge' }],
+    },
+  ),
   resync: duration({
     description:
       'Interval at which the kernel’s table is read and compared with the file, in addition to every change. 1s to 1d.',
@@ -181,7 +205,6 @@ const overlaySchema = Type.Unsafe<Record<string, unknown>>(
     Type.Object(rest, {
       additionalProperties: false,
       title: 'a map with keys of the top level',
-      'x-later': LATER.root,
     }),
   ) as object,
 );
@@ -221,7 +244,6 @@ export const configSchema = Type.Object(
     additionalProperties: false,
     title: 'the configuration of lvsd',
     description: 'The configuration file of lvsd.',
-    'x-later': LATER.root,
   },
 );
 

@@ -27,6 +27,8 @@ export interface Config {
   services: ReadonlyMap<string, ServiceSpec>;
   /** By name, in the file's order. */
   vrrp: ReadonlyMap<string, VrrpInstance>;
+  /** Undefined: lvsd leaves the kernel's sync daemons alone. */
+  connectionSync: ConnectionSync | undefined;
   log: LogSettings;
   /** Maximum number of concurrent probes. */
   checkConcurrency: number;
@@ -48,9 +50,19 @@ export interface LocalAddressPool {
   name: string;
   /** Device that lvsd adds the addresses to; undefined: lvsd does not manage them. */
   device: string | undefined;
+  /** Name of the virtual router whose master has the addresses; undefined: this node has them always. */
+  follow: string | undefined;
   addresses: readonly { family: Family; address: Uint8Array }[];
   /** Range of local ports; undefined: that of the kernel's sysctls. */
   ports: { min: number; max: number } | undefined;
+}
+
+/** The kernel's sync daemons: a backup always, a master as `follow` says. */
+export interface ConnectionSync {
+  device: string;
+  id: number;
+  /** Name of a virtual router; undefined: always a master. */
+  follow: string | undefined;
 }
 
 /** A virtual router. Durations are in milliseconds. */

@@ -105,6 +105,18 @@ export interface VrrpSummary {
   reason: string;
 }
 
+export type SyncRole = 'backup' | 'master';
+
+/** The kernel's sync daemons of this node: the backup receives connections, the master sends them. */
+export interface SyncStatus {
+  device: string;
+  id: number;
+  /** The virtual router whose master sends. */
+  follow?: string | undefined;
+  wanted: SyncRole[];
+  running: SyncRole[];
+}
+
 export interface DaemonStatus {
   version: string;
   pid: number;
@@ -119,6 +131,8 @@ export interface DaemonStatus {
   files?: readonly FileProblem[] | undefined;
   /** Overrides that apply to no real server of the file. */
   orphans?: readonly OrphanStatus[];
+  /** Undefined: lvsd leaves the kernel's sync daemons alone. */
+  connectionSync?: SyncStatus | undefined;
   /** Virtual routers. */
   vrrp?: readonly VrrpSummary[] | undefined;
   services: ServiceStatus[];

@@ -53,7 +53,12 @@ export interface DaemonParts {
   obstacles(desired: Desired): Promise<readonly Obstacle[]>;
 }
 
-const NOTHING_DESIRED: Desired = { services: [], addresses: [], timeouts: { tcp: 0, tcpFin: 0, udp: 0 } };
+const NOTHING_DESIRED: Desired = {
+  services: [],
+  addresses: [],
+  timeouts: { tcp: 0, tcpFin: 0, udp: 0 },
+  syncDaemons: undefined,
+};
 
 export class Daemon {
   readonly runtime = new RuntimeState();
@@ -101,6 +106,7 @@ export class Daemon {
   /** Applies the first configuration, with the state of a previous run. */
   async start(saved: Snapshot): Promise<CycleResult> {
     for (const key of saved.services) this.#owned.add(key);
+    this.runtime.ownsSync = saved.sync;
     await this.#parts.table.read();
     const services = virtualServices(this.#config);
     this.runtime.configure(services, monotonic());
@@ -163,8 +169,10 @@ export class Daemon {
   async #own(services: readonly VirtualService[]): Promise<void> {
     const before = this.#owned.size;
     for (const { key } of services) this.#owned.add(key);
+    const sync = this.#config.connectionSync !== undefined && !this.runtime.ownsSync;
+    if (sync) this.runtime.ownsSync = true;
     this.#updateQuorums();
-    if (this.#owned.size > before) await this.#parts.saveNow();
+    if (this.#owned.size > before || sync) await this.#parts.saveNow();
     else this.#parts.saveSoon();
   }
 
@@ -213,6 +221,14 @@ export class Daemon {
       changed = true;
     }
     if (changed) this.#parts.followQuorums?.();
+  }
+
+  /** This node has become master of a virtual router, or is no longer. Connection sync follows. */
+  setMaster(instance: string, master: boolean): void {
+    const { masters } = this.runtime;
+    if (masters.has(instance) === master) return;
+    this.runtime.masters = new Set(master ? [...masters, instance] : [...masters].filter((one) => one !== instance));
+    if (this.#config.connectionSync?.follow === instance) this.reconciler.request();
   }
 
   /**
@@ -286,15 +302,19 @@ export class Daemon {
 
   /** With `manage: named`, changes of services that lvsd does not own are not reported. */
   #driftFilter(): DriftFilter {
-    return this.#config.manage === 'all' ? {} : { service: (key) => this.#owned.has(key) };
+    const sync = this.#config.connectionSync !== undefined;
+    return this.#config.manage === 'all' ? { sync } : { sync, service: (key) => this.#owned.has(key) };
   }
 
   #desired(): Desired {
-    return this.#removing ? NOTHING_DESIRED : desiredState(this.#config, this.runtime, this.#desiredCache);
+    if (this.#removing) return this.runtime.ownsSync ? { ...NOTHING_DESIRED, syncDaemons: [] } : NOTHING_DESIRED;
+    return desiredState(this.#config, this.runtime, this.#desiredCache);
   }
 
   /** Forgets services that are in neither the file nor the kernel: another program may add them and own them. */
   #disownMissing(): void {
+    const none = this.#config.connectionSync === undefined && this.#parts.table.actual?.syncDaemons?.length === 0;
+    if (none) this.runtime.ownsSync = false;
     const named = new Set(this.runtime.services.map(({ key }) => key));
     for (const key of this.#owned) if (!named.has(key) && !this.#parts.table.service(key)) this.#owned.delete(key);
   }

@@ -24,6 +24,8 @@ export interface VrrpParts {
   states: () => Promise<ReadonlyMap<string, TargetState>>;
   reporter: Reporter;
   log: Log;
+  /** This node has become master of an instance, or is no longer. */
+  onRole(instance: string, master: boolean): void;
 }
 
 export class Vrrp {
@@ -35,6 +37,9 @@ export class Vrrp {
   #wait: NodeJS.Timeout | undefined;
   readonly #reporter: Reporter;
   readonly #log: Log;
+  readonly #onRole: VrrpParts['onRole'];
+  /** Instances of which this node is master. */
+  readonly #masters = new Set<string>();
   #config: Config | undefined;
   /** The state of each instance, since when, by the clock `steady()`, and why. */
   readonly #since = new Map<string, { at: number; state: VrrpSummary['state']; reason: string }>();
@@ -42,12 +47,17 @@ export class Vrrp {
   #requests = 0;
   #used = false;
 
-  constructor({ runtime, states, reporter, log }: VrrpParts) {
+  constructor({ runtime, states, reporter, log, onRole }: VrrpParts) {
     this.#runtime = runtime;
     this.#states = states;
     this.#reporter = reporter;
     this.#log = log;
-    this.#process = new VrrpProcess({ log, onMessage: (message) => this.#receive(message) });
+    this.#onRole = onRole;
+    this.#process = new VrrpProcess({
+      log,
+      onMessage: (message) => this.#receive(message),
+      onEnd: () => this.#endRoles(),
+    });
   }
 
   /** Starts the process if the file has instances; once it runs, it stays. */
@@ -81,6 +91,18 @@ export class Vrrp {
   async stop(): Promise<void> {
     clearTimeout(this.#wait);
     if (this.#used) await this.#process.stop();
+    this.#endRoles();
+  }
+
+  /** The process has ended: this node is master of nothing. */
+  #endRoles(): void {
+    for (const instance of [...this.#masters]) this.#setRole(instance, false);
+  }
+
+  #setRole(instance: string, master: boolean): void {
+    if (master) this.#masters.add(instance);
+    else this.#masters.delete(instance);
+    this.#onRole(instance, master);
   }
 
   /** The last transition of each instance. */
@@ -170,6 +192,9 @@ export class Vrrp {
         this.#reporter.vrrp({ text: `is ${to}: ${reason}`, fields: { instance, state: to, reason } }, !severe);
         break;
       }
+      case 'role':
+        this.#setRole(message.instance, message.master);
+        break;
       case 'event': {
         const { instance, event, reason } = message;
         this.#reporter.vrrp({ text: reason, fields: { instance, state: event, reason } }, event === 'priority');

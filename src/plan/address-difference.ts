@@ -37,13 +37,14 @@ export function addressSteps(desired: Desired, actual: Actual, steps: readonly O
     else result.virtual.push({ ...add, needs: coming(address) });
   }
   const elsewhere = new Set(desired.addresses.map((one) => bytesKey(one.address)));
+  const followed = new Set((desired.followed ?? []).map(bytesKey));
   const pools = poolsOf(actual, steps);
   for (const one of actual.addresses) {
     const key = bytesKey(one.address);
     const here = wanted.get(addressKey(one));
     if (!one.ours || here?.prefix === one.prefix) continue;
     // Services still use it, although it is no longer configured for a device.
-    if (!here && pools.held.has(key) && !elsewhere.has(key)) continue;
+    if (!here && pools.held.has(key) && !elsewhere.has(key) && !followed.has(key)) continue;
     const removal: Operation = { op: 'delete-address', address: one, name: here?.name };
     // A device can have an IPv6 address only once: the other prefix length has to be deleted first.
     if (here && one.family === AF_INET6) result.withdrawn.push(removal);

@@ -12,7 +12,8 @@ import { type Attempt, applyService } from './service-apply.ts';
 import type { Operation, OperationResult } from './types.ts';
 
 type AddressOperation = Extract<Operation, { op: 'add-address' | 'delete-address' }>;
-type ServiceOperation = Exclude<Operation, AddressOperation | { op: 'set-timeouts' }>;
+type SyncOperation = Extract<Operation, { op: 'start-sync' | 'stop-sync' }>;
+type ServiceOperation = Exclude<Operation, AddressOperation | SyncOperation | { op: 'set-timeouts' }>;
 
 /** Returns one result for each operation, in order. Errors are in the results: does not throw. */
 export async function apply(operations: readonly Operation[], writer: KernelWriter): Promise<OperationResult[]> {
@@ -57,7 +58,9 @@ class Application {
       const phase = phaseOf(this.#operations[start] as Operation);
       let end = start + 1;
       while (end < this.#operations.length && phaseOf(this.#operations[end] as Operation) === phase) end++;
-      await (phase === 'services' ? this.#services(start, end) : this.#addresses(start, end));
+      if (phase === 'services') await this.#services(start, end);
+      else if (phase === 'sync') for (const index of range(start, end)) await this.#attempt(index);
+      else await this.#addresses(start, end);
       start = end;
     }
   }
@@ -155,7 +158,8 @@ class Application {
   };
 }
 
-function phaseOf({ op }: Operation): 'add-address' | 'delete-address' | 'services' {
+function phaseOf({ op }: Operation): 'add-address' | 'delete-address' | 'sync' | 'services' {
+  if (op === 'start-sync' || op === 'stop-sync') return 'sync';
   return op === 'add-address' || op === 'delete-address' ? op : 'services';
 }
 

@@ -3,7 +3,7 @@
 import { AF_INET, AF_INET6, formatAddress } from '../base/addresses.ts';
 import type { ServiceKey, Timeouts } from '../ipvs/index.ts';
 import { type Change, changes, DESTINATION_FIELDS, type Field, SERVICE_FIELDS, seconds } from './fields.ts';
-import { addressText, destinationText, endpointText, serviceText } from './texts.ts';
+import { addressText, destinationText, endpointText, serviceText, syncText } from './texts.ts';
 import type { DesiredService, Operation } from './types.ts';
 
 export interface Description {
@@ -40,6 +40,8 @@ const SIGNS: Readonly<Record<Operation['op'], Description['sign']>> = {
   'set-destination': '~',
   'delete-destination': '-',
   'set-timeouts': '~',
+  'start-sync': '+',
+  'stop-sync': '-',
 };
 
 /** An operation for display. */
@@ -55,7 +57,7 @@ export function toJson(operation: Operation): OperationJson {
 
 /** Name in the file, if it has one. */
 export function nameOf(operation: Operation): string | undefined {
-  if (operation.op === 'set-timeouts') return undefined;
+  if (operation.op === 'set-timeouts' || 'daemon' in operation) return undefined;
   if (operation.op === 'add-service' || operation.op === 'set-service') return operation.service.name;
   return operation.name;
 }
@@ -67,6 +69,9 @@ function textOf(operation: Operation): string {
       return `${purposeOf(operation)} ${addressText(operation.address)}`;
     case 'set-timeouts':
       return `timeouts ${changeTexts(timeoutChanges(operation.was, operation.timeouts))}`;
+    case 'start-sync':
+    case 'stop-sync':
+      return syncText(operation.daemon);
     case 'add-service':
       return `${serviceText(operation.service)} ${serviceSettings(operation.service)}`;
     case 'set-service':
@@ -144,6 +149,7 @@ export function timeoutChanges(was: Timeouts, wanted: Timeouts): Change[] {
 
 function detailsOf(operation: Operation): Partial<OperationJson> {
   if (operation.op === 'set-timeouts') return { changes: timeoutChanges(operation.was, operation.timeouts) };
+  if ('daemon' in operation) return { device: operation.daemon.interface };
   if (operation.op === 'add-address' || operation.op === 'delete-address') {
     const { family, address, prefix, device } = operation.address;
     return { address: `${formatAddress(family, address)}/${prefix}`, device };

@@ -3,6 +3,7 @@
 import { type ServiceKey, serviceKeyText, type Timeouts } from '../ipvs/index.ts';
 import { addressSteps } from './address-difference.ts';
 import { changedService, newService } from './service-difference.ts';
+import { syncSteps } from './sync-difference.ts';
 import type { Actual, ActualService, Desired, DesiredService, Operation, Ownership, Plan } from './types.ts';
 
 /**
@@ -70,6 +71,7 @@ export function difference(
   return {
     operations: [
       ...timeouts(desired.timeouts, actual.timeouts),
+      ...syncSteps(desired, actual),
       ...addresses.withdrawn,
       ...addresses.local,
       ...operations,

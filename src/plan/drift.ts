@@ -4,7 +4,8 @@ import { serviceKeyText } from '../ipvs/index.ts';
 import { localAddressText, timeoutChanges } from './describe.ts';
 import { type Change, changes, DESTINATION_FIELDS, SERVICE_FIELDS } from './fields.ts';
 import { addressKey, bytesKey, destinationKeyText } from './keys.ts';
-import { addressText, destinationText, endpointText, serviceText } from './texts.ts';
+import { sameDaemon } from './sync-difference.ts';
+import { addressText, destinationText, endpointText, serviceText, syncText } from './texts.ts';
 import type { Actual, ActualAddress, ActualService } from './types.ts';
 
 /** One change. */
@@ -24,6 +25,8 @@ export interface DriftFilter {
   /** By `serviceKeyText`. */
   service?: (key: string) => boolean;
   address?: (address: ActualAddress) => boolean;
+  /** Whether changes of connection sync are reported; default: true. */
+  sync?: boolean;
 }
 
 /** Changes that are listed; further ones are counted. Another program may have cleared a table of 10,000 services. */
@@ -31,10 +34,11 @@ const MAX_LISTED = 50;
 
 /** The changes from `before` to `now` that the filter includes: at most MAX_LISTED, then their number. */
 export function drift(before: Actual, now: Actual, filter: DriftFilter = {}): Drift[] {
-  const { service = () => true, address = ({ ours }) => ours } = filter;
+  const { service = () => true, address = ({ ours }) => ours, sync = true } = filter;
   const found = [
     ...serviceDrift(before, now, service),
     ...addressDrift(before.addresses, now.addresses, address),
+    ...(sync ? syncDrift(before, now) : []),
     ...sentences('timeouts', timeoutChanges(before.timeouts, now.timeouts)).map((text) => ({ text })),
   ];
   if (found.length <= MAX_LISTED) return found;
@@ -114,6 +118,16 @@ function addressDrift(
   return before
     .filter((one) => includes(one) && !present.has(key(one)))
     .map((one) => ({ text: `address ${addressText(one)} was deleted`, address: addressText(one) }));
+}
+
+function syncDrift({ syncDaemons: before }: Actual, { syncDaemons: now }: Actual): Drift[] {
+  if (before === undefined || now === undefined) return [];
+  const gone = before.filter((one) => !now.some((other) => sameDaemon(one, other)));
+  const come = now.filter((one) => !before.some((other) => sameDaemon(one, other)));
+  return [
+    ...gone.map((one) => ({ text: `${syncText(one)} was stopped` })),
+    ...come.map((one) => ({ text: `${syncText(one)} was started` })),
+  ];
 }
 
 function sentences(of: string, differing: readonly Change[]): string[] {

@@ -49,6 +49,12 @@ export function obstacles(desired: Desired, { features, devices, absentScheduler
   for (const { device, family, address, prefix } of desired.addresses)
     if (!devices.has(device))
       missing.set(device, [...(missing.get(device) ?? []), `${formatAddress(family, address)}/${prefix}`]);
+  const sync = desired.syncDaemons?.find((one) => !devices.has(one.interface))?.interface;
+  if (sync !== undefined)
+    found.push({
+      kernel: false,
+      text: `there is no device ${sync} for connection_sync: create it, or correct \`device\` in the file`,
+    });
   for (const [device, addresses] of missing)
     found.push({
       kernel: false,

@@ -42,6 +42,8 @@ export type KernelTable = Pick<
   | 'deleteLocalAddress'
   | 'localAddresses'
   | 'setTimeouts'
+  | 'startDaemon'
+  | 'stopDaemon'
 >;
 
 /** Throws NetlinkError, KernelLacksError, or LvsdError for an address. */
@@ -80,6 +82,11 @@ export function applyOperation(operation: Operation, { ipvs, addresses }: Kernel
       return ignoring(['ENOENT', 'ESRCH'], ipvs.deleteDestination(operation.service, operation.destination));
     case 'set-timeouts':
       return ipvs.setTimeouts(operation.timeouts);
+    // It is read back: one with other settings is a difference again.
+    case 'start-sync':
+      return ignoring(['EEXIST'], ipvs.startDaemon(operation.daemon));
+    case 'stop-sync':
+      return ignoring(['ESRCH'], ipvs.stopDaemon(operation.daemon));
   }
 }
 

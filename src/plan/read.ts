@@ -10,12 +10,12 @@ import type { Actual, ActualService } from './types.ts';
  * reused: of their counters, only those of draining local addresses are then up to date.
  */
 export async function readActual(ipvs: Ipvs, addresses: Addresses, previous?: Actual): Promise<Actual> {
-  const [{ generation }, found] = await Promise.all([ipvs.info(), addresses.list()]);
+  const [{ generation }, found, syncDaemons] = await Promise.all([ipvs.info(), addresses.list(), ipvs.daemons()]);
   if (previous && generation !== undefined && previous.generation === generation) {
     const services = await Promise.all(previous.services.map((one) => withFreshDrains(ipvs, one)));
-    return { services, addresses: found, timeouts: previous.timeouts, generation };
+    return { services, addresses: found, timeouts: previous.timeouts, syncDaemons, generation };
   }
-  return { ...(await readTable(ipvs)), addresses: found, generation };
+  return { ...(await readTable(ipvs)), addresses: found, syncDaemons, generation };
 }
 
 /** The kernel's table without the addresses of devices. */

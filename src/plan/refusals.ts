@@ -34,6 +34,8 @@ function reasonOf(operation: Operation, errno: ErrnoName): string | undefined {
       return errno === 'EACCES'
         ? `IPv6 is disabled on ${operation.address.device}: sysctl net.ipv6.conf.${operation.address.device}.disable_ipv6`
         : undefined;
+    case 'start-sync':
+      return errno === 'ENODEV' ? `there is no device ${operation.daemon.interface}, or it is down` : undefined;
     case 'set-timeouts':
       return errno === 'EINVAL' ? 'a timeout is out of range' : undefined;
     default:

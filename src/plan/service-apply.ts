@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 /** Applies the operations of one service in order. Additions are sent together; removals wait until they succeeded. */
-import { IP_VS_CONN_F_FULLNAT } from '../ipvs/index.ts';
+import { IP_VS_CONN_F_FULLNAT, type ServiceKey } from '../ipvs/index.ts';
 import { bytesKey } from './keys.ts';
 import type { KernelWriter } from './operation.ts';
 import type { Operation, OperationResult } from './types.ts';
 
 type Step = {
-  operation: Exclude<Operation, { op: 'add-address' | 'delete-address' | 'set-timeouts' }>;
+  operation: Extract<Operation, { service: ServiceKey }>;
   /** Index among all operations of the plan. */
   index: number;
 };

@@ -1,7 +1,14 @@
 // SPDX-License-Identifier: MIT
 /** Services, real servers and addresses as text. */
 import { type Family, formatAddress } from '../base/addresses.ts';
-import { type DestinationKey, namesByNumber, PROTOCOLS, type ServiceKey } from '../ipvs/index.ts';
+import {
+  type DestinationKey,
+  IP_VS_STATE_MASTER,
+  namesByNumber,
+  PROTOCOLS,
+  type ServiceKey,
+  type SyncDaemon,
+} from '../ipvs/index.ts';
 
 const PROTOCOL_NAMES = namesByNumber(PROTOCOLS, 'name');
 
@@ -20,6 +27,11 @@ export function destinationText({ family, address, port }: DestinationKey): stri
 export function endpointText(family: Family, address: Uint8Array, port: number): string {
   const text = formatAddress(family, address);
   return address.length === 16 ? `[${text}]:${port}` : `${text}:${port}`;
+}
+
+/** "connection sync as master on eth1, id 7". */
+export function syncText({ state, interface: device, syncId }: SyncDaemon): string {
+  return `connection sync as ${state === IP_VS_STATE_MASTER ? 'master' : 'backup'} on ${device}, id ${syncId}`;
 }
 
 /** "10.99.0.10/32 on lo". */

@@ -12,6 +12,7 @@ import type {
   Service,
   ServiceConfig,
   ServiceKey,
+  SyncDaemon,
   Timeouts,
 } from '../ipvs/index.ts';
 
@@ -42,6 +43,10 @@ export interface Desired {
   addresses: readonly DesiredAddress[];
   /** Seconds; 0 leaves a timeout unchanged. */
   timeouts: Timeouts;
+  /** Local addresses that another process places: ours with the same bytes are removed, although services use them. */
+  followed?: readonly Uint8Array[] | undefined;
+  /** Connection sync, at most one daemon for each role; undefined: whatever runs is left alone. */
+  syncDaemons?: readonly SyncDaemon[] | undefined;
 }
 
 export interface ActualService {
@@ -64,6 +69,8 @@ export interface Actual {
   services: readonly ActualService[];
   addresses: readonly ActualAddress[];
   timeouts: Timeouts;
+  /** Undefined: not read. */
+  syncDaemons?: readonly SyncDaemon[] | undefined;
   /** The kernel's generation when the read began; patched kernels only. */
   generation?: number | undefined;
 }
@@ -121,7 +128,8 @@ export type Operation =
       /** All destinations that served are replaced: done only if a replacement could be added. */
       last: boolean;
     } & OfService)
-  | { op: 'set-timeouts'; timeouts: Timeouts; was: Timeouts };
+  | { op: 'set-timeouts'; timeouts: Timeouts; was: Timeouts }
+  | { op: 'start-sync' | 'stop-sync'; daemon: SyncDaemon };
 
 export interface Plan {
   /** In the order in which they must be applied. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** The configuration of an instance as the VRRP process gets it: resolved, as JSON, times in microseconds. */
 import { type Family, parseAddress } from '../base/addresses.ts';
+import type { Purpose } from '../net/index.ts';
 import type { Tracked } from './tracking.ts';
 import type { Settings } from './types.ts';
 
@@ -10,6 +11,8 @@ export interface PlacedAddress {
   prefix: number;
   /** Default: the instance's interface. */
   device?: string;
+  /** Default: virtual. Decides the scope. */
+  purpose?: Purpose;
 }
 
 export interface InstanceConfiguration {
@@ -22,6 +25,8 @@ export interface InstanceConfiguration {
   addresses: readonly PlacedAddress[];
   /** Not advertised: addresses that do not fit or that are of the other family. */
   extraAddresses: readonly PlacedAddress[];
+  /** Local addresses of FULLNAT that follow the instance. */
+  localAddresses: readonly PlacedAddress[];
   /** Its group; all members of a group have one role. */
   group?: string;
   /** Does not preempt before the first results of health checks are in. */

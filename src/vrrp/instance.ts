@@ -27,6 +27,8 @@ export interface Surroundings {
   log(text: string): void;
   /** Brings the other members of a group to the same role. */
   settle(group: string): void;
+  /** This node has become master of the instance, or is no longer. */
+  role(instance: string, master: boolean): void;
   /** Leaves messages with the daemon, for the case that this process dies. */
   deposit(instance: string, messages: LastMessage[]): void;
 }
@@ -91,9 +93,11 @@ export class Instance {
 
   /** Takes a new configuration of the same identity. New addresses are placed before old ones are removed. */
   configure(configuration: InstanceConfiguration): void {
-    const before = this.#all;
+    const [before, { name: oldName }] = [this.#all, this.#configuration];
+    if (configuration.name !== oldName) this.#forgetName(oldName);
     this.#configuration = configuration;
-    const { settings, interface: device } = configuration;
+    const { name, settings, interface: device } = configuration;
+    if (name !== oldName) this.#surroundings.role(name, this.#state.phase === 'master');
     const [added, removed] = [without(this.#all, before), without(before, this.#all)];
     const addresses = added.length + removed.length > 0;
     if (addresses && this.#state.phase === 'master') {
@@ -106,6 +110,14 @@ export class Instance {
     this.#apply({ kind: 'causes', causes });
     if (configuration.group === undefined) this.#apply({ kind: 'group-fault', cause: undefined });
     this.#becomeReady();
+  }
+
+  /** The daemon knows the role and the last messages of an instance by its name. */
+  #forgetName(name: string): void {
+    this.#surroundings.announcer.cancel(name);
+    this.#surroundings.role(name, false);
+    this.#surroundings.deposit(name, []);
+    this.#deposited = '';
   }
 
   /** What received messages are checked against; undefined while there is no source address. */
@@ -286,8 +298,14 @@ export class Instance {
     this.#apply({ kind: 'tick' });
   }
 
+  /** Every address that only the master has, in the order in which they are placed. */
   get #all(): PlacedAddress[] {
-    return [...this.#configuration.addresses, ...this.#configuration.extraAddresses];
+    return [...this.#list('local'), ...this.#list('virtual')];
+  }
+
+  #list(which: 'local' | 'virtual'): readonly PlacedAddress[] {
+    const { addresses, extraAddresses, localAddresses } = this.#configuration;
+    return which === 'local' ? localAddresses : [...addresses, ...extraAddresses];
   }
 
   #carryOut(action: Action): void {
@@ -298,11 +316,11 @@ export class Instance {
         this.#send(action.priority);
         break;
       case 'place':
-        if (action.addresses === 'virtual') void placement.place(this.#all, device);
+        void placement.place(this.#list(action.addresses), device);
         break;
       case 'withdraw':
         announcer.cancel(name);
-        if (action.addresses === 'virtual') void placement.withdraw(this.#all, device);
+        void placement.withdraw(this.#list(action.addresses), device);
         break;
       case 'restore':
         void placement
@@ -326,6 +344,7 @@ export class Instance {
         this.#announceAfterPlacement('takeover');
         break;
       case 'sync':
+        this.#surroundings.role(name, action.role === 'master');
         break;
     }
   }

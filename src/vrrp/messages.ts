@@ -51,6 +51,8 @@ export type FromVrrp =
   | { type: 'beat' }
   /** The adverts of priority 0 to send if this process dies; none while the instance is not master. */
   | { type: 'last-messages'; instance: string; messages: LastMessage[] }
+  /** This node has become master of the instance, or is no longer: connection sync follows. */
+  | { type: 'role'; instance: string; master: boolean }
   | { type: 'state'; instance: string; from: Phase; to: Phase; reason: string }
   | { type: 'event'; instance: string; event: EventName; reason: string }
   | { type: 'status'; request: number; instances: InstanceStatus[] }

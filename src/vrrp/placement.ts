@@ -25,7 +25,7 @@ export class Placement {
   /** Adds addresses to their devices, `device` where they name none. What is there already stays. */
   place(list: readonly PlacedAddress[], device: string): Promise<void> {
     return this.#each(list, (one) =>
-      this.#addresses.add({ ...wanted(one, device), purpose: 'virtual' }).then(() => undefined),
+      this.#addresses.add({ ...wanted(one, device), purpose: one.purpose ?? 'virtual' }).then(() => undefined),
     );
   }
 

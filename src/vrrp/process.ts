@@ -26,6 +26,8 @@ export interface VrrpProcessOptions {
   log: Log;
   /** Everything but signs of life and deposits. */
   onMessage(message: FromVrrp): void;
+  /** The process has died; its addresses are about to be removed. */
+  onEnd?(): void;
 }
 
 export class VrrpProcess {
@@ -103,6 +105,7 @@ export class VrrpProcess {
       this.#child = undefined;
       clearInterval(this.#watchdog);
       if (this.#stopped) return;
+      this.#options.onEnd?.();
       const line = stderr.trim().split('\n', 1)[0];
       this.#options.log.error(`the VRRP process ended (${how}${line ? `: ${line}` : ''}): restarting it`);
       if (performance.now() - startedAt > STABLE_TIME) this.#delay = FIRST_DELAY;

@@ -148,6 +148,7 @@ export class Router {
       drain: () => this.#drain(),
       settle: (group: string) => this.#settle(group),
       log: (text: string) => this.#log(text),
+      role: (instance: string, master: boolean) => this.#send({ type: 'role', instance, master }),
       deposit: (instance: string, messages: LastMessage[]) => this.#send({ type: 'last-messages', instance, messages }),
       transmit: (device: string, family: Family, message: Uint8Array, source: Uint8Array, destination: Uint8Array) => {
         const open = this.#sockets.get(socketKey(device, family));

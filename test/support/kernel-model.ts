@@ -16,6 +16,7 @@ import {
   type Service,
   type ServiceConfig,
   type ServiceKey,
+  type SyncDaemon,
   serviceKeyText,
   type Timeouts,
 } from '../../src/ipvs/index.ts';
@@ -46,6 +47,7 @@ export class KernelModel implements KernelTable {
   readonly #services = new Map<string, Entry>();
   #addresses: ActualAddress[];
   #timeouts: Timeouts;
+  readonly #syncDaemons: SyncDaemon[];
   readonly requests: Request[] = [];
   /** Called before a request takes effect; throws to reject it. */
   refuse: (request: Request) => void = () => {};
@@ -61,6 +63,7 @@ export class KernelModel implements KernelTable {
       });
     this.#addresses = [...actual.addresses];
     this.#timeouts = actual.timeouts;
+    this.#syncDaemons = [...(actual.syncDaemons ?? [])];
   }
 
   read(): Actual {
@@ -68,7 +71,8 @@ export class KernelModel implements KernelTable {
       const { service, destinations, localAddresses } = entry;
       return { service, destinations: [...destinations.values()], localAddresses: [...localAddresses.values()] };
     });
-    return { services, addresses: [...this.#addresses], timeouts: this.#timeouts };
+    const syncDaemons = [...this.#syncDaemons];
+    return { services, addresses: [...this.#addresses], timeouts: this.#timeouts, syncDaemons };
   }
 
   /** Ends every connection. */
@@ -214,6 +218,25 @@ export class KernelModel implements KernelTable {
 
   async localAddresses(key: ServiceKey): Promise<LocalAddress[]> {
     return [...this.#entry(key).localAddresses.values()];
+  }
+
+  startDaemon(daemon: SyncDaemon): Promise<void> {
+    return this.#change('start-sync', undefined, String(daemon.state), () => {
+      if (this.#syncDaemons.some(({ state }) => state === daemon.state)) throw new NetlinkError(EEXIST);
+      this.#syncDaemons.push(daemon);
+    });
+  }
+
+  stopDaemon(daemon: SyncDaemon): Promise<void> {
+    return this.#change('stop-sync', undefined, String(daemon.state), () => {
+      const found = this.#syncDaemons.findIndex(({ state }) => state === daemon.state);
+      if (found < 0) throw new NetlinkError(ESRCH);
+      this.#syncDaemons.splice(found, 1);
+    });
+  }
+
+  async daemons(): Promise<SyncDaemon[]> {
+    return [...this.#syncDaemons];
   }
 
   setTimeouts({ tcp, tcpFin, udp }: Timeouts): Promise<void> {

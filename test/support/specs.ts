@@ -35,6 +35,7 @@ export function config(services: ServiceSpec[], change: Partial<Config> = {}): C
     timeouts: { tcp: undefined, tcpFin: undefined, udp: undefined },
     localAddresses: new Map(),
     vrrp: new Map(),
+    connectionSync: undefined,
     services: new Map(services.map((one) => [one.name, one])),
     log: { level: 'info', format: 'text', levels: {} },
     ...{ checkConcurrency: 100, resync: 30_000 },

@@ -5,6 +5,7 @@ import type { RawConfig } from '../schema.ts';
 import type { Config, LogSettings, Place, ServiceSpec, Virtual } from '../types.ts';
 import { Checks } from './checks.ts';
 import { NamedFiles } from './files.ts';
+import { checkPools, resolveSync } from './follow.ts';
 import { resolveForward } from './forward.ts';
 import { resolveHooks } from './hooks.ts';
 import type { RawCheckLayer } from './inheritance.ts';
@@ -67,6 +68,7 @@ export function resolveConfig(
     new Set(resolved.keys()),
     problems,
   );
+  checkPools(raw.local_addresses ?? {}, resolved, vrrp, problems);
   return {
     files,
     manage: raw.manage ?? DEFAULTS.manage,
@@ -75,6 +77,7 @@ export function resolveConfig(
     localAddresses: pools,
     services: resolved,
     vrrp,
+    connectionSync: resolveSync(raw, vrrp, problems),
     log: logOf(log),
     checkConcurrency: raw.checks?.concurrency ?? DEFAULTS.checkConcurrency,
     resync: resyncOf(raw, problems),

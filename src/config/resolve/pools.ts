@@ -54,7 +54,7 @@ export function resolvePools(raw: Readonly<Record<string, RawPool>>, problems: P
       if (typeof range === 'string') problems.report([...path, 'ports'], range);
       else ports = range;
     }
-    pools.set(name, { name, device: pool.device, addresses, ports });
+    pools.set(name, { name, device: pool.device, follow: pool.follow, addresses, ports });
   }
   return { pools, places };
 }

@@ -9,9 +9,7 @@ import { Type } from '@sinclair/typebox';
 
 /** By the map that they will stand in. */
 export const LATER = {
-  root: ['connection_sync'],
   service: ['syn_proxy'],
-  pool: ['follow'],
   track: ['self', 'files', 'scripts', 'processes'],
   vrrp: ['routes', 'rules', 'accept', 'virtual_mac', 'notify', 'checksum', 'group_address', 'source_lost'],
   group: ['notify'],
@@ -19,6 +17,10 @@ export const LATER = {
 export const NAME = '^(?![0-9]+$)[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$';
 export const NAME_WORDS =
   'a name of letters, digits, dot, dash and underscore (at most 64, not digits alone, beginning with a letter, a digit or _)';
+
+/** A virtual router of `vrrp`, by its name. */
+export const follow = (description: string) =>
+  Type.String({ title: 'the name of a virtual router of vrrp', pattern: NAME, description, examples: ['edge'] });
 
 /** The name of a network device, as the kernel allows it (dev_valid_name). */
 export const device = (description: string) =>

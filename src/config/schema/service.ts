@@ -3,7 +3,7 @@
 import { Type } from '@sinclair/typebox';
 import { address, choice, count, duration } from '../../base/schema-words.ts';
 import { DEFAULTS, ENGINES, SCHEDULER_FLAGS, SCHEDULERS } from '../limits.ts';
-import { device, LATER } from './common.ts';
+import { device, follow, LATER } from './common.ts';
 import { hooksSchema } from './hooks.ts';
 import { checkSchema, checksSchema, forwardSchema, realServerSchema, sorrySchema } from './servers.ts';
 
@@ -185,6 +185,11 @@ export const poolSchema = Type.Object(
         examples: [['10.31.3.101-10.31.3.116', '10.31.3.128/28']],
       },
     ),
+    follow: Type.Optional(
+      follow(
+        'Virtual router whose master has the addresses on `device`; the other nodes do not have them. Needs `device`.',
+      ),
+    ),
     ports: Type.Optional(
       Type.String({
         title: 'a range of ports such as 5000-65535',
@@ -199,7 +204,6 @@ export const poolSchema = Type.Object(
     additionalProperties: false,
     title: 'a map with addresses',
     description: 'Addresses of the balancer, the source addresses of FULLNAT connections to real servers.',
-    'x-later': LATER.pool,
     'x-part': 'pool',
   },
 );

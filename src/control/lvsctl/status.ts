@@ -11,6 +11,7 @@ import type {
   OverrideStatus,
   RealServerStatus,
   ServiceStatus,
+  SyncStatus,
 } from '../messages.ts';
 import { type Column, table } from './table.ts';
 import type { Colour, Paint } from './terminal.ts';
@@ -106,10 +107,24 @@ function head(status: DaemonStatus, paint: Paint, now: number): string {
   ];
   if (reloadError) lines.push(paint('red', `the last reload was rejected: ${firstProblem(reloadError, file)}`));
   if (paused) lines.push(paint('yellow', 'paused: nothing is written to the kernel (end with: lvsctl resume)'));
+  if (status.connectionSync) lines.push(syncText(status.connectionSync, paint));
   for (const one of status.files ?? []) lines.push(paint('red', fileText(one, now)));
   if (status.checks?.stopped) lines.push(paint('red', stoppedText(status.checks.stopped, status.checks, now)));
   lines.push(...vrrpLines(status.vrrp ?? [], paint, now));
   return lines.join('\n');
+}
+
+/** "connection sync on eth1, id 51: backup, master (follows edge)". */
+function syncText({ device, id, follow, wanted, running }: SyncStatus, paint: Paint): string {
+  const missing = wanted.filter((role) => !running.includes(role));
+  const extra = running.filter((role) => !wanted.includes(role));
+  const wrong = [
+    ...(missing.length > 0 ? [`not running: ${missing.join(', ')}`] : []),
+    ...(extra.length > 0 ? [`not wanted: ${extra.join(', ')}`] : []),
+  ];
+  const roles = running.length === 0 ? 'nothing runs' : running.join(', ');
+  const text = `connection sync on ${printable(device)}, id ${id}: ${roles}${follow === undefined ? '' : ` (follows ${printable(follow)})`}`;
+  return wrong.length === 0 ? text : paint('red', `${text}; ${wrong.join('; ')}`);
 }
 
 function fileText({ file, problem, since, reason, keptAs }: FileProblem, now: number): string {

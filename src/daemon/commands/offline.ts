@@ -37,6 +37,7 @@ export class Offline {
     // Without a daemon, saved health states are out of date; overrides are not.
     this.#runtime.restore({ quorum: new Map(), overrides: saved.overrides, draining: [] });
     this.#runtime.updateQuorums();
+    this.#runtime.ownsSync = saved.sync || config.connectionSync !== undefined;
   }
 
   async plan(): Promise<{ plan: Plan; sysctls: SysctlChange[]; obstacles: Obstacle[] }> {

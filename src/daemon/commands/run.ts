@@ -98,7 +98,13 @@ async function serve({ options, config, loader, logs, reporter, kernel, startedA
     obstacles: (desired) => findObstacles(kernel, desired),
   });
 
-  const vrrp: Vrrp = new Vrrp({ runtime: daemon.runtime, states, reporter, log: logs.area('daemon') });
+  const vrrp: Vrrp = new Vrrp({
+    runtime: daemon.runtime,
+    states,
+    reporter,
+    log: logs.area('daemon'),
+    onRole: (instance, master) => daemon.setMaster(instance, master),
+  });
   let started = false;
   // The socket comes first: it fails if another lvsd is running.
   const control = new ControlServer({
@@ -159,6 +165,7 @@ async function serve({ options, config, loader, logs, reporter, kernel, startedA
     // Independent of on_stop: addresses that stay would be on two nodes.
     await vrrp.stop();
     if (daemon.config.onStop === 'remove') await removeAll(daemon, reporter);
+    else if (daemon.config.connectionSync?.follow !== undefined) await endSync(daemon, reporter);
     await daemon.reconciler.stop();
     return EXIT.OK;
   } finally {
@@ -170,6 +177,15 @@ async function serve({ options, config, loader, logs, reporter, kernel, startedA
     notifier.close();
     await vrrp.stop();
     await monitor?.stop();
+  }
+}
+
+/** Without the role of a master this node must not send connections any more; it still receives those of the others. */
+async function endSync(daemon: Daemon, reporter: Reporter): Promise<void> {
+  try {
+    await daemon.reconciler.run();
+  } catch (error) {
+    reporter.log('kernel', 'error', `cannot stop connection sync: ${errorLine(error)}`);
   }
 }
 

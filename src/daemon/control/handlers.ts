@@ -24,7 +24,7 @@ import type { CycleResult } from '../reconcile/reconciler.ts';
 import { sysctlLine } from '../reconcile/sysctls.ts';
 import type { Vrrp } from '../vrrp.ts';
 import type { Reporter } from './reporter.ts';
-import { checksStatus, overrideStatus, serverHistories, serviceStatuses } from './status.ts';
+import { checksStatus, overrideStatus, serverHistories, serviceStatuses, syncStatus } from './status.ts';
 
 export interface HandlerParts {
   daemon: Daemon;
@@ -121,6 +121,7 @@ export function handlers({
           .filter((one) => service === undefined || service === one.service)
           .map((one) => ({ service: one.service, server: one.server, ...overrideStatus(one) })),
         vrrp: service === undefined ? vrrp.summary() : undefined,
+        connectionSync: syncStatus(daemon.config, daemon.runtime, actual.syncDaemons),
         services: serviceStatuses(sources, service),
       };
     },

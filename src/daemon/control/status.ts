@@ -2,6 +2,7 @@
 /** The result of `lvsctl status`, from the runtime state, health states and the kernel's counters. Pure. */
 import { formatAddress } from '../../base/addresses.ts';
 import { wallTime } from '../../base/clock.ts';
+import type { Config } from '../../config/types.ts';
 import type {
   CheckHistoryStatus,
   CheckStatus,
@@ -10,14 +11,17 @@ import type {
   RealServerStatus,
   ServerHistory,
   ServiceStatus,
+  SyncRole,
+  SyncStatus,
 } from '../../control/messages.ts';
 import type { TargetHistory } from '../../health/monitor.ts';
 import type { Inability, TargetState } from '../../health/types.ts';
 import type { Stop } from '../../health/worker/liveness.ts';
-import type { Destination } from '../../ipvs/index.ts';
+import { type Destination, IP_VS_STATE_MASTER, type SyncDaemon } from '../../ipvs/index.ts';
 import { destinationKeyText } from '../../plan/keys.ts';
 import { serviceText } from '../../plan/texts.ts';
 import type { ActualService } from '../../plan/types.ts';
+import { syncDaemons } from '../model/desired-state.ts';
 import type { DrainingServer } from '../model/draining.ts';
 import type { Override, ServerOverrides } from '../model/overrides.ts';
 import type { RuntimeState } from '../model/runtime-state.ts';
@@ -41,6 +45,23 @@ export function checksStatus(health: ReadonlyMap<string, TargetState>, stop: Sto
     stopped: stop && { ...stop, since: wallTime(stop.since) },
     lastResultAt: last === undefined ? undefined : wallTime(last),
   };
+}
+
+/** `daemons`: those of the kernel. Undefined: the file does not have connection sync. */
+export function syncStatus(
+  config: Config,
+  runtime: RuntimeState,
+  daemons: readonly SyncDaemon[] = [],
+): SyncStatus | undefined {
+  const { connectionSync } = config;
+  if (connectionSync === undefined) return undefined;
+  const { device, id, follow } = connectionSync;
+  const roles = (list: readonly SyncDaemon[]) =>
+    list
+      .filter((one) => one.interface === device && one.syncId === id)
+      .map(({ state }): SyncRole => (state === IP_VS_STATE_MASTER ? 'master' : 'backup'))
+      .sort();
+  return { device, id, follow, wanted: roles(syncDaemons(config, runtime) ?? []), running: roles(daemons) };
 }
 
 /** One item for each virtual service; `only`: those of this name in the file. */

@@ -2,7 +2,7 @@
 /** The desired state of the kernel's table and of the devices, from the configuration and the runtime state. Pure. */
 import { AF_INET } from '../../base/addresses.ts';
 import type { Config } from '../../config/types.ts';
-import type { DestinationConfig } from '../../ipvs/index.ts';
+import { type DestinationConfig, IP_VS_STATE_BACKUP, IP_VS_STATE_MASTER, type SyncDaemon } from '../../ipvs/index.ts';
 import { destinationKeyText } from '../../plan/keys.ts';
 import type { Desired, DesiredAddress, DesiredService } from '../../plan/types.ts';
 import type { RuntimeState } from './runtime-state.ts';
@@ -21,6 +21,8 @@ export function desiredState(config: Config, runtime: RuntimeState, cache: Desir
       tcpFin: config.timeouts.tcpFin ?? 0,
       udp: config.timeouts.udp ?? 0,
     },
+    syncDaemons: syncDaemons(config, runtime),
+    followed: followedAddresses(config),
   };
 }
 
@@ -105,9 +107,16 @@ function virtualAddresses(runtime: RuntimeState): DesiredAddress[] {
   return [...found.values()];
 }
 
+function followedAddresses({ localAddresses }: Config): Uint8Array[] {
+  return [...localAddresses.values()].flatMap(({ follow, addresses }) =>
+    follow === undefined ? [] : addresses.map(({ address }) => address),
+  );
+}
+
+/** Addresses that follow a virtual router are placed by the VRRP process. */
 function localAddresses(config: Config): DesiredAddress[] {
-  return [...config.localAddresses.values()].flatMap(({ device, addresses, name }) =>
-    device === undefined
+  return [...config.localAddresses.values()].flatMap(({ device, follow, addresses, name }) =>
+    device === undefined || follow !== undefined
       ? []
       : addresses.map(({ family, address }) => ({
           device,
@@ -118,6 +127,15 @@ function localAddresses(config: Config): DesiredAddress[] {
           name,
         })),
   );
+}
+
+/** Undefined: not lvsd's. A node always receives the connections of the others; it sends its own while it is master. */
+export function syncDaemons({ connectionSync }: Config, { masters, ownsSync }: RuntimeState): SyncDaemon[] | undefined {
+  if (connectionSync === undefined) return ownsSync ? [] : undefined;
+  const { device, id, follow } = connectionSync;
+  const states =
+    follow === undefined || masters.has(follow) ? [IP_VS_STATE_BACKUP, IP_VS_STATE_MASTER] : [IP_VS_STATE_BACKUP];
+  return states.map((state) => ({ state, interface: device, syncId: id }));
 }
 
 const hostPrefix = (family: number) => (family === AF_INET ? 32 : 128);

@@ -38,6 +38,11 @@ export class RuntimeState {
   /** Previous state of the real servers behind targets that the last configuration added. */
   readonly #inherited = new Map<string, boolean>();
 
+  /** Names of the virtual routers of which this node is master. */
+  masters: ReadonlySet<string> = new Set();
+  /** Whether lvsd has started sync daemons of the kernel, and stops those that the file no longer names. */
+  ownsSync = false;
+
   get services(): readonly VirtualService[] {
     return this.#services;
   }
@@ -171,6 +176,8 @@ export class RuntimeState {
     for (const [key, up] of this.#quorum) copy.#quorum.set(key, up);
     copy.#overrides = new Overrides(this.#overrides.all);
     copy.#draining = this.#draining.copy();
+    copy.masters = this.masters;
+    copy.ownsSync = this.ownsSync;
     copy.configure(services, now);
     return copy;
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** The VRRP process's configuration from that of the file. Pure. */
 import { formatAddress } from '../../base/addresses.ts';
-import type { Config, VrrpAddress, VrrpInstance } from '../../config/types.ts';
+import type { Config, LocalAddressPool, VrrpAddress, VrrpInstance } from '../../config/types.ts';
 import type { InstanceConfiguration, PlacedAddress } from '../../vrrp/configuration.ts';
 import type { RuntimeState } from './runtime-state.ts';
 
@@ -35,11 +35,12 @@ export function trackedChecked(
     .every(({ targets }) => targets.every(({ id }) => states.get(id)?.probed !== false));
 }
 
-export function vrrpInstances({ vrrp }: Config): InstanceConfiguration[] {
-  return [...vrrp.values()].map(toConfiguration);
+export function vrrpInstances({ vrrp, localAddresses }: Config): InstanceConfiguration[] {
+  const pools = [...localAddresses.values()];
+  return [...vrrp.values()].map((instance) => toConfiguration(instance, pools));
 }
 
-function toConfiguration(instance: VrrpInstance): InstanceConfiguration {
+function toConfiguration(instance: VrrpInstance, pools: readonly LocalAddressPool[]): InstanceConfiguration {
   const { family, source, peers, password } = instance;
   const text = (address: Uint8Array) => formatAddress(family, address);
   // A node's own address may be among the peers, so that all nodes can have one file.
@@ -62,6 +63,7 @@ function toConfiguration(instance: VrrpInstance): InstanceConfiguration {
     },
     addresses: instance.addresses.map(placed),
     extraAddresses: instance.extraAddresses.map(placed),
+    localAddresses: pools.filter(({ follow }) => follow === instance.name).flatMap(placedPool),
     fromAnywhere: instance.fromAnywhere,
     checksumWithoutPseudoHeader: false,
     announce: instance.announce,
@@ -76,6 +78,16 @@ function toConfiguration(instance: VrrpInstance): InstanceConfiguration {
     ...(others === undefined ? {} : { peers: others.map((address) => ({ address })) }),
     ...(password === undefined ? {} : { password }),
   };
+}
+
+function placedPool({ device, addresses }: LocalAddressPool): PlacedAddress[] {
+  if (device === undefined) return [];
+  return addresses.map(({ family, address }) => ({
+    address: formatAddress(family, address),
+    prefix: 8 * address.length,
+    device,
+    purpose: 'local',
+  }));
 }
 
 function placed({ family, address, prefix, device }: VrrpAddress): PlacedAddress {

@@ -89,11 +89,11 @@ export class TableCache {
     }
   }
 
-  #replace({ services, addresses, timeouts, generation }: Actual): void {
+  #replace({ services, addresses, timeouts, syncDaemons, generation }: Actual): void {
     this.#reread = undefined;
     this.#baseline = undefined;
     this.#services = new Map(services.map((one) => [serviceKeyText(one.service), one]));
-    this.#rest = { addresses, timeouts, generation };
+    this.#rest = { addresses, timeouts, syncDaemons, generation };
   }
 
   async readAddresses(): Promise<Actual> {
@@ -165,15 +165,18 @@ export class TableCache {
     const keys = new Map<string, ServiceKey>();
     let addresses = false;
     let timeouts = false;
+    let sync = false;
     for (const operation of operations) {
       if ('service' in operation) keys.set(serviceKeyText(operation.service), operation.service);
       else if (operation.op === 'set-timeouts') timeouts = true;
+      else if ('daemon' in operation) sync = true;
       else addresses = true;
     }
     await this.readServices([...keys.values()]);
-    if (this.#reread && (addresses || timeouts)) this.#reread.rest = true;
+    if (this.#reread && (addresses || timeouts || sync)) this.#reread.rest = true;
     if (addresses) this.#rest = { ...this.#rest, addresses: await this.#addresses.list() };
     if (timeouts) this.#rest = { ...this.#rest, timeouts: await this.#ipvs.timeouts() };
+    if (sync) this.#rest = { ...this.#rest, syncDaemons: await this.#ipvs.daemons() };
   }
 
   async readServices(keys: readonly ServiceKey[]): Promise<void> {

@@ -10,6 +10,8 @@ export interface DaemonState {
   health: TargetState[];
   /** Settings of the kernel that lvsd changed, with their values before. */
   sysctls?: ChangedSysctl[] | undefined;
+  /** Whether lvsd has started sync daemons of the kernel. */
+  sync?: boolean | undefined;
   /** Milliseconds since the epoch, as the clock was when the file was written; that of `health` as well. */
   written?: number | undefined;
   /** Drains by operators. */
@@ -125,7 +127,7 @@ export const readOverrideList: Reader<{ overrides: Override[] }> = object<{ over
 });
 
 /** Throws `MismatchError`. */
-export const readDaemonState: Reader<DaemonState> = object<DaemonState, 'written' | 'settings' | 'sysctls'>(
+export const readDaemonState: Reader<DaemonState> = object<DaemonState, 'written' | 'settings' | 'sysctls' | 'sync'>(
   {
     services: list(text),
     health: list(target),
@@ -146,5 +148,10 @@ export const readDaemonState: Reader<DaemonState> = object<DaemonState, 'written
       }),
     ),
   },
-  { written: number, settings: list(override), sysctls: list(object<ChangedSysctl>({ name: sysctl, was: number })) },
+  {
+    written: number,
+    sync: truth,
+    settings: list(override),
+    sysctls: list(object<ChangedSysctl>({ name: sysctl, was: number })),
+  },
 );

@@ -18,6 +18,8 @@ export interface Snapshot {
   quorum: ReadonlyMap<string, boolean>;
   draining: readonly DrainingServer[];
   sysctls: readonly ChangedSysctl[];
+  /** Whether lvsd has started sync daemons of the kernel. */
+  sync: boolean;
 }
 
 export const EMPTY_SNAPSHOT: Snapshot = {
@@ -27,6 +29,7 @@ export const EMPTY_SNAPSHOT: Snapshot = {
   quorum: new Map(),
   draining: [],
   sysctls: [],
+  sync: false,
 };
 
 /** The state of the daemon as data. `owned`: keys of services; `health`: with instants of `steady()`. */
@@ -43,6 +46,7 @@ export function toState(
     health: [...health.values()].map((state) => moved(state, (at) => wallTime(at, now))),
     written: now.wall,
     sysctls: [...sysctls],
+    sync: runtime.ownsSync,
     overrides: overrides.filter((one) => kindOf(one) === 'drain'),
     settings: overrides.filter((one) => kindOf(one) !== 'drain'),
     quorum: [...runtime.quorums].map(([service, up]) => ({ service, up })),
@@ -77,6 +81,7 @@ export function fromState(state: DaemonState, age = 0, now: Instant = instant())
     quorum: new Map(state.quorum.map(({ service, up }) => [service, up])),
     draining: state.leaving.flatMap((one) => drainingServer(one, age, now)),
     sysctls: state.sysctls ?? [],
+    sync: state.sync ?? false,
   };
 }
 

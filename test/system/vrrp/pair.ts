@@ -121,6 +121,8 @@ export class LvsdNode implements Node {
   track: readonly Tracked[] = [];
   #child: ChildProcess | undefined;
   #request = 0;
+  /** Further settings of its configuration. */
+  more: Partial<InstanceConfiguration> = {};
 
   constructor(namespace: Namespace, mode: Mode, virtual: string, index: 0 | 1) {
     this.namespace = namespace;
@@ -154,11 +156,13 @@ export class LvsdNode implements Node {
       addresses: [{ address: this.#virtual, prefix: ipv6 ? 128 : 32 }],
       extraAddresses: [],
       track: this.track,
+      localAddresses: [],
       fromAnywhere: false,
       checksumWithoutPseudoHeader: false,
       announce: { repeat: 5, interval: 20, delay: 5000 },
       ...(unicast ? { peers: [{ address: ipv6 ? peer.ipv6 : peer.ipv4 }], source: ipv6 ? own.ipv6 : own.ipv4 } : {}),
       ...(password === undefined ? {} : { password }),
+      ...this.more,
     };
   }
 

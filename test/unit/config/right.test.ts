@@ -55,6 +55,7 @@ test('the smallest configuration has every default', () => {
       localAddresses: new Map(),
       services: new Map(),
       vrrp: new Map(),
+      connectionSync: undefined,
       log: { level: 'info', format: 'text', levels: {} },
       checkConcurrency: 65536,
       resync: 30_000,
@@ -474,4 +475,19 @@ nodes:
     ],
   );
   assert.equal(loadConfig(file, { node: 'lb1' }).warnings.length, 3);
+});
+
+test('connection sync and pools that follow a virtual router', () => {
+  const edge = 'vrrp: { edge: { interface: eth0, virtual_router_id: 51, addresses: [10.99.0.10] } }';
+  const load = (lines: string) => loadFiles({ 'lvsd.yaml': `version: 1\nservices: {}\n${edge}\n${lines}\n` });
+  assert.deepEqual(load('connection_sync: { device: eth1 }').connectionSync, {
+    device: 'eth1',
+    id: 0,
+    follow: undefined,
+  });
+  const { connectionSync, localAddresses } = load(
+    'connection_sync: { device: eth1, id: 51, follow: edge }\nlocal_addresses: { inner: { device: eth1, follow: edge, addresses: [10.31.3.101] } }',
+  );
+  assert.deepEqual(connectionSync, { device: 'eth1', id: 51, follow: 'edge' });
+  assert.equal(localAddresses.get('inner')?.follow, 'edge');
 });

@@ -38,6 +38,9 @@ class ModelClient {
   async info() {
     return { generation: this.foreign === undefined ? undefined : (0xffffff00 + this.changes + this.foreign) >>> 0 };
   }
+  daemons() {
+    return this.model.daemons();
+  }
   async timeouts() {
     return this.model.read().timeouts;
   }

@@ -210,3 +210,12 @@ test('drift: filtered by service; more than 50 changes are counted', () => {
   assert.equal(changes.length, 51);
   assert.equal(changes.at(-1)?.text, 'and 150 more changes');
 });
+
+test('a pool that begins to follow a virtual router leaves the device, although services use it', () => {
+  const one = onDevice('10.31.3.101', 'eth1', { purpose: 'local', name: 'inner' });
+  const pooled = { ...shop, localAddresses: [one.address] };
+  const actual = actualTable([actualService(pooled)], [actualAddress(one)]);
+  assert.deepEqual(lines(desiredTable([pooled]), actual), []);
+  const followed = { ...desiredTable([pooled]), followed: [one.address] };
+  assert.deepEqual(lines(followed, actual), ['- (none) address 10.31.3.101/32 on eth1']);
+});
