@@ -107,6 +107,22 @@ export class UnixListener {
   }
 }
 
+/** Runs `work` while no other process serves the socket of `path` or begins to. Throws AlreadyRunningError. */
+export async function withLock<T>(path: string, work: () => Promise<T>): Promise<T> {
+  let held: number;
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+    held = lock(path);
+  } catch (error) {
+    throw explained(error, path);
+  }
+  try {
+    return await work();
+  } finally {
+    closeSync(held);
+  }
+}
+
 /**
  * The lock decides which process serves the socket: of two that start at the same time, the second cannot mistake the
  * first one's new socket for a stale one. The kernel releases it when the process ends; the file remains.

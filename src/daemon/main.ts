@@ -53,6 +53,8 @@ async function run(options: Options): Promise<number> {
       return EXIT.OK;
     case 'doctor':
       return (await import('./commands/doctor/doctor.ts')).doctor(options);
+    case 'withdraw':
+      return (await import('./commands/withdraw.ts')).withdrawVrrp(options);
     case 'check':
       return (await import('./commands/check.ts')).check(options);
     case 'plan':

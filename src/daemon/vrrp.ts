@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 /** VRRP in the daemon: gives the process its configuration, reports transitions, answers lvsctl. */
 import { steady, wallTime } from '../base/clock.ts';
+import { errorLine } from '../base/error-line.ts';
 import { LvsdError, UsageError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Config } from '../config/types.ts';
 import type { VrrpStatus, VrrpSummary } from '../control/messages.ts';
 import type { TargetState } from '../health/types.ts';
-import type { FromVrrp, InstanceStatus } from '../vrrp/messages.ts';
+import type { FromVrrp, InstanceStatus, LastMessage } from '../vrrp/messages.ts';
 import { VrrpProcess } from '../vrrp/process.ts';
 import type { Reporter } from './control/reporter.ts';
 import type { RuntimeState } from './model/runtime-state.ts';
@@ -26,6 +27,8 @@ export interface VrrpParts {
   log: Log;
   /** This node has become master of an instance, or is no longer. */
   onRole(instance: string, master: boolean): void;
+  /** Saves the adverts of priority 0 of the instances of which this node is master. */
+  saveLastMessages(messages: readonly LastMessage[]): Promise<void>;
 }
 
 export class Vrrp {
@@ -45,9 +48,11 @@ export class Vrrp {
   readonly #since = new Map<string, { at: number; state: VrrpSummary['state']; reason: string }>();
   readonly #waiting = new Map<number, (list: InstanceStatus[]) => void>();
   #requests = 0;
+  /** The last write of the adverts. */
+  #saved: Promise<void> = Promise.resolve();
   #used = false;
 
-  constructor({ runtime, states, reporter, log, onRole }: VrrpParts) {
+  constructor({ runtime, states, reporter, log, onRole, saveLastMessages }: VrrpParts) {
     this.#runtime = runtime;
     this.#states = states;
     this.#reporter = reporter;
@@ -57,6 +62,11 @@ export class Vrrp {
       log,
       onMessage: (message) => this.#receive(message),
       onEnd: () => this.#endRoles(),
+      onLastMessages: (messages) => {
+        this.#saved = saveLastMessages(messages).catch((error: unknown) =>
+          log.warn(`VRRP: lvsd withdraw will not send priority 0: ${errorLine(error)}`),
+        );
+      },
     });
   }
 
@@ -92,6 +102,7 @@ export class Vrrp {
     clearTimeout(this.#wait);
     if (this.#used) await this.#process.stop();
     this.#endRoles();
+    await this.#saved;
   }
 
   /** The process has ended: this node is master of nothing. */

@@ -38,10 +38,11 @@ export class Placement {
     await this.#last;
   }
 
-  /** Removes every address of VRRP on this machine: after a crash, and before the first instance starts. */
-  async withdrawAll(): Promise<void> {
+  /** Removes every address of VRRP on this machine and returns their number: after a crash, and before the first instance starts. */
+  async withdrawAll(): Promise<number> {
     const found = (await this.#addresses.list()).filter(({ ours }) => ours);
-    await Promise.all(found.map((one) => this.#addresses.delete(one)));
+    const results = await Promise.all(found.map((one) => this.#addresses.delete(one)));
+    return results.filter((result) => result === 'deleted').length;
   }
 
   /** Whether an address is on its device. */

@@ -6,11 +6,9 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Log } from '../base/log.ts';
-import { Addresses } from '../net/index.ts';
-import { AdvertSocket } from './advert-socket.ts';
-import { addressBytes, type InstanceConfiguration } from './configuration.ts';
+import type { InstanceConfiguration } from './configuration.ts';
 import { BEAT, type FromVrrp, type LastMessage, type ToVrrp } from './messages.ts';
-import { Placement, PROTOCOL } from './placement.ts';
+import { withdraw } from './withdraw.ts';
 
 const FIRST_DELAY = 100;
 const LONGEST_DELAY = 10_000;
@@ -26,6 +24,8 @@ export interface VrrpProcessOptions {
   log: Log;
   /** Everything but signs of life and deposits. */
   onMessage(message: FromVrrp): void;
+  /** The adverts of priority 0 that are sent if the process dies have changed. */
+  onLastMessages?(messages: readonly LastMessage[]): void;
   /** The process has died; its addresses are about to be removed. */
   onEnd?(): void;
 }
@@ -137,6 +137,7 @@ export class VrrpProcess {
     if (message.type === 'beat') return;
     if (message.type === 'last-messages') {
       this.#lastMessages.set(message.instance, message.messages);
+      this.#options.onLastMessages?.([...this.#lastMessages.values()].flat());
       return;
     }
     if (message.type === 'started') {
@@ -161,28 +162,7 @@ export class VrrpProcess {
   async #cleanUp(): Promise<void> {
     const messages = [...this.#lastMessages.values()].flat();
     this.#lastMessages.clear();
-    const addresses = new Addresses({ protocol: PROTOCOL });
-    const failed = (text: string) => this.#options.log.error(`VRRP: ${text}`);
-    try {
-      for (const message of messages) sendOnce(message, failed);
-      await new Placement(addresses, failed).withdrawAll();
-    } catch (error) {
-      failed((error as Error).message);
-    } finally {
-      addresses.close();
-    }
-  }
-}
-
-function sendOnce(last: LastMessage, failed: (text: string) => void): void {
-  let socket: AdvertSocket | undefined;
-  try {
-    socket = new AdvertSocket(last.family, { name: last.device, index: last.index }, () => {});
-    const message = Buffer.from(last.message, 'base64');
-    socket.send(message, addressBytes(last.source), addressBytes(last.destination));
-  } catch (error) {
-    failed(`advert of priority 0 on ${last.device}: ${(error as Error).message}`);
-  } finally {
-    socket?.close();
+    await withdraw(messages, (text) => this.#options.log.error(`VRRP: ${text}`));
+    this.#options.onLastMessages?.([]);
   }
 }

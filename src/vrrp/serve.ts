@@ -20,7 +20,7 @@ export function serveVrrp(): void {
     send({
       type: 'log',
       level: 'warn',
-      text: 'VRRP runs with normal priority, for lack of CAP_SYS_NICE: use advert intervals of 1 s or more',
+      text: 'VRRP runs with normal priority, for lack of LimitRTPRIO=10 (systemd) or CAP_SYS_NICE: use advert intervals of 1 s or more',
     });
   // Threads of libuv's pool and of V8 come later.
   setTimeout(raisePriority, FIRST_CHECK);

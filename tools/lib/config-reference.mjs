@@ -192,6 +192,7 @@ export class Reference {
       ),
       section('vrrp.NAME.announce', this.#table(vrrp.announce)),
       section('vrrp_groups.NAME', this.#table(definitions.vrrpGroup)),
+      section('connection_sync', this.#table(properties.connection_sync)),
       section('log', this.#table(properties.log)),
       section('log.levels', this.#table(this.#resolve(properties.log).properties?.levels)),
       section('checks', this.#table(properties.checks)),

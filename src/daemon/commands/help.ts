@@ -7,6 +7,7 @@ Usage:
   lvsd plan [-f FILE] [--json]       show what would change; changes nothing
   lvsd apply [-f FILE] [--json]      change it once, without health checks
   lvsd doctor [--json]               examine this machine's IPVS and report problems
+  lvsd withdraw                      give away what VRRP left when lvsd and its VRRP process were killed
   lvsd help | -h | --help
   lvsd version | -V | --version
 

@@ -3,7 +3,7 @@
 import { parseArgs } from 'node:util';
 import { UsageError } from '../../base/errors.ts';
 
-export const COMMANDS = ['run', 'check', 'plan', 'apply', 'doctor', 'help', 'version'] as const;
+export const COMMANDS = ['run', 'check', 'plan', 'apply', 'doctor', 'withdraw', 'help', 'version'] as const;
 export type Command = (typeof COMMANDS)[number];
 
 export interface Options {
@@ -39,6 +39,7 @@ const OPTIONS: Readonly<Record<Command, readonly string[]>> = {
   plan: ['file', 'socket', 'state', 'overrides', 'node', 'json'],
   apply: ['file', 'socket', 'state', 'overrides', 'node', 'json'],
   doctor: ['json'],
+  withdraw: ['socket', 'state'],
   help: [],
   version: [],
 };
@@ -86,6 +87,6 @@ function commandOf(values: ReturnType<typeof parse>['values'], positionals: read
   }
   const command = COMMANDS.find((one) => one === word);
   if (!command)
-    throw new UsageError(`unknown command ${word}; allowed: ${COMMANDS.slice(0, 5).join(', ')} (see lvsd --help)`);
+    throw new UsageError(`unknown command ${word}; allowed: ${COMMANDS.slice(0, 6).join(', ')} (see lvsd --help)`);
   return command;
 }

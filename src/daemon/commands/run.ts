@@ -25,6 +25,7 @@ import { OverridesSaver } from '../state/overrides-saver.ts';
 import { overridesPath, readSaved, reportNotes } from '../state/saved.ts';
 import { StateSaver } from '../state/saver.ts';
 import { savedOverrides } from '../state/snapshot.ts';
+import { writeLastMessages } from '../state/vrrp-file.ts';
 import { Vrrp } from '../vrrp.ts';
 import type { Options } from './options.ts';
 
@@ -104,6 +105,7 @@ async function serve({ options, config, loader, logs, reporter, kernel, startedA
     reporter,
     log: logs.area('daemon'),
     onRole: (instance, master) => daemon.setMaster(instance, master),
+    saveLastMessages: (messages) => writeLastMessages(options.state, messages),
   });
   let started = false;
   // The socket comes first: it fails if another lvsd is running.

@@ -165,18 +165,26 @@ export class TableCache {
     const keys = new Map<string, ServiceKey>();
     let addresses = false;
     let timeouts = false;
-    let sync = false;
+    /** Roles of connection sync. */
+    const sync = new Set<number>();
     for (const operation of operations) {
       if ('service' in operation) keys.set(serviceKeyText(operation.service), operation.service);
       else if (operation.op === 'set-timeouts') timeouts = true;
-      else if ('daemon' in operation) sync = true;
+      else if ('daemon' in operation) sync.add(operation.daemon.state);
       else addresses = true;
     }
     await this.readServices([...keys.values()]);
-    if (this.#reread && (addresses || timeouts || sync)) this.#reread.rest = true;
+    if (this.#reread && (addresses || timeouts || sync.size > 0)) this.#reread.rest = true;
     if (addresses) this.#rest = { ...this.#rest, addresses: await this.#addresses.list() };
     if (timeouts) this.#rest = { ...this.#rest, timeouts: await this.#ipvs.timeouts() };
-    if (sync) this.#rest = { ...this.#rest, syncDaemons: await this.#ipvs.daemons() };
+    if (sync.size === 0) return;
+    // One that another program started meanwhile in another role is left to the next read, which reports it.
+    const [found, others] = [await this.#ipvs.daemons(), this.#rest.syncDaemons ?? []];
+    const syncDaemons = [
+      ...others.filter(({ state }) => !sync.has(state)),
+      ...found.filter(({ state }) => sync.has(state)),
+    ];
+    this.#rest = { ...this.#rest, syncDaemons };
   }
 
   async readServices(keys: readonly ServiceKey[]): Promise<void> {

@@ -197,7 +197,7 @@ const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')
 
 let boot: string | undefined;
 
-function bootId(): string {
+export function bootId(): string {
   boot ??= readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
   return boot;
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 /** The content of the state file, and the readers that validate it. */
+import { AF_INET, AF_INET6, parseAddress } from '../../base/addresses.ts';
 import type { TargetState } from '../../health/types.ts';
+import type { LastMessage } from '../../vrrp/messages.ts';
 import { MOST_WEIGHT, OVERRIDE_KINDS, type Override, type OverrideKind } from '../model/overrides.ts';
 import { type ChangedSysctl, SYSCTL_NAMES, type SysctlName } from '../reconcile/sysctls.ts';
 
@@ -104,6 +106,9 @@ const target = object<TargetState>({
   failures: number,
 });
 
+const address: Reader<string> = (value) =>
+  parseAddress(text(value)) === undefined ? mismatch(' is not an address') : (value as string);
+
 const kind: Reader<OverrideKind> = (value) => {
   return OVERRIDE_KINDS.find((one) => one === value) ?? mismatch(` is none of ${OVERRIDE_KINDS.join(', ')}`);
 };
@@ -120,6 +125,20 @@ const override = object<Override, 'kind' | 'weight' | 'by' | 'at' | 'reason' | '
 
 const sysctl: Reader<SysctlName> = (value) =>
   SYSCTL_NAMES.find((name) => name === value) ?? mismatch(' is not a setting of lvsd');
+
+/** The content of the file of a VRRP master's last messages. Throws `MismatchError`. */
+export const readLastMessages: Reader<{ messages: LastMessage[] }> = object<{ messages: LastMessage[] }>({
+  messages: list(
+    object<LastMessage>({
+      device: text,
+      index: number,
+      family: (value) => (value === AF_INET || value === AF_INET6 ? value : mismatch(' is not a family')),
+      source: address,
+      destination: address,
+      message: text,
+    }),
+  ),
+});
 
 /** The content of the file of overrides. Throws `MismatchError`. */
 export const readOverrideList: Reader<{ overrides: Override[] }> = object<{ overrides: Override[] }>({

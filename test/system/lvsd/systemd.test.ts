@@ -36,6 +36,7 @@ const CONFIG = {
     },
     removing: { fwmark: 7, real_servers: [] },
   },
+  vrrp: { edge: { interface: 'edge0', virtual_router_id: 51, addresses: ['10.9.0.100/32'] } },
 };
 
 let machine: Machine;
@@ -106,6 +107,25 @@ test('a reload applies a file; an invalid one changes nothing and is reported', 
   assert.equal(show('MainPID'), pid);
 });
 
+test('the VRRP process has real-time priority; when all is killed, its address is given away', async () => {
+  for (const words of ['link add edge0 type dummy', 'addr add 10.9.0.1/24 dev edge0', 'link set edge0 up'])
+    assert.equal(machine.run('ip', ...words.split(' ')).status, 0, words);
+  const holds = () => machine.run('ip', '-o', 'addr').stdout.includes(' 10.9.0.100/32 ');
+  await machine.until('the address', holds);
+  const pid = machine.run('pgrep', '-f', 'vrrp.cjs').stdout.trim();
+  const threads = () => machine.run('ps', '-L', '-o', 'cls=,rtprio=', '-p', pid).stdout.trim().split('\n');
+  await machine.until('the priority of all threads', () => threads().every((one) => /^RR +10$/.test(one.trim())));
+  assert.ok(threads().length > 4, threads().join());
+  const restarts = Number(show('NRestarts'));
+  assert.equal(machine.run('systemctl', 'kill', '--kill-whom=all', '-s', 'KILL', 'lvsd').status, 0);
+  await machine.until('a restart', () => Number(show('NRestarts')) > restarts && active());
+  assert.match(log(), /^sent 1 advert of priority 0\naddresses of VRRP removed: 1$/m);
+  await machine.until('the address again', holds);
+  assert.equal(machine.run('systemctl', 'stop', 'lvsd').status, 0);
+  assert.equal(holds(), false);
+  assert.equal(machine.run('systemctl', 'start', 'lvsd').status, 0);
+});
+
 test('killed, then hung until the watchdog fires: restarted, with the table unchanged', async () => {
   const before = table();
   for (const signal of ['KILL', 'STOP']) {
@@ -121,7 +141,7 @@ test('stopped: no process remains, table and state stay', async () => {
   const before = table();
   assert.equal(machine.run('systemctl', 'stop', 'lvsd').status, 0);
   assert.deepEqual([show('ActiveState'), show('Result')], ['inactive', 'success']);
-  assert.equal(machine.run('pgrep', '-f', 'health.cjs|exec.cjs|lvsd run').stdout, '');
+  assert.equal(machine.run('pgrep', '-f', 'health.cjs|exec.cjs|vrrp.cjs|lvsd run').stdout, '');
   assert.equal(table(), before);
   assert.equal(machine.run('stat', '-c', '%a %s', '/run/lvsd/state.json').stdout.split(' ')[0], '600');
   assert.equal(machine.run('test', '-e', '/run/lvsd/control.sock').status, 1);

@@ -105,7 +105,51 @@ test('after lvsctl yield the other router has the address', async () => {
   await pair.settles(pair.lvsd);
 });
 
+/** Waits until lvsd is master again. */
+async function returns(): Promise<void> {
+  if (!lvsd.running) await lvsd.start(conf());
+  await pair.settles(pair.lvsd);
+}
+const vrrpProcess = () => Number(pair.lvsd.namespace.run(`pgrep -P ${lvsd.pid} -f vrrp.cjs`).stdout);
+const withdraw = () =>
+  pair.lvsd.namespace.run(['lvsd', 'withdraw', '--socket', lvsd.socket, '--state', lvsd.state], { accept: 'any' });
+
+test('when lvsd alone is killed, its VRRP process gives the address away', async () => {
+  await returns();
+  await lvsd.kill();
+  await pair.settles(pair.keepalived);
+});
+
+test('when both are killed, lvsd withdraw sends priority 0 and removes the address', async () => {
+  await returns();
+  const running = withdraw();
+  assert.equal(running.status, 1);
+  assert.match(running.stderr, /another lvsd is running/);
+  // Stopped first: it would give the address away when lvsd ends.
+  const pid = vrrpProcess();
+  process.kill(pid, 'SIGSTOP');
+  await lvsd.kill();
+  process.kill(pid, 'SIGKILL');
+  await until('both to have the address', () => pair.holds(pair.keepalived) && pair.holds(pair.lvsd));
+  const endCapture = await pair.capture();
+  const done = withdraw();
+  assert.deepEqual([done.status, done.stderr], [0, '']);
+  assert.equal(done.stdout, 'sent 1 advert of priority 0\naddresses of VRRP removed: 1\n');
+  await pair.settles(pair.keepalived);
+  const { stdout } = pair.lvsd.namespace.run([
+    'tcpdump',
+    '-n',
+    '-r',
+    await endCapture(),
+    'src 10.9.0.1 and ip proto 112',
+  ]);
+  assert.match(stdout, /vrid 51, prio 0/);
+  // Done once: another one has nothing to do.
+  assert.deepEqual([withdraw().status, withdraw().stdout], [0, '']);
+});
+
 test('when lvsd stops, the address is gone and the other router has it', async () => {
+  await returns();
   await lvsd.stop();
   await pair.settles(pair.keepalived);
 });

@@ -24,7 +24,7 @@ test('command lines of keepalived', () => {
 
 const wrong: [line: string, text: RegExp][] = [
   ['', /^missing command \(see lvsd --help\)$/],
-  ['start', /^unknown command start; allowed: run, check, plan, apply, doctor/],
+  ['start', /^unknown command start; allowed: run, check, plan, apply, doctor, withdraw/],
   ['run now', /^unexpected argument now/],
   ['check --once', /^check does not take --once/],
   ['doctor -f x', /^doctor does not take --file/],
