@@ -13,7 +13,7 @@ import { briefText, statusText } from '../../../src/control/lvsctl/status.ts';
 import { COLOURED, PLAIN, paintFor } from '../../../src/control/lvsctl/terminal.ts';
 import { vrrpText } from '../../../src/control/lvsctl/vrrp.ts';
 import { latencyText, spanText } from '../../../src/control/lvsctl/words.ts';
-import type { DaemonStatus, RealServerStatus, VrrpStatus } from '../../../src/control/messages.ts';
+import type { DaemonStatus, RealServerStatus, SyncRole, VrrpStatus } from '../../../src/control/messages.ts';
 import { VERBS } from '../../../src/control/verbs.ts';
 import { fakeDaemon, freshPath, STATUS } from './daemon.ts';
 
@@ -130,6 +130,24 @@ paused: nothing is written to the kernel (end with: lvsctl resume)
 
 0 services, 0 real servers
 `,
+  );
+});
+
+test('status says which roles of connection sync run, and which should', () => {
+  const line = (follow: string | undefined, wanted: SyncRole[], running: SyncRole[]) =>
+    statusText({ ...SHOP, connectionSync: { device: 'eth1', id: 51, follow, wanted, running } }, PLAIN, NOW).split(
+      '\n',
+    )[2];
+  const text = 'connection sync on eth1, id 51: ';
+  assert.equal(line('edge', ['backup'], ['backup']), `${text}backup (follows edge)`);
+  assert.equal(line(undefined, ['backup', 'master'], ['backup', 'master']), `${text}backup, master`);
+  assert.equal(
+    line('edge', ['backup', 'master'], []),
+    `${text}nothing runs (follows edge); not running: backup, master`,
+  );
+  assert.equal(
+    line('edge', ['backup'], ['backup', 'master']),
+    `${text}backup, master (follows edge); not wanted: master`,
   );
 });
 
