@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 
 const unit = readFileSync(new URL('../../../examples/lvsd.service', import.meta.url), 'utf8')
-  .replace(/^(Exec\w+=)lvs/gm, '$1/opt/lvsd-lab/bin/lvs')
+  .replace(/^(Exec\w+=-?)lvs/gm, '$1/opt/lvsd-lab/bin/lvs')
   // This systemd has no network targets to wait for.
   .replace(/^Wants=.*\n/m, '')
   .replace(/^After=.*$/m, 'DefaultDependencies=no');

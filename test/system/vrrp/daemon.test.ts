@@ -114,6 +114,25 @@ const vrrpProcess = () => Number(pair.lvsd.namespace.run(`pgrep -P ${lvsd.pid} -
 const withdraw = () =>
   pair.lvsd.namespace.run(['lvsd', 'withdraw', '--socket', lvsd.socket, '--state', lvsd.state], { accept: 'any' });
 
+test('when the health worker is killed, tracked services stay as they were', async () => {
+  const check = { type: 'exec', command: ['/bin/true'], interval: '5s', timeout: '4s' };
+  const services = { web: { fwmark: 7, real_servers: [{ address: '10.9.0.1', check }] } };
+  const worker = () => Number(pair.lvsd.namespace.run(`pgrep -P ${lvsd.pid} -f health.cjs`, { accept: 'any' }).stdout);
+  await returns();
+  lvsd.write({ ...conf({ track: { services: ['web'] } }), services });
+  assert.equal(ctl('reload').status, 0);
+  const since = lvsd.log.length;
+  const pid = worker();
+  process.kill(pid, 'SIGKILL');
+  await until('another worker', () => worker() > 0 && worker() !== pid, 60_000);
+  const [edge] = JSON.parse(ctl('vrrp', 'edge', '--json').stdout).instances;
+  assert.deepEqual([edge.state, edge.priority], ['master', 150]);
+  assert.doesNotMatch(lvsd.log.slice(since), /edge is (backup|fault)|priority/);
+  assert.ok(pair.holds(pair.lvsd));
+  lvsd.write(conf());
+  assert.equal(ctl('reload').status, 0);
+});
+
 test('when lvsd alone is killed, its VRRP process gives the address away', async () => {
   await returns();
   await lvsd.kill();

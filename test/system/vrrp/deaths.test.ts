@@ -3,10 +3,13 @@
 // The VRRP process of one of two routers is killed, stopped, ended: the other takes over at once, nothing is left
 // behind.
 import assert from 'node:assert/strict';
-import { openSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdtempSync, openSync, readdirSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { until } from '../../../lab/topology.ts';
 import { native } from '../../../src/base/native.ts';
+import { writeLastMessages } from '../../../src/daemon/state/vrrp-file.ts';
 import { VrrpProcess } from '../../../src/vrrp/process.ts';
 import { MODES, Pair } from './pair.ts';
 
@@ -81,4 +84,29 @@ test('an orderly stop leaves nothing behind', async () => {
   await vrrp.stop();
   await pair.settles(pair.other);
   assert.ok((await resignations()) > zeros, 'it sent priority 0');
+});
+
+test('lvsd withdraw does it for a process that was killed together with lvsd', async () => {
+  // A process without a daemon that would clean up after it.
+  await pair.lvsd.start(150);
+  await pair.settles(pair.lvsd);
+  const dir = mkdtempSync(join(tmpdir(), 'lvsd-withdraw-'));
+  const state = join(dir, 'state.json');
+  const last = pair.lvsd.messages.findLast((one) => one.type === 'last-messages');
+  await writeLastMessages(state, last?.type === 'last-messages' ? last.messages : assert.fail('no last messages'));
+  process.kill(pair.lvsd.pid, 'SIGKILL');
+  await until('both to have the address', () => pair.holds(pair.other) && pair.holds(pair.lvsd));
+  const [before, zeros] = [(await pair.other.status()).counters.sent ?? 0, await resignations()];
+  const lvsd = join(import.meta.dirname, '../../../dist/bin/lvsd.cjs');
+  const words = [process.execPath, lvsd, 'withdraw', '--state', state, '--socket', join(dir, 'control.sock')];
+  const withdraw = () => pair.lvsd.namespace.run(words, { accept: 'any' });
+  assert.deepEqual(withdraw(), {
+    status: 0,
+    stdout: 'sent 1 advert of priority 0\naddresses of VRRP removed: 1\n',
+    stderr: '',
+  });
+  await pair.settles(pair.other);
+  assert.equal(await resignations(), zeros + 1);
+  assert.ok(((await pair.other.status()).counters.sent ?? 0) > before, 'answered by the master that there is');
+  assert.deepEqual(withdraw(), { status: 0, stdout: '', stderr: '' });
 });

@@ -16,7 +16,7 @@ for (const program of ['lvsd', 'lvsctl']) {
   chmodSync(join(folder, program), 0o755);
 }
 const unit = join(folder, 'lvsd.service');
-writeFileSync(unit, text.replace(/^(Exec\w+=)lvs/gm, `$1${folder}/lvs`));
+writeFileSync(unit, text.replace(/^(Exec\w+=-?)lvs/gm, `$1${folder}/lvs`));
 
 const analyze = (...words: string[]) => spawnSync('systemd-analyze', words, { encoding: 'utf8' });
 const skip = analyze('--version').status !== 0 && 'no systemd-analyze here';
