@@ -42,6 +42,7 @@ import {
   IPVS_CMD_SET_SERVICE,
   IPVS_CMD_ZERO,
   IPVS_GENL_NAME,
+  IPVS_SECRET_F_STAGE,
   IPVS_SECRET_LENGTH,
 } from './constants.ts';
 import { serviceKeyText } from './keys.ts';
@@ -245,9 +246,18 @@ export class Ipvs {
    * they continue to increase after a reload, a reboot, or on another balancer.
    */
   async setSecret(secret: Uint8Array): Promise<void> {
-    if (secret.length !== IPVS_SECRET_LENGTH)
-      throw new UsageError(`the secret must have ${IPVS_SECRET_LENGTH} bytes, not ${secret.length}`);
+    checkSecret(secret);
     await this.#command(IPVS_CMD_SET_SECRET, { secret }, 'SECRET');
+  }
+
+  /**
+   * The key of SYN cookies. `stage` only accepts its cookies: balancers that share a secret stage the next one on all of
+   * them before the first uses it.
+   */
+  async setCookieSecret(cookieSecret: Uint8Array, { stage = false } = {}): Promise<void> {
+    checkSecret(cookieSecret);
+    const secretFlags = stage ? IPVS_SECRET_F_STAGE : 0;
+    await this.#command(IPVS_CMD_SET_SECRET, { cookieSecret, secretFlags }, 'SYNPROXY');
   }
 
   /** Adds services by the thousand (bulk-add.ts). Resolves with the indices of those that failed; never rejects. */
@@ -347,6 +357,11 @@ function write(attributes: CommandAttributes) {
 
 function decodeReply({ attributes }: GenericMessage): ReplyAttributes {
   return decodeTable(commandWithStats(), attributes);
+}
+
+function checkSecret(secret: Uint8Array): void {
+  if (secret.length !== IPVS_SECRET_LENGTH)
+    throw new UsageError(`the secret must have ${IPVS_SECRET_LENGTH} bytes, not ${secret.length}`);
 }
 
 function serviceFeature(service: ServiceConfig): Feature | undefined {

@@ -167,7 +167,12 @@ export function readInfo(info: InfoAttributes): IpvsInfo {
     features: new Set(features),
     generation: info.generation,
     buildId: info.buildId,
+    cookieKeys: words(info.cookieKeys ?? new Uint8Array(0)),
   };
+}
+
+function words(bytes: Uint8Array): number[] {
+  return Array.from({ length: bytes.length >> 2 }, (_, at) => host.readU32(bytes, 4 * at));
 }
 
 /** The bitmap is an array of 32-bit words in the host's order. */

@@ -27,8 +27,9 @@ export const IPVS_CMD_DEL_LADDR = 19;
 export const IPVS_CMD_GET_LADDR = 20;
 export const IPVS_CMD_SET_SECRET = 36;
 
-/** The exact length of IPVS_CMD_ATTR_SECRET in bytes. */
+/** The exact length of IPVS_CMD_ATTR_SECRET and _COOKIE_SECRET in bytes. */
 export const IPVS_SECRET_LENGTH = 16;
+export const IPVS_SECRET_F_STAGE = 1;
 
 export const IP_VS_SVC_F_PERSISTENT = 0x0001;
 export const IP_VS_SVC_F_HASHED = 0x0002;

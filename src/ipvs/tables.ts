@@ -87,6 +87,7 @@ export const INFO = {
   features: [32, 'bytes'],
   generation: [33, 'u32'],
   buildId: [34, 'string'],
+  cookieKeys: [37, 'bytes'],
 } as const satisfies Table;
 
 /** IPVS_CMD_ATTR_*. */
@@ -99,6 +100,8 @@ export const COMMAND = {
   udpTimeout: [6, 'u32'],
   localAddress: [7, LADDR],
   secret: [35, 'bytes'],
+  cookieSecret: [37, 'bytes'],
+  secretFlags: [38, 'u32'],
 } as const satisfies Table;
 
 /** The same, with the statistics of services and destinations. */

@@ -115,6 +115,8 @@ export interface IpvsInfo {
   /** Incremented with every change of the table; patched kernel only. */
   generation: number | undefined;
   buildId: string | undefined;
+  /** Fingerprints of the key of SYN cookies and, if there is one, of the staged key; empty on kernels without them. */
+  cookieKeys?: number[];
 }
 
 /** Bits of IPVS_INFO_ATTR_FEATURES, from bit 0. */

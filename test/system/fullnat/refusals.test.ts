@@ -11,7 +11,6 @@ import {
   IP_VS_CONN_F_MASQ,
   IP_VS_SVC_F_ONEPACKET,
   IP_VS_SVC_F_PERSISTENT,
-  IP_VS_SVC_F_SYNPROXY,
   IPPROTO_UDP,
   IPVS_CMD_DEL_LADDR,
   IPVS_CMD_GET_LADDR,
@@ -134,7 +133,6 @@ for (const [name, change] of [
 }
 
 for (const [name, flags, says] of [
-  ['SYN proxy', IP_VS_SVC_F_SYNPROXY, /SYN proxy/],
   ['an unknown flag', 0x40, /flag of the service is not known/],
   ['another unknown flag', 0x10000, /flag of the service is not known/],
 ] as const) {

@@ -195,3 +195,18 @@ test('features are a bitmap; a stock kernel has none', () => {
   assert.deepEqual([...ours.features], ['FULLNAT', 'LADDR_DRAIN']);
   assert.equal(ours.buildId, 'x');
 });
+
+test('secrets of cookies and their fingerprints', () => {
+  const cookieSecret = new Uint8Array(16).fill(7);
+  assert.equal(
+    encoded({ cookieSecret, secretFlags: 1 }),
+    hex(message(20, 5, 0, attr(37, [...cookieSecret]), attr(38, u32(1)))),
+  );
+  const fingerprints = (...parts: number[][]) => {
+    const bytes = Buffer.from(parts.flat());
+    return readInfo(decodeTable(INFO, new AttributeReader(bytes, 0, bytes.length))).cookieKeys;
+  };
+  const version = attr(1, u32(0x010201));
+  assert.deepEqual(fingerprints(version), []);
+  assert.deepEqual(fingerprints(version, attr(37, u32(0x89abcdef), u32(1))), [0x89abcdef, 1]);
+});

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: MIT
+// A flood of SYNs over a small pool of local ports, with real connections beside it: with and without SYN proxy.
+import assert from 'node:assert/strict';
+import { execFile, execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { promisify } from 'node:util';
+import { IP_VS_SVC_F_SYNPROXY } from '../../../src/ipvs/index.ts';
+import { recordFigures } from '../../support/figures.ts';
+import { fullnatRig, type Rig, setVs } from '../fullnat/rig.ts';
+import { closeAll, listen } from '../fullnat/tcp.ts';
+
+const port = 80;
+const full = process.env.LVSD_COUNTS === 'full';
+const connections = full ? 300 : 60;
+const segments = full ? 100_000 : 20_000;
+const rate = full ? 5000 : 2000;
+/** Milliseconds between real connections, and for which each waits: they all end before the flood. */
+const interval = full ? 30 : 50;
+const patience = full ? 10_000 : 6000;
+/** Ports of each of the two local addresses. */
+const ports = full ? 2000 : 100;
+
+let rig: Rig;
+let proxied = false;
+const dir = mkdtempSync(join(tmpdir(), 'synproxy-'));
+const program = (name: string) => join(dir, name);
+
+before(async () => {
+  for (const name of ['flood', 'clients']) {
+    const source = join(import.meta.dirname, `${name}.c`);
+    execFileSync('cc', ['-O1', '-Wall', '-Wextra', '-Werror', '-o', program(name), source]);
+  }
+  rig = await fullnatRig({ port, laddrs: 2 });
+  setVs(rig.balancer, { fullnat_lport_min: 5000, fullnat_lport_max: 4999 + ports });
+  await listen(rig.rs1, port, (socket) => {
+    // With toa, the client's address and port.
+    const client = `${socket.remoteAddress}:${socket.remotePort}`;
+    socket.on('data', (data) => socket.end(`${client} said ${data}`));
+  });
+});
+
+after(async () => {
+  closeAll();
+  await rig.destroy();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+interface Outcome {
+  /** Real connections that succeeded. */
+  served: number;
+  /** By how much the table has grown at most. */
+  most: number;
+  /** By how many bytes the kernel's slabs have grown at most. */
+  slabs: number;
+}
+
+/** Runs a flood, and real connections beside it. */
+async function flood(kind: string): Promise<Outcome> {
+  const inClient = ['netns', 'exec', rig.client.name];
+  const attack = start(
+    'ip',
+    ...inClient,
+    program('flood'),
+    kind,
+    rig.vip,
+    String(port),
+    String(segments),
+    String(rate),
+  );
+  const numbers = [connections, interval, patience].map(String);
+  const clients = start('ip', ...inClient, program('clients'), rig.vip, String(port), ...numbers);
+  const before = rig.connections().length;
+  const slabsBefore = slabs();
+  let [most, mostSlabs, running] = [0, 0, true];
+  const over = Promise.all([attack, clients]).finally(() => {
+    running = false;
+  });
+  while (running) {
+    most = Math.max(most, rig.connections().length - before);
+    mostSlabs = Math.max(mostSlabs, slabs() - slabsBefore);
+    await Promise.race([over, new Promise((done) => setTimeout(done, 500))]);
+  }
+  const [[sent = 0, milliseconds = 0], [served = 0, wrong = 0]] = (await over) as [number[], number[]];
+  assert.equal(sent, segments);
+  assert.equal(wrong, 0, 'every answer has the right bytes and the address of its client');
+  assert.ok(milliseconds > connections * interval + patience, 'the flood has lasted longer than the connections');
+  const outcome = { served, most, slabs: mostSlabs };
+  const name = `${kind}${proxied ? '' : ', without SYN proxy'}`;
+  recordFigures(`synproxy-flood-${kind}${proxied ? '' : '-unproxied'}`, {
+    ...{ segments, connections, ...outcome },
+    rate: Math.round((1000 * sent) / milliseconds),
+  });
+  console.log(`${name}: ${JSON.stringify(outcome)}, ${Math.round((1000 * sent) / milliseconds)} segments a second`);
+  return outcome;
+}
+
+/** Runs a program that prints numbers. */
+async function start(...[file, ...args]: [string, ...string[]]): Promise<number[]> {
+  const { stdout } = await promisify(execFile)(file, args);
+  return stdout.trim().split(' ').map(Number);
+}
+
+/** Bytes in slabs that the kernel cannot reclaim: 100,000 connections take some 60 MB. */
+const slabs = () => 1024 * Number(/^SUnreclaim: +(\d+) kB$/m.exec(readFileSync('/proc/meminfo', 'utf8'))?.[1]);
+
+test(`${segments} SYNs from random addresses, without SYN proxy: most real connections fail`, async () => {
+  const { served } = await flood('syn');
+  assert.ok(served < connections / 2, `${served} of ${connections}`);
+});
+
+test(`${segments} SYNs from random addresses, with SYN proxy: none of them fails, and nothing is kept`, async () => {
+  await rig.ipvs.setService({ ...rig.key, flags: IP_VS_SVC_F_SYNPROXY }, IP_VS_SVC_F_SYNPROXY);
+  proxied = true;
+  // What the flood before has left in the table ends within the time-out of a handshake.
+  setVs(rig.balancer, { timeout_synrecv: 3 });
+  const handshakes = () => rig.connections().some(({ state }) => state === 'SYN_RECV');
+  while (handshakes()) await new Promise((done) => setTimeout(done, 500));
+  let outcome: Outcome | undefined;
+  const grown = await rig.counted(async () => {
+    outcome = await flood('syn');
+  });
+  assert.equal(outcome?.served, connections);
+  assert.ok((outcome?.most ?? 0) <= connections, `${outcome?.most} connections in the table`);
+  assert.ok((outcome?.slabs ?? 0) < 4 << 20, `${outcome?.slabs} bytes in slabs`);
+  assert.equal(grown.synproxy_syn_cnt, segments + connections);
+  assert.equal(grown.synproxy_ok_ack, connections);
+});
+
+for (const kind of full ? ['ack', 'rst', 'data'] : ['ack'])
+  test(`${segments} segments of kind ${kind} without a connection: none of the real connections fails`, async () => {
+    let outcome: Outcome | undefined;
+    const grown = await rig.counted(async () => {
+      outcome = await flood(kind);
+    });
+    assert.equal(outcome?.served, connections);
+    assert.ok((outcome?.most ?? 0) <= connections, `${outcome?.most} connections in the table`);
+    if (kind !== 'rst') assert.ok((grown.synproxy_bad_ack ?? 0) >= segments - 2, String(grown.synproxy_bad_ack));
+    // A segment passes by chance once in 2^21.
+    assert.ok((grown.synproxy_ok_ack ?? 0) <= connections + 1, String(grown.synproxy_ok_ack));
+  });
