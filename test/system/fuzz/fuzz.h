@@ -47,9 +47,18 @@ static inline bool chance(struct random *r, uint32_t percent)
 
 /* Services of honest connections; network.ts configures them, and others for the fuzzer only. */
 #define HONEST_PORT_FIRST 8001
-#define HONEST_SERVICES 6
-#define SERVICES 13
-#define is_fullnat(port) ((port) >= 8001 && (port) <= 8003)
+#define HONEST_SERVICES 7
+#define SERVICES 18
+/* FULLNAT; the last one with SYN proxy. */
+#define FULLNAT_SERVICES 4
+
+/* Which of the FULLNAT services of honest connections a port belongs to, or -1. */
+static inline int fullnat_index(uint16_t port)
+{
+	return port >= 8001 && port <= 8003 ? port - 8001 : port == 8007 ? 3 : -1;
+}
+
+#define is_fullnat(port) (fullnat_index(port) >= 0)
 
 #define HONEST 16
 

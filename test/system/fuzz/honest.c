@@ -72,7 +72,7 @@ struct toa_client {
 };
 
 /* The client of each local address and port, from the last TOA received from there. */
-static struct toa_client toa_clients[3][2][3][65536];
+static struct toa_client toa_clients[3][2][FULLNAT_SERVICES][65536];
 static int wire;
 
 static struct toa_client *toa_client_of(uint32_t laddr, uint16_t lport, uint32_t server, uint16_t port)
@@ -81,7 +81,7 @@ static struct toa_client *toa_client_of(uint32_t laddr, uint16_t lport, uint32_t
 
 	if (l > 2 || s > 1 || !is_fullnat(port))
 		return NULL;
-	return &toa_clients[l][s][port - 8001][lport];
+	return &toa_clients[l][s][fullnat_index(port)][lport];
 }
 
 static uint16_t get16(const uint8_t *at) { return at[0] << 8 | at[1]; }

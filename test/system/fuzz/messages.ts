@@ -42,6 +42,7 @@ const likely: Record<string, readonly (number | string)[]> = {
   interface: ['lo', 'veth0', 'none', ''],
   maxLength: [0, 1472],
   tcpTimeout: [0, 900],
+  secretFlags: [0, 1],
 };
 /** Attributes that change a message's subject or that only answers carry: used seldom. */
 const seldom = new Set(
@@ -98,7 +99,7 @@ export class Messages {
     if (kind === 'inet') return random.pick((random.chance(90) && fitting[nest]) || addresses);
     if (kind === 'string') return Buffer.from(`${random.pick(likely[name] ?? ['', 'rr'])}\0`);
     if (kind === 'bytes') {
-      if (name === 'secret') return this.#noise(random.chance(80) ? 16 : random.below(20));
+      if (name === 'secret' || name === 'cookieSecret') return this.#noise(random.chance(80) ? 16 : random.below(20));
       // struct ip_vs_flags.
       const flags = random.pick([0, 0, 1, 1, 2, 4, 8, 0x40, 0x8000]);
       return Buffer.concat([this.#number('u32', flags), this.#number('u32', random.pick([0xffffffff, 0, 0x8000]))]);

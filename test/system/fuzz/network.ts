@@ -13,6 +13,7 @@ import {
   IP_VS_CONN_F_MASQ,
   IP_VS_CONN_F_TUNNEL,
   IP_VS_SVC_F_PERSISTENT,
+  IP_VS_SVC_F_SYNPROXY,
   IPPROTO_UDP,
   Ipvs,
   type ServiceConfig,
@@ -37,6 +38,7 @@ interface Row {
   servers: string[];
 }
 
+const proxied = { flags: IP_VS_SVC_F_SYNPROXY };
 const persistent = { flags: IP_VS_SVC_F_PERSISTENT, timeout: 300 };
 const row = (port: number, method: number, more: Partial<ServiceConfig> = {}, to = servers): Row => ({
   service: serviceConfig(VIP, port, more),
@@ -44,7 +46,7 @@ const row = (port: number, method: number, more: Partial<ServiceConfig> = {}, to
   servers: to,
 });
 
-/** By port from 8001; honest connections use the first six (fuzz.h). */
+/** By port from 8001; honest connections use the first seven (fuzz.h). */
 const rows: Row[] = [
   row(8001, IP_VS_CONN_F_FULLNAT),
   row(8002, IP_VS_CONN_F_FULLNAT, { scheduler: 'wrr', ...persistent }),
@@ -52,20 +54,27 @@ const rows: Row[] = [
   row(8004, IP_VS_CONN_F_MASQ, { scheduler: 'wrr' }),
   row(8005, IP_VS_CONN_F_DROUTE),
   row(8006, IP_VS_CONN_F_MASQ, persistent),
+  row(8007, IP_VS_CONN_F_FULLNAT, proxied),
   // Few ports, so that they run out and are taken over.
-  row(8007, IP_VS_CONN_F_FULLNAT, { portMin: 2000, portMax: 2031 }),
-  row(8008, IP_VS_CONN_F_FULLNAT, persistent, [absent]),
-  row(8009, IP_VS_CONN_F_FULLNAT, {}, []),
-  row(8010, IP_VS_CONN_F_TUNNEL),
-  row(8011, IP_VS_CONN_F_MASQ, { scheduler: 'mh', ...persistent, netmask: 0x00ffffff }),
-  row(8012, IP_VS_CONN_F_FULLNAT, { scheduler: 'wlc', ...persistent }),
-  row(8013, IP_VS_CONN_F_FULLNAT, { scheduler: 'sh' }),
+  row(8008, IP_VS_CONN_F_FULLNAT, { portMin: 2000, portMax: 2031 }),
+  row(8009, IP_VS_CONN_F_FULLNAT, persistent, [absent]),
+  row(8010, IP_VS_CONN_F_FULLNAT, {}, []),
+  row(8011, IP_VS_CONN_F_TUNNEL),
+  row(8012, IP_VS_CONN_F_MASQ, { scheduler: 'mh', ...persistent, netmask: 0x00ffffff }),
+  row(8013, IP_VS_CONN_F_FULLNAT, { scheduler: 'wlc', ...persistent }),
+  row(8014, IP_VS_CONN_F_FULLNAT, { scheduler: 'sh' }),
+  row(8015, IP_VS_CONN_F_FULLNAT, { ...proxied, portMin: 3000, portMax: 3031 }),
+  row(8016, IP_VS_CONN_F_FULLNAT, proxied, [absent]),
+  row(8017, IP_VS_CONN_F_FULLNAT, proxied, []),
+  row(8018, IP_VS_CONN_F_FULLNAT, { ...persistent, flags: IP_VS_SVC_F_PERSISTENT | IP_VS_SVC_F_SYNPROXY }),
 ];
 const udp: Row = { ...row(8001, IP_VS_CONN_F_MASQ), service: serviceConfig(VIP, 8001, { protocol: IPPROTO_UDP }) };
 
 export const services = rows.length;
 /** Services that may come and go: no honest connection depends on them. */
-const changing = rows.slice(6);
+const changing = rows.slice(7);
+/** SYN proxy of these is switched on and off. */
+const switched = rows.filter(({ service }) => service.flags & IP_VS_SVC_F_SYNPROXY);
 
 const modules = ['ip_vs', ...['rr', 'wrr', 'wlc', 'sh', 'mh', 'lc', 'dh'].map((name) => `ip_vs_${name}`)];
 
@@ -162,6 +171,11 @@ function change(random: Random): [command: number, CommandAttributes] {
     return [6, { service, dest: destinationAttributes(destination(each, random.pick(servers), { weight })) }];
   }
   if (random.chance(30)) return [random.below(2) + 18, { service, ...laddr(spareLaddr) }];
+  if (random.chance(10)) {
+    const { service: of } = random.pick(switched);
+    const flags = random.chance(70) ? IP_VS_SVC_F_SYNPROXY : 0;
+    return [2, { service: serviceAttributes({ ...of, flags }, IP_VS_SVC_F_SYNPROXY) }];
+  }
   const victim = random.pick(changing);
   const key = serviceKeyAttributes(victim.service);
   const to = random.pick([...servers, absent]);
