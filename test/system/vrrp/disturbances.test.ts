@@ -12,6 +12,12 @@ import { until } from '../../../lab/topology.ts';
 import { type LvsdNode, MODES, Pair } from './pair.ts';
 
 const FAST = MODES.find(({ name }) => name === 'version 3, 100 ms') ?? assert.fail();
+const full = process.env.LVSD_COUNTS === 'full';
+/** Stops of each side, half of them short and half of them long. */
+const STOPS = full ? 50 : 4;
+const LONG_STOP = full ? 8000 : 3000;
+/** Malformed messages, and how many of them in a second. */
+const [MALFORMED, RATE] = full ? [20_000, 500] : [600, 100];
 const sleep = (milliseconds: number) => new Promise((done) => setTimeout(done, milliseconds));
 
 /** Transitions of a node since its start, such as `backup>master`. */
@@ -37,9 +43,9 @@ async function counts({ lvsd, other }: Pair): Promise<[number, number]> {
 
 test('a backup that was stopped for seconds does not take over: it first reads the waiting adverts', async () => {
   const [, before] = await counts(made);
-  for (const milliseconds of [500, 3000, 500, 3000]) {
+  for (let round = 0; round < STOPS; round++) {
     process.kill(made.other.pid, 'SIGSTOP');
-    await sleep(milliseconds);
+    await sleep(round % 2 === 0 ? 500 : LONG_STOP);
     process.kill(made.other.pid, 'SIGCONT');
     await sleep(1000);
   }
@@ -48,12 +54,16 @@ test('a backup that was stopped for seconds does not take over: it first reads t
 });
 
 test('a master that was stopped and replaced takes over again', async () => {
-  process.kill(made.lvsd.pid, 'SIGSTOP');
-  await until('the backup to take over', () => made.holds(made.other));
-  process.kill(made.lvsd.pid, 'SIGCONT');
-  await made.settles(made.lvsd);
-  await counts(made);
-  assert.deepEqual(transitions(made.other).slice(-2), ['backup>master', 'master>backup']);
+  for (let round = 0; round < (full ? STOPS : 1); round++) {
+    const before = transitions(made.other).length;
+    process.kill(made.lvsd.pid, 'SIGSTOP');
+    await until('the backup to take over', () => made.holds(made.other));
+    if (full) await sleep(round % 2 === 0 ? 500 : LONG_STOP);
+    process.kill(made.lvsd.pid, 'SIGCONT');
+    await made.settles(made.lvsd);
+    await counts(made);
+    assert.deepEqual(transitions(made.other).slice(before), ['backup>master', 'master>backup']);
+  }
 });
 
 test('an address that another program removes is added again at once, without a transition', async () => {
@@ -97,14 +107,14 @@ test('200 reloads without a change cause no transition; a lower priority does', 
   made.lvsd.configure(150);
 });
 
-test('100 malformed messages a second do not delay the adverts of a master', async () => {
+test(`${RATE} malformed messages a second, ${MALFORMED} in all, do not delay the adverts of a master`, async () => {
   const before = await counts(made);
   const sender = made.topology.namespace('vx26');
   made.topology.link({ in: sender, device: 'eth0', addresses: ['10.9.0.99/24'] }, { in: made.switch, device: 'port9' });
   made.switch.ip('link set port9 master br0');
   const script = join(mkdtempSync(join(tmpdir(), 'lvsd-sender-')), 'send.py');
   writeFileSync(script, SENDER);
-  const [file = '', ...args] = sender.inside(['python3', script]);
+  const [file = '', ...args] = sender.inside(['python3', script, String(MALFORMED), String(RATE)]);
   const child = spawn(file, args, { stdio: ['ignore', 'inherit', 'inherit'] });
   const code = await new Promise((resolve) => child.once('exit', resolve));
   assert.equal(code, 0);
@@ -116,9 +126,9 @@ test('100 malformed messages a second do not delay the adverts of a master', asy
   }
 });
 
-/** Sends 600 messages that lvsd rejects, 100 a second, of eight kinds in turn. */
+/** Sends messages that lvsd rejects, of eight kinds in turn, and every second time an advert with random changes. */
 const SENDER = `
-import socket, struct, time
+import random, socket, struct, sys, time
 s = socket.socket(socket.AF_INET, socket.SOCK_RAW, 112)
 s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton('10.9.0.99'))
 def fold(d):
@@ -132,9 +142,15 @@ def advert(first=0x31, priority=200, tail=b'', word=10, broken=False):
     return body[:6] + struct.pack('>H', total) + body[8:]
 kinds = [(254, advert()), (255, advert(broken=True)), (255, advert(first=0x21)), (255, advert(first=0x32)),
          (255, advert(tail=b'1234')), (255, advert(word=0)), (255, advert()[:7]), (1, advert(priority=0))]
-for n in range(600):
-    ttl, data = kinds[n % len(kinds)]
+def mutated():
+    data = bytearray(advert(priority=1))
+    while bytes(data) == advert(priority=1):
+        for _ in range(random.randint(1, 3)): data[random.randrange(len(data))] = random.randrange(256)
+    return bytes(data) if random.random() < 0.7 else bytes(data)[:random.randrange(len(data))]
+random.seed(51)
+for n in range(int(sys.argv[1])):
+    ttl, data = kinds[n // 2 % len(kinds)] if n % 2 else (255, mutated())
     s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, ttl)
     s.sendto(data, ('224.0.0.18', 0))
-    time.sleep(0.01)
+    time.sleep(1 / int(sys.argv[2]))
 `;

@@ -58,6 +58,8 @@ export class Pair {
   /** A second lvsd instead of keepalived. */
   readonly other: LvsdNode;
   readonly keepalived: KeepalivedNode;
+  /** keepalived in the place of `lvsd`. */
+  readonly firstKeepalived: KeepalivedNode;
   readonly switch: Namespace;
   readonly virtual: string;
 
@@ -78,17 +80,18 @@ export class Pair {
     this.topology.bridge(middle, 'br0', ['port0', 'port1']);
     this.lvsd = new LvsdNode(a, mode, this.virtual, 0);
     this.other = new LvsdNode(b, mode, this.virtual, 1);
-    this.keepalived = new KeepalivedNode(b, mode, this.virtual);
+    this.keepalived = new KeepalivedNode(b, mode, this.virtual, 1);
+    this.firstKeepalived = new KeepalivedNode(a, mode, this.virtual, 0);
   }
 
   holds(node: Node): boolean {
     return node.namespace.run(['ip', '-o', 'addr', 'show', 'dev', 'eth0']).stdout.includes(` ${this.virtual}/`);
   }
 
-  /** Captures the packets of lvsd's port of the switch; the returned function ends the capture and returns the path. */
-  async capture(): Promise<() => Promise<string>> {
-    const path = join(mkdtempSync(join(tmpdir(), 'lvsd-vrrp-')), 'port0.pcap');
-    const tcpdump = this.switch.spawn(['tcpdump', '-U', '-i', 'port0', '-w', path]);
+  /** Captures the packets of a port of the switch, by default that of the first router; the returned function ends the capture and returns the path. */
+  async capture(port = 'port0'): Promise<() => Promise<string>> {
+    const path = join(mkdtempSync(join(tmpdir(), 'lvsd-vrrp-')), `${port}.pcap`);
+    const tcpdump = this.switch.spawn(['tcpdump', '--immediate-mode', '-U', '-i', port, '-w', path]);
     await until('tcpdump', () => tcpdump.stderr().includes('listening on'), 60_000);
     return async () => {
       await tcpdump.stop('SIGINT');
@@ -96,10 +99,16 @@ export class Pair {
     };
   }
 
+  /** Waits until this node has the address, whatever the other one has. */
+  async holdsSoon(node: Node): Promise<void> {
+    await until('the takeover', () => this.holds(node), 60_000);
+  }
+
   /** Waits until exactly this node has the address. */
   async settles(master: Node, seconds = 60): Promise<void> {
-    const other = master === this.lvsd ? this.other : this.lvsd;
-    const name = master === this.lvsd ? 'lvsd' : master === this.keepalived ? 'keepalived' : 'the second lvsd';
+    const isFirst = master === this.lvsd || master === this.firstKeepalived;
+    const other = isFirst ? this.other : this.lvsd;
+    const name = isFirst ? 'the first router' : master === this.keepalived ? 'keepalived' : 'the second lvsd';
     await until(`${name} to have the address alone`, () => this.holds(master) && !this.holds(other), 1000 * seconds);
   }
 
@@ -107,6 +116,7 @@ export class Pair {
     await this.lvsd.end('SIGKILL');
     await this.other.end('SIGKILL');
     await this.keepalived.end('SIGKILL');
+    await this.firstKeepalived.end('SIGKILL');
     await this.topology.destroy();
   }
 }
@@ -212,20 +222,22 @@ export class KeepalivedNode implements Node {
   readonly namespace: Namespace;
   readonly #mode: Mode;
   readonly #virtual: string;
+  readonly #index: 0 | 1;
   /** Further lines of its configuration. */
   further: readonly string[] = [];
   #child: ChildProcess | undefined;
 
-  constructor(namespace: Namespace, mode: Mode, virtual: string) {
+  constructor(namespace: Namespace, mode: Mode, virtual: string, index: 0 | 1) {
     this.namespace = namespace;
     this.#mode = mode;
     this.#virtual = virtual;
+    this.#index = index;
   }
 
   async start(priority: number): Promise<void> {
     const { version, ipv6, unicast, password, interval } = this.#mode;
     const dir = mkdtempSync(join(tmpdir(), 'lvsd-keepalived-'));
-    const [own, peer] = [NODES[1], NODES[0]];
+    const [own, peer] = [NODES[this.#index], NODES[1 - this.#index] ?? assert.fail()];
     const lines = [
       'global_defs {',
       '  router_id lvsd_test',
