@@ -4,8 +4,8 @@ import { KernelLacksError, LvsdError, NetlinkError, UsageError } from '../base/e
 import { decodeTable, encodeTable } from '../netlink/attributes.ts';
 import type { NetlinkClientOptions } from '../netlink/client.ts';
 import { type GenericMessage, GenericNetlink } from '../netlink/generic.ts';
-import { addServices, type BulkService } from './bulk-add.ts';
-import { BulkWriter } from './bulk-writer.ts';
+import type { BulkService } from './bulk-add.ts';
+import type { BulkWriter } from './bulk-writer.ts';
 import {
   daemonAttributes,
   destinationAttributes,
@@ -261,12 +261,14 @@ export class Ipvs {
   }
 
   /** Adds services by the thousand (bulk-add.ts). Resolves with the indices of those that failed; never rejects. */
-  addServices(services: readonly BulkService[]): Promise<ReadonlySet<number>> {
+  async addServices(services: readonly BulkService[]): Promise<ReadonlySet<number>> {
+    const { addServices } = await import('./bulk-add.ts');
     return addServices(this, services);
   }
 
   /** A new, empty writer, for `sendBulk`. */
   async bulkWriter(): Promise<BulkWriter> {
+    const { BulkWriter } = await import('./bulk-writer.ts');
     return new BulkWriter(await this.#netlink.family(IPVS_GENL_NAME));
   }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** The kernel's IPVS table: its types, and the client that reads and changes it. */
 export type { BulkService } from './bulk-add.ts';
-export { BulkWriter, isBulkWritableDestination, isBulkWritableService } from './bulk-writer.ts';
+export type { BulkWriter } from './bulk-writer.ts';
 export { Ipvs, lacksFeature, type ReadOptions } from './client.ts';
 export * from './constants.ts';
 export { bytesText, compareDestinations, compareServices, serviceKeyText } from './keys.ts';

@@ -29,7 +29,7 @@ const LOCAL_ADDRESSES = header(SERVICE.numLocalAddresses, 4);
 
 export class ServiceDecoder {
   /** The receive buffer, which all messages of a dump share, and its words. */
-  #buffer: Buffer = Buffer.alloc(0);
+  #buffer: Buffer = Buffer.allocUnsafeSlow(0);
   #words: Int32Array = new Int32Array(0);
   /** The attribute with the name of the last scheduler, as words, and the name: most services have the same. */
   #schedulerWords: Int32Array = new Int32Array(0);

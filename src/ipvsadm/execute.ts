@@ -5,7 +5,6 @@ import { changes, featureOf } from './changes.ts';
 import { parse } from './command-line/grammar.ts';
 import type { Invocation } from './command-line/invocation.ts';
 import { Fatal } from './errors.ts';
-import { errorText } from './kernel-errors.ts';
 import { HostNeeded } from './lookup.ts';
 import { daemonsText, timeoutsText } from './print/daemons.ts';
 import { list } from './print/listing.ts';
@@ -90,12 +89,13 @@ async function print(line: Invocation, { ipvs, info }: Connected, session: Sessi
 }
 
 /** The outcome of a command that failed with `error`. Throws `error` if it is an internal one. */
-export function failed(line: Invocation, error: unknown, status: number): Outcome {
+export async function failed(line: Invocation, error: unknown, status: number): Promise<Outcome> {
   if (error instanceof KernelLacksError || error instanceof UsageError)
     return { status: error.exitCode, message: error.message };
   if (!(error instanceof LvsdError)) throw error;
   if (line.command === 'help' || line.command === 'version') throw error;
   // ipvsadm prints nothing when these two fail.
   if (line.options.has('timeout') || line.options.has('daemon')) return { status, message: undefined };
+  const { errorText } = await import('./kernel-errors.ts');
   return { status, message: errorText(line.command, error, featureOf(line) !== undefined) };
 }

@@ -98,7 +98,7 @@ class Restore {
     this.#batch.bounds = [];
     for (const [index, error] of [...errors].sort(([one], [other]) => one - other)) {
       const text = data.toString('utf8', bounds[2 * index], bounds[2 * index + 1]);
-      this.#report(failed(await parseLine(ruleWords(text), this.#session), error, REJECTED));
+      this.#report(await failed(await parseLine(ruleWords(text), this.#session), error, REJECTED));
     }
     if (!errors.has(last)) this.#report(DONE);
   }

@@ -5,7 +5,6 @@ import { Ipvs, type IpvsInfo } from '../ipvs/index.ts';
 import { UnknownFamilyError } from '../netlink/generic.ts';
 import { Fatal } from './errors.ts';
 import { standardInput } from './input.ts';
-import { initErrorText } from './kernel-errors.ts';
 import { Lookup } from './lookup.ts';
 import type { Output } from './output.ts';
 
@@ -73,7 +72,8 @@ async function open(): Promise<Connected> {
     }
   } catch (error) {
     ipvs.close();
-    if (error instanceof NetlinkError || error instanceof UnknownFamilyError) throw new Fatal(2, initErrorText(error));
-    throw error;
+    if (!(error instanceof NetlinkError || error instanceof UnknownFamilyError)) throw error;
+    const { initErrorText } = await import('./kernel-errors.ts');
+    throw new Fatal(2, initErrorText(error));
   }
 }

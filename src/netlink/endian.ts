@@ -4,7 +4,7 @@
 export interface HostOrder {
   readU16(buffer: Uint8Array, at: number): number;
   readU32(buffer: Uint8Array, at: number): number;
-  readI32(buffer: Buffer, at: number): number;
+  readI32(buffer: Uint8Array, at: number): number;
   readU64(buffer: Buffer, at: number): bigint;
   writeU16(buffer: Buffer, value: number, at: number): void;
   writeU32(buffer: Buffer, value: number, at: number): void;
@@ -25,7 +25,7 @@ const little: HostOrder = {
       ((buffer[at + 2] as number) << 16) |
       ((buffer[at + 3] as number) << 24)) >>>
     0,
-  readI32: (buffer, at) => buffer.readInt32LE(at),
+  readI32: (buffer, at) => little.readU32(buffer, at) | 0,
   readU64: (buffer, at) => buffer.readBigUInt64LE(at),
   writeU16: (buffer, value, at) => {
     buffer[at] = value;
@@ -49,7 +49,7 @@ const big: HostOrder = {
       ((buffer[at + 2] as number) << 8) |
       (buffer[at + 3] as number)) >>>
     0,
-  readI32: (buffer, at) => buffer.readInt32BE(at),
+  readI32: (buffer, at) => big.readU32(buffer, at) | 0,
   readU64: (buffer, at) => buffer.readBigUInt64BE(at),
   writeU16: (buffer, value, at) => {
     buffer[at] = value >>> 8;

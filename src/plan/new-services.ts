@@ -1,13 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** Finds new services that the bulk writer can add. A start has tens of thousands of their operations. */
-import {
-  type BulkService,
-  canonicalService,
-  type DestinationConfig,
-  isBulkWritableDestination,
-  isBulkWritableService,
-  type ServiceKey,
-} from '../ipvs/index.ts';
+import { isBulkWritableDestination, isBulkWritableService } from '../ipvs/bulk-writer.ts';
+import { type BulkService, canonicalService, type DestinationConfig, type ServiceKey } from '../ipvs/index.ts';
 import { sameKey } from './keys.ts';
 import type { Operation } from './types.ts';
 

@@ -5,15 +5,13 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { AF_INET, AF_INET6, type Family } from '../../src/base/addresses.ts';
 import { addServices } from '../../src/ipvs/bulk-add.ts';
+import { BulkWriter, isBulkWritableDestination, isBulkWritableService } from '../../src/ipvs/bulk-writer.ts';
 import { destinationAttributes, serviceAttributes } from '../../src/ipvs/codec.ts';
 import {
   type BulkService,
-  BulkWriter,
   type DestinationConfig,
   IPVS_CMD_NEW_DEST,
   IPVS_CMD_NEW_SERVICE,
-  isBulkWritableDestination,
-  isBulkWritableService,
   type ServiceConfig,
 } from '../../src/ipvs/index.ts';
 import { COMMAND, type CommandAttributes } from '../../src/ipvs/tables.ts';

@@ -6,10 +6,10 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { AF_INET, AF_INET6, type Family } from '../../src/base/addresses.ts';
 import { MalformedError } from '../../src/base/errors.ts';
+import { BulkWriter } from '../../src/ipvs/bulk-writer.ts';
 import { destinationAttributes, serviceAttributes } from '../../src/ipvs/codec.ts';
 import {
   addedDestination,
-  BulkWriter,
   type Destination,
   type DestinationKey,
   defaultDestination,
