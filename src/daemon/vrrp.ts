@@ -9,6 +9,7 @@ import type { VrrpStatus, VrrpSummary } from '../control/messages.ts';
 import type { TargetState } from '../health/types.ts';
 import type { FromVrrp, InstanceStatus, LastMessage } from '../vrrp/messages.ts';
 import { VrrpProcess } from '../vrrp/process.ts';
+import { withdraw } from '../vrrp/withdraw.ts';
 import type { Reporter } from './control/reporter.ts';
 import type { RuntimeState } from './model/runtime-state.ts';
 import { trackedChecked, trackedServices, vrrpInstances } from './model/vrrp-instances.ts';
@@ -72,13 +73,23 @@ export class Vrrp {
 
   /** Starts the process if the file has instances; once it runs, it stays. */
   configure(config: Config): void {
+    const first = this.#config === undefined;
     this.#config = config;
     for (const name of this.#since.keys()) if (!config.vrrp.has(name)) this.#since.delete(name);
     this.#used ||= config.vrrp.size > 0;
-    if (!this.#used) return;
+    if (!this.#used) {
+      if (first) void this.#removeLeftovers();
+      return;
+    }
     if (!this.#checked && this.#wait === undefined) void this.#awaitResults(performance.now() + RESULTS_TIME);
     this.followQuorums();
     this.#process.configure(vrrpInstances(config));
+  }
+
+  /** A file without virtual routers: no process removes the addresses that an earlier, killed one left. */
+  async #removeLeftovers(): Promise<void> {
+    const removed = await withdraw([], (text) => this.#log.warn(`VRRP: ${text}`));
+    if (removed > 0) this.#log.info(`VRRP: addresses of a killed lvsd with virtual routers removed: ${removed}`);
   }
 
   /** Tells the process which of the tracked services have their quorum. */
@@ -107,6 +118,7 @@ export class Vrrp {
 
   /** The process has ended: this node is master of nothing. */
   #endRoles(): void {
+    this.#since.clear();
     for (const instance of [...this.#masters]) this.#setRole(instance, false);
   }
 

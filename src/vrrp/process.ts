@@ -3,22 +3,16 @@
  * The daemon's side of the VRRP process: starts it, watches its signs of life, and cleans up after one that died or
  * hangs, so that the peers take over at once and no address stays on two nodes.
  */
-import { type ChildProcess, fork } from 'node:child_process';
+import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Log } from '../base/log.ts';
+import { SupervisedChild } from '../base/supervised-child.ts';
 import type { InstanceConfiguration } from './configuration.ts';
 import { BEAT, type FromVrrp, type LastMessage, type ToVrrp } from './messages.ts';
 import { withdraw } from './withdraw.ts';
 
-const FIRST_DELAY = 100;
-const LONGEST_DELAY = 10_000;
-/** Milliseconds of run time after which a restart is not delayed. */
-const STABLE_TIME = 60_000;
 /** Signs of life that may be missing before the process is killed: a second. */
 const PATIENCE = 5;
-/** Milliseconds for an orderly end before it is killed. */
-const EXIT_TIME = 3000;
-const STDERR_LENGTH = 400;
 
 export interface VrrpProcessOptions {
   log: Log;
@@ -32,7 +26,7 @@ export interface VrrpProcessOptions {
 
 export class VrrpProcess {
   readonly #options: VrrpProcessOptions;
-  #child: ChildProcess | undefined;
+  readonly #child: SupervisedChild<FromVrrp>;
   #instances: InstanceConfiguration[] = [];
   #services: Extract<ToVrrp, { type: 'services' }> = { type: 'services', up: {}, checked: false };
   /** By instance. */
@@ -40,18 +34,36 @@ export class VrrpProcess {
   #missed = 0;
   #started = false;
   #watchdog: NodeJS.Timeout | undefined;
-  #restart: NodeJS.Timeout | undefined;
-  #delay = FIRST_DELAY;
-  /** Cleans up after a process that died; the next one starts after that. */
-  #cleaning = false;
-  #stopped = false;
 
   constructor(options: VrrpProcessOptions) {
     this.#options = options;
+    this.#child = new SupervisedChild<FromVrrp>({
+      name: 'the VRRP process',
+      log: options.log,
+      fork: () =>
+        fork(fileURLToPath(new URL('../../dist/workers/vrrp.cjs', import.meta.url)), [], {
+          // A small heap, collected by the thread that runs the timers: helper threads have a lower priority.
+          execArgv: ['--single-threaded-gc', '--max-old-space-size=64'],
+          env: {},
+          stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+        }),
+      onStart: () => {
+        this.#started = false;
+        this.#missed = 0;
+        this.#watchdog = setInterval(() => this.#watch(), BEAT).unref();
+      },
+      onMessage: (message) => this.#receive(message),
+      onEnd: (how) => {
+        clearInterval(this.#watchdog);
+        if (how === undefined) return;
+        options.onEnd?.();
+        return this.#cleanUp();
+      },
+    });
   }
 
   get pid(): number | undefined {
-    return this.#child?.pid;
+    return this.#child.pid;
   }
 
   /** Tells whether services that instances track have their quorum, and whether their first checks have been made. */
@@ -63,76 +75,21 @@ export class VrrpProcess {
   /** Applies a configuration, and starts the process if it is not running. */
   configure(instances: InstanceConfiguration[]): void {
     this.#instances = instances;
-    if (this.#child !== undefined) this.send({ type: 'configure', instances });
-    else if (this.#restart === undefined && !this.#cleaning && !this.#stopped) this.#spawn();
+    this.send({ type: 'configure', instances });
+    this.#child.start();
   }
 
   send(message: ToVrrp): void {
-    if (this.#child?.connected) this.#child.send(message, () => {});
+    this.#child.send(message);
   }
 
   /** Ends the process; its instances leave their roles, and their addresses are removed. */
   async stop(): Promise<void> {
-    this.#stopped = true;
-    clearTimeout(this.#restart);
     clearInterval(this.#watchdog);
-    const child = this.#child;
-    if (child === undefined) return;
-    const ended = new Promise((resolve) => child.once('exit', resolve));
-    const timer = setTimeout(() => child.kill('SIGKILL'), EXIT_TIME);
-    if (child.connected) child.disconnect();
-    await ended;
-    clearTimeout(timer);
-    await this.#cleanUp();
+    if (await this.#child.stop()) await this.#cleanUp();
   }
 
-  #spawn(): void {
-    const path = fileURLToPath(new URL('../../dist/workers/vrrp.cjs', import.meta.url));
-    const child = fork(path, [], {
-      // A small heap, collected by the thread that runs the timers: helper threads have a lower priority.
-      execArgv: ['--single-threaded-gc', '--max-old-space-size=64'],
-      env: {},
-      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-    });
-    const startedAt = performance.now();
-    let stderr = '';
-    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-      stderr = (stderr + text).slice(0, STDERR_LENGTH);
-    });
-    child.on('message', (message: FromVrrp) => this.#receive(child, message));
-    const end = (how: string) => {
-      if (this.#child !== child) return;
-      this.#child = undefined;
-      clearInterval(this.#watchdog);
-      if (this.#stopped) return;
-      this.#options.onEnd?.();
-      const line = stderr.trim().split('\n', 1)[0];
-      this.#options.log.error(`the VRRP process ended (${how}${line ? `: ${line}` : ''}): restarting it`);
-      if (performance.now() - startedAt > STABLE_TIME) this.#delay = FIRST_DELAY;
-      this.#cleaning = true;
-      void this.#cleanUp().then(() => this.#startAgain());
-    };
-    // Without a process id it did not start, and no exit follows.
-    child.on('error', (error) => child.pid === undefined && end(error.message));
-    child.on('exit', (code, signal) => end(signal ?? `exit status ${code}`));
-    this.#child = child;
-    this.#started = false;
-    this.#missed = 0;
-    this.#watchdog = setInterval(() => this.#watch(), BEAT).unref();
-  }
-
-  #startAgain(): void {
-    this.#cleaning = false;
-    if (this.#stopped) return;
-    this.#restart = setTimeout(() => {
-      this.#restart = undefined;
-      this.#spawn();
-    }, this.#delay);
-    this.#delay = Math.min(2 * this.#delay, LONGEST_DELAY);
-  }
-
-  #receive(child: ChildProcess, message: FromVrrp): void {
-    if (this.#child !== child) return;
+  #receive(message: FromVrrp): void {
     this.#missed = 0;
     if (message.type === 'beat') return;
     if (message.type === 'last-messages') {
@@ -155,7 +112,7 @@ export class VrrpProcess {
     if (this.#missed < (this.#started ? PATIENCE : 10 * PATIENCE)) return;
     this.#options.log.error(`the VRRP process did not respond for ${(this.#missed * BEAT) / 1000} s: killing it`);
     this.#missed = 0;
-    this.#child?.kill('SIGKILL');
+    this.#child.kill();
   }
 
   /** Sends the adverts of priority 0 that the process left, and removes its addresses. */

@@ -44,6 +44,7 @@ test('lvsd takes over, and lvsctl vrrp shows it', async () => {
   await lvsd.start(conf());
   await pair.settles(pair.lvsd);
   await until('the state', () => /^edge {2}master for /m.test(ctl('vrrp').stdout), 20_000);
+  assert.match(ctl('status').stdout, /^virtual router edge {2}master for .* \(no /m);
   const { status, stdout } = ctl('vrrp', 'edge', '--json');
   assert.equal(status, 0);
   const [edge] = JSON.parse(stdout).instances;
@@ -165,6 +166,20 @@ test('when both are killed, lvsd withdraw sends priority 0 and removes the addre
   assert.match(stdout, /vrid 51, prio 0/);
   // Done once: another one has nothing to do.
   assert.deepEqual([withdraw().status, withdraw().stdout], [0, '']);
+});
+
+test('when both are killed, an lvsd whose file has no virtual router any more removes the address', async () => {
+  await returns();
+  const pid = vrrpProcess();
+  process.kill(pid, 'SIGSTOP');
+  await lvsd.kill();
+  process.kill(pid, 'SIGKILL');
+  await until('both to have the address', () => pair.holds(pair.keepalived) && pair.holds(pair.lvsd));
+  await lvsd.start({ version: 1, services: {} });
+  await pair.settles(pair.keepalived);
+  assert.match(lvsd.log, /VRRP: addresses of a killed lvsd with virtual routers removed: 1/);
+  assert.equal(ctl('vrrp').stdout, 'no VRRP instances in the file\n');
+  await lvsd.stop();
 });
 
 test('when lvsd stops, the address is gone and the other router has it', async () => {

@@ -9,8 +9,14 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { until } from '../../../lab/topology.ts';
 import { native } from '../../../src/base/native.ts';
+import { EventLog } from '../../../src/control/event-log.ts';
+import { Reporter } from '../../../src/daemon/control/reporter.ts';
+import { RuntimeState } from '../../../src/daemon/model/runtime-state.ts';
 import { writeLastMessages } from '../../../src/daemon/state/vrrp-file.ts';
+import { Vrrp } from '../../../src/daemon/vrrp.ts';
 import { VrrpProcess } from '../../../src/vrrp/process.ts';
+import { recordingLog } from '../../support/recording-log.ts';
+import { config } from '../../support/specs.ts';
 import { MODES, Pair } from './pair.ts';
 
 const FAST = MODES.find(({ name }) => name === 'version 3, 100 ms') ?? assert.fail();
@@ -92,8 +98,10 @@ test('lvsd withdraw does it for a process that was killed together with lvsd', a
   await pair.settles(pair.lvsd);
   const dir = mkdtempSync(join(tmpdir(), 'lvsd-withdraw-'));
   const state = join(dir, 'state.json');
-  const last = pair.lvsd.messages.findLast((one) => one.type === 'last-messages');
-  await writeLastMessages(state, last?.type === 'last-messages' ? last.messages : assert.fail('no last messages'));
+  const deposits = () => pair.lvsd.messages.flatMap((one) => (one.type === 'last-messages' ? [one.messages] : []));
+  // The deposit may arrive after the address has been seen.
+  await until('the deposit of a master', () => (deposits().at(-1) ?? []).length > 0);
+  await writeLastMessages(state, deposits().at(-1) ?? []);
   process.kill(pair.lvsd.pid, 'SIGKILL');
   await until('both to have the address', () => pair.holds(pair.other) && pair.holds(pair.lvsd));
   const [before, zeros] = [(await pair.other.status()).counters.sent ?? 0, await resignations()];
@@ -109,4 +117,25 @@ test('lvsd withdraw does it for a process that was killed together with lvsd', a
   assert.equal(await resignations(), zeros + 1);
   assert.ok(((await pair.other.status()).counters.sent ?? 0) > before, 'answered by the master that there is');
   assert.deepEqual(withdraw(), { status: 0, stdout: '', stderr: '' });
+});
+
+test('an lvsd whose file has no virtual router any more removes what a killed one left', async () => {
+  await pair.lvsd.start(150);
+  await pair.settles(pair.lvsd);
+  process.kill(pair.lvsd.pid, 'SIGKILL');
+  await until('both to have the address', () => pair.holds(pair.other) && pair.holds(pair.lvsd));
+  const lines = recordingLog();
+  const daemon = new Vrrp({
+    runtime: new RuntimeState(),
+    states: async () => new Map(),
+    reporter: new Reporter(() => lines, new EventLog()),
+    log: lines,
+    onRole: () => {},
+    saveLastMessages: async () => {},
+  });
+  daemon.configure(config([]));
+  await pair.settles(pair.other);
+  await until('the log', () => lines.lines.length > 0);
+  assert.deepEqual(lines.lines, ['info VRRP: addresses of a killed lvsd with virtual routers removed: 1']);
+  await daemon.stop();
 });
