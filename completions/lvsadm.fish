@@ -46,6 +46,8 @@ complete -c lvsadm -l pe -xa sip -d 'Persistence engine'
 complete -c lvsadm -s o -l ops -d 'Schedule every UDP packet separately'
 complete -c lvsadm -l sched-flags -x -d 'Flags of the scheduler'
 complete -c lvsadm -l local-ports -x -d 'Local ports of FULLNAT, MIN-MAX'
+complete -c lvsadm -s j -l synproxy -xa 'enable disable' -d 'SYN proxy'
+complete -c lvsadm -l synproxy-opts -x -d 'What SYN proxy offers'
 complete -c lvsadm -s r -l real-server -x -d 'Real server'
 complete -c lvsadm -s g -l gatewaying -d 'Direct routing'
 complete -c lvsadm -s i -l ipip -d Tunnelling

@@ -24,6 +24,9 @@ export const LONGEST_TIMEOUT = 24 * 86_400;
 /** Longest drain, in milliseconds. */
 export const LONGEST_DRAIN = 7 * 86_400_000;
 
+/** Smallest MSS that SYN proxy offers (IP_VS_SYNPROXY_MSS_MIN). */
+export const SMALLEST_MSS = 216;
+
 /** Schedulers of the kernel (net/netfilter/ipvs/ip_vs_*.c of 6.1 and 6.12). */
 export const SCHEDULERS = [
   'rr',
@@ -66,6 +69,8 @@ export const DEFAULTS = {
   hysteresis: 0,
   onFailure: 'remove',
   drain: 0,
+  windowScale: 7,
+  window: 2896,
   weight: 1,
   hookTimeout: 10_000,
   persistenceTimeout: 300_000,

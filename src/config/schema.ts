@@ -7,7 +7,7 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { choice, count, duration } from '../base/schema-words.ts';
 import { DEFAULTS } from './limits.ts';
-import { device, follow, LATER, NAME, NAME_WORDS } from './schema/common.ts';
+import { device, follow, NAME, NAME_WORDS } from './schema/common.ts';
 import type { hooksSchema } from './schema/hooks.ts';
 import {
   type checkSchema,
@@ -61,7 +61,6 @@ const settings = {
       description: 'Default values for the keys of services.',
       default: {},
       examples: [{ scheduler: 'wrr', check: { type: 'tcp' } }],
-      'x-later': LATER.service,
     },
   ),
   timeouts: Type.Object(

@@ -132,6 +132,16 @@ export type Forward =
   | { method: 'masquerade' | 'direct' | 'fullnat' }
   | { method: 'tunnel'; type: 'ipip' | 'gue' | 'gre'; port: number; checksum: 'none' | 'checksum' | 'remote' };
 
+/** What clients of a service with SYN proxy are offered. */
+export interface SynProxyOffer {
+  /** 0: what the route allows. */
+  mss: number;
+  windowScale: number | 'none';
+  sack: boolean;
+  timestamps: boolean;
+  window: number;
+}
+
 export interface ServiceSpec {
   name: string;
   /** One, or one for each port of a range and each protocol of a list. */
@@ -144,6 +154,8 @@ export interface ServiceSpec {
   onePacket: boolean;
   /** `timeout` in seconds; `granularity`: prefix length, 32 or 128 for single clients; `engine` '' for none. */
   persistence: { timeout: number; granularity: number; engine: string } | undefined;
+  /** Undefined: off. */
+  synProxy: SynProxyOffer | undefined;
   /** Pool for FULLNAT. */
   localAddresses: LocalAddressPool | undefined;
   /** Seconds; undefined: the global timeout. */

@@ -162,7 +162,7 @@ export class Ipvs {
 
   /** `needs`: a feature that its real servers will require; if the kernel lacks it, the service is not added. */
   addService(service: ServiceConfig, needs?: Feature): Promise<void> {
-    const feature = needs ?? serviceFeature(service);
+    const feature = serviceFeature(service) ?? needs;
     return this.#command(IPVS_CMD_NEW_SERVICE, { service: serviceAttributes(service) }, feature);
   }
 
@@ -367,7 +367,7 @@ function checkSecret(secret: Uint8Array): void {
 }
 
 function serviceFeature(service: ServiceConfig): Feature | undefined {
-  if (service.flags & IP_VS_SVC_F_SYNPROXY) return 'SYNPROXY';
+  if (service.synProxy || service.flags & IP_VS_SVC_F_SYNPROXY) return 'SYNPROXY';
   return service.portMin === undefined && service.portMax === undefined ? undefined : 'FULLNAT';
 }
 

@@ -17,9 +17,11 @@ import {
   type ServiceKey,
   type Stats,
   type SyncDaemon,
+  type SynProxy,
 } from './types.ts';
 
 type ServiceAttributes = NonNullable<CommandAttributes['service']>;
+type SynProxyAttributes = NonNullable<ServiceAttributes['synProxy']>;
 type DestAttributes = NonNullable<CommandAttributes['dest']>;
 type DaemonAttributes = NonNullable<CommandAttributes['daemon']>;
 
@@ -41,7 +43,32 @@ export function serviceAttributes(service: ServiceKey | ServiceConfig, mask = AL
   key.netmask = netmaskOnWire(family, config.netmask ?? (family === AF_INET6 ? 128 : HOST_MASK));
   if (config.portMin !== undefined) key.portMin = config.portMin;
   if (config.portMax !== undefined) key.portMax = config.portMax;
+  if (config.synProxy) key.synProxy = synProxyAttributes(config.synProxy);
   return key;
+}
+
+function synProxyAttributes({ enabled, mss, windowScale, sack, timestamps, window }: SynProxy): SynProxyAttributes {
+  const attributes = {
+    enable: Number(enabled),
+    mss,
+    windowScale,
+    sack: sack === undefined ? undefined : Number(sack),
+    timestamps: timestamps === undefined ? undefined : Number(timestamps),
+    window,
+  };
+  const given = Object.entries(attributes).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(given) as SynProxyAttributes;
+}
+
+function readSynProxy({ enable, mss, windowScale, sack, timestamps, window }: SynProxyAttributes): SynProxy {
+  return {
+    enabled: enable === 1,
+    mss,
+    windowScale,
+    sack: sack === undefined ? undefined : sack === 1,
+    timestamps: timestamps === undefined ? undefined : timestamps === 1,
+    window,
+  };
 }
 
 /** Only the key of a service. */
@@ -99,6 +126,7 @@ export function readService({ service }: ReplyAttributes): Service | undefined {
     peName: service.peName ?? '',
     portMin: service.portMin,
     portMax: service.portMax,
+    synProxy: service.synProxy && readSynProxy(service.synProxy),
     numLocalAddresses: service.numLocalAddresses,
     stats: service.stats && readStats(service.stats),
   };

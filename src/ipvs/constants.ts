@@ -38,6 +38,8 @@ export const IP_VS_SVC_F_SCHED1 = 0x0008;
 export const IP_VS_SVC_F_SCHED2 = 0x0010;
 export const IP_VS_SVC_F_SCHED3 = 0x0020;
 export const IP_VS_SVC_F_SYNPROXY = 0x8000;
+/** IPVS_SYNPROXY_ATTR_WSCALE: no window scale is offered. */
+export const IP_VS_SYNPROXY_NO_WSCALE = 255;
 
 export const IP_VS_CONN_F_MASQ = 0;
 export const IP_VS_CONN_F_LOCALNODE = 1;

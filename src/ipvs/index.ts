@@ -19,6 +19,7 @@ export {
   addedService,
   canonicalDestination,
   canonicalService,
+  completeSynProxy,
   defaultDestination,
   defaultService,
   SERVICE_FLAGS,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /**
  * Decodes the services of a long dump where the kernel puts each attribute, one comparison per attribute header, without
- * intermediate objects. A service that looks different (with a mark, a persistence engine, a range of ports) is left to
+ * intermediate objects. A service that looks different (with a mark, a persistence engine, a range of ports, SYN proxy) is left to
  * the general decoder: test/property/ipvs-service-decoder.test.ts compares the two.
  */
 import { AF_INET, AF_INET6 } from '../base/addresses.ts';
@@ -71,6 +71,7 @@ export class ServiceDecoder {
       peName: '',
       portMin: undefined,
       portMax: undefined,
+      synProxy: undefined,
       numLocalAddresses: undefined,
       stats: undefined,
     };

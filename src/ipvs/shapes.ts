@@ -14,7 +14,16 @@ import {
   IP_VS_SVC_F_SCHED2,
   IP_VS_SVC_F_SCHED3,
 } from './constants.ts';
-import type { Destination, DestinationConfig, DestinationKey, Service, ServiceConfig, ServiceKey } from './types.ts';
+import type {
+  CompleteSynProxy,
+  Destination,
+  DestinationConfig,
+  DestinationKey,
+  Service,
+  ServiceConfig,
+  ServiceKey,
+  SynProxy,
+} from './types.ts';
 
 /** The flags that are set and compared. IP_VS_SVC_F_HASHED is internal to the kernel; all others are left unchanged. */
 export const SERVICE_FLAGS =
@@ -67,6 +76,19 @@ export function canonicalService(service: ServiceConfig): ServiceConfig {
     peName: service.peName,
     portMin: service.portMin,
     portMax: service.portMax,
+    synProxy: service.synProxy && completeSynProxy(service.synProxy),
+  };
+}
+
+/** SYN proxy with the kernel's defaults for undefined settings. */
+export function completeSynProxy(synProxy: SynProxy): CompleteSynProxy {
+  return {
+    enabled: synProxy.enabled,
+    mss: synProxy.mss ?? 0,
+    windowScale: synProxy.windowScale ?? 7,
+    sack: synProxy.sack ?? true,
+    timestamps: synProxy.timestamps ?? true,
+    window: synProxy.window ?? 2896,
   };
 }
 
@@ -100,6 +122,7 @@ export function addedService(service: ServiceConfig): Service {
     peName: service.peName,
     portMin: service.portMin,
     portMax: service.portMax,
+    synProxy: service.synProxy,
     numLocalAddresses: 0,
     stats: undefined,
   };

@@ -21,6 +21,16 @@ const COUNTERS = {
 export const SERVICE_STATS = 10;
 export const SERVICE_STATS64 = 12;
 
+/** IPVS_SYNPROXY_ATTR_*. */
+const SYN_PROXY = {
+  enable: [1, 'u8'],
+  mss: [2, 'u16'],
+  windowScale: [3, 'u8'],
+  sack: [4, 'u8'],
+  timestamps: [5, 'u8'],
+  window: [6, 'u16'],
+} as const satisfies Table;
+
 /** IPVS_SVC_ATTR_* without statistics. */
 export const SERVICE = {
   family: [1, 'u16'],
@@ -35,6 +45,7 @@ export const SERVICE = {
   timeout: [8, 'u32'],
   netmask: [9, 'u32'],
   numLocalAddresses: [33, 'u32'],
+  synProxy: [34, SYN_PROXY],
   portMin: [36, 'u16'],
   portMax: [37, 'u16'],
 } as const satisfies Table;

@@ -12,6 +12,22 @@ export interface ServiceKey {
   fwmark: number;
 }
 
+/** SYN proxy, and what it offers to clients; undefined settings keep their values. */
+export interface SynProxy {
+  enabled: boolean;
+  /** 0: what the route allows. */
+  mss?: number | undefined;
+  /** 0 to 14, or IP_VS_SYNPROXY_NO_WSCALE. */
+  windowScale?: number | undefined;
+  sack?: boolean | undefined;
+  timestamps?: boolean | undefined;
+  /** Bytes that the client may send before the real server has answered. */
+  window?: number | undefined;
+}
+
+/** SYN proxy with all of its settings. */
+export type CompleteSynProxy = { [K in keyof SynProxy]-?: NonNullable<SynProxy[K]> };
+
 /** The settings of a service. */
 export interface ServiceConfig extends ServiceKey {
   scheduler: string;
@@ -26,6 +42,8 @@ export interface ServiceConfig extends ServiceKey {
   /** Range of local ports; undefined: that of the sysctls. Patched kernel only. */
   portMin?: number | undefined;
   portMax?: number | undefined;
+  /** Undefined: unchanged, and off in a new service. Patched kernel only. */
+  synProxy?: SynProxy | undefined;
 }
 
 export interface Stats {

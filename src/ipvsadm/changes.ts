@@ -34,7 +34,10 @@ export const changes: Readonly<Partial<Record<Invocation['command'], Change>>> =
   'stop-daemon': (ipvs, { daemon }) => ipvs.stopDaemon(daemon),
 };
 
-const serviceFeature = ({ service }: Invocation) => (service.portMin === undefined ? undefined : 'FULLNAT');
+const serviceFeature = ({ service }: Invocation) => {
+  if (service.synProxy) return 'SYNPROXY';
+  return service.portMin === undefined ? undefined : 'FULLNAT';
+};
 const serverFeature = ({ destination }: Invocation) =>
   destination.method === IP_VS_CONN_F_FULLNAT ? 'FULLNAT' : undefined;
 

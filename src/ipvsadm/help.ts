@@ -58,6 +58,8 @@ const OPTIONS = [
   ['    --pe NAME', 'persistence engine'],
   ['-o, --ops', 'schedule every UDP packet separately'],
   ['    --local-ports MIN-MAX', "after -A and -E: the local addresses' ports that FULLNAT may use"],
+  ['-j, --synproxy enable|disable', 'after -A and -E: answer SYNs with cookies; only with FULLNAT'],
+  ['    --synproxy-opts LIST', 'with -j enable, what clients are offered: mss=, wscale=, sack=, timestamps=, window='],
   ['-r, --real-server HOST[:PORT]', 'a real server; by default with the port of the service'],
   ['-g, --gatewaying', 'forward by direct routing (default)'],
   ['-i, --ipip', 'forward by tunnelling'],

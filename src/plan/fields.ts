@@ -8,6 +8,7 @@ import { AF_INET6 } from '../base/addresses.ts';
 import { formatDuration } from '../base/durations.ts';
 import {
   canonicalDestination,
+  completeSynProxy,
   type DestinationConfig,
   FORWARDING,
   IP_VS_CONN_F_TUNNEL,
@@ -16,6 +17,7 @@ import {
   IP_VS_SVC_F_SCHED1,
   IP_VS_SVC_F_SCHED2,
   IP_VS_SVC_F_SCHED3,
+  IP_VS_SYNPROXY_NO_WSCALE,
   IP_VS_TUNNEL_ENCAP_FLAG_CSUM,
   IP_VS_TUNNEL_ENCAP_FLAG_REMCSUM,
   namesByNumber,
@@ -65,6 +67,7 @@ export const SERVICE_FIELDS: readonly Field<ServiceLike>[] = [
     value: ({ portMin, portMax }) => 0x10000 * (portMin ?? 0) + (portMax ?? 0),
     text: ({ portMin, portMax }) => (portMin || portMax ? `${portMin ?? 0}-${portMax ?? 0}` : 'any'),
   },
+  { name: 'SYN proxy', value: synProxyText, text: synProxyText },
   {
     name: 'timeout of established connections',
     value: ({ establishedTimeout }) => establishedTimeout ?? 0,
@@ -111,6 +114,23 @@ function schedulerFlags(flags: number): string {
   );
   return set.join(',') || 'none';
 }
+
+/** 'off', 'on', or 'on, with MSS 1400, no window scale, no SACK': what differs from the defaults. */
+function synProxyText({ synProxy }: ServiceConfig): string {
+  if (!synProxy?.enabled) return 'off';
+  const { mss, windowScale, sack, timestamps, window } = completeSynProxy(synProxy);
+  const usual = completeSynProxy({ enabled: true });
+  const different = [
+    ...(mss === usual.mss ? [] : [`MSS ${mss}`]),
+    ...(windowScale === usual.windowScale ? [] : [scaleText(windowScale)]),
+    ...(sack ? [] : ['no SACK']),
+    ...(timestamps ? [] : ['no timestamps']),
+    ...(window === usual.window ? [] : [`window ${window}`]),
+  ];
+  return different.length === 0 ? 'on' : `on, with ${different.join(', ')}`;
+}
+
+const scaleText = (scale: number) => (scale === IP_VS_SYNPROXY_NO_WSCALE ? 'no window scale' : `window scale ${scale}`);
 
 function persistence({ family, flags, timeout, netmask }: ServiceConfig): string {
   if (!(flags & IP_VS_SVC_F_PERSISTENT)) return 'none';

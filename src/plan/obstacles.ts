@@ -41,6 +41,11 @@ export function obstacles(desired: Desired, { features, devices, absentScheduler
       lacks(what, names, remedy, 'pool');
     }
   }
+  if (!features.has('SYNPROXY') && features.has('FULLNAT')) {
+    const { what, remedy } = lacksFeature('SYNPROXY');
+    const services = desired.services.filter(({ synProxy }) => synProxy?.enabled).map(({ name }) => name);
+    lacks(what, services, remedy);
+  }
   const established = desired.services
     .filter(({ establishedTimeout }) => establishedTimeout !== undefined)
     .map(({ name }) => name);

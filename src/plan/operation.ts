@@ -125,7 +125,8 @@ async function addService(ipvs: KernelTable, service: DesiredService): Promise<v
 async function setService(ipvs: KernelTable, service: DesiredService, was: ServiceConfig | Service): Promise<void> {
   rejectUnsupported(service);
   const ports = service.portMin === undefined && was.portMin !== undefined ? { portMin: 0, portMax: 0 } : {};
-  await ipvs.setService({ ...canonicalService(service), ...ports }, SERVICE_FLAGS);
+  const off = !service.synProxy && was.synProxy?.enabled ? { synProxy: { enabled: false } } : {};
+  await ipvs.setService({ ...canonicalService(service), ...ports, ...off }, SERVICE_FLAGS);
 }
 
 /** Recovers from EEXIST of an addition and ENOENT of an edit: another program changed the table in the meantime. */

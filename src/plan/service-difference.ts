@@ -5,12 +5,14 @@
  */
 import {
   canonicalDestination,
+  canonicalService,
   type Destination,
   type DestinationConfig,
   type DestinationKey,
   IP_VS_CONN_F_FULLNAT,
   IP_VS_SVC_F_ONEPACKET,
   type LocalAddress,
+  type Service,
   type ServiceKey,
 } from '../ipvs/index.ts';
 import { DESTINATION_FIELDS, SERVICE_FIELDS, same } from './fields.ts';
@@ -38,27 +40,39 @@ export function newService(desired: DesiredService, operations: Operation[]): vo
 /** The operations that change an existing service; empty if there is no difference. */
 export function changedService(desired: DesiredService, actual: ActualService): ServiceSteps {
   const of = ofService(desired);
-  const edit: Operation[] = same(SERVICE_FIELDS, desired, actual.service)
-    ? []
-    : [{ op: 'set-service', service: desired, was: actual.service }];
-  const late = edit.length > 0 && mustFollowDestinations(desired, actual);
+  const { early, late } = edits(desired, actual);
   const { rising, falling } = destinations(of, desired.destinations, actual.destinations);
   const { leaving, waiting } = leavingLocalAddresses(of, desired, actual.localAddresses);
   const operations = [
-    ...(late ? [] : edit),
+    ...early,
     ...addedLocalAddresses(of, desired, actual.localAddresses),
     ...rising,
     ...falling,
-    ...(late ? edit : []),
+    ...late,
     ...leaving,
   ];
   return { operations, waiting };
 }
 
-/** The kernel rejects one-packet scheduling and persistence engines while the service has a FULLNAT destination. */
-function mustFollowDestinations(desired: DesiredService, actual: ActualService): boolean {
-  const rejected = (desired.flags & IP_VS_SVC_F_ONEPACKET) !== 0 || desired.peName !== '';
-  return rejected && actual.destinations.some(({ method }) => method === IP_VS_CONN_F_FULLNAT);
+/**
+ * Edits of the service before and after those of its destinations. The kernel rejects one-packet scheduling and
+ * persistence engines while the service has a FULLNAT destination, and SYN proxy while it has any other.
+ */
+function edits(
+  desired: DesiredService,
+  { service: was, destinations }: ActualService,
+): Record<'early' | 'late', Operation[]> {
+  const isFullnat = ({ method }: Destination) => method === IP_VS_CONN_F_FULLNAT;
+  const bent = (desired.flags & IP_VS_SVC_F_ONEPACKET) !== 0 || desired.peName !== '';
+  const allLate = bent && destinations.some(isFullnat);
+  const synProxyLate = desired.synProxy?.enabled === true && !destinations.every(isFullnat);
+  if (!allLate && !synProxyLate) return { early: edit(desired, was), late: [] };
+  const first = { ...desired, ...(allLate ? canonicalService(was) : {}), synProxy: undefined };
+  return { early: edit(first, was), late: edit(desired, { ...was, ...canonicalService(first) }) };
+}
+
+function edit(service: DesiredService, was: Service): Operation[] {
+  return same(SERVICE_FIELDS, service, was) ? [] : [{ op: 'set-service', service, was }];
 }
 
 /** `rising`: operations that add capacity; `falling`: those that remove it. */

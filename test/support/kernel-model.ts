@@ -4,6 +4,7 @@
 import { KernelLacksError, NetlinkError } from '../../src/base/errors.ts';
 import {
   type BulkService,
+  completeSynProxy,
   type Destination,
   type DestinationConfig,
   type DestinationKey,
@@ -29,6 +30,7 @@ const ESRCH = 3;
 const EEXIST = 17;
 const EINVAL = 22;
 const ERANGE = 34;
+const EOPNOTSUPP = 95;
 
 interface Entry {
   service: Service;
@@ -116,7 +118,11 @@ export class KernelModel implements KernelTable {
     const key = serviceKeyText(config);
     return this.#change('add-service', key, undefined, () => {
       if (this.#services.has(key)) throw new NetlinkError(EEXIST);
-      const service = { ...config, flags: config.flags | IP_VS_SVC_F_HASHED, numLocalAddresses: 0, stats: undefined };
+      const flags = config.flags | IP_VS_SVC_F_HASHED;
+      const synProxy = activeSynProxy(config);
+      if (synProxy && !(config.family === 2 && config.protocol === 6 && !config.fwmark))
+        throw new NetlinkError(EOPNOTSUPP);
+      const service = { ...config, synProxy, flags, numLocalAddresses: 0, stats: undefined };
       this.#services.set(key, { service, destinations: new Map(), localAddresses: new Map() });
     });
   }
@@ -144,7 +150,10 @@ export class KernelModel implements KernelTable {
         config.portMin === undefined
           ? { portMin: entry.service.portMin, portMax: entry.service.portMax }
           : { portMin: config.portMin || undefined, portMax: config.portMax || undefined };
-      entry.service = { ...entry.service, ...config, ...ports, flags };
+      const synProxy = config.synProxy ? activeSynProxy(config) : entry.service.synProxy;
+      if (synProxy && ![...entry.destinations.values()].every(({ method }) => method === IP_VS_CONN_F_FULLNAT))
+        throw new NetlinkError(EOPNOTSUPP);
+      entry.service = { ...entry.service, ...config, ...ports, synProxy, flags };
     });
   }
 
@@ -259,6 +268,7 @@ export class KernelModel implements KernelTable {
     const plain = service.family === 2 && service.protocol === 6 && !service.fwmark && service.port !== 0;
     const bent = (service.flags & IP_VS_SVC_F_ONEPACKET) !== 0 || service.peName !== '';
     if (dest.method === IP_VS_CONN_F_FULLNAT && (!plain || bent)) throw new NetlinkError(EINVAL);
+    if (dest.method !== IP_VS_CONN_F_FULLNAT && service.synProxy) throw new NetlinkError(EOPNOTSUPP);
   }
 
   /** Takes effect during the call, as a real request does while it is sent. */
@@ -271,6 +281,9 @@ export class KernelModel implements KernelTable {
     return result;
   }
 }
+
+/** As the kernel reports it: undefined while it is off. */
+const activeSynProxy = ({ synProxy }: ServiceConfig) => (synProxy?.enabled ? completeSynProxy(synProxy) : undefined);
 
 export function localAddress(address: Uint8Array, connections = 0, draining = false): LocalAddress {
   const none = { conflicts: 0n, portsInUse: connections, portsTotal: 64511, exhausted: 0n };

@@ -23,7 +23,14 @@ export function service(name: string, realServers: RealServerSpec[], change: Par
   return {
     ...{ name, device: undefined, scheduler: 'rr', schedulerFlags: [], onePacket: false },
     virtuals: [{ family: AF_INET, protocol: 'tcp', address: Uint8Array.of(10, 99, 0, 1), port: 80, fwmark: 0 }],
-    ...{ persistence: undefined, localAddresses: undefined, establishedTimeout: undefined, quorum: 1, hysteresis: 0 },
+    ...{
+      synProxy: undefined,
+      persistence: undefined,
+      localAddresses: undefined,
+      establishedTimeout: undefined,
+      quorum: 1,
+      hysteresis: 0,
+    },
     ...{ sorryServer: undefined, hooks: undefined, onFailure: 'remove' as const, drain: 0, realServers },
     ...change,
   };

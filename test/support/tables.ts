@@ -14,6 +14,7 @@ import {
   IP_VS_SVC_F_ONEPACKET,
   IP_VS_SVC_F_PERSISTENT,
   type ServiceKey,
+  type SynProxy,
   serviceKeyText,
 } from '../../src/ipvs/index.ts';
 import { addressKey, bytesKey, destinationKeyText } from '../../src/plan/keys.ts';
@@ -108,8 +109,12 @@ function desiredService(key: ServiceKey, world: World): fc.Arbitrary<DesiredServ
       peName: key.protocol === 17 ? often('', fc.constantFrom('', ...world.engines)) : fc.constant(''),
       ports: often<[number, number] | undefined>(undefined, fc.constantFrom([5000, 5999], [20000, 65535])),
       localAddresses: fc.subarray(LOCAL),
+      synProxy: often<SynProxy | undefined>(
+        undefined,
+        fc.constantFrom({ enabled: true }, { enabled: true, mss: 1400, windowScale: 255, sack: false }),
+      ),
     })
-    .chain(({ schedulerFlags, onePacket, persistent, ports, localAddresses, ...rest }) => {
+    .chain(({ schedulerFlags, onePacket, persistent, ports, localAddresses, synProxy, ...rest }) => {
       const flags =
         schedulerFlags | (onePacket ? IP_VS_SVC_F_ONEPACKET : 0) | (persistent ? IP_VS_SVC_F_PERSISTENT : 0);
       const plain = key.family === 2 && key.protocol === 6 && !key.fwmark && key.port !== 0;
@@ -119,6 +124,7 @@ function desiredService(key: ServiceKey, world: World): fc.Arbitrary<DesiredServ
         localAddresses: pool ? localAddresses : [],
         establishedTimeout: undefined,
         ...(pool && ports ? { portMin: ports[0], portMax: ports[1] } : {}),
+        ...(pool && synProxy && found.every(({ method }) => method === IP_VS_CONN_F_FULLNAT) ? { synProxy } : {}),
       }));
     });
 }
@@ -244,9 +250,11 @@ function asDesired({ service, localAddresses }: ActualService, other: DesiredSer
 /** Corrects combinations that the kernel rejects. */
 function consistent(wanted: DesiredService): DesiredService {
   const bent = (wanted.flags & IP_VS_SVC_F_ONEPACKET) !== 0 || wanted.peName !== '';
-  if (!bent) return wanted;
+  if (!bent && wanted.destinations.every(({ method }) => method === IP_VS_CONN_F_FULLNAT)) return wanted;
+  if (!bent) return { ...wanted, synProxy: undefined };
   return {
     ...wanted,
+    synProxy: undefined,
     destinations: wanted.destinations.map((one) =>
       one.method === IP_VS_CONN_F_FULLNAT ? { ...one, method: IP_VS_CONN_F_MASQ } : one,
     ),

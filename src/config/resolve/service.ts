@@ -5,7 +5,7 @@ import { listOf } from '../describe.ts';
 import { DEFAULTS, LONGEST_DRAIN, LONGEST_TIMEOUT } from '../limits.ts';
 import type { RawForward, RawService } from '../schema.ts';
 import { closest } from '../suggest.ts';
-import type { Forward, LocalAddressPool, RealServerSpec, ServiceSpec, Virtual } from '../types.ts';
+import type { Forward, LocalAddressPool, RealServerSpec, ServiceSpec, SynProxyOffer, Virtual } from '../types.ts';
 import type { Path } from '../yaml/positions.ts';
 import type { Context } from './context.ts';
 import { resolveForward } from './forward.ts';
@@ -57,6 +57,7 @@ export function resolveService(
     ...scheduling(name, raw, context),
     onePacket: raw.one_packet ?? false,
     persistence: persistenceOf(name, raw, virtuals, context),
+    synProxy: synProxyOf(raw),
     localAddresses: poolOf(name, raw, used, context),
     establishedTimeout: establishedOf(name, raw, context),
     ...quorumOf(name, raw, realServers, context),
@@ -71,6 +72,12 @@ export function resolveService(
   if (virtuals.some(({ port, fwmark }) => port === 0 && fwmark === 0) && !spec.persistence)
     problems.report([...path, 'port'], 'found 0 (all ports) without persistence; allowed: with persistence');
   if (used.some(({ method }) => method === 'fullnat')) checkFullnat(spec, raw, context);
+  const other = used.find(({ method }) => method !== 'fullnat');
+  if (spec.synProxy && other)
+    problems.report(
+      [...path, 'syn_proxy'],
+      `found syn_proxy in a service with ${other.method}; allowed: with fullnat alone, so far`,
+    );
   return spec;
 }
 
@@ -159,6 +166,18 @@ export function unknownPool(wanted: string, pools: ReadonlyMap<string, unknown>)
   const allowed =
     names.length === 0 ? 'a pool under the top-level local_addresses, and there is none' : listOf(names, 'or');
   return `found the unknown pool "${wanted}"; allowed: ${allowed}${near === undefined ? '' : ` (did you mean ${near}?)`}`;
+}
+
+function synProxyOf({ syn_proxy: raw }: RawService): SynProxyOffer | undefined {
+  if (!raw) return undefined;
+  const given = raw === true ? {} : raw;
+  return {
+    mss: given.mss ?? 0,
+    windowScale: given.window_scale ?? DEFAULTS.windowScale,
+    sack: given.sack ?? true,
+    timestamps: given.timestamps ?? true,
+    window: given.window ?? DEFAULTS.window,
+  };
 }
 
 function establishedOf(name: string, raw: RawService, { problems, defaults }: Context): number | undefined {

@@ -9,7 +9,6 @@ import { Type } from '@sinclair/typebox';
 
 /** By the map that they will stand in. */
 export const LATER = {
-  service: ['syn_proxy'],
   track: ['self', 'files', 'scripts', 'processes'],
   vrrp: ['routes', 'rules', 'accept', 'virtual_mac', 'notify', 'checksum', 'group_address', 'source_lost'],
   group: ['notify'],

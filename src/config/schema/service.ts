@@ -2,8 +2,8 @@
 /** Schemas of services, their defaults, and pools of local addresses. */
 import { Type } from '@sinclair/typebox';
 import { address, choice, count, duration } from '../../base/schema-words.ts';
-import { DEFAULTS, ENGINES, SCHEDULER_FLAGS, SCHEDULERS } from '../limits.ts';
-import { device, follow, LATER } from './common.ts';
+import { DEFAULTS, ENGINES, SCHEDULER_FLAGS, SCHEDULERS, SMALLEST_MSS } from '../limits.ts';
+import { device, follow } from './common.ts';
 import { hooksSchema } from './hooks.ts';
 import { checkSchema, checksSchema, forwardSchema, realServerSchema, sorrySchema } from './servers.ts';
 
@@ -68,6 +68,61 @@ export const inherited = {
   check: checkSchema,
   hooks: hooksSchema,
 };
+
+const synProxySchema = Type.Union(
+  [
+    Type.Boolean(),
+    Type.Object(
+      {
+        mss: Type.Optional(
+          count(SMALLEST_MSS, 65535, {
+            description:
+              'Largest MSS that clients are offered; the client’s address in TOA takes 8 bytes of it. Default: what the route to the client allows.',
+            examples: [1400],
+          }),
+        ),
+        window_scale: Type.Optional(
+          Type.Union([Type.Integer({ minimum: 0, maximum: 14 }), Type.Literal('none')], {
+            title: 'a number from 0 to 14, or none',
+            description: 'Window scale that clients are offered; a real server with another one is translated.',
+            default: DEFAULTS.windowScale,
+            examples: [8, 'none'],
+          }),
+        ),
+        sack: Type.Optional(
+          Type.Boolean({
+            description: 'Offer selective acknowledgements. Without use if real servers do not support them.',
+            default: true,
+            examples: [false],
+          }),
+        ),
+        timestamps: Type.Optional(
+          Type.Boolean({
+            description:
+              'Offer timestamps. Must be `false` if a real server does not use them: its connections would be reset.',
+            default: true,
+            examples: [false],
+          }),
+        ),
+        window: Type.Optional(
+          count(0, 65535, {
+            description: 'Bytes that a client may send before the real server has answered; up to 4096 are held.',
+            default: DEFAULTS.window,
+            examples: [4096],
+          }),
+        ),
+      },
+      { additionalProperties: false, title: 'a map of what clients are offered' },
+    ),
+  ],
+  {
+    title: 'true, false or a map with mss, window_scale, sack, timestamps or window',
+    description:
+      'Answer SYNs with cookies, and create a connection when the client has acknowledged one (docs/synproxy.md). Only with fullnat, so far. A map switches it on, and sets what clients are offered.',
+    default: false,
+    examples: [true, { window_scale: 8, timestamps: false }],
+  },
+);
 
 export const serviceSchema = Type.Object(
   {
@@ -149,6 +204,7 @@ export const serviceSchema = Type.Object(
         },
       ),
     ),
+    syn_proxy: Type.Optional(synProxySchema),
     sorry_server: Type.Optional(sorrySchema),
     checks: Type.Optional(checksSchema),
     real_servers: Type.Array(realServerSchema, {
@@ -162,7 +218,6 @@ export const serviceSchema = Type.Object(
     additionalProperties: false,
     title: 'a map with address, port and real_servers',
     description: 'A virtual service and its real servers.',
-    'x-later': LATER.service,
     'x-part': 'service',
   },
 );

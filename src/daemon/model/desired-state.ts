@@ -56,6 +56,7 @@ function desiredService(virtualService: VirtualService, runtime: RuntimeState): 
     peName: config.peName,
     portMin: config.portMin,
     portMax: config.portMax,
+    synProxy: config.synProxy,
     name: spec.name,
     destinations: [...serving, ...leaving],
     localAddresses: pool.map(({ address }) => address),

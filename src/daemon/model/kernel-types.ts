@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** Converts specs of the configuration to the kernel's types. */
 import { AF_INET } from '../../base/addresses.ts';
-import type { RealServerSpec, ServiceSpec, Sorry, Virtual } from '../../config/types.ts';
+import type { RealServerSpec, ServiceSpec, Sorry, SynProxyOffer, Virtual } from '../../config/types.ts';
 import {
   type DestinationConfig,
   FORWARDING,
@@ -10,9 +10,11 @@ import {
   IP_VS_SVC_F_SCHED1,
   IP_VS_SVC_F_SCHED2,
   IP_VS_SVC_F_SCHED3,
+  IP_VS_SYNPROXY_NO_WSCALE,
   numbersByName,
   PROTOCOLS,
   type ServiceConfig,
+  type SynProxy,
   TUNNEL_CHECKSUMS,
   TUNNELS,
 } from '../../ipvs/index.ts';
@@ -50,7 +52,12 @@ export function serviceConfig(spec: ServiceSpec, virtual: Virtual): ServiceConfi
     peName: persistence?.engine ?? '',
     portMin: spec.localAddresses?.ports?.min,
     portMax: spec.localAddresses?.ports?.max,
+    synProxy: spec.synProxy && synProxy(spec.synProxy),
   };
+}
+
+function synProxy({ windowScale, ...offer }: SynProxyOffer): SynProxy {
+  return { enabled: true, ...offer, windowScale: windowScale === 'none' ? IP_VS_SYNPROXY_NO_WSCALE : windowScale };
 }
 
 /** A real server of one virtual service, with its configured weight. */

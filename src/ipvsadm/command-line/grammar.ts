@@ -79,6 +79,8 @@ function checkAcross({ command, options, service, destination, daemon, localAddr
         throw usage('Zero port specified for non-persistent service');
       if (service.flags & IP_VS_SVC_F_ONEPACKET && !service.fwmark && service.protocol !== IPPROTO_UDP)
         throw usage('One-Packet Scheduling is only for UDP virtual services');
+      if (options.has('synproxy-opts') && !service.synProxy?.enabled)
+        throw usage('--synproxy-opts is only for -j enable');
       service.scheduler ||= DEFAULT_SCHEDULER;
       break;
     case 'start-daemon':

@@ -20,6 +20,7 @@ import { usage } from '../errors.ts';
 import type { Lookup } from '../lookup.ts';
 import { Filters } from './filters.ts';
 import type { Invocation } from './invocation.ts';
+import { parseSynProxyOptions } from './synproxy-options.ts';
 import { parseEndpoint, parseNetmask, parseNumber } from './values.ts';
 
 const INT_MAX = 0x7fffffff;
@@ -69,6 +70,13 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
     line.schedulerFlags = argument;
   },
   'local-ports': ({ service }, argument) => setLocalPorts(service, argument),
+  synproxy: ({ service }, argument) => {
+    if (argument !== 'enable' && argument !== 'disable') throw usage('synproxy switch must be enable or disable');
+    service.synProxy = { ...service.synProxy, enabled: argument === 'enable' };
+  },
+  'synproxy-opts': ({ service }, argument) => {
+    service.synProxy = { enabled: false, ...service.synProxy, ...parseSynProxyOptions(argument) };
+  },
   'real-server': setRealServer,
   gatewaying: setMethod(IP_VS_CONN_F_DROUTE),
   ipip: setMethod(IP_VS_CONN_F_TUNNEL),

@@ -20,7 +20,17 @@ const TUNNEL_OPTIONS = ['tun-port', 'tun-nocsum', 'tun-csum', 'tun-remcsum'] as 
 
 const SERVICE_SETTINGS: Rule = {
   required: SERVICE,
-  optional: ['scheduler', 'persistent', 'netmask', 'ops', 'pe', 'sched-flags', 'local-ports'],
+  optional: [
+    'scheduler',
+    'persistent',
+    'netmask',
+    'ops',
+    'pe',
+    'sched-flags',
+    'local-ports',
+    'synproxy',
+    'synproxy-opts',
+  ],
 };
 const SERVER_SETTINGS: Rule = {
   required: SERVER,

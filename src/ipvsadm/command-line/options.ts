@@ -67,6 +67,8 @@ export const OPTION_NAMES = [
   'where',
   'watch',
   'local-ports',
+  'synproxy',
+  'synproxy-opts',
 ] as const;
 export type OptionName = (typeof OPTION_NAMES)[number];
 
@@ -163,6 +165,8 @@ const COMMON: readonly AdmOption[] = [
   valued('z', 'laddr', 'laddr'),
   flag('', 'drain', 'drain'),
   valued('', 'local-ports', 'local-ports'),
+  valued('j', 'synproxy', 'synproxy'),
+  valued('', 'synproxy-opts', 'synproxy-opts'),
   flag('', 'json', 'json'),
   option('', 'where', 'required', 'where', true),
   option('', 'watch', 'optional', 'watch'),

@@ -10,6 +10,7 @@ import {
   type Service,
 } from '../../ipvs/index.ts';
 import { schedulerFlagsText } from '../command-line/scheduler-flags.ts';
+import { synProxyOptions } from '../command-line/synproxy-options.ts';
 import { endpointText, type Lookup } from '../lookup.ts';
 import type { Output } from '../output.ts';
 import { fetchNames } from './listing.ts';
@@ -28,7 +29,7 @@ export function serviceRule(service: Service, names: Lookup | undefined): string
   if (peName) text += ` --pe ${peName}`;
   if (flags & IP_VS_SVC_F_ONEPACKET) text += ' -o';
   const schedulerFlags = schedulerFlagsText(flags, scheduler);
-  return `${text}${schedulerFlags && ` -b ${schedulerFlags}`}\n`;
+  return `${text}${schedulerFlags && ` -b ${schedulerFlags}`}${synProxyOptions(service.synProxy)}\n`;
 }
 
 /** `strict`: with thresholds, which ipvsadm omits. */

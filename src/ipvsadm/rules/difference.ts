@@ -11,6 +11,7 @@ export async function diff(path: string, json: boolean, session: Session): Promi
   const { table } = await readRules(path, session);
   const { ipvs } = await session.connect();
   if (table.needsFullnat) await ipvs.requireFeature('FULLNAT');
+  if (table.needsSynProxy) await ipvs.requireFeature('SYNPROXY');
   const state = await readState(ipvs);
   const { operations } = difference(desiredOf(table), state.actual, { all: true });
   const steps = daemonSteps(table, state);

@@ -31,6 +31,7 @@ export async function restoreAtomically(path: string, session: Session): Promise
   const connected = await session.connect();
   const { ipvs } = connected;
   if (table.needsFullnat) await ipvs.requireFeature('FULLNAT');
+  if (table.needsSynProxy) await ipvs.requireFeature('SYNPROXY');
   const before = await readState(ipvs);
   const { operations, waiting } = difference(desiredOf(table), before.actual, { all: true });
   const failures = await applyInStages(operations, daemonSteps(table, before), table, ipvs);

@@ -48,6 +48,11 @@ export class RuleTable {
     }));
   }
 
+  /** Whether a service has SYN proxy. */
+  get needsSynProxy(): boolean {
+    return [...this.#services.values()].some(({ config }) => config.synProxy?.enabled);
+  }
+
   get needsFullnat(): boolean {
     for (const { config, destinations, localAddresses } of this.#services.values()) {
       if (localAddresses.size > 0 || config.portMin !== undefined) return true;
@@ -76,7 +81,7 @@ export class RuleTable {
         });
         break;
       case 'edit-service':
-        this.#entry(service, 'No such service').config = withKernelAddress(service);
+        this.#edit(this.#entry(service, 'No such service'), withKernelAddress(service));
         break;
       case 'delete-service':
         this.#entry(service, 'No such service');
@@ -107,6 +112,13 @@ export class RuleTable {
       default:
         throw new BadRule(`--${line.command} is not allowed in a file of rules`);
     }
+  }
+
+  /** Settings of the patched kernel keep their values if the rule does not name them. */
+  #edit(entry: Entry, config: ServiceConfig): void {
+    const { synProxy, portMin, portMax } = entry.config;
+    const ports = config.portMin === undefined ? { portMin, portMax } : {};
+    entry.config = { ...config, ...ports, synProxy: config.synProxy ? { ...synProxy, ...config.synProxy } : synProxy };
   }
 
   #server(

@@ -70,6 +70,7 @@ test('the smallest configuration has every default', () => {
     schedulerFlags: [],
     onePacket: false,
     persistence: undefined,
+    synProxy: undefined,
     localAddresses: undefined,
     establishedTimeout: undefined,
     quorum: 1,
@@ -203,6 +204,23 @@ for (const [title, text, expected] of [
     assert.deepEqual(web(`${usual}forward: ${text}`).realServers[0]?.forward, expected);
   });
 }
+
+test('SYN proxy: off, on, and what clients are offered', () => {
+  const before = 'local_addresses: { inner: { addresses: [10.31.3.101] } }';
+  const proxy = (value: string) =>
+    web(`${usual}forward: fullnat\nlocal_addresses: inner\nsyn_proxy: ${value}`, before).synProxy;
+  assert.equal(proxy('false'), undefined);
+  const defaults = { mss: 0, windowScale: 7, sack: true, timestamps: true, window: 2896 };
+  assert.deepEqual(proxy('true'), defaults);
+  assert.deepEqual(proxy('{}'), defaults);
+  assert.deepEqual(proxy('{ mss: 1400, window_scale: none, sack: false, timestamps: false, window: 0 }'), {
+    mss: 1400,
+    windowScale: 'none',
+    sack: false,
+    timestamps: false,
+    window: 0,
+  });
+});
 
 test('pools: ranges and prefixes are expanded, and only fullnat has a pool', () => {
   const before = `local_addresses:

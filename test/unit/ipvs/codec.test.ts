@@ -10,6 +10,7 @@ import {
   serviceAttributes,
 } from '../../../src/ipvs/codec.ts';
 import { COMMAND, commandWithStats, INFO } from '../../../src/ipvs/tables.ts';
+import type { SynProxy } from '../../../src/ipvs/types.ts';
 import { AttributeReader, decodeTable, encodeTable, MessageWriter } from '../../../src/netlink/index.ts';
 import { attr, be16, message, nest, text, u8, u16, u32, u64, zeros } from '../../support/netlink-bytes.ts';
 
@@ -127,6 +128,7 @@ test('a service from the kernel', () => {
     peName: '',
     portMin: 5000,
     portMax: 65535,
+    synProxy: undefined,
     numLocalAddresses: 4,
     stats: {
       connections: 1n,
@@ -141,6 +143,30 @@ test('a service from the kernel', () => {
       outByteRate: 10n,
     },
   });
+});
+
+test('SYN proxy of a service: only what is given is sent, and all of it is read', () => {
+  const key = { family: 2, protocol: 6, address: ADDRESS, port: 443, fwmark: 0 } as const;
+  const head = [attr(1, u16(2)), attr(2, u16(6)), attr(3, [192, 0, 2, 1], zeros(12)), attr(4, be16(443))];
+  const tail = [attr(6, text('sh'), [0]), attr(7, u32(0x11), u32(0xffffffff)), attr(8, u32(360))];
+  const mask = attr(9, [255, 255, 255, 0]);
+  const service = (synProxy: SynProxy) => encoded({ service: serviceAttributes({ ...config, ...key, synProxy }) });
+  const bytes = (...settings: number[][]) =>
+    hex(message(20, 5, 0, nest(1, ...head, ...tail, mask, nest(34, ...settings))));
+  assert.equal(service({ enabled: false }), bytes(attr(1, u8(0))));
+  const all = { mss: 1400, windowScale: 255, sack: false, timestamps: true, window: 0 };
+  const settings = [
+    attr(1, u8(1)),
+    attr(2, u16(1400)),
+    attr(3, u8(255)),
+    attr(4, u8(0)),
+    attr(5, u8(1)),
+    attr(6, u16(0)),
+  ];
+  assert.equal(service({ enabled: true, ...all }), bytes(...settings));
+  const read = readService(decoded(nest(1, ...head, ...tail, mask, nest(34, ...settings))));
+  assert.deepEqual(read?.synProxy, { enabled: true, ...all });
+  assert.equal(readService(decoded(nest(1, ...head, ...tail, mask)))?.synProxy, undefined);
 });
 
 test('a destination without a family has that of its service', () => {

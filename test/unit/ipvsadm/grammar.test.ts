@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parse } from '../../../src/ipvsadm/command-line/grammar.ts';
+import { synProxyOptions } from '../../../src/ipvsadm/command-line/synproxy-options.ts';
 import { Fatal, Rejected } from '../../../src/ipvsadm/errors.ts';
 import { HostNeeded, Lookup } from '../../../src/ipvsadm/lookup.ts';
 
@@ -45,6 +46,42 @@ test('options of local addresses', () => {
   refused('-G -n', "Illegal 'numeric' option with the 'get-laddr' command");
   refused('-P -t 192.0.2.1:80 -z 10.1', 'illegal local address specified');
   refused('-P -t 192.0.2.1:80 -z 2001:db8::1', 'the local address must be of the same family as the service');
+});
+
+test('SYN proxy: a switch, and what clients are offered', () => {
+  const synProxy = (options: string) => read(`-E -t 192.0.2.1:80 ${options}`).service.synProxy;
+  assert.equal(synProxy('-s rr'), undefined);
+  assert.deepEqual(synProxy('-j enable'), { enabled: true });
+  assert.deepEqual(synProxy('--synproxy disable'), { enabled: false });
+  const options = '--synproxy-opts mss=1400,wscale=none,sack=off,timestamps=on,window=0';
+  const all = { enabled: true, mss: 1400, windowScale: 255, sack: false, timestamps: true, window: 0 };
+  assert.deepEqual(synProxy(`-j enable ${options}`), all);
+  assert.deepEqual(synProxy(`${options} -j enable`), all);
+  assert.deepEqual(synProxy('-j enable --synproxy-opts mss=0,wscale=14'), { enabled: true, mss: 0, windowScale: 14 });
+  refused('-A -t 192.0.2.1:80 -j on', 'synproxy switch must be enable or disable');
+  refused('-A -t 192.0.2.1:80 -j enable -j enable', "multiple 'synproxy' options specified");
+  refused('-D -t 192.0.2.1:80 -j enable', "Illegal 'synproxy' option with the 'delete-service' command");
+  for (const command of ['-A', '-E', '-E -j disable'])
+    refused(`${command} -t 192.0.2.1:80 --synproxy-opts sack=off`, '--synproxy-opts is only for -j enable');
+  for (const word of ['mss=215', 'wscale=15', 'wscale=', 'sack=1', 'timestamps', 'window=65536', 'ttl=1', ''])
+    refused(
+      `-A -t 192.0.2.1:80 -j enable --synproxy-opts ${word}${word && ','}`,
+      `\`${word}' in --synproxy-opts: write mss=0|216-65535, wscale=0-14|none, sack=on|off, timestamps=on|off, window=0-65535`,
+    );
+});
+
+test('a rule with SYN proxy is read as it was written', () => {
+  for (const options of [
+    '-j enable',
+    '-j enable --synproxy-opts mss=1400,wscale=none,sack=off,timestamps=off,window=0',
+  ])
+    assert.equal(synProxyOptions(read(`-A -t 192.0.2.1:80 ${options}`).service.synProxy), ` ${options}`);
+  assert.equal(
+    synProxyOptions({ enabled: true, mss: 0, windowScale: 7, sack: true, timestamps: true, window: 2896 }),
+    ' -j enable',
+  );
+  assert.equal(synProxyOptions({ enabled: false }), '');
+  assert.equal(synProxyOptions(undefined), '');
 });
 
 test('the order of options matters', () => {

@@ -34,6 +34,16 @@ test('the virtual services of one name count once', () => {
   assert.equal(obstacles(desiredTable(both), machine())[0]?.text, `${LACKS} web: ${REMEDY}`);
 });
 
+test('SYN proxy needs a feature of its own, which older builds of our modules lack', () => {
+  const proxied = { ...fullnat('web', 80), synProxy: { enabled: true } };
+  const text = `the running ip_vs does not support SYN proxy, which is needed by web: ${REMEDY}`;
+  assert.deepEqual(obstacles(desiredTable([proxied, fullnat('mail', 25)]), machine(['FULLNAT'])), [
+    { kernel: true, text },
+  ]);
+  assert.equal(obstacles(desiredTable([proxied]), machine())[0]?.text, `${LACKS} web: ${REMEDY}`);
+  assert.deepEqual(obstacles(desiredTable([proxied]), machine(['FULLNAT', 'SYNPROXY'])), []);
+});
+
 test('a timeout that no kernel has, and devices that are not there', () => {
   const slow = service('slow', '10.99.0.12:80', { establishedTimeout: 900 });
   const addresses = ['10.99.0.1', '10.99.0.2', '10.99.0.3', '10.99.0.4', '10.99.0.5'].map((one) =>

@@ -106,3 +106,12 @@ test('errors are listed up to a hundred', () => {
   assert.equal(lines.length, 101);
   assert.deepEqual(lines.slice(100), ['50 more errors']);
 });
+
+test('an edit keeps local ports and SYN proxy unless it names them', async () => {
+  const service = async (rules: string) =>
+    (await read(`-A -f 1 --local-ports 5000-5999 -j enable\n${rules}`)).table.services[0];
+  const { scheduler, portMin, portMax, synProxy } = (await service('-E -f 1 -s rr')) ?? assert.fail();
+  assert.deepEqual([scheduler, portMin, portMax], ['rr', 5000, 5999]);
+  assert.deepEqual(synProxy, { enabled: true });
+  assert.deepEqual((await service('-E -f 1 -j disable'))?.synProxy, { enabled: false });
+});

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+// SYN proxy as lvsadm and lvsd configure it: what reaches the kernel, and how the table is listed and saved.
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { after, before, test } from 'node:test';
+import { type Namespace, Topology } from '../../../lab/topology.ts';
+import { Ipvs } from '../../../src/ipvs/index.ts';
+import { run, serviceConfig } from '../fullnat/rig.ts';
+import { netnsPath } from '../fullnat/wire.ts';
+import { eventually, Lvsd } from '../lvsd/daemon.ts';
+
+const network = new Topology();
+const vip = '10.99.0.10';
+const key = serviceConfig(vip, 80);
+const DEFAULTS = { enabled: true, mss: 0, windowScale: 7, sack: true, timestamps: true, window: 2896 };
+let where: Namespace;
+let ipvs: Ipvs;
+let lvsd: Lvsd;
+
+before(() => {
+  if (!existsSync('/proc/net/ip_vs')) run('modprobe', 'ip_vs');
+  where = network.namespace('lb');
+  where.ip('link set lo up', `addr add ${vip}/32 dev lo`, 'addr add 10.31.3.101/32 dev lo');
+  ipvs = new Ipvs({ netns: netnsPath(where) });
+  lvsd = new Lvsd(where, 'synproxy');
+});
+
+after(async () => {
+  await lvsd?.stop();
+  ipvs?.close();
+  await network.destroy();
+});
+
+const lvsadm = (words: string, input = '') => where.run(['lvsadm', ...words.split(' ')], { input }).stdout;
+const synProxy = async () => (await ipvs.service(key)).synProxy;
+
+test('lvsadm: -j and its settings are listed, saved and restored', async () => {
+  lvsadm(`-A -t ${vip}:80 -s rr -j enable --synproxy-opts mss=1400,wscale=none,timestamps=off`);
+  const settings = { ...DEFAULTS, mss: 1400, windowScale: 255, timestamps: false };
+  assert.deepEqual(await synProxy(), settings);
+  assert.match(lvsadm('-Ln'), /TCP {2}10\.99\.0\.10:80 rr synproxy/);
+  const rules = lvsadm('-Sn');
+  assert.equal(rules, `-A -t ${vip}:80 -s rr -j enable --synproxy-opts mss=1400,wscale=none,timestamps=off\n`);
+  lvsadm(`-E -t ${vip}:80 -s wrr`);
+  assert.deepEqual(await synProxy(), settings, 'an edit without -j');
+  lvsadm(`-E -t ${vip}:80 -s wrr -j disable`);
+  assert.equal(await synProxy(), undefined);
+  lvsadm('-C');
+  lvsadm('-R', rules);
+  assert.deepEqual(await synProxy(), settings);
+  assert.equal(lvsadm('-Sn'), rules);
+  await ipvs.flush();
+});
+
+test('lvsd: the key of a service, its settings, and a switch by another program', async () => {
+  const conf = (value: unknown) => ({
+    version: 1,
+    resync: '1s',
+    local_addresses: { inner: { addresses: ['10.31.3.101'] } },
+    services: {
+      shop: {
+        ...{ address: vip, port: 80, scheduler: 'rr', forward: 'fullnat', local_addresses: 'inner', check: 'none' },
+        ...(value === undefined ? {} : { syn_proxy: value }),
+        real_servers: ['10.31.4.2'],
+      },
+    },
+  });
+  await lvsd.start(conf(true));
+  assert.deepEqual(await synProxy(), DEFAULTS);
+  await lvsd.reload(conf({ window_scale: 9, sack: false }));
+  assert.deepEqual(await synProxy(), { ...DEFAULTS, windowScale: 9, sack: false });
+  await ipvs.setService({ ...key, scheduler: 'rr', synProxy: { enabled: false } });
+  await eventually('lvsd switches it on again', async () => (await synProxy())?.windowScale === 9);
+  await lvsd.reload(conf(undefined));
+  assert.equal(await synProxy(), undefined);
+});
