@@ -22,6 +22,7 @@ const MAIN_ONLY = [
   'vrrp',
   'vrrp_groups',
   'connection_sync',
+  'syn_proxy_secret',
   'resync',
 ];
 

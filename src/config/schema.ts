@@ -179,6 +179,13 @@ const settings = {
       examples: [{ device: 'eth1', id: 51, follow: 'edge' }],
     },
   ),
+  syn_proxy_secret: Type.String({
+    title: 'the absolute path of a file',
+    pattern: '^/',
+    description:
+      'File with the secret of SYN cookies, 16 bytes or 32 hexadecimal digits, that only lvsd’s user can read. Balancers that serve one address need the same. Without this key each uses a random one.',
+    examples: ['/etc/lvsd/cookies.secret'],
+  }),
   resync: duration({
     description:
       'Interval at which the kernel’s table is read and compared with the file, in addition to every change. 1s to 1d.',

@@ -32,6 +32,8 @@ export interface Config {
   log: LogSettings;
   /** Maximum number of concurrent probes. */
   checkConcurrency: number;
+  /** Path of the file with the secret of SYN cookies. */
+  synProxySecret: string | undefined;
   /** Milliseconds between full reads of the kernel's table. */
   resync: number;
 }

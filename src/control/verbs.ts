@@ -3,6 +3,7 @@
  * The methods of the control socket and the verbs of lvsctl that call them, each declared once: server, client, command
  * line and help are derived from these tables. The daemon implements methods in daemon/control/handlers.ts.
  */
+import { resolve } from 'node:path';
 import { parseDuration } from '../base/durations.ts';
 import { EXIT, type ExitCode, UsageError } from '../base/errors.ts';
 import { printable } from '../base/printable.ts';
@@ -98,6 +99,11 @@ export const METHODS = {
   /** A master sends an advert, and announces its addresses by ARP and neighbor advertisements again. */
   announce: method<{ instance: string }, { instance: string; state: VrrpStatus['state'] }>({
     parameters: { instance: REQUIRED_STRING },
+    changes: true,
+  }),
+  /** `stage` accepts the cookies of the secret in `file` as well; `rotate` uses that of the configuration's file. */
+  secret: method<{ action?: string; file?: string }, { fingerprints: string[] }>({
+    parameters: { action: OPTIONAL_STRING, file: OPTIONAL_STRING },
     changes: true,
   }),
   history: method<Place, { servers: ServerHistory[] }>({
@@ -278,6 +284,20 @@ export const VERBS: Readonly<Record<string, Verb>> = {
     exitCode: ({ state }) => (state === 'master' ? EXIT.OK : EXIT.RUNTIME),
     errors: ({ instance, state }) =>
       state === 'master' ? [] : [`${printable(instance)} is ${state}: only a master announces addresses`],
+  }),
+  secret: verb({
+    method: 'secret',
+    words: '[ACTION] [FILE]',
+    help: 'fingerprints of the secrets of SYN cookies; stage FILE and rotate change them',
+    read: ([action, file]) => {
+      if (action === undefined) return {};
+      if (action === 'rotate' && file === undefined) return { action };
+      // The daemon has another working directory.
+      if (action === 'stage' && file !== undefined) return { action, file: resolve(file) };
+      throw new UsageError(`secret takes stage FILE or rotate, not ${[action, file].join(' ').trimEnd()}`);
+    },
+    print: ({ fingerprints: [used = 'none: this kernel has no SYN proxy', staged] }) =>
+      `in use: ${used}\n${staged === undefined ? '' : `staged: ${staged}\n`}`,
   }),
   plan: verb({
     method: 'plan',

@@ -27,6 +27,7 @@ import type { Override } from './model/overrides.ts';
 import { RuntimeState } from './model/runtime-state.ts';
 import { targets } from './model/targets.ts';
 import { type VirtualService, virtualServices } from './model/virtual-services.ts';
+import type { CookieSecret } from './reconcile/cookie-secret.ts';
 import { type CycleResult, Reconciler, type Refresh } from './reconcile/reconciler.ts';
 import type { Sysctls } from './reconcile/sysctls.ts';
 import type { TableCache } from './reconcile/table-cache.ts';
@@ -35,6 +36,7 @@ import type { Snapshot } from './state/snapshot.ts';
 export interface DaemonParts {
   table: TableCache;
   sysctls: Sysctls;
+  cookieSecret: Pick<CookieSecret, 'follow'>;
   writer: KernelWriter;
   /** Undefined: no health checks (`run --once`). */
   monitor: HealthMonitor | undefined;
@@ -153,7 +155,10 @@ export class Daemon {
     const result = await this.reconciler.runAfter(prepare, options);
     await this.#followOverrides();
     await this.#reportObstacles();
-    if (!this.reconciler.paused && this.#parts.sysctls.configure(this.#config)) this.#parts.saveSoon();
+    if (!this.reconciler.paused) {
+      if (this.#parts.sysctls.configure(this.#config)) this.#parts.saveSoon();
+      await this.#parts.cookieSecret.follow(this.#config);
+    }
     this.#disownMissing();
     return result;
   }

@@ -3,6 +3,7 @@
  * Numbers of the IPVS family, spelled as in linux/ip_vs.h. Numbers from 32 up, FULLNAT and commands 18 to 20 exist only
  * in lvsd's patched kernel (docs/kernel.md). Stock kernels interpret some of them differently or ignore them silently.
  */
+import { SECRET_LENGTH } from '../base/secret-file.ts';
 
 export const IPVS_GENL_NAME = 'IPVS';
 
@@ -28,7 +29,7 @@ export const IPVS_CMD_GET_LADDR = 20;
 export const IPVS_CMD_SET_SECRET = 36;
 
 /** The exact length of IPVS_CMD_ATTR_SECRET and _COOKIE_SECRET in bytes. */
-export const IPVS_SECRET_LENGTH = 16;
+export const IPVS_SECRET_LENGTH = SECRET_LENGTH;
 export const IPVS_SECRET_F_STAGE = 1;
 
 export const IP_VS_SVC_F_PERSISTENT = 0x0001;

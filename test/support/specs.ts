@@ -45,7 +45,7 @@ export function config(services: ServiceSpec[], change: Partial<Config> = {}): C
     connectionSync: undefined,
     services: new Map(services.map((one) => [one.name, one])),
     log: { level: 'info', format: 'text', levels: {} },
-    ...{ checkConcurrency: 100, resync: 30_000 },
+    ...{ checkConcurrency: 100, synProxySecret: undefined, resync: 30_000 },
     ...change,
   };
 }

@@ -80,6 +80,7 @@ export function resolveConfig(
     connectionSync: resolveSync(raw, vrrp, problems),
     log: logOf(log),
     checkConcurrency: raw.checks?.concurrency ?? DEFAULTS.checkConcurrency,
+    synProxySecret: secretOf(raw, named, problems),
     resync: resyncOf(raw, problems),
   };
 }
@@ -117,6 +118,12 @@ function timeoutsOf({ timeouts = {} }: RawConfig, problems: ProblemSink): Config
     return undefined;
   };
   return { tcp: read('tcp'), tcpFin: read('tcp_fin'), udp: read('udp') };
+}
+
+function secretOf({ syn_proxy_secret: path }: RawConfig, files: NamedFiles, problems: ProblemSink): string | undefined {
+  const wrong = path === undefined ? undefined : files.secret(path);
+  if (wrong !== undefined) problems.report(['syn_proxy_secret'], wrong);
+  return path;
 }
 
 function resyncOf({ resync }: RawConfig, problems: ProblemSink): number {

@@ -3,6 +3,7 @@
 import { X509Certificate } from 'node:crypto';
 import type { Stats } from 'node:fs';
 import { needsShell } from '../../base/executable.ts';
+import { readPrivate } from '../../base/secret-file.ts';
 import { type PathTrust, trustPath } from '../../base/trusted-path.ts';
 import { findUserNow } from '../../base/users.ts';
 import { describe } from '../describe.ts';
@@ -23,10 +24,29 @@ export class NamedFiles {
     return this.#programs.get(key);
   }
 
+  /** The reason why a file is not usable as a secret; undefined if it is. */
+  secret(path: string): string | undefined {
+    return wrongSecret(path);
+  }
+
   /** The reason why a file is not usable as a set of CA certificates; undefined if it is. */
   authorities(path: string): string | undefined {
     if (!this.#authorities.has(path)) this.#authorities.set(path, wrongAuthorities(path));
     return this.#authorities.get(path);
+  }
+}
+
+function wrongSecret(path: string): string | undefined {
+  const shown = describe(path);
+  if (!path.startsWith('/') || path.includes('\0')) return `found ${shown}; allowed: an absolute path`;
+  try {
+    const trust = trustPath(path, [process.geteuid?.() ?? 0]);
+    if ('why' in trust)
+      return `found ${shown}, ${trust.part === path ? 'which' : `to which ${trust.part} leads, which`} ${trust.why}; allowed: a file that only root and the user of lvsd can change`;
+    const secret = readPrivate(trust.path);
+    return typeof secret === 'string' ? `found ${shown}; allowed: ${secret}` : undefined;
+  } catch (error) {
+    return `found ${shown}: ${reason(error)}; allowed: an existing file`;
   }
 }
 

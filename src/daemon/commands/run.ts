@@ -15,6 +15,7 @@ import { Daemon } from '../daemon.ts';
 import { HookRunner } from '../hooks/hooks.ts';
 import { Loader } from '../loader.ts';
 import { DaemonLog } from '../log/log.ts';
+import { CookieSecret } from '../reconcile/cookie-secret.ts';
 import { findObstacles, type Kernel, openKernel } from '../reconcile/kernel.ts';
 import { KernelWatch } from '../reconcile/kernel-watch.ts';
 import { Sysctls } from '../reconcile/sysctls.ts';
@@ -85,9 +86,11 @@ async function serve({ options, config, loader, logs, reporter, kernel, startedA
     health: saved.health,
   });
   const hooks = monitor && new HookRunner(logs.area('daemon'));
+  const cookieSecret = new CookieSecret(kernel.ipvs, reporter);
   const daemon: Daemon = new Daemon(config, {
     table: new TableCache(kernel),
     sysctls: new Sysctls(reporter, saved.sysctls),
+    cookieSecret,
     writer: kernel,
     monitor,
     reporter,
@@ -120,6 +123,7 @@ async function serve({ options, config, loader, logs, reporter, kernel, startedA
       checksStop: () => monitor?.checksStop,
       fileProblems: () => overridesSaver.problems,
       vrrp,
+      cookieSecret,
       loader,
       reporter,
       startedAt,

@@ -19,6 +19,7 @@ import { desiredState } from '../model/desired-state.ts';
 import { authorOf, MOST_WEIGHT, type Override } from '../model/overrides.ts';
 import type { RuntimeState } from '../model/runtime-state.ts';
 import { serverText, virtualServices } from '../model/virtual-services.ts';
+import type { CookieSecret } from '../reconcile/cookie-secret.ts';
 import { findObstacles, type Kernel } from '../reconcile/kernel.ts';
 import type { CycleResult } from '../reconcile/reconciler.ts';
 import { sysctlLine } from '../reconcile/sysctls.ts';
@@ -38,6 +39,7 @@ export interface HandlerParts {
   checksStop: () => Stop | undefined;
   fileProblems: () => FileProblem[];
   vrrp: Vrrp;
+  cookieSecret: CookieSecret;
   loader: Loader;
   reporter: Reporter;
   /** By the clock `steady()`. */
@@ -54,6 +56,7 @@ export function handlers({
   checksStop,
   fileProblems,
   vrrp,
+  cookieSecret,
   loader,
   reporter,
   startedAt,
@@ -143,6 +146,15 @@ export function handlers({
       const state = found?.state ?? 'init';
       if (state === 'master') vrrp.announce(instance);
       return { instance, state };
+    },
+    secret: async ({ action, file }) => {
+      const path = daemon.config.synProxySecret;
+      if (action === 'stage' && file !== undefined) await cookieSecret.stage(file);
+      if (action === 'rotate') {
+        if (path === undefined) throw new UsageError('the configuration has no syn_proxy_secret: add it, and reload');
+        await cookieSecret.use(path);
+      }
+      return { fingerprints: await cookieSecret.fingerprints() };
     },
     plan: async () => {
       const config = loader.read();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // SYN proxy as lvsadm and lvsd configure it: what reaches the kernel, and how the table is listed and saved.
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { type Namespace, Topology } from '../../../lab/topology.ts';
 import { Ipvs } from '../../../src/ipvs/index.ts';
@@ -73,4 +73,35 @@ test('lvsd: the key of a service, its settings, and a switch by another program'
   await eventually('lvsd switches it on again', async () => (await synProxy())?.windowScale === 9);
   await lvsd.reload(conf(undefined));
   assert.equal(await synProxy(), undefined);
+});
+
+test('lvsd: the secret of cookies, staged and then used; a file that others can read is rejected', async () => {
+  const secret = (name: string, byte: string, mode = 0o600) => {
+    const path = `/run/lvsd-${name}.secret`;
+    writeFileSync(path, byte.repeat(32), { mode });
+    return path;
+  };
+  const path = secret('cookies', 'a');
+  const next = secret('next', 'b');
+  const keys = async () => (await ipvs.info()).cookieKeys ?? [];
+  const [random] = await keys();
+  await lvsd.reload({ version: 1, syn_proxy_secret: path, services: {} });
+  const [used, none] = await keys();
+  assert.notEqual(used, random);
+  assert.equal(none, undefined);
+  await lvsd.reload();
+  assert.deepEqual(await keys(), [used], 'a reload changes nothing');
+  // The kernel accepts no third secret for two minutes after a change.
+  const early = await lvsd.ctl('secret', 'stage', next);
+  assert.match(early.stderr, /stage the next one two minutes after the change/);
+  writeFileSync(path, 'b'.repeat(32));
+  const rotated = await lvsd.ctl('secret', 'rotate');
+  const [now] = await keys();
+  assert.notEqual(now, used);
+  assert.equal(rotated.stdout, `in use: ${now?.toString(16).padStart(8, '0')}\n`);
+  const shown = secret('shown', 'c', 0o644);
+  await assert.rejects(
+    lvsd.reload({ version: 1, syn_proxy_secret: shown, services: {} }),
+    /must not be readable by group or others/,
+  );
 });

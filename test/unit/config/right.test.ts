@@ -58,6 +58,7 @@ test('the smallest configuration has every default', () => {
       connectionSync: undefined,
       log: { level: 'info', format: 'text', levels: {} },
       checkConcurrency: 65536,
+      synProxySecret: undefined,
       resync: 30_000,
     },
   );
@@ -204,6 +205,15 @@ for (const [title, text, expected] of [
     assert.deepEqual(web(`${usual}forward: ${text}`).realServers[0]?.forward, expected);
   });
 }
+
+test('the secret of cookies is a file that only its user can read', () => {
+  const folder = join(dir, 'secret');
+  mkdirSync(folder);
+  const path = join(folder, 'cookies');
+  writeFileSync(path, '000102030405060708090a0b0c0d0e0f\n', { mode: 0o600 });
+  const text = `version: 1\nsyn_proxy_secret: ${path}\nservices: {}\n`;
+  assert.equal(loadFiles({ 'lvsd.yaml': text }).synProxySecret, path);
+});
 
 test('SYN proxy: off, on, and what clients are offered', () => {
   const before = 'local_addresses: { inner: { addresses: [10.31.3.101] } }';

@@ -47,6 +47,9 @@ function furnish(folder: string): void {
     put('foreign', 0o755);
     chownSync(join(folder, 'foreign'), 65534, 65534);
   }
+  put('right.secret', 0o600, '000102030405060708090a0b0c0d0e0f\n');
+  put('shown.secret', 0o640, '000102030405060708090a0b0c0d0e0f\n');
+  put('short.secret', 0o600, '0001\n');
   put('empty.pem', 0o644, 'nothing in here\n');
   put('damaged.pem', 0o644, '-----BEGIN CERTIFICATE-----\nTUlJ\n-----END CERTIFICATE-----\n');
   put('latin1.yaml', 0o644, Buffer.from('version: 1\nservices: { caf\xe9: {} }\n', 'latin1'));

@@ -5,9 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { UsageError } from '../../../src/base/errors.ts';
+import { parseSecret } from '../../../src/base/secret-file.ts';
 import { parse } from '../../../src/ipvsadm/command-line/grammar.ts';
 import { Lookup } from '../../../src/ipvsadm/lookup.ts';
-import { parseSecret, readSecret } from '../../../src/ipvsadm/secret.ts';
+import { readSecret } from '../../../src/ipvsadm/secret.ts';
 
 const digits = '000102030405060708090a0b0c0d0E0F';
 const bytes = Buffer.from(digits, 'hex');

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+/** Files with a secret for the kernel: of FULLNAT's sequence numbers, or of SYN cookies. */
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { UsageError } from './errors.ts';
+
+/** Bytes of a secret, and of the largest file. */
+export const SECRET_LENGTH = 16;
+const LARGEST = 4096;
+const READABLE_BY_OTHERS = 0o044;
+const HEX = new RegExp(`^[0-9a-fA-F]{${2 * SECRET_LENGTH}}\\n?$`);
+
+/** Parses 16 raw bytes, or 32 hexadecimal digits with an optional newline; undefined for anything else. */
+export function parseSecret(content: Buffer): Uint8Array | undefined {
+  if (content.length === SECRET_LENGTH) return content;
+  const text = content.toString('latin1');
+  return HEX.test(text) ? Buffer.from(text.trimEnd(), 'hex') : undefined;
+}
+
+/** Throws UsageError, also if group or others can read the file. */
+export function readSecretFile(path: string): Uint8Array {
+  let secret: Uint8Array | string;
+  try {
+    secret = readPrivate(path);
+  } catch (error) {
+    throw new UsageError(`cannot read ${path} (${(error as NodeJS.ErrnoException).code})`);
+  }
+  if (typeof secret === 'string') throw new UsageError(`${path}: ${secret}`);
+  return secret;
+}
+
+/** Reads a secret; returns the reason if it is not usable. Throws system errors. */
+export function readPrivate(path: string): Uint8Array | string {
+  const fd = openSync(path, 'r');
+  try {
+    // fstat of the open file: the path may name another one by now.
+    if (fstatSync(fd).mode & READABLE_BY_OTHERS) return 'a secret must not be readable by group or others (chmod 600)';
+    return parseSecret(readBounded(fd)) ?? 'a secret is 16 bytes or 32 hexadecimal digits';
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Reads a descriptor to its end. Empty, which is not a valid secret, if that is longer than LARGEST. */
+export function readBounded(fd: number): Buffer {
+  const buffer = Buffer.alloc(LARGEST + 1);
+  let length = 0;
+  for (;;) {
+    const count = readSync(fd, buffer, length, buffer.length - length, null);
+    length += count;
+    if (count === 0) return buffer.subarray(0, length);
+    if (length > LARGEST) return Buffer.alloc(0);
+  }
+}
