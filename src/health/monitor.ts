@@ -48,6 +48,19 @@ export interface TargetHistory extends CheckHistory {
 export type StopListener = (stop: Stop | undefined) => void;
 export type InabilityListener = (id: string, inability: Inability | undefined) => void;
 
+/** One string for equal texts: tens of thousands of targets have few reasons. */
+class SharedTexts {
+  readonly #texts = new Map<string, string>();
+
+  shared(text: string): string {
+    const known = this.#texts.get(text);
+    if (known !== undefined) return known;
+    if (this.#texts.size >= 1000) this.#texts.clear();
+    this.#texts.set(text, text);
+    return text;
+  }
+}
+
 interface Snapshot {
   request: number;
   answer: Promise<void>;
@@ -69,6 +82,7 @@ export class HealthMonitor {
   #snapshot: Snapshot | undefined;
   /** Requests for histories that wait for their answer. */
   readonly #histories = new Map<number, (found: ReadonlyMap<number, CheckHistory>) => void>();
+  readonly #reasons = new SharedTexts();
   #load: Load = { probes: 0, running: 0, queued: 0, limit: 0, longestWait: 0, lost: 0 };
 
   constructor({ concurrency, log }: HealthMonitorOptions) {
@@ -271,7 +285,7 @@ export class HealthMonitor {
       case 'states':
         for (const row of message.rows) {
           const known = this.#byNumber.get(row[0]);
-          if (known) known.state = fromRow(known.target.id, row);
+          if (known) known.state = fromRow(known.target.id, row, (reason) => this.#reasons.shared(reason));
         }
         if (message.last && this.#snapshot?.request === message.request) this.#snapshot.done();
         break;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** Reads the kernel's table and the addresses of the devices. */
 import { isErrno } from '../base/errno.ts';
-import type { Ipvs, Service, ServiceKey } from '../ipvs/index.ts';
+import type { Ipvs, LocalAddress, Service, ServiceKey } from '../ipvs/index.ts';
 import type { Addresses } from '../net/index.ts';
 import type { Actual, ActualService } from './types.ts';
 
@@ -34,10 +34,12 @@ export async function readService(ipvs: Ipvs, key: ServiceKey): Promise<ActualSe
   }
 }
 
+const NONE: readonly LocalAddress[] = [];
+
 async function completed(ipvs: Ipvs, service: Service): Promise<ActualService> {
   const [destinations, localAddresses] = await Promise.all([
     ipvs.destinations(service),
-    service.numLocalAddresses ? ipvs.localAddresses(service) : [],
+    service.numLocalAddresses ? ipvs.localAddresses(service) : NONE,
   ]);
   return { service, destinations, localAddresses };
 }

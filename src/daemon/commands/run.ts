@@ -15,6 +15,7 @@ import { Daemon } from '../daemon.ts';
 import { HookRunner } from '../hooks/hooks.ts';
 import { Loader } from '../loader.ts';
 import { DaemonLog } from '../log/log.ts';
+import { releaseMemory } from '../memory.ts';
 import { CookieSecret } from '../reconcile/cookie-secret.ts';
 import { findObstacles, type Kernel, openKernel } from '../reconcile/kernel.ts';
 import { KernelWatch } from '../reconcile/kernel-watch.ts';
@@ -154,10 +155,12 @@ async function serve({ options, config, loader, logs, reporter, kernel, startedA
       const result = await daemon.reload(next);
       watch.configure();
       vrrp.configure(next);
+      setImmediate(releaseMemory);
       return result;
     }, reporter);
     reporter.daemon(`ready: ${counts}`, { state: 'ready', operations, failed });
     notifier.ready(counts);
+    setImmediate(releaseMemory);
     notifier.watch(() => (monitor.alive ? undefined : 'health checks have stopped'));
     signals.onReload(async () => {
       notifier.reloading();

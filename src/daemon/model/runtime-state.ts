@@ -22,15 +22,16 @@ export type ServerState = 'up' | 'down' | 'unchecked' | 'draining';
 
 export class RuntimeState {
   #services: readonly VirtualService[] = [];
-  /** Services by the id of a target that they use. */
-  #users = new Map<string, readonly VirtualService[]>();
+  /** Services by the id of a target that they use. Most targets have one: a list for each would cost megabytes. */
+  #users = new Map<string, VirtualService | readonly VirtualService[]>();
   /** Number of times that a target was added or removed. */
   #targetChanges = 0;
   /** Number of changes to each service's state. */
   readonly #versions = new WeakMap<VirtualService, number>();
   /** Services whose quorum has to be computed again. */
   readonly #changed = new Set<VirtualService>();
-  readonly #up = new Map<string, boolean>();
+  /** Ids of the targets that are down. */
+  readonly #down = new Set<string>();
   readonly #quorum = new Map<string, boolean>();
   #overrides = new Overrides();
   #overrideNotes: OverrideNote[] = [];
@@ -76,9 +77,9 @@ export class RuntimeState {
   #acquire(service: VirtualService, previous: VirtualService | undefined, now: number): void {
     this.#touch(service);
     for (const target of service.realServers.flatMap(({ targets }) => targets)) {
-      const users = this.#users.get(target.id) ?? [];
+      const users = this.users(target.id);
       if (users.length === 0) this.#targetChanges++;
-      if (!users.includes(service)) this.#users.set(target.id, [...users, service]);
+      if (!users.includes(service)) this.#setUsers(target.id, [...users, service]);
     }
     for (const { server, was } of this.#draining.revive(service)) this.#inherit(server, !was.wasDown);
     if (!previous) return;
@@ -111,14 +112,17 @@ export class RuntimeState {
   #release(service: VirtualService): void {
     this.#changed.delete(service);
     for (const target of service.realServers.flatMap(({ targets }) => targets)) {
-      const users = this.#users.get(target.id)?.filter((one) => one !== service);
-      if (!users) continue;
-      if (users.length > 0) this.#users.set(target.id, users);
-      else {
-        this.#users.delete(target.id);
-        this.#targetChanges++;
-      }
+      if (!this.#users.has(target.id)) continue;
+      const users = this.users(target.id).filter((one) => one !== service);
+      this.#setUsers(target.id, users);
+      if (users.length === 0) this.#targetChanges++;
     }
+  }
+
+  #setUsers(target: string, users: readonly VirtualService[]): void {
+    const [first] = users;
+    if (!first) this.#users.delete(target);
+    else this.#users.set(target, users.length === 1 ? first : users);
   }
 
   #touch(service: VirtualService): void {
@@ -133,7 +137,9 @@ export class RuntimeState {
 
   /** Services that use a target. */
   users(target: string): readonly VirtualService[] {
-    return this.#users.get(target) ?? [];
+    const found = this.#users.get(target);
+    if (!found) return [];
+    return 'spec' in found ? [found] : found;
   }
 
   /** Restores state from a previous run. */
@@ -172,7 +178,7 @@ export class RuntimeState {
     const copy = new RuntimeState();
     copy.#services = this.#services;
     copy.#users = new Map(this.#users);
-    for (const [id, up] of this.#up) copy.#up.set(id, up);
+    for (const id of this.#down) copy.#down.add(id);
     for (const [key, up] of this.#quorum) copy.#quorum.set(key, up);
     copy.#overrides = new Overrides(this.#overrides.all);
     copy.#draining = this.#draining.copy();
@@ -182,15 +188,17 @@ export class RuntimeState {
     return copy;
   }
 
+  /** A target that was never set counts as up. */
   setTarget(id: string, up: boolean): void {
-    if (this.#up.get(id) === up) return;
-    this.#up.set(id, up);
+    if (this.#down.has(id) !== up) return;
+    if (up) this.#down.delete(id);
+    else this.#down.add(id);
     for (const service of this.users(id)) this.#touch(service);
   }
 
   /** Forgets all other targets. */
   keepTargets(wanted: ReadonlySet<string>): void {
-    for (const id of this.#up.keys()) if (!wanted.has(id)) this.#up.delete(id);
+    for (const id of this.#down) if (!wanted.has(id)) this.#down.delete(id);
   }
 
   /** Computes the quorum of every service whose state changed. Returns the quorums that changed. */
@@ -320,7 +328,7 @@ export class RuntimeState {
 
   /** Whether a check of the real server has it down, regardless of overrides. */
   isDown({ targets }: RealServer): boolean {
-    for (const { id } of targets) if (this.#up.get(id) === false) return true;
+    for (const { id } of targets) if (this.#down.has(id)) return true;
     return false;
   }
 }

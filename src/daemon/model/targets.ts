@@ -4,7 +4,7 @@
  * under the previous configuration; up for a real server in the kernel's table; down for one missing from an existing
  * service; up for one of a new service. Pure.
  */
-import type { Target, TargetState } from '../../health/types.ts';
+import type { Check, Target, TargetState } from '../../health/types.ts';
 import { destinationKeyText } from '../../plan/keys.ts';
 import type { ActualService } from '../../plan/types.ts';
 import { type HealthTarget, type RealServer, serverText, type VirtualService } from './virtual-services.ts';
@@ -20,34 +20,70 @@ export function targets(
   known: (id: string) => Pick<TargetState, 'up' | 'probed'> | undefined = () => undefined,
   inherited: (id: string) => boolean | undefined = () => undefined,
 ): Target[] {
-  const found = new Map<string, Target & { seen: boolean }>();
+  const found = new Map<string, { target: StartingTarget; seen: boolean }>();
   for (const service of services) {
     let present: Map<string, number> | undefined;
     for (const { server, target } of checksOf(service)) {
-      const { id, address, port, check } = target;
+      const { id, check } = target;
       const before = found.get(id);
       const was = inherited(id);
       const is = known(id);
       if (is) {
         if (before) continue;
-        const label = `${service.spec.name} ${serverText(server)}`;
         const initiallyUp = is.up || (!is.probed && was === true);
-        found.set(id, { id, address, port, check, initiallyUp, label, seen: true });
+        found.set(id, { target: new StartingTarget(target, service, server, initiallyUp), seen: true });
         continue;
       }
       present ??= weights(table(service.key));
       const inTable = present && isServing(service, server, present.get(server.key));
       // For a target that several services share, an existing table entry counts more than a new service.
-      const fromTable = inTable ?? before?.initiallyUp ?? true;
+      const fromTable = inTable ?? before?.target.initiallyUp ?? true;
       const initial =
-        check.start === 'auto' ? fromTable || (before?.seen === true && before.initiallyUp) : check.start === 'up';
+        check.start === 'auto'
+          ? fromTable || (before?.seen === true && before.target.initiallyUp)
+          : check.start === 'up';
       const initiallyUp = was ?? initial;
-      const label = before?.label ?? `${service.spec.name} ${serverText(server)}`;
       const seen = before?.seen === true || inTable !== undefined;
-      found.set(id, { id, address, port, check, initiallyUp, label, seen });
+      if (before) [before.target.initiallyUp, before.seen] = [initiallyUp, seen];
+      else found.set(id, { target: new StartingTarget(target, service, server, initiallyUp), seen });
     }
   }
-  return [...found.values()].map(({ seen: _, ...target }) => target);
+  return Array.from(found.values(), ({ target }) => target);
+}
+
+/** Refers to the objects of the configuration, which has tens of thousands of targets: a label is made when it is used. */
+class StartingTarget implements Target {
+  readonly #target: HealthTarget;
+  readonly #service: VirtualService;
+  readonly #server: RealServer;
+  initiallyUp: boolean;
+
+  constructor(target: HealthTarget, service: VirtualService, server: RealServer, initiallyUp: boolean) {
+    this.#target = target;
+    this.#service = service;
+    this.#server = server;
+    this.initiallyUp = initiallyUp;
+  }
+
+  get id(): string {
+    return this.#target.id;
+  }
+
+  get address(): string {
+    return this.#target.address;
+  }
+
+  get port(): number {
+    return this.#target.port;
+  }
+
+  get check(): Check {
+    return this.#target.check;
+  }
+
+  get label(): string {
+    return `${this.#service.spec.name} ${serverText(this.#server)}`;
+  }
 }
 
 function checksOf({ realServers }: VirtualService): { server: RealServer; target: HealthTarget }[] {

@@ -5,6 +5,7 @@ import {
   addedService,
   type Destination,
   type Ipvs,
+  type LocalAddress,
   type ServiceKey,
   serviceKeyText,
 } from '../../ipvs/index.ts';
@@ -15,6 +16,8 @@ import type { Kernel } from './kernel.ts';
 
 /** Number of new services from which they are assumed to be as they were added, rather than read back. */
 const MANY_SERVICES = 200;
+
+const NONE: readonly LocalAddress[] = [];
 
 export interface Assumption {
   /** Number of services assumed to be as they were added. */
@@ -135,7 +138,8 @@ export class TableCache {
     for (const [key, { service, destinations }] of added) {
       this.#reread?.services.add(key);
       operations += 1 + destinations.length;
-      const actual = { service: addedService(service), destinations, localAddresses: [] };
+      // A copy, because an array that has grown keeps room for more.
+      const actual = { service: addedService(service), destinations: destinations.slice(), localAddresses: NONE };
       this.#services.set(key, actual);
       this.differences.markEqual(service, actual);
     }

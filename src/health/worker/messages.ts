@@ -78,8 +78,8 @@ export function toRow(number: number, state: TargetState): StateRow {
   ];
 }
 
-/** Inverse of toRow. */
-export function fromRow(id: string, row: StateRow): TargetState {
+/** Inverse of toRow. `shared` may return an equal string. */
+export function fromRow(id: string, row: StateRow, shared = (reason: string) => reason): TargetState {
   const [, up, streak, since, probes, failures, at, ok, reason, latency] = row;
   const probed = probes > 0;
   return {
@@ -88,7 +88,7 @@ export function fromRow(id: string, row: StateRow): TargetState {
     streak,
     since,
     probed,
-    last: probed ? { at, ok: ok === 1, reason, latency } : undefined,
+    last: probed ? { at, ok: ok === 1, reason: shared(reason), latency } : undefined,
     probes,
     failures,
   };
