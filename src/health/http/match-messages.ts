@@ -12,6 +12,8 @@ export interface MatchAnswer {
   number: number;
   /** `starved`: the thread did not get its share of processor time. */
   result: boolean | 'slow' | 'starved';
+  /** Milliseconds of processor time of this match. */
+  cost: number;
 }
 
 /** Milliseconds of processor time for one match. A reasonable expression needs a few for 256 KiB. */

@@ -40,6 +40,7 @@ export function httpProber(check: HttpCheck): Prober {
 class Exchange implements Probe, ConnectionEvents {
   readonly #check: HttpCheck;
   readonly #pattern: Pattern | undefined;
+  readonly #target: ProbeSubject;
   readonly #done: (verdict: Verdict) => void;
   #connection: HttpConnection | undefined;
   /** Created when the first bytes arrive, because thousands of probes may be waiting for theirs. */
@@ -55,6 +56,7 @@ class Exchange implements Probe, ConnectionEvents {
   ) {
     this.#check = check;
     this.#pattern = pattern;
+    this.#target = target;
     this.#done = done;
     this.#connection = connect(target, this);
   }
@@ -100,10 +102,12 @@ class Exchange implements Probe, ConnectionEvents {
     }
     this.#phase = 'match';
     const { body, success, otherwise } = finding;
-    void this.#pattern?.test(body).then((result) => {
-      if (typeof result === 'boolean') this.#finish(result ? success : otherwise);
-      else this.#finish(MATCH_VERDICTS[result]);
-    });
+    void this.#pattern
+      ?.test(this.#target, body, () => this.#phase === 'match')
+      .then((result) => {
+        if (typeof result === 'boolean') this.#finish(result ? success : otherwise);
+        else this.#finish(MATCH_VERDICTS[result]);
+      });
   }
 
   #finish(verdict: Verdict): void {

@@ -11,29 +11,30 @@ import { matcher } from '../../../src/health/http/matcher.ts';
 import { unknown } from '../../../src/health/machine.ts';
 import { loadProbers } from '../../../src/health/worker/probers.ts';
 import { ProbeRunner } from '../../../src/health/worker/runner.ts';
-import { HTTP, serve, target } from '../../support/probes.ts';
+import { HTTP, target as probed, serve } from '../../support/probes.ts';
 
 const prepare = await loadProbers();
 
 const bytes = (text: string) => Buffer.from(text);
 
 test('matches are those of JavaScript, on UTF-8', async () => {
-  assert.equal(await matcher.pattern('^gr\u00fc\u00dfe\\s').test(bytes('gr\u00fc\u00dfe an alle')), true);
-  assert.equal(await matcher.pattern('^ok$').test(bytes('not ok')), false);
+  assert.equal(await matcher.pattern('^gr\u00fc\u00dfe\\s').test({}, bytes('gr\u00fc\u00dfe an alle')), true);
+  assert.equal(await matcher.pattern('^ok$').test({}, bytes('not ok')), false);
   assert.throws(() => matcher.pattern('(('), SyntaxError);
 });
 
 test('an expression that takes too long is ended, and not tried again at once', async () => {
   const hostile = matcher.pattern('^(a+)+$');
+  const target = {};
   const body = bytes(`${'a'.repeat(60)}!`);
   let ticks = 0;
   const timer = setInterval(() => ticks++, 5);
   let started = performance.now();
-  let result = await hostile.test(body);
+  let result = await hostile.test(target, body);
   // On a busy machine the thread may get no processor time, which is inconclusive.
   for (let tries = 0; result === 'starved' && tries < 20; tries++) {
     started = performance.now();
-    result = await hostile.test(body);
+    result = await hostile.test(target, body);
   }
   assert.equal(result, 'slow');
   const took = performance.now() - started;
@@ -41,14 +42,37 @@ test('an expression that takes too long is ended, and not tried again at once', 
   assert.ok(took < 1000, `${took}`);
   assert.ok(ticks >= 5, 'this thread continued meanwhile');
   const again = performance.now();
-  assert.equal(await hostile.test(body), 'slow');
+  assert.equal(await hostile.test(target, body), 'slow');
   assert.ok(performance.now() - again < 50, 'it was not tried');
-  assert.equal(await matcher.pattern('^(a+)+$').test(bytes('aaa')), true, 'the same expression of another target');
+  assert.equal(await hostile.test({}, bytes('aaa')), true, 'another target of the same check');
 });
 
 test('300 concurrent matches all get results', async () => {
-  const results = await Promise.all(Array.from({ length: 300 }, (_, i) => matcher.pattern('7$').test(bytes(`${i}`))));
+  const pattern = matcher.pattern('7$');
+  const results = await Promise.all(Array.from({ length: 300 }, (_, i) => pattern.test({}, bytes(`${i}`))));
   assert.equal(results.filter((result) => result === true).length, 30);
+  assert.equal(results.filter((result) => result === false).length, 270);
+});
+
+test('bodies that cost much time wait for those that cost little', async () => {
+  const costly = matcher.pattern('^(a+)+$');
+  const body = bytes(`${'a'.repeat(20)}!`);
+  const targets = Array.from({ length: 20 }, () => ({}));
+  // Below the limit of one match, so that none is suspended.
+  for (const one of targets) assert.equal(await costly.test(one, body), false);
+  const order: string[] = [];
+  const waiting = targets.map((one) => costly.test(one, body).then(() => order.push('costly')));
+  const sane = matcher.pattern('^ok$').test({}, bytes('error'));
+  waiting.push(sane.then(() => order.push('cheap')));
+  await Promise.all(waiting);
+  // One was running already.
+  assert.equal(order.indexOf('cheap'), 1, order.join(' '));
+});
+
+test('a request that is not wanted any more is not made', async () => {
+  const pattern = matcher.pattern('^ok$');
+  const results = [pattern.test({}, bytes('ok')), pattern.test({}, bytes('ok'), () => false)];
+  assert.deepEqual(await Promise.all(results), [true, 'starved']);
 });
 
 test('time in which the process did not run does not count for the expression', async () => {
@@ -92,7 +116,7 @@ test('an answer that waits for other matches is inconclusive', async () => {
   });
   const add = (port: number, matches: string, address: string) => {
     const check = { ...HTTP, interval: 300, timeout: 250, fall: 1, body: { matches } };
-    const of = target(check, port, address);
+    const of = probed(check, port, address);
     checker.add(of, unknown(of.id, true, Date.now()));
     return of.label;
   };
