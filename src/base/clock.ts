@@ -12,9 +12,10 @@ const sinceBoot = (): number => {
 };
 
 /**
- * The time of day at boot by the clock at the start of lvsd. Passed to workers, so that their instants are comparable.
+ * The time of day at boot by the clock at the start of lvsd. Passed to the health worker, so that its instants are
+ * comparable.
  */
-const epoch = Number(process.env.LVSD_EPOCH ?? Number.NaN) || Date.now() - sinceBoot();
+let epoch = Date.now() - sinceBoot();
 
 /**
  * Milliseconds since the Unix epoch by a clock that setting the time of day does not change: the time of day at the start
@@ -22,8 +23,13 @@ const epoch = Number(process.env.LVSD_EPOCH ?? Number.NaN) || Date.now() - since
  */
 export const steady = (): number => Math.round(epoch + sinceBoot());
 
-/** The environment that gives a child process the same `steady()`. */
-export const clockEnvironment = (): { LVSD_EPOCH: string } => ({ LVSD_EPOCH: String(epoch) });
+/** The argument that gives a child process the same `steady()` by `adoptClock`. */
+export const clockArgument = (): string => String(epoch);
+
+/** No effect for another text than that of `clockArgument`. Call it before the first use of `steady()`. */
+export function adoptClock(argument: string | undefined): void {
+  epoch = Number(argument) || epoch;
+}
 
 /** One instant by each clock, in milliseconds; `wall` and `steady` since the Unix epoch. */
 export interface Instant {

@@ -11,7 +11,7 @@ import { resumed, unknown } from './machine.ts';
 import type { Check, Inability, Target, TargetState, Transition } from './types.ts';
 import type { Stop } from './worker/liveness.ts';
 import { LoadWatch } from './worker/load-watch.ts';
-import type { FromWorker, Load, ToWorker, WireTarget } from './worker/messages.ts';
+import type { FromWorker, Load, StateRow, ToWorker, WireTarget } from './worker/messages.ts';
 import { fromRow } from './worker/messages.ts';
 import { HealthWorker } from './worker/process.ts';
 
@@ -148,7 +148,7 @@ export class HealthMonitor {
     else if (this.#byId.size > 0) this.#worker.start();
   }
 
-  /** The state known here: `up` and `since` are current, the rest is as of the last transition or snapshot. */
+  /** The state known here: `up`, `since` and `streak` are current, the rest is as of their last change or snapshot. */
   state(id: string): TargetState | undefined {
     return this.#byId.get(id)?.state;
   }
@@ -282,11 +282,11 @@ export class HealthMonitor {
       case 'inability':
         this.#setInability(message.number, message.inability);
         break;
+      case 'progress':
+        this.#setStates(message.rows);
+        break;
       case 'states':
-        for (const row of message.rows) {
-          const known = this.#byNumber.get(row[0]);
-          if (known) known.state = fromRow(known.target.id, row, (reason) => this.#reasons.shared(reason));
-        }
+        this.#setStates(message.rows);
         if (message.last && this.#snapshot?.request === message.request) this.#snapshot.done();
         break;
       case 'history':
@@ -298,6 +298,13 @@ export class HealthMonitor {
       case 'log':
         this.#log[message.level](message.text);
         break;
+    }
+  }
+
+  #setStates(rows: readonly StateRow[]): void {
+    for (const row of rows) {
+      const known = this.#byNumber.get(row[0]);
+      if (known) known.state = fromRow(known.target.id, row, (reason) => this.#reasons.shared(reason));
     }
   }
 

@@ -9,13 +9,14 @@
 export const GRACE = 100;
 
 export class Pace {
-  #own = 0;
+  #own: number;
   #real: number;
   #wake: number;
   #lost = 0;
 
-  /** `real`: milliseconds of a monotonic clock. */
-  constructor(real: number) {
+  /** `real`: milliseconds of a monotonic clock. `own`: own time at `real`. */
+  constructor(real: number, own = 0) {
+    this.#own = own;
     this.#real = real;
     this.#wake = real;
   }

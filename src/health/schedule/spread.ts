@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** The position of a target in its interval: pseudo-random, and the same after each start. */
+/** The position of a target in its interval: pseudo-random, and the same by the clock after each start. */
 
 /** Hashes a text to a number from 0 to below 1. FNV-1a with MurmurHash3's finalizer, so that similar ids are spread. */
 export function fraction(id: string): number {

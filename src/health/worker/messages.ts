@@ -55,6 +55,8 @@ export interface Load {
 
 export type FromWorker =
   | { type: 'transitions'; list: (Omit<Transition, 'id'> & { number: number; latency: number })[] }
+  /** States whose streak changed: a restarted health worker continues with them. */
+  | { type: 'progress'; rows: StateRow[] }
   | { type: 'inability'; number: number; inability?: Inability | undefined }
   | { type: 'states'; request: number; rows: StateRow[]; last: boolean }
   | { type: 'history'; request: number; list: { number: number; history: CheckHistory }[] }

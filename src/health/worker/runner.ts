@@ -18,6 +18,9 @@ import type { Prepare } from './probers.ts';
 const TICK = 20;
 /** Maximum milliseconds between runs. */
 const LONGEST_SLEEP = 1000;
+/** Lost milliseconds in about a second that are reported as a whole, and for how long no late probe is reported then. */
+const NOTABLE_LOSS = 1000;
+const QUIET = 10_000;
 
 export interface ProbeRunnerOptions<T extends Target = Target> {
   concurrency: number;
@@ -26,6 +29,8 @@ export interface ProbeRunnerOptions<T extends Target = Target> {
   prepare: Prepare;
   /** `state` is the new state. */
   onTransition: (target: T, transition: Transition, state: TargetState) => void;
+  /** The number of results that contradict the state changed, without a transition. */
+  onProgress?: (target: T, state: TargetState) => void;
   /** `fall` probes in a row could not be made, or the reason changed; undefined: they can be made again. */
   onInability?: (target: T, inability: Inability | undefined) => void;
   /** A rate-limited line for the operator. */
@@ -63,7 +68,8 @@ export class ProbeRunner<T extends Target = Target> {
   readonly #schedule: Schedule<ProbedTarget<T>>;
   readonly #entries = new Map<string, ProbedTarget<T>>();
   readonly #shared = new WeakMap<Check, Shared>();
-  readonly #pace = new Pace(clock());
+  // Own time begins with the time since the epoch, so that a restart leaves each target its place in the interval.
+  readonly #pace = new Pace(clock(), steady());
   readonly #errors: ErrorReports;
   #timer: NodeJS.Timeout | undefined;
   /** Real time at which the timer fires. */
@@ -71,6 +77,8 @@ export class ProbeRunner<T extends Target = Target> {
   #stopped = false;
   #probes = 0;
   #lost = 0;
+  /** By `clock()`: until then late probes are the consequence of a reported overload. */
+  #overloadedUntil = Number.NEGATIVE_INFINITY;
 
   constructor(options: ProbeRunnerOptions<T>) {
     this.#options = options;
@@ -155,10 +163,15 @@ export class ProbeRunner<T extends Target = Target> {
       lost: Math.round(this.#pace.lost - this.#lost),
     };
     this.#probes = 0;
+    if (this.#overloaded()) this.#overloadedUntil = clock() + QUIET;
     this.#lost = this.#pace.lost;
     schedule.longestWait = 0;
     this.#errors.flush(clock());
     return load;
+  }
+
+  #overloaded(): boolean {
+    return this.#pace.lost - this.#lost >= NOTABLE_LOSS;
   }
 
   /** Ends all probes and starts no more. */
@@ -231,7 +244,7 @@ export class ProbeRunner<T extends Target = Target> {
       // A verdict may have arrived in the meantime.
       if (entry.turn !== turn || entry.probe !== probe) return;
       this.#end(entry, late);
-      this.#take(entry, late ? failure(reason) : inconclusive(reason));
+      this.#take(entry, late ? failure(reason) : inconclusive(reason), true);
     };
     if (!probe.late) conclude(!probe.answered);
     else if (probe.startedAt === undefined) conclude(false);
@@ -270,11 +283,14 @@ export class ProbeRunner<T extends Target = Target> {
     this.#options.onInability?.(entry.target, undefined);
   }
 
-  #take(entry: ProbedTarget<T>, { outcome, reason }: Verdict): void {
+  /** `timedOut`: at the deadline, without an answer. */
+  #take(entry: ProbedTarget<T>, { outcome, reason }: Verdict, timedOut = false): void {
     const { target } = entry;
     if (this.#entries.get(target.id) !== entry) return;
     if (outcome === 'inconclusive') {
-      this.#errors.add(reason, target.label, clock());
+      // An overload of this machine has its own line.
+      const known = timedOut && (this.#overloaded() || clock() < this.#overloadedUntil);
+      if (!known) this.#errors.add(reason, target.label, clock());
       this.#unable(entry, reason);
       return;
     }
@@ -284,7 +300,10 @@ export class ProbeRunner<T extends Target = Target> {
     const before = entry.state;
     entry.state = next(before, result, target.check);
     entry.history.add(result);
-    if (entry.state.up === before.up) return;
+    if (entry.state.up === before.up) {
+      if (entry.state.streak !== before.streak) this.#options.onProgress?.(target, entry.state);
+      return;
+    }
     this.#options.onTransition(target, { id: target.id, up: entry.state.up, reason, at: result.at }, entry.state);
   }
 }

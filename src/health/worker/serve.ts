@@ -21,6 +21,7 @@ export function serveHealth(): void {
   endWithParent(send);
   const ids = new Map<number, string>();
   const transitions = new Batch<Transitions[number]>((list) => send({ type: 'transitions', list }));
+  const progress = new Batch<StateRow>((rows) => send({ type: 'progress', rows }));
   const descriptors = socketLimit();
   const started = loadProbers().then(
     (prepare) =>
@@ -30,6 +31,7 @@ export function serveHealth(): void {
         prepare,
         onTransition: ({ number }, { up, reason, at }, { last }) =>
           transitions.add({ number, up, reason, at, latency: last?.latency ?? 0 }),
+        onProgress: ({ number }, state) => progress.add(toRow(number, state)),
         onInability: ({ number }, inability) => send({ type: 'inability', number, inability }),
         onTrouble: (text) => send({ type: 'log', level: 'error', text }),
       }),

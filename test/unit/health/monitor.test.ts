@@ -242,6 +242,25 @@ test('a health worker that dies is replaced, without transitions', async () => {
   );
 });
 
+test('a restarted health worker continues the count of failures', async () => {
+  const { monitor, transitions } = start();
+  const before = new Set(checkers());
+  let asked = 0;
+  const port = await serve((socket) => {
+    socket.once('data', () => {
+      asked++;
+      socket.end('HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n');
+    });
+  });
+  const of = target({ ...HTTP, interval: 2500, timeout: 2000, fall: 3 }, port);
+  monitor.configure([of]);
+  await until(() => monitor.state(of.id)?.streak === 2, 'two failures', 20_000);
+  const [pid = 0] = checkers().filter((each) => !before.has(each));
+  process.kill(pid, 'SIGKILL');
+  await until(() => transitions.length === 1, 'down', 20_000);
+  assert.deepEqual([asked, transitions[0]?.up, transitions[0]?.reason], [3, false, 'status 503, wanted 200-299']);
+});
+
 test('a health worker that was stopped for a while takes no target down', async () => {
   const { monitor, transitions } = start();
   const before = new Set(checkers());

@@ -27,6 +27,20 @@ test('a target is probed at its place in each interval', () => {
   assert.equal(schedule().add('a', timing(), 0.25, 250).at, 1250, 'its first place is after it was added');
 });
 
+test('a restart leaves a target its place in the interval', () => {
+  const at = (start: number) => {
+    const pace = new Pace(77, start);
+    assert.equal(pace.now(77), start);
+    return schedule().add('a', timing({ interval: 60_000 }), fraction('a'), pace.now(87)).at;
+  };
+  const first = at(1_764_000_000_123);
+  const second = at(1_764_000_000_123 + 20_000);
+  const third = at(1_764_000_000_123 + 50_000);
+  assert.equal((second - first) % 60_000, 0);
+  assert.equal((third - first) % 60_000, 0);
+  assert.ok(third - 1_764_000_050_123 <= 60_000);
+});
+
 test('an expired probe is reported once, and runs until it has ended', () => {
   const plan = schedule();
   const slot = plan.add('a', timing({ timeout: 1000 }), 0, 0);
