@@ -35,6 +35,12 @@ export function isForeign(value: Record<string, unknown>): boolean {
   return keys.length > 0 && keys.every((key) => closestKey(key, KNOWN) === undefined && !KNOWN.includes(key));
 }
 
+/** Keys of the top level for the user's own use, such as YAML anchors. Their values are ignored. */
+const isOwnUse = (key: string): boolean => key.startsWith('x-');
+
+const withoutOwnUse = (value: Record<string, unknown>): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(value).filter(([key]) => !isOwnUse(key)));
+
 /** Keys of an included file. */
 const INCLUDED = ['version', 'include', ...SHARED];
 const KNOWN = [...INCLUDED, ...MAIN_ONLY];
@@ -51,7 +57,7 @@ export class Combined {
   /** `others`: the included files. */
   constructor(main: Source, others: readonly Source[]) {
     this.#main = main;
-    this.value = { ...main.value };
+    this.value = withoutOwnUse(main.value);
     for (const other of others) this.#include(other);
   }
 
@@ -89,6 +95,7 @@ export class Combined {
         const spot = source.positions.find(path) ?? { key: 0, value: 0 };
         this.problems.push({ place: { file: source.file, ...source.positions.lineColumn(spot.key) }, text });
       };
+      if (isOwnUse(key)) continue;
       if (isShared(key)) this.#share(key, value, source, report);
       else if (MAIN_ONLY.includes(key))
         report([key], `found ${key} in an included file; allowed: in the main file, ${this.#main.file}`);

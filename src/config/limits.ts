@@ -14,6 +14,9 @@ export const LIMITS = {
   problems: 500,
   /** Kernel services of one service: the ports of a range times its protocols. */
   virtuals: 2048,
+  /** Kernel services, and their real servers, of the whole file. */
+  allVirtuals: 100_000,
+  allServers: 1_000_000,
   /** Addresses of a pool. */
   poolAddresses: 4096,
 } as const;

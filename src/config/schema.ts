@@ -249,7 +249,10 @@ export const configSchema = Type.Object(
     $id: 'lvsd.schema.json',
     additionalProperties: false,
     title: 'the configuration of lvsd',
-    description: 'The configuration file of lvsd.',
+    description:
+      'The configuration file of lvsd. Keys of the top level that begin with `x-` are ignored: they are a place for YAML anchors.',
+    // Removed before the validation; this is for editors.
+    patternProperties: { '^x-': {} },
   },
 );
 

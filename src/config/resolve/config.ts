@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** Converts values that fit the schema to a Config. Applies the rules that the schema cannot express. */
-import { DEFAULTS, LONGEST_DRAIN, LONGEST_TIMEOUT } from '../limits.ts';
+import { DEFAULTS, LIMITS, LONGEST_DRAIN, LONGEST_TIMEOUT } from '../limits.ts';
 import type { RawConfig } from '../schema.ts';
 import type { Config, LogSettings, Place, ServiceSpec, Virtual } from '../types.ts';
 import { Checks } from './checks.ts';
@@ -57,6 +57,7 @@ export function resolveConfig(
   const resolved = new Map<string, ServiceSpec>();
   for (const [name, service] of Object.entries(services))
     resolved.set(name, resolveService(name, service, virtuals.get(name) ?? [], context));
+  checkTotals(resolved, problems);
   checkOverlaps(resolved, places, problems, (name) => {
     const { file, line } = placeOf(name);
     return `${file}:${line}`;
@@ -83,6 +84,25 @@ export function resolveConfig(
     synProxySecret: secretOf(raw, named, problems),
     resync: resyncOf(raw, problems),
   };
+}
+
+/** Reports the service that exceeds the limits of the whole file. */
+function checkTotals(services: ReadonlyMap<string, ServiceSpec>, problems: ProblemSink): void {
+  let [virtuals, servers] = [0, 0];
+  for (const [name, spec] of services) {
+    virtuals += spec.virtuals.length;
+    servers += spec.virtuals.length * spec.realServers.length;
+    const [what, most] =
+      virtuals > LIMITS.allVirtuals
+        ? ['services of the kernel', LIMITS.allVirtuals]
+        : ['real servers, counted for each port and protocol', LIMITS.allServers];
+    if (virtuals <= LIMITS.allVirtuals && servers <= LIMITS.allServers) continue;
+    problems.report(
+      ['services', name],
+      `found more than ${most} ${what}, with this service; allowed: ${most} in all, or fwmark instead of ranges of ports`,
+    );
+    return;
+  }
 }
 
 /** Addresses that lvsd puts on devices by itself, with the part of the file that says so. */

@@ -74,6 +74,27 @@ test('every key has a description, and an example that the schema accepts', () =
   }
 });
 
+test('keys of the top level that begin with x- hold anchors and are ignored', () => {
+  const file = join(dir, 'own.yaml');
+  const included = join(dir, 'own-part.yaml');
+  writeFileSync(included, 'x-part: [1]\nservices: { b: { fwmark: 8, real_servers: [] } }\n');
+  const service = '{ fwmark: 7, scheduler: wrr, real_servers: [10.0.0.2] }';
+  const text = `version: 1\nx-web: &web ${service}\nx-: 5\ninclude: [own-part.yaml]\nservices: { a: *web }\n`;
+  writeFileSync(file, text);
+  const { services } = loadConfig(file);
+  assert.deepEqual([...services.keys()], ['a', 'b']);
+  assert.equal(services.get('a')?.scheduler, 'wrr');
+  const { default: Ajv } = createRequire(import.meta.url)('ajv') as typeof import('ajv');
+  assert.ok(new Ajv({ strict: false }).validate(schema, load(text)), 'also for editors');
+  for (const [wrong, message] of [
+    [text.replace('x-web', 'xweb'), /2:1: found the unknown key "?xweb/],
+    [text.replace('*web }', '{ fwmark: 7, x-y: 1, real_servers: [] } }'), /found the unknown key "?x-y/],
+  ] as const) {
+    writeFileSync(file, wrong);
+    assert.throws(() => loadConfig(file), message);
+  }
+});
+
 test('the schema is valid for ajv in strict mode', () => {
   const { default: Ajv } = createRequire(import.meta.url)('ajv') as typeof import('ajv');
   const ajv = new Ajv({ strict: true });

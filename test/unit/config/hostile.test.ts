@@ -38,6 +38,24 @@ test('a range of all ports many times', WITHIN, () => {
   assert.throws(() => loadConfig(file), /found 65535 ports, each of them a service of the kernel; allowed: 2048/);
 });
 
+test('many ranges of ports in one file', WITHIN, () => {
+  const one = (index: number) => `  s${index}: { address: 10.0.0.${index}, port: 1000-3047, real_servers: [] }`;
+  const write = (count: number, servers = '[]') =>
+    writeFileSync(
+      file,
+      `version: 1\nservices:\n${Array.from({ length: count }, (_, index) => one(index + 1).replace('[]', servers)).join('\n')}\n`,
+    );
+  write(48);
+  assert.equal(loadConfig(file).services.size, 48);
+  write(49);
+  assert.throws(
+    () => loadConfig(file),
+    /:51:3: services\.s49: found more than 100000 services of the kernel, with this/,
+  );
+  write(2, `[${Array.from({ length: 245 }, (_, index) => `10.1.0.${index + 1}`).join(', ')}]`);
+  assert.throws(() => loadConfig(file), /:4:3: services\.s2: found more than 1000000 real servers/);
+});
+
 test('patterns mean what they mean in a shell', () => {
   mkdirSync(join(dir, 'conf.d'));
   for (const name of ['a.yaml', 'b.yaml', 'ab.yaml', '.c.yaml', 'x-y', '[z]', '^q'])
