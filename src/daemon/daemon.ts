@@ -80,6 +80,7 @@ export class Daemon {
       parts.table,
       parts.writer,
       {
+        retries: parts.monitor !== undefined,
         desired: () => this.#desired(),
         ownership: () => this.ownership,
         driftFilter: () => this.#driftFilter(),

@@ -13,6 +13,7 @@ import type { Inability, TargetState } from '../../health/types.ts';
 import type { Stop } from '../../health/worker/liveness.ts';
 import { serviceKeyText } from '../../ipvs/index.ts';
 import { describe, difference, readActual, serviceText } from '../../plan/index.ts';
+import { endpointText } from '../../plan/texts.ts';
 import type { Daemon } from '../daemon.ts';
 import type { Loader } from '../loader.ts';
 import { desiredState } from '../model/desired-state.ts';
@@ -242,6 +243,12 @@ function overrideNotes(runtime: RuntimeState, changed: readonly Override[]): str
 
 function unknownServer(runtime: RuntimeState, server: string, service: string | undefined): string {
   const where = service === undefined ? '' : ` in service ${service}`;
+  const leaving = runtime.draining.find(
+    ({ name, destination }) =>
+      server === (name ?? endpointText(destination.family, destination.address, destination.port)),
+  );
+  if (leaving)
+    return `${server} is not in the file any more: it drains until its connections end, and needs no override`;
   const same = sameAddress(runtime, server, service);
   return `there is no real server ${server}${where}: ${same.length === 0 ? 'lvsctl status lists the real servers' : givePort(same)}`;
 }

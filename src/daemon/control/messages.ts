@@ -149,15 +149,15 @@ export function driftMessage({ text, virtual, address }: Drift, service: string 
 export interface Rejection {
   reason: string;
   attempts: number;
-  /** Seconds. */
-  retryIn: number;
+  /** Seconds; undefined: it is not tried again. */
+  retryIn: number | undefined;
 }
 
 /** An operation that failed and will be retried. */
 export function rejectionMessage(operation: Operation, { reason, attempts, retryIn }: Rejection): Message {
   const { sign, text } = describe(operation);
   return {
-    text: `failed: ${sign} ${text}: ${reason}; attempt ${attempts}, next one in ${retryIn} s`,
+    text: `failed: ${sign} ${text}: ${reason}${retryIn === undefined ? '' : `; attempt ${attempts}, next one in ${retryIn} s`}`,
     fields: { ...operationFields(operation), state: 'failed', reason, attempts, delay: retryIn },
   };
 }

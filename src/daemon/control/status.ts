@@ -19,7 +19,7 @@ import type { Inability, TargetState } from '../../health/types.ts';
 import type { Stop } from '../../health/worker/liveness.ts';
 import { type Destination, IP_VS_STATE_MASTER, type SyncDaemon } from '../../ipvs/index.ts';
 import { destinationKeyText } from '../../plan/keys.ts';
-import { serviceText } from '../../plan/texts.ts';
+import { endpointText, serviceText } from '../../plan/texts.ts';
 import type { ActualService } from '../../plan/types.ts';
 import { syncDaemons } from '../model/desired-state.ts';
 import type { DrainingServer } from '../model/draining.ts';
@@ -161,10 +161,10 @@ export function overrideStatus({ kind = 'drain', weight, by, at, reason }: Overr
   return { kind, weight, by, at: at === undefined ? undefined : wallTime(at), reason };
 }
 
-function drainingStatus({ destination }: DrainingServer, actual: Destination | undefined): RealServerStatus {
+function drainingStatus({ destination, name }: DrainingServer, actual: Destination | undefined): RealServerStatus {
   const address = formatAddress(destination.family, destination.address);
   return {
-    name: `${address}:${destination.port}`,
+    name: name ?? endpointText(destination.family, destination.address, destination.port),
     address,
     port: destination.port,
     weight: 0,

@@ -11,6 +11,8 @@ export interface DrainingServer {
   /** `VirtualService.key`. */
   service: string;
   destination: DestinationConfig;
+  /** Its name in the file; undefined if it was not known, or is address:port. */
+  name?: string | undefined;
   /** Instant of a monotonic clock, in milliseconds. The server is removed then, or earlier with its last connection. */
   until: number;
   /** It was down when it was removed from the file (`on_failure: inhibit` had kept it in the table). */

@@ -90,7 +90,8 @@ export class RuntimeState {
       if (kept) this.#inherit(kept, !wasDown);
       else if (service.spec.drain > 0 && !(wasDown && previous.spec.onFailure === 'remove')) {
         const destination = { ...server.destination, weight: 0 };
-        this.#draining.add({ service: service.key, destination, until: now + service.spec.drain, wasDown });
+        const name = server.spec.name === serverText(server) ? undefined : server.spec.name;
+        this.#draining.add({ service: service.key, destination, name, until: now + service.spec.drain, wasDown });
       }
     }
   }

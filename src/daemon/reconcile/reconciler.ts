@@ -14,6 +14,8 @@ import { Backoff, retryDelay } from './backoff.ts';
 import type { TableCache } from './table-cache.ts';
 
 export interface DesiredSource {
+  /** False if there is only one cycle (`run --once`). */
+  readonly retries: boolean;
   desired(): Desired;
   ownership(): Ownership;
   /** Selects the changes that are reported as drift. */
@@ -328,7 +330,8 @@ export class Reconciler {
     const reason = errorLine(first.error);
     const text = `${describe(first.operation).text}: ${reason}`;
     const { attempts, retryAt } = this.backoff.failed(service, text, waiting, now);
-    this.#reporter.kernelError(first.operation, { reason, attempts, retryIn: Math.round((retryAt - now) / 1000) });
+    const retryIn = this.#source.retries ? Math.round((retryAt - now) / 1000) : undefined;
+    this.#reporter.kernelError(first.operation, { reason, attempts, retryIn });
     // The kernel may have rejected it because the cache is wrong.
     this.#refresh = 'all';
   }

@@ -44,6 +44,8 @@ export interface DrainingState {
   tunnelType: number;
   tunnelPort: number;
   tunnelFlags: number;
+  /** Its name in the file. */
+  name?: string | undefined;
 }
 
 type Reader<T> = (value: unknown) => T;
@@ -158,6 +160,7 @@ export const readDaemonState: Reader<DaemonState> = object<DaemonState, 'written
         until: number,
         left: optional(number),
         down: optional(truth),
+        name: optional(text),
         address: text,
         port: number,
         method: number,

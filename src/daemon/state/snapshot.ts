@@ -50,7 +50,7 @@ export function toState(
     overrides: overrides.filter((one) => kindOf(one) === 'drain'),
     settings: overrides.filter((one) => kindOf(one) !== 'drain'),
     quorum: [...runtime.quorums].map(([service, up]) => ({ service, up })),
-    leaving: runtime.draining.map(({ service, destination, until, wasDown }): DrainingState => {
+    leaving: runtime.draining.map(({ service, destination, name, until, wasDown }): DrainingState => {
       const { address, port, method, tunnelType, tunnelPort, tunnelFlags } = destination;
       const hex = Buffer.from(address).toString('hex');
       const left = Math.round(until - now.monotonic);
@@ -65,6 +65,7 @@ export function toState(
         tunnelType,
         tunnelPort,
         tunnelFlags,
+        name,
       };
     }),
   };
@@ -105,10 +106,10 @@ function steadyTime(at: number, { written }: DaemonState, age: number, { wall, s
 }
 
 function drainingServer(state: DrainingState, age: number, now: Instant): DrainingServer[] {
-  const { service, until, left = until - now.wall + age, down = false, address: hex, ...rest } = state;
+  const { service, until, left = until - now.wall + age, down = false, address: hex, name, ...rest } = state;
   const address = Uint8Array.from(Buffer.from(hex, 'hex'));
   if (address.length !== 4 && address.length !== 16) return [];
   const family: Family = address.length === 4 ? AF_INET : AF_INET6;
   const destination = { ...defaultDestination({ family, address, port: rest.port }), ...rest };
-  return [{ service, destination, until: now.monotonic + left - age, wasDown: down }];
+  return [{ service, destination, name, until: now.monotonic + left - age, wasDown: down }];
 }

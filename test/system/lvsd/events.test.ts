@@ -30,6 +30,7 @@ test('the log and the events name service, server, address, state and reason in 
   await until('web2 to be out', () => rules() === 0, 20_000);
   site.setHealthy('rs2:80', true);
   await until('web2 to be in', () => rules() === 1, 20_000);
+  await lvsd.logs(/web2\) is up/);
 
   const web2 = { service: 'web', virtual: 'tcp 10.99.0.11:80', server: 'web2', address: '10.31.5.2:80' };
   const expected = [

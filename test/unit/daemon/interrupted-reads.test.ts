@@ -32,6 +32,7 @@ function site() {
   } as unknown as TableCache;
   const line = (text: string): void => void state.lines.push(text);
   const source = {
+    retries: true,
     desired: () => {
       state.plans++;
       return DESIRED;

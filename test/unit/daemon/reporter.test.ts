@@ -120,6 +120,9 @@ test('an operation that the kernel rejects, and its recovery', async () => {
   const text = `failed: + ${virtual} real server 10.31.0.1:80 forward masquerade, weight 1: out of memory; attempt 2, next one in 2 s`;
   assert.deepEqual(event, { kind: 'kernel', text, ...fields });
   assert.deepEqual(line, { level: 'error', area: 'kernel', text: `web: ${text}`, ...fields });
+  const once = await reported((to) => to.kernelError(operation, { ...rejection, retryIn: undefined }));
+  const { delay: _, ...without } = fields;
+  assert.deepEqual(once.event, { kind: 'kernel', text: text.replace(/; attempt.*/, ''), ...without });
   assert.deepEqual((await reported((to) => to.recovered('web'))).line, {
     level: 'info',
     area: 'kernel',

@@ -4,8 +4,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { AF_INET } from '../../../src/base/addresses.ts';
 import { wallTime } from '../../../src/base/clock.ts';
+import { serviceStatuses } from '../../../src/daemon/control/status.ts';
 import { RuntimeState } from '../../../src/daemon/model/runtime-state.ts';
 import { virtualServices } from '../../../src/daemon/model/virtual-services.ts';
+import { readDaemonState } from '../../../src/daemon/state/schema.ts';
 import { fromState, savedOverrides, toState } from '../../../src/daemon/state/snapshot.ts';
 import { config, realServer, service } from '../../support/specs.ts';
 
@@ -37,6 +39,30 @@ test('a drain takes its full time, however the clock is set meanwhile', () => {
       [[240_070, AF_INET]],
     );
   }
+});
+
+test('a real server that drains keeps its name, also across a restart', () => {
+  const runtime = new RuntimeState();
+  const named = realServer(2, { check: undefined, name: 'web2' });
+  const web = (...servers: ReturnType<typeof realServer>[]) =>
+    virtualServices(config([service('web', servers, { drain: 300_000 })]));
+  runtime.configure(web(realServer(1, { check: undefined }), named), 0);
+  runtime.configure(web(), 0);
+  const names = ({ draining }: Pick<RuntimeState, 'draining'>) => draining.map(({ name }) => name);
+  assert.deepEqual(names(runtime), [undefined, 'web2']);
+  const state = readDaemonState(JSON.parse(JSON.stringify(toState(runtime, new Set(), new Map()))));
+  const restarted = new RuntimeState();
+  restarted.configure(web(), 0);
+  restarted.restore(fromState(state));
+  assert.deepEqual(names(restarted), [undefined, 'web2']);
+  const sources = { runtime: restarted, health: new Map(), table: () => undefined, failures: new Map() };
+  assert.deepEqual(
+    serviceStatuses(sources)[0]?.realServers.map(({ name, state: is }) => [name, is]),
+    [
+      ['10.31.0.1:80', 'draining'],
+      ['web2', 'draining'],
+    ],
+  );
 });
 
 test('a state file of an older lvsd has only the instant of the wall clock', () => {

@@ -77,6 +77,7 @@ function balancer() {
     table,
     writer,
     {
+      retries: true,
       desired: () => desiredState(file, runtime),
       ownership: () => ({ all: true }),
       driftFilter: () => ({}),
