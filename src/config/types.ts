@@ -15,7 +15,7 @@ export interface Place {
 export interface Config {
   /** Every file that was read, the main one first, as absolute paths. */
   files: readonly string[];
-  /** What is valid, but probably not meant: a line each, with its place. */
+  /** Warnings about settings that are valid, but probably not meant: a line each, with its place. */
   warnings: readonly string[];
   /** `named`: lvsd manages only the services that it owns; `all`: the whole table. */
   manage: 'named' | 'all';
@@ -101,7 +101,7 @@ export interface VrrpInstance {
   announce: { repeat: number; interval: number; delay: number };
 }
 
-/** What an instance depends on besides its interface. */
+/** Interfaces and services on which an instance depends, besides its own interface. */
 export interface VrrpTracked {
   kind: 'interface' | 'service';
   name: string;
@@ -134,7 +134,7 @@ export type Forward =
   | { method: 'masquerade' | 'direct' | 'fullnat' }
   | { method: 'tunnel'; type: 'ipip' | 'gue' | 'gre'; port: number; checksum: 'none' | 'checksum' | 'remote' };
 
-/** What clients of a service with SYN proxy are offered. */
+/** TCP options and limits that a service with SYN proxy offers to clients. */
 export interface SynProxyOffer {
   /** 0: what the route allows. */
   mss: number;

@@ -205,7 +205,7 @@ export interface VrrpStatus {
   interval: number;
   unicast: boolean;
   addresses: { address: string; prefix: number; device: string }[];
-  /** What keeps it in fault. */
+  /** The causes of its fault. */
   faults: string[];
   /** Without a weight, its absence is a fault. */
   tracked: { kind: 'interface' | 'service'; name: string; up: boolean; weight?: number | undefined }[];

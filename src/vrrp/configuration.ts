@@ -31,7 +31,7 @@ export interface InstanceConfiguration {
   group?: string;
   /** Does not preempt before the first results of health checks are in. */
   waitsForChecks?: boolean;
-  /** What it depends on besides its own interface. */
+  /** Interfaces and services on which it depends, besides its own interface. */
   track: readonly Tracked[];
   /** Source of adverts; default: the lowest usable address of the interface. */
   source?: string;

@@ -23,7 +23,7 @@ export interface InstanceStatus {
   phase: Phase;
   priority: number;
   faults: string[];
-  /** What it tracks, and whether that is up. */
+  /** The interfaces and services that it tracks, and whether each is up. */
   tracked: TrackedState[];
   /** Counters of adverts and rejections. */
   counters: Record<string, number>;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /**
- * What an instance depends on: its own interface, other interfaces, and virtual services of lvsd. The causes of a fault
+ * The dependencies of an instance: its own interface, other interfaces, and virtual services of lvsd. The causes of a fault
  * and the priority are derived anew from the state of all of them, so that neither depends on the order of events.
  */
 import type { Link } from '../net/index.ts';

@@ -71,7 +71,7 @@ export interface State {
   answered: number;
   /** An owner that heard another owner with a higher address counts as 254 until then. */
   demotedUntil: number;
-  /** What keeps it from taking part, as derived from the machine's state: links and what it tracks. */
+  /** The causes that keep it from taking part, as derived from the machine's state: links and what it tracks. */
   causes: readonly string[];
   /** True for a while after an address was removed again and again. */
   takenAway: boolean;

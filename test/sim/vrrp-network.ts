@@ -24,7 +24,7 @@ interface Router {
   address: Uint8Array;
   state: State;
   track: readonly Tracked[];
-  /** What is down, of eth0, eth1 and the service shop. */
+  /** Those that are down, of eth0, eth1 and the service shop. */
   down: Set<string>;
   carrierSince: number;
   settings: Settings;

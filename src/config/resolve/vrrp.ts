@@ -156,7 +156,7 @@ function preemptAfterOf({ preempt }: RawVrrp, track: readonly VrrpTracked[]): 'n
 /** Intervals below leave too little time for a busy machine, in milliseconds. */
 const SHORT_INTERVAL = 50;
 
-/** What is valid, but probably not meant. */
+/** Warnings: settings that are valid, but probably not meant. */
 function warn(instance: VrrpInstance, path: Path, problems: ProblemSink): void {
   const { priority, interval, family, addresses, track } = instance;
   if (interval < SHORT_INTERVAL)
@@ -247,7 +247,7 @@ function memberFault(instance: VrrpInstance, group: string, first: VrrpInstance 
   return undefined;
 }
 
-/** What an instance or a group tracks: each interface and service once. `own`: the interface of the instance. */
+/** Interfaces and services that an instance or a group tracks, each once. `own`: the interface of the instance. */
 function resolveTrack(
   track: RawVrrp['track'] = {},
   own: string | undefined,
@@ -285,7 +285,7 @@ function resolveTrack(
   return found;
 }
 
-/** What to write instead of a weight of 0. */
+/** The remedy for a weight of 0. */
 const NO_WEIGHT = {
   interface: 'no weight: the instance is then in fault while the interface is down',
   service: 'fault: true',

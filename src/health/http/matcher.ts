@@ -25,7 +25,7 @@ export interface Pattern {
   test(target: object, body: Uint8Array, wanted?: () => boolean): Promise<MatchResult>;
 }
 
-/** What is known of the bodies of one target. */
+/** Statistics of the bodies of one target. */
 interface Bodies {
   /** Milliseconds of processor time of a match, of which later ones count most. */
   cost: number;

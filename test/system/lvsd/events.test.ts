@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What a program reads about a real server that goes down and comes up: JSON lines of the log, and `lvsctl events`.
+// The output that a program reads about a real server that goes down and comes up: JSON lines of the log, and `lvsctl events`.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { until } from '../../../lab/topology.ts';

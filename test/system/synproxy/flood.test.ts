@@ -114,7 +114,7 @@ test(`${segments} SYNs from random addresses, without SYN proxy: most real conne
 test(`${segments} SYNs from random addresses, with SYN proxy: none of them fails, and nothing is kept`, async () => {
   await rig.ipvs.setService({ ...rig.key, flags: IP_VS_SVC_F_SYNPROXY }, IP_VS_SVC_F_SYNPROXY);
   proxied = true;
-  // What the flood before has left in the table ends within the time-out of a handshake.
+  // Entries that the flood before has left in the table end within the time-out of a handshake.
   setVs(rig.balancer, { timeout_synrecv: 3 });
   const handshakes = () => rig.connections().some(({ state }) => state === 'SYN_RECV');
   while (handshakes()) await new Promise((done) => setTimeout(done, 500));

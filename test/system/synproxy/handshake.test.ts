@@ -64,7 +64,7 @@ const value = ({ options }: Segment, kind: number) => options.find((each) => eac
 const isSynAck = ({ flags }: Segment) => (flags & (SYN | ACK)) === (SYN | ACK);
 const isReset = ({ flags }: Segment) => (flags & RST) !== 0;
 
-/** What the real server was sent. */
+/** The segments that the real server was sent. */
 const told = () => leg.segments.filter(({ outgoing, destinationPort }) => !outgoing && destinationPort === port);
 const toldSyns = () => told().filter(({ flags }) => (flags & SYN) !== 0);
 

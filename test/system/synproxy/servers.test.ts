@@ -42,7 +42,7 @@ const sackPermitted = option(4);
 const all = Buffer.concat([mss(1460), sackPermitted, timestamps(1000, 0), wscale(6)]);
 const withoutStamps = Buffer.concat([mss(1460), Buffer.from([1, 1]), sackPermitted, wscale(6)]);
 
-/** What the real server's host was sent, oldest first. */
+/** The segments that the real server's host was sent, oldest first. */
 const told = () =>
   server.capture.segments.filter(({ outgoing, destination }) => !outgoing && destination === serverAddress);
 

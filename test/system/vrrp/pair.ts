@@ -127,7 +127,7 @@ export class LvsdNode implements Node {
   readonly #mode: Mode;
   readonly #virtual: string;
   readonly #index: 0 | 1;
-  /** What it tracks, from the next start or `configure` on. */
+  /** The interfaces and services that it tracks, from the next start or `configure` on. */
   track: readonly Tracked[] = [];
   #child: ChildProcess | undefined;
   #request = 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What an instance tracks: causes of a fault and the priority follow from the present state alone.
+// Tracking: causes of a fault and the priority follow from the present state alone.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
