@@ -177,7 +177,8 @@ test('when both are killed, an lvsd whose file has no virtual router any more re
   await until('both to have the address', () => pair.holds(pair.keepalived) && pair.holds(pair.lvsd));
   await lvsd.start({ version: 1, services: {} });
   await pair.settles(pair.keepalived);
-  assert.match(lvsd.log, /VRRP: addresses of a killed lvsd with virtual routers removed: 1/);
+  const removed = /VRRP: addresses of a killed lvsd with virtual routers removed: 1/;
+  await until('the log to say so', () => removed.test(lvsd.log));
   assert.equal(ctl('vrrp').stdout, 'no VRRP instances in the file\n');
   await lvsd.stop();
 });
