@@ -68,11 +68,17 @@ after(() => pair.destroy());
 test('a fault of one member moves both, and priority 0 of both makes that fast', async () => {
   lvsd.namespace.ip('link set eth1 down');
   await moves(keepalived, lvsd);
-  const reasons = lvsd.messages.flatMap((one) => (one.type === 'state' && one.to === 'fault' ? [one] : []));
-  assert.deepEqual(reasons.map(({ instance, from, reason }) => [instance, from, reason]).sort(), [
-    ['edge', 'master', 'inside: eth1 is down'],
-    ['inside', 'master', 'eth1 is down'],
-  ]);
+  const faults = () => lvsd.messages.flatMap((one) => (one.type === 'state' && one.to === 'fault' ? [one] : []));
+  await until('the messages of both', () => faults().length >= 2);
+  assert.deepEqual(
+    faults()
+      .map(({ instance, from, reason }) => [instance, from, reason])
+      .sort(),
+    [
+      ['edge', 'master', 'inside: eth1 is down'],
+      ['inside', 'master', 'eth1 is down'],
+    ],
+  );
   lvsd.namespace.ip('link set eth1 up');
   await moves(lvsd, keepalived);
 });
@@ -90,6 +96,8 @@ test('a yield of one member moves both', async () => {
 });
 
 test('a group that is dissolved leaves both instances as they are', async () => {
+  // Messages of the transitions before.
+  await lvsd.status();
   const since = lvsd.messages.length;
   const edge = lvsd.configuration(150);
   const inside = {

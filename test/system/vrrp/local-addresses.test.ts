@@ -85,5 +85,6 @@ test('a yield removes them after the virtual address', async () => {
   pair.lvsd.send({ type: 'yield', instance: 'edge', hold: 60_000 });
   await pair.settles(pair.other);
   await until('the local addresses', () => held(pair.other).length === 2 && held(pair.lvsd).length === 0);
+  await until('the monitor', () => changes(start).length >= 3);
   assert.deepEqual(changes(start), ['-10.9.0.100', '-10.31.3.101', '-10.31.3.102']);
 });
