@@ -68,7 +68,7 @@ export class Kernel {
     const lines: string[] = [];
     const ours: string[] = [];
     for (const { service, destinations, localAddresses } of table.services) {
-      lines.push(serviceRule(writable(service), undefined));
+      (service.synProxy ? ours : lines).push(serviceRule(writable(service), undefined));
       for (const one of localAddresses) ours.push(localAddressRule(service, one, undefined));
       for (const one of destinations) {
         const rule = destinationRule(service, { ...one, ...canonicalDestination(one) }, undefined).trimEnd();
@@ -168,7 +168,8 @@ function checkWithTools(
     return !wanted.has(key) && !ownership.all && !ownership.services.has(key);
   });
   const rules = [...desired.services.map(asActual), ...foreign].flatMap(({ service, destinations }) => [
-    serviceRule(service, undefined),
+    // Debian's ipvsadm does not show SYN proxy.
+    serviceRule({ ...service, synProxy: undefined }, undefined),
     ...destinations.map((one) =>
       destinationRule(service, { ...one, ...canonicalDestination(one) }, undefined)
         // Debian's ipvsadm does not support FULLNAT.
