@@ -46,7 +46,7 @@ const row = (port: number, method: number, more: Partial<ServiceConfig> = {}, to
   servers: to,
 });
 
-/** By port from 8001; honest connections use the first seven (fuzz.h). */
+/** By port from 8001; honest connections use the first six (fuzz.h). */
 const rows: Row[] = [
   row(8001, IP_VS_CONN_F_FULLNAT),
   row(8002, IP_VS_CONN_F_FULLNAT, { scheduler: 'wrr', ...persistent }),
