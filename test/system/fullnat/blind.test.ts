@@ -195,9 +195,12 @@ const kinds: { name: string; flags: number; payload?: number; options?: Uint8Arr
   { name: 'FIN without ACK', flags: FIN },
 ];
 
+/** Segments between two exchanges: more would take longer than the time-out of a half-closed connection. */
+const AT_ONCE = 10_000;
+
 /** Sends blind segments from the client's router, so that the client's own namespace does not see them. */
-function blind(one: Open, { flags, payload = 0, options }: (typeof kinds)[number], count: number): void {
-  const seed = 1 + (one.socket.localPort ?? 0) * 1000 + flags;
+function blind(one: Open, { flags, payload = 0, options }: (typeof kinds)[number], count: number, part: number): void {
+  const seed = 1 + (one.socket.localPort ?? 0) * 1000 + flags + 100_000_000 * part;
   const numbers = [flags, count, seed, payload, Buffer.from(options ?? []).toString('hex')];
   rig.router.run([
     ...[sender, one.socket.localAddress ?? '', String(one.socket.localPort), rig.vip, String(one.to)],
@@ -210,12 +213,13 @@ const entry = (one: Open) => rig.connections().find(({ client }) => client === o
 /** Sends all kinds of blind segments, and calls `talk` after each: the entry keeps its state, its timer goes on. */
 async function attacked(one: Open, talk: (text: string) => Promise<void>): Promise<void> {
   const each = Math.ceil(blindSegments / kinds.length);
-  for (const kind of kinds) {
+  const parts = Array.from({ length: Math.ceil(each / AT_ONCE) }, (_, part) => part);
+  for (const [kind, part] of kinds.flatMap((kind) => parts.map((part) => [kind, part] as const))) {
     const before = entry(one);
     assert.ok(before, `${kind.name}: no entry`);
     await sleep(1100);
     const counts = await rig.counted(async () => {
-      blind(one, kind, each);
+      blind(one, kind, Math.min(each - part * AT_ONCE, AT_ONCE), part);
       await sleep(100);
     });
     const now = entry(one);
@@ -227,7 +231,7 @@ async function attacked(one: Open, talk: (text: string) => Promise<void>): Promi
       (name) => !/^fullnat_(seg_ignored|signed_refused|conn_refused|add_toa_ok|opt_removed)$/.test(name),
     );
     assert.deepEqual(others, [], kind.name);
-    await talk(kind.name);
+    await talk(`${kind.name} ${part}`);
   }
 }
 
