@@ -38,6 +38,8 @@ export class Vrrp {
   readonly #states: VrrpParts['states'];
   /** The first checks of the tracked services have been made. */
   #checked = false;
+  #awaiting = false;
+  #stopped = false;
   #wait: NodeJS.Timeout | undefined;
   readonly #reporter: Reporter;
   readonly #log: Log;
@@ -81,7 +83,10 @@ export class Vrrp {
       if (first) void this.#removeLeftovers();
       return;
     }
-    if (!this.#checked && this.#wait === undefined) void this.#awaitResults(performance.now() + RESULTS_TIME);
+    if (!this.#awaiting) {
+      this.#awaiting = true;
+      void this.#awaitResults(performance.now() + RESULTS_TIME);
+    }
     this.followQuorums();
     this.#process.configure(vrrpInstances(config));
   }
@@ -102,6 +107,7 @@ export class Vrrp {
   /** Looks for first results until all are there: a node that cannot serve yet must not preempt. */
   async #awaitResults(until: number): Promise<void> {
     const states = await this.#states();
+    if (this.#stopped) return;
     const config = this.#config;
     this.#checked = config === undefined || performance.now() > until || trackedChecked(config, this.#runtime, states);
     if (this.#checked) this.followQuorums();
@@ -110,6 +116,7 @@ export class Vrrp {
 
   /** All instances leave their role; resolves when their addresses have been removed. */
   async stop(): Promise<void> {
+    this.#stopped = true;
     clearTimeout(this.#wait);
     if (this.#used) await this.#process.stop();
     this.#endRoles();

@@ -18,7 +18,7 @@ export function writeLastMessages(statePath: string, messages: readonly LastMess
   return writeContent(pathOf(statePath), { messages }, { sync: false });
 }
 
-/** None if there is no valid file of this boot; `reason`: why a file that is there is not used. */
+/** Resolves with no messages if there is no valid file of this boot. `reason`: the fault of an existing file. */
 export async function readSavedMessages(statePath: string): Promise<{ messages: LastMessage[]; reason?: string }> {
   const path = pathOf(statePath);
   const reject = ({ boot }: { boot: string }) =>
