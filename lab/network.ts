@@ -78,11 +78,17 @@ function kill(pid: number): void {
   }
 }
 
-/** Waits until `test` returns anything but undefined or false. Throws after `timeout` ms, naming `what`. */
-export async function until<T>(what: string, test: () => T | undefined | false, timeout = 10_000): Promise<T> {
+/** A value, or a sign that there is none yet. */
+type Result<T> = T | undefined | false;
+
+/**
+ * Waits until `test` returns, or resolves to, anything but undefined or false. Throws after `timeout` ms, naming `what`:
+ * by default after a minute, since an emulated CPU can be slow beside another one.
+ */
+export async function until<T>(what: string, test: () => Result<T> | Promise<Result<T>>, timeout = 60_000): Promise<T> {
   const end = Date.now() + timeout;
   for (;;) {
-    const value = test();
+    const value = await test();
     if (value !== undefined && value !== false) return value;
     if (Date.now() > end) throw new Error(`timed out after ${timeout} ms waiting for ${what}`);
     await new Promise((done) => setTimeout(done, 50));

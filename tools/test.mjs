@@ -108,7 +108,10 @@ await main(async (args) => {
 
   const sum = (/** @type {'passed' | 'failed' | 'skipped'} */ key) => all.reduce((total, tier) => total + tier[key], 0);
   const [passed, failed, skipped] = [sum('passed'), sum('failed'), sum('skipped')];
-  for (const { file, name } of all.flatMap((tier) => tier.failures)) say(`failed: ${file ? `${file}: ` : ''}${name}`);
+  for (const { file, name, reason } of all.flatMap((tier) => tier.failures)) {
+    say(`failed: ${file ? `${file}: ` : ''}${name}`);
+    for (const text of reason?.split('\n') ?? []) say(`    ${text}`);
+  }
   if (passed + failed === 0) say('no test matches');
   saySlowest(all);
   const seconds = Math.round((Date.now() - started) / 1000);

@@ -2,9 +2,21 @@
 // A node:test reporter that writes one JSON line: how many tests passed, failed and were skipped, and how long each file
 // took. Suites, such as describe(), are not counted.
 
-/** @typedef {{ file: string, name: string }} Failure */
+/** @typedef {{ file: string, name: string, reason?: string }} Failure */
 /** @typedef {{ file: string, seconds: number }} FileTime */
 /** @typedef {{ passed: number, failed: number, skipped: number, failures: Failure[], files: FileTime[] }} Counts */
+
+/** Lines and characters of a failure's reason that are kept. */
+const [MAX_LINES, MAX_LENGTH] = [12, 1500];
+
+/**
+ * The message of the error by which a test failed.
+ * @param {any} error
+ */
+function reasonOf(error) {
+  const text = String(error?.cause?.message ?? error?.cause ?? error?.message ?? '');
+  return text.split('\n').slice(0, MAX_LINES).join('\n').slice(0, MAX_LENGTH);
+}
 
 /** @param {AsyncIterable<{ type: string, data: any }>} source */
 export default async function* count(source) {
@@ -24,7 +36,7 @@ export default async function* count(source) {
     else if (type === 'test:pass') totals.passed += 1;
     else {
       totals.failed += 1;
-      totals.failures.push({ file: data.file ?? '', name: data.name });
+      totals.failures.push({ file: data.file ?? '', name: data.name, reason: reasonOf(data.details?.error) });
     }
   }
   yield `${JSON.stringify(totals)}\n`;

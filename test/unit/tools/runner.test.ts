@@ -63,7 +63,7 @@ test('two lanes take jobs in order, each with its own place, and results keep th
   assert.equal(most, 2);
 });
 
-test('counts are those of the leaves, with failures and the time of each file', () => {
+test('counts are those of the leaves, with failures, their reasons and the time of each file', () => {
   const file = join(dir, 'made-up.test.mjs');
   writeFileSync(
     file,
@@ -78,8 +78,8 @@ test('counts are those of the leaves, with failures and the time of each file', 
   const counts: Counts = JSON.parse(readFileSync(join(dir, 'counts.json'), 'utf8'));
   assert.deepEqual([counts.passed, counts.failed, counts.skipped], [1, 1, 1]);
   assert.deepEqual(
-    counts.failures.map(({ name }) => name),
-    ['fails'],
+    counts.failures.map(({ name, reason }) => [name, reason]),
+    [['fails', 'no']],
   );
   assert.equal(counts.files.length, 1);
   assert.ok((counts.files[0]?.seconds ?? 0) > 0);
