@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * clients VIP PORT COUNT INTERVAL PATIENCE: opens COUNT connections to VIP:PORT, one every INTERVAL milliseconds. Each
- * sends "number N" and expects "ADDRESS:PORT said number N", with its own address, and then the end, all within PATIENCE
- * milliseconds. Prints how many were served and how many got wrong bytes.
+ * clients VIP PORT COUNT INTERVAL PATIENCE LIMIT: opens COUNT connections to VIP:PORT, one every INTERVAL milliseconds
+ * and at most LIMIT at a time. Each sends "number N" and expects "ADDRESS:PORT said number N", with its own address, and then the end, all within PATIENCE
+ * milliseconds. Prints how many were served and how many got wrong bytes, and on stderr the errors of the others.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MOST 1000
+#define MOST 2000
 
 struct client {
 	int fd;
@@ -61,8 +61,10 @@ static int go_on(struct client *c, int n)
 
 		getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &size);
 		snprintf(text, sizeof(text), "number %d", n);
-		if (error || send(c->fd, text, strlen(text), MSG_NOSIGNAL) != (ssize_t)strlen(text))
+		if (error || send(c->fd, text, strlen(text), MSG_NOSIGNAL) != (ssize_t)strlen(text)) {
+			fprintf(stderr, "number %d: %s\n", n, strerror(error ? error : errno));
 			return 0;
+		}
 		c->sent = 1;
 		return 1;
 	}
@@ -71,8 +73,12 @@ static int go_on(struct client *c, int n)
 		c->got += got;
 		return 1;
 	}
-	if (got < 0)
-		return errno == EAGAIN;
+	if (got < 0 && errno == EAGAIN)
+		return 1;
+	if (got < 0) {
+		fprintf(stderr, "number %d: %s\n", n, strerror(errno));
+		return 0;
+	}
 	getsockname(c->fd, (void *)&own, &length);
 	snprintf(text, sizeof(text), "%s:%u said number %d", inet_ntoa(own.sin_addr), ntohs(own.sin_port), n);
 	if (!strcmp(text, c->text)) {
@@ -86,11 +92,11 @@ static int go_on(struct client *c, int n)
 
 int main(int argc, char **argv)
 {
-	int count, begun = 0, open = 0;
+	int count, limit, begun = 0, open = 0;
 	long interval, patience, next = now();
 
-	if (argc != 6 || inet_pton(AF_INET, argv[1], &vip.sin_addr) != 1 || atoi(argv[3]) > MOST) {
-		fprintf(stderr, "usage: clients VIP PORT COUNT INTERVAL PATIENCE\n");
+	if (argc != 7 || inet_pton(AF_INET, argv[1], &vip.sin_addr) != 1 || atoi(argv[3]) > MOST) {
+		fprintf(stderr, "usage: clients VIP PORT COUNT INTERVAL PATIENCE LIMIT\n");
 		return 2;
 	}
 	vip.sin_family = AF_INET;
@@ -98,16 +104,17 @@ int main(int argc, char **argv)
 	count = atoi(argv[3]);
 	interval = atol(argv[4]);
 	patience = atol(argv[5]);
+	limit = atoi(argv[6]);
 	for (int i = 0; i < count; i++)
 		polls[i].fd = -1;
 	while (begun < count || open > 0) {
-		for (; begun < count && now() >= next; next += interval, open++)
+		for (; begun < count && open < limit && now() >= next; next += interval, open++)
 			begin(&clients[begun++], patience);
 		for (int i = 0; i < begun; i++) {
 			polls[i].fd = clients[i].fd;
 			polls[i].events = clients[i].sent ? POLLIN : POLLOUT;
 		}
-		poll(polls, begun, interval < 20 ? interval : 20);
+		poll(polls, begun, open < limit && interval < 20 ? interval : 20);
 		for (int i = 0; i < begun; i++) {
 			struct client *c = &clients[i];
 

@@ -70,7 +70,7 @@ async function flood(kind: string): Promise<Outcome> {
     String(segments),
     String(rate),
   );
-  const numbers = [connections, interval, patience].map(String);
+  const numbers = [connections, interval, patience, connections].map(String);
   const clients = start('ip', ...inClient, program('clients'), rig.vip, String(port), ...numbers);
   const before = rig.connections().length;
   const slabsBefore = slabs();
