@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Networks of namespaces inside the lab's guest. destroy() ends the programs and removes the namespaces, with their
-// devices, addresses, routes and IPVS tables.
+// devices, addresses, routes and IPVS tables. Namespaces of a process that died before it could do so make way for new
+// ones of the same name, so that a test file that crashes does not make the next ones fail.
 import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { CommandError, Namespace, type Running } from './namespace.ts';
 
 /** One end of a veth pair. */
@@ -19,13 +22,34 @@ function root(command: string, args: string[], input = ''): void {
   }
 }
 
+/** For each namespace of a topology a file with the id of the process that made it. */
+const OWNERS = '/run/lab-topology';
+const ownerOf = (name: string) => join(OWNERS, name);
+
+/** Removes a namespace, and ends what still runs in it: programs in the background are no longer our children. */
+function remove(name: string): void {
+  const pids = spawnSync('ip', ['netns', 'pids', name], { encoding: 'utf8' }).stdout.split('\n').filter(Boolean);
+  for (const pid of pids) signal(Number(pid), 'SIGKILL');
+  root('ip', ['netns', 'del', name]);
+  rmSync(ownerOf(name), { force: true });
+}
+
+/** True if a topology's namespace was left by a process that no longer runs. */
+function abandoned(name: string): boolean {
+  if (!existsSync(ownerOf(name)) || !existsSync(`/run/netns/${name}`)) return false;
+  return !signal(Number(readFileSync(ownerOf(name), 'utf8')), 0);
+}
+
 export class Topology {
   private readonly namespaces: Namespace[] = [];
   private readonly running: Running[] = [];
 
   /** Makes a namespace with its loopback up. Names are the kernel's: short, without slashes. */
   namespace(name: string): Namespace {
+    if (abandoned(name)) remove(name);
     root('ip', ['netns', 'add', name]);
+    mkdirSync(OWNERS, { recursive: true });
+    writeFileSync(ownerOf(name), String(process.pid));
     const made = new Namespace(name, (running) => this.running.push(running));
     this.namespaces.push(made);
     made.ip('link set lo up');
@@ -59,22 +83,16 @@ export class Topology {
   /** Ends everything, in reverse order of creation. Safe to call twice. */
   async destroy(): Promise<void> {
     await Promise.all(this.running.splice(0).map((running) => running.stop()));
-    for (const made of this.namespaces.splice(0).reverse()) {
-      // Daemons in the background are no longer our children: end whatever still runs in the namespace.
-      const pids = spawnSync('ip', ['netns', 'pids', made.name], { encoding: 'utf8' })
-        .stdout.split('\n')
-        .filter(Boolean);
-      for (const pid of pids) kill(Number(pid));
-      root('ip', ['netns', 'del', made.name]);
-    }
+    for (const made of this.namespaces.splice(0).reverse()) remove(made.name);
   }
 }
 
-function kill(pid: number): void {
+/** Returns false if the process has ended. */
+function signal(pid: number, name: NodeJS.Signals | 0): boolean {
   try {
-    process.kill(pid, 'SIGKILL');
+    return process.kill(pid, name);
   } catch {
-    // It has ended meanwhile.
+    return false;
   }
 }
 

@@ -14,6 +14,13 @@ import {
   until,
 } from '../../../lab/topology.ts';
 
+/** In the child process of the last test: dies with a namespace in which a program runs. */
+const crashIn = process.env.LVSD_CRASH_IN;
+if (crashIn !== undefined) {
+  new Topology().namespace(crashIn).run('sleep 1000 </dev/null >/dev/null 2>&1 &');
+  process.kill(process.pid, 'SIGKILL');
+}
+
 const text = (command: string, ...args: string[]) => spawnSync(command, args, { encoding: 'utf8' }).stdout;
 
 let lvs: LvsTopology;
@@ -101,5 +108,17 @@ test('devices of one namespace can share a bridge, in IPv4 and IPv6', async () =
   network.bridge(hub, 'br0', ['p0', 'p1']);
   a.run(['ping', '-c1', '-W5', '10.9.0.2']);
   a.run(['ping', '-c1', '-W5', '2001:db8:9::2']);
+  await network.destroy();
+});
+
+test('a namespace makes way for a new one if its process has died, and only then', async () => {
+  const env = { ...process.env, LVSD_CRASH_IN: 'crashed' };
+  assert.equal(spawnSync(process.execPath, [process.argv[1] ?? ''], { env }).signal, 'SIGKILL');
+  const [left] = text('ip', 'netns', 'pids', 'crashed').split('\n');
+  assert.notEqual(left, '');
+  const network = new Topology();
+  network.namespace('crashed').ip('link add left type dummy');
+  assert.equal(text('ip', 'netns', 'pids', 'crashed'), '');
+  assert.throws(() => new Topology().namespace('crashed'), /File exists/);
   await network.destroy();
 });
