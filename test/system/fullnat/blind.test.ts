@@ -20,7 +20,7 @@ const persistentPort = 81;
 const forged = { seq: 12_345, ack: 0x7000_0000, window: 30_000 };
 
 /** Number of blind segments. */
-const blindSegments = process.env.LVSD_COUNTS === 'full' ? 1_000_000 : 10_000;
+const blindSegments = process.env.LVSD_COUNTS === 'full' ? 200_000 : 10_000;
 const sender = join(mkdtempSync(join(tmpdir(), 'blind-')), 'blind');
 
 let rig: Rig;

@@ -28,15 +28,17 @@ export type Seen = (Segment | Icmp) & { at: number; outgoing: boolean };
 /** Open captures, which keep the process alive. */
 export const captures = new Set<Capture>();
 
-/** All IPv4 packets that a device of a namespace sends and receives until close(). */
+/** All IPv4 packets that a device of a namespace sends and receives until close(); with `keep` only those it accepts. */
 export class Capture {
   readonly packets: Seen[] = [];
+  readonly #keep: (packet: Segment | Icmp) => boolean;
   readonly #socket: NativeSocket;
   readonly #data = Buffer.alloc(SLOT * SLOTS);
   readonly #info = new Int32Array(4 * SLOTS);
   readonly #addresses = Buffer.alloc(LL_ADDRESS * SLOTS);
 
-  constructor(where: Namespace, device: string) {
+  constructor(where: Namespace, device: string, keep: (packet: Segment | Icmp) => boolean = () => true) {
+    this.#keep = keep;
     const [link] = JSON.parse(where.run(['ip', '-j', 'link', 'show', device]).stdout) as { ifindex: number }[];
     this.#socket = new (native().Socket)(AF_PACKET, SOCK_DGRAM, 0, netnsPath(where));
     this.#socket.setsockopt(SOL_SOCKET, SO_RCVBUFFORCE, 16 << 20);
@@ -58,7 +60,7 @@ export class Capture {
         const length = this.#info[4 * i] ?? 0;
         const packet = parse(Buffer.from(this.#data.subarray(i * SLOT, i * SLOT + length)));
         const outgoing = this.#addresses[i * LL_ADDRESS + 10] === PACKET_OUTGOING;
-        if (packet) this.packets.push(Object.assign(packet, { at, outgoing }));
+        if (packet && this.#keep(packet)) this.packets.push(Object.assign(packet, { at, outgoing }));
       }
       if (count < SLOTS) return;
     }
@@ -166,7 +168,8 @@ export class RawHost {
     where.ip(`addr add ${address}/32 dev ${device}`);
     const rule = `type filter hook prerouting priority -400\nip daddr ${address} drop`;
     where.run(['nft', '-f', '-'], { input: `table ip raw_host {\nchain in {\n${rule}\n}\n}\n` });
-    this.capture = new Capture(where, device);
+    // Others on the device may receive a million segments.
+    this.capture = new Capture(where, device, (packet) => [packet.source, packet.destination].includes(address));
     this.#injector = new Injector(where);
   }
 
