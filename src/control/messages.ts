@@ -4,6 +4,8 @@
  * Its methods are in verbs.ts.
  */
 
+import type { FailureCode } from '../base/failure-codes.ts';
+
 /** Longest line that either side accepts, in bytes. */
 export const LONGEST_LINE = 64 << 20;
 /** Longest request that the daemon accepts, in bytes. */
@@ -41,6 +43,8 @@ export interface RealServerStatus {
   /** Milliseconds since the epoch. */
   since: number | undefined;
   reason: string | undefined;
+  /** The kind of the last failure; undefined after a success. */
+  code?: FailureCode | undefined;
   /** Duration of the last probe in milliseconds. */
   latency: number | undefined;
   /** Time of the last result, milliseconds since the epoch: the age of `reason` and `latency`. */
@@ -62,6 +66,7 @@ export interface CheckStatus {
   /** Milliseconds since the epoch. */
   since: number | undefined;
   reason: string | undefined;
+  code?: FailureCode | undefined;
   latency: number | undefined;
 }
 
@@ -159,9 +164,9 @@ export interface CheckHistoryStatus {
   /** The last results, oldest first: '+' for a success, '-' for a failure. */
   recent: string;
   /** Oldest first. */
-  transitions: { at: number; up: boolean; reason: string }[];
+  transitions: { at: number; up: boolean; reason: string; code?: FailureCode | undefined }[];
   /** Oldest first; latency in milliseconds. */
-  lastFailures: { at: number; reason: string; latency: number }[];
+  lastFailures: { at: number; reason: string; code?: FailureCode | undefined; latency: number }[];
   /** Most frequent first; the reason '' stands for all others. */
   reasons: { reason: string; count: number }[];
 }
@@ -227,6 +232,8 @@ export type EventFields = {
   /** The new state: up, down, draining, failed, ... */
   state?: string | undefined;
   reason?: string | undefined;
+  /** The kind of a check's failure, from a closed list. */
+  code?: FailureCode | undefined;
   /** Quorum: the sum of weights, and the one that it is compared with. Override: the weight that was set. */
   weight?: number | undefined;
   needed?: number | undefined;

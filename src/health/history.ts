@@ -2,6 +2,7 @@
 /**
  * History of a target's checks, in bounded memory: a target that never fails costs one object with two numbers. Pure.
  */
+import type { FailureCode } from '../base/failure-codes.ts';
 import type { Result } from './machine.ts';
 
 /** Results kept as one bit each. */
@@ -17,6 +18,7 @@ export interface Failure {
   /** Milliseconds since the epoch. */
   at: number;
   reason: string;
+  code?: FailureCode | undefined;
   /** Milliseconds. */
   latency: number;
 }
@@ -40,14 +42,14 @@ export class History {
   #failures: Failure[] | undefined;
   #reasons: Map<string, number> | undefined;
 
-  add({ at, ok, reason, latency }: Result): void {
+  add({ at, ok, reason, code, latency }: Result): void {
     this.#bits = ((this.#bits << 1) | (ok ? 1 : 0)) & (2 ** RECENT - 1);
     if (this.#count < RECENT) this.#count++;
     if (ok) return;
     const short = reason.slice(0, LONGEST_REASON);
     this.#failures ??= [];
     if (this.#failures.length >= FAILURES) this.#failures.shift();
-    this.#failures.push({ at, reason: short, latency });
+    this.#failures.push({ at, reason: short, code, latency });
     this.#reasons ??= new Map();
     const counted = this.#reasons.has(short) || this.#reasons.size < REASONS ? short : '';
     this.#reasons.set(counted, (this.#reasons.get(counted) ?? 0) + 1);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** Counts results to decide whether a target is up. Pure: takes a state and a result, returns a state. */
+import type { FailureCode } from '../base/failure-codes.ts';
 import type { TargetState } from './types.ts';
 
 /** The result of one probe. Times are in milliseconds, `at` since the epoch. */
@@ -8,6 +9,8 @@ export interface Result {
   ok: boolean;
   /** One line, also for a success: "connected", "status 200". */
   reason: string;
+  /** Of a failure. */
+  code?: FailureCode | undefined;
   /** Duration of the probe. */
   latency: number;
 }

@@ -323,15 +323,15 @@ export class HealthMonitor {
     if (line !== undefined) this.#log.warn(line);
   }
 
-  #addTransition(number: number, { up, reason, at }: Omit<Transition, 'id'>, latency: number): void {
+  #addTransition(number: number, { up, reason, code, at }: Omit<Transition, 'id'>, latency: number): void {
     const known = this.#byNumber.get(number);
     if (!known) return;
     const { target, state } = known;
-    const last = { at, ok: up, reason, latency };
+    const last = { at, ok: up, reason, code, latency };
     known.state = { ...state, up, streak: 0, since: at, probed: true, last };
     known.transitions ??= [];
     if (known.transitions.length >= TRANSITIONS) known.transitions.shift();
-    known.transitions.push({ up, reason, at });
-    for (const listener of this.#listeners) listener({ id: target.id, up, reason, at });
+    known.transitions.push({ up, reason, code, at });
+    for (const listener of this.#listeners) listener({ id: target.id, up, reason, code, at });
   }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** Targets of checks and their states. Times are in milliseconds, instants since the epoch by the clock `steady()`. */
+import type { FailureCode } from '../base/failure-codes.ts';
 import type { CheckKind } from './common/kind.ts';
 import type { ProbeTarget } from './common/target.ts';
 import type { KINDS } from './kinds.ts';
@@ -20,7 +21,7 @@ export interface TargetState {
   /** False until the first result. */
   probed: boolean;
   /** Undefined before the first result. */
-  last: { at: number; ok: boolean; reason: string; latency: number } | undefined;
+  last: { at: number; ok: boolean; reason: string; code?: FailureCode | undefined; latency: number } | undefined;
   probes: number;
   failures: number;
 }
@@ -37,5 +38,7 @@ export interface Transition {
   up: boolean;
   /** One line: "connection refused", "status 503, wanted 200", "no answer within 1s". */
   reason: string;
+  /** The kind of failure, for programs; undefined if it is up. */
+  code?: FailureCode | undefined;
   at: number;
 }

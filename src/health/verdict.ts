@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** The interface of probers. A prober is prepared once for a check and makes probes of its targets. */
+import type { FailureCode } from '../base/failure-codes.ts';
 import type { ProbeSubject } from './common/target.ts';
 
 /** `reason` is one line: "connected", "connection refused", "status 503, wanted 200". */
@@ -7,6 +8,8 @@ export interface Verdict {
   /** `inconclusive`: this machine lacked a resource for the probe, which says nothing about the target. */
   outcome: 'success' | 'failure' | 'inconclusive';
   reason: string;
+  /** The kind of failure, for programs; undefined for a success. */
+  code?: FailureCode;
 }
 
 /** A probe in progress. */
@@ -35,5 +38,5 @@ export interface Prober {
 }
 
 export const success = (reason: string): Verdict => ({ outcome: 'success', reason });
-export const failure = (reason: string): Verdict => ({ outcome: 'failure', reason });
-export const inconclusive = (reason: string): Verdict => ({ outcome: 'inconclusive', reason });
+export const failure = (code: FailureCode, reason: string): Verdict => ({ outcome: 'failure', reason, code });
+export const inconclusive = (reason: string): Verdict => ({ outcome: 'inconclusive', reason, code: 'local' });

@@ -16,18 +16,25 @@ export interface Message {
 }
 
 /** A real server that went up or down. */
-export function serverMessage(service: VirtualService, server: RealServer, { up, reason }: Transition): Message {
+export function serverMessage(service: VirtualService, server: RealServer, { up, reason, code }: Transition): Message {
   const state = up ? 'up' : 'down';
   const { text, fields } = subject(service, server);
-  return { text: `${text} is ${state}: ${reason}`, fields: { ...fields, state, reason } };
+  return { text: `${text} is ${state}: ${reason}`, fields: { ...fields, state, reason, ...(code && { code }) } };
 }
 
 /** A check of a real server that other checks keep down. */
-export function checkMessage(service: VirtualService, server: RealServer, { id, up, reason }: Transition): Message {
+export function checkMessage(
+  service: VirtualService,
+  server: RealServer,
+  { id, up, reason, code }: Transition,
+): Message {
   const { text, fields } = subject(service, server);
   const type = server.targets.find((target) => target.id === id)?.check.type ?? '';
   const what = `its ${type} check ${up ? 'passes again' : 'fails as well'}`;
-  return { text: `${text} is still down: ${what}: ${reason}`, fields: { ...fields, state: 'down', reason } };
+  return {
+    text: `${text} is still down: ${what}: ${reason}`,
+    fields: { ...fields, state: 'down', reason, ...(code && { code }) },
+  };
 }
 
 /** `inability`: why the check cannot be made; undefined: it can again. */
@@ -42,7 +49,7 @@ export function inabilityMessage(
   return inability
     ? {
         text: `${text} cannot be checked, its state is kept: ${type}: ${inability.reason}`,
-        fields: { ...fields, state: 'not checked', reason: inability.reason },
+        fields: { ...fields, state: 'not checked', reason: inability.reason, code: 'local' },
       }
     : { text: `${text} is checked again`, fields: { ...fields, state: 'checked', reason: `${type} check` } };
 }

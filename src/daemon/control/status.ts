@@ -113,6 +113,7 @@ function serverStatus(
     overrides: [own.drain, own.forced, own.weight].flatMap((one) => (one ? [overrideStatus(one)] : [])),
     since: sinceOf(state, own),
     reason: state && !state.last ? 'not checked yet' : state?.last?.reason,
+    code: state?.last?.code,
     latency: state?.last?.latency,
     lastResultAt: state?.last && wallTime(state.last.at),
     inability: inability && { ...inability, since: wallTime(inability.since) },
@@ -150,6 +151,7 @@ function checkStatus(target: HealthTarget, health: ReadonlyMap<string, TargetSta
     up: state?.up ?? true,
     since: state && wallTime(state.since),
     reason: state?.last?.reason,
+    code: state?.last?.code,
     latency: state?.last?.latency,
   };
 }

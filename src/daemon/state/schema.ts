@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** The content of the state file, and the readers that validate it. */
 import { AF_INET, AF_INET6, parseAddress } from '../../base/addresses.ts';
+import { type FailureCode, failureCode } from '../../base/failure-codes.ts';
 import type { TargetState } from '../../health/types.ts';
 import type { LastMessage } from '../../vrrp/messages.ts';
 import { MOST_WEIGHT, OVERRIDE_KINDS, type Override, type OverrideKind } from '../model/overrides.ts';
@@ -97,13 +98,20 @@ const optional =
   (value) =>
     value === undefined ? undefined : reader(value);
 
+const code: Reader<FailureCode> = (value) => failureCode(text(value));
+
 const target = object<TargetState>({
   id: text,
   up: truth,
   streak: number,
   since: number,
   probed: truth,
-  last: optional(object<NonNullable<TargetState['last']>>({ at: number, ok: truth, reason: text, latency: number })),
+  last: optional(
+    object<NonNullable<TargetState['last']>, 'code'>(
+      { at: number, ok: truth, reason: text, latency: number },
+      { code: optional(code) as Reader<FailureCode> },
+    ),
+  ),
   probes: number,
   failures: number,
 });

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** Describes socket errors, and decides whether the target or this machine caused them. */
 import { getSystemErrorMap } from 'node:util';
+import type { FailureCode } from '../../base/failure-codes.ts';
 import { failure, inconclusive, type Verdict } from '../verdict.ts';
 
 /** Errors that mean a lack of resources on this machine. */
@@ -25,7 +26,22 @@ export function errorWords(code: string): string {
   return WORDS[code] ?? (text === undefined ? code : `${text} (${code})`);
 }
 
+const CODES: Readonly<Record<string, FailureCode>> = {
+  ECONNREFUSED: 'refused',
+  ECONNRESET: 'reset',
+  EPIPE: 'reset',
+  ETIMEDOUT: 'timeout',
+  EHOSTUNREACH: 'unreachable',
+  ENETUNREACH: 'unreachable',
+  EHOSTDOWN: 'unreachable',
+  ENETDOWN: 'unreachable',
+  // A rule of this machine's packet filter.
+  EPERM: 'local',
+  EACCES: 'local',
+  EPROTO: 'protocol',
+};
+
 /** The verdict for a target after a socket error. */
 export function errorVerdict(code: string): Verdict {
-  return OURS.has(code) ? inconclusive(errorWords(code)) : failure(errorWords(code));
+  return OURS.has(code) ? inconclusive(errorWords(code)) : failure(CODES[code] ?? 'other', errorWords(code));
 }

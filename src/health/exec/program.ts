@@ -48,7 +48,7 @@ export class Program {
     }
     const child = this.#child;
     const tooMuch = (): void => {
-      this.#verdict ??= failure('the program wrote more than 1 MiB of output');
+      this.#verdict ??= failure('too_long', 'the program wrote more than 1 MiB of output');
       this.#signal('SIGKILL');
     };
     const stdout = new Output(child.stdout, tooMuch);
@@ -120,5 +120,5 @@ function wordsOf(error: unknown): string {
 function exitVerdict(code: number | null, signal: NodeJS.Signals | null, line: string): Verdict {
   if (code === 0) return success('exit status 0');
   const how = signal ? `ended by ${signal}` : `exit status ${code}`;
-  return failure(line === '' ? how : `${how}: ${line}`);
+  return failure(signal ? 'signal' : 'exit_status', line === '' ? how : `${how}: ${line}`);
 }

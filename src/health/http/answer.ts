@@ -38,7 +38,7 @@ export class AnswerReader {
       head: (status) => this.#head(status),
       body: (piece) => this.#body(piece),
       end: () => this.#end(),
-      fail: (reason) => done(failure(reason)),
+      fail: (code, reason) => done(failure(code, reason)),
     };
     this.#reader = new ResponseReader(events, { headRequest: check.method === 'HEAD' });
   }
@@ -64,7 +64,7 @@ export class AnswerReader {
     this.#status = status;
     const { status: wanted, body } = this.#check;
     if (!wanted.some(([from, to]) => status >= from && status <= to)) {
-      this.#done(failure(`status ${status}, wanted ${rangesText(wanted)}`));
+      this.#done(failure('status', `status ${status}, wanted ${rangesText(wanted)}`));
       return false;
     }
     if (body) return true;
@@ -104,13 +104,13 @@ export class AnswerReader {
   #end(): void {
     const { body } = this.#check;
     if (!body || 'contains' in body) {
-      this.#done(failure(`body lacks "${quote(body?.contains ?? '')}"`));
+      this.#done(failure('body', `body lacks "${quote(body?.contains ?? '')}"`));
       return;
     }
     this.#done({
       body: this.#kept.subarray(0, this.#seen),
       success: statusSuccess(this.#status),
-      otherwise: failure(`body does not match /${quote(body.matches)}/`),
+      otherwise: failure('body', `body does not match /${quote(body.matches)}/`),
     });
   }
 }

@@ -16,7 +16,7 @@ const SYSTEM_TRUST: TlsCheck = { serverName: undefined, verify: true, ca: undefi
 
 /** Verdicts for matches without a result. */
 const MATCH_VERDICTS: Record<Exclude<MatchResult, boolean>, Verdict> = {
-  slow: failure(`the regular expression took more than ${matcher.limit}ms of CPU time on the body`),
+  slow: failure('body', `the regular expression took more than ${matcher.limit}ms of CPU time on the body`),
   starved: inconclusive('this machine had no CPU time for the regular expression'),
   failed: inconclusive('the thread that runs regular expressions has ended'),
 };

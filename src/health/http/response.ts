@@ -3,6 +3,7 @@
  * Incremental parser of HTTP/1.x responses. Input is untrusted: everything has a limit, and only the state needed for the
  * next byte is kept.
  */
+import type { FailureCode } from '../../base/failure-codes.ts';
 import { quotable, shortened } from '../../base/printable.ts';
 import { type Framing, FramingHeaders, MALFORMED_LENGTH } from './framing.ts';
 
@@ -32,7 +33,7 @@ export interface ResponseEvents {
   /** The body is complete. */
   end(): void;
   /** A description of the error, in one line. */
-  fail(reason: string): void;
+  fail(code: FailureCode, reason: string): void;
 }
 
 type State = 'status' | 'header' | 'length' | 'close' | 'size' | 'chunk' | 'chunk-end' | 'over';
@@ -77,14 +78,17 @@ export class ResponseReader {
         this.#finish();
         break;
       case 'length':
-        this.#fail(`closed after ${this.#length - this.#left} of ${this.#length} bytes of the body`);
+        this.#fail('closed', `closed after ${this.#length - this.#left} of ${this.#length} bytes of the body`);
         break;
       case 'status':
       case 'header':
-        this.#fail(this.#headLength === 0 ? 'closed without an answer' : 'closed in the middle of the header');
+        this.#fail(
+          'closed',
+          this.#headLength === 0 ? 'closed without an answer' : 'closed in the middle of the header',
+        );
         break;
       default:
-        this.#fail('closed in the middle of the body');
+        this.#fail('closed', 'closed in the middle of the body');
     }
   }
 
@@ -110,11 +114,14 @@ export class ResponseReader {
     if (head) this.#headLength += length;
     else this.#sizeLinesLength += length;
     if (head ? this.#headLength > LONGEST_HEAD : this.#lineLength > LONGEST_SIZE_LINE) {
-      this.#fail(head ? `header of more than ${LONGEST_HEAD >> 10} KiB` : 'malformed chunk');
+      this.#fail(
+        head ? 'too_long' : 'protocol',
+        head ? `header of more than ${LONGEST_HEAD >> 10} KiB` : 'malformed chunk',
+      );
       return bytes.length;
     }
     if (this.#sizeLinesLength > LONGEST_SIZE_LINES) {
-      this.#fail(`chunk sizes of more than ${LONGEST_SIZE_LINES >> 10} KiB`);
+      this.#fail('too_long', `chunk sizes of more than ${LONGEST_SIZE_LINES >> 10} KiB`);
       return bytes.length;
     }
     this.#line += bytes.toString('latin1', at, end);
@@ -131,7 +138,7 @@ export class ResponseReader {
       case 'status': {
         const found = STATUS_LINE.exec(line);
         if (!found) {
-          this.#fail(`answer is not HTTP/1: "${quotable(shortened(line, QUOTED))}"`);
+          this.#fail('protocol', `answer is not HTTP/1: "${quotable(shortened(line, QUOTED))}"`);
           return;
         }
         this.#status = Number(found[1]);
@@ -148,7 +155,7 @@ export class ResponseReader {
         return;
       default:
         if (line === '') this.#state = 'size';
-        else this.#fail('malformed chunk');
+        else this.#fail('protocol', 'malformed chunk');
     }
   }
 
@@ -169,14 +176,14 @@ export class ResponseReader {
     const framing = this.#headers.framing(status, this.#headRequest);
     // Clients reject such an answer, whether its body matters here or not.
     if (framing === MALFORMED_LENGTH) {
-      this.#fail(framing);
+      this.#fail('protocol', framing);
       return;
     }
     if (!this.#events.head(status)) {
       this.#state = 'over';
       return;
     }
-    if (typeof framing === 'string') this.#fail(framing);
+    if (typeof framing === 'string') this.#fail('protocol', framing);
     else this.#bodyBegins(framing);
   }
 
@@ -202,11 +209,11 @@ export class ResponseReader {
   #chunkBegins(line: string): void {
     const found = /^([0-9a-fA-F]{1,12})[ \t]*(?:;|$)/.exec(line);
     if (!found) {
-      this.#fail('malformed chunk');
+      this.#fail('protocol', 'malformed chunk');
       return;
     }
     if (++this.#chunks > MOST_CHUNKS) {
-      this.#fail(`more than ${MOST_CHUNKS} chunks`);
+      this.#fail('too_long', `more than ${MOST_CHUNKS} chunks`);
       return;
     }
     this.#left = Number.parseInt(found[1] ?? '', 16);
@@ -220,8 +227,8 @@ export class ResponseReader {
     this.#events.end();
   }
 
-  #fail(reason: string): void {
+  #fail(code: FailureCode, reason: string): void {
     this.#state = 'over';
-    this.#events.fail(reason);
+    this.#events.fail(code, reason);
   }
 }

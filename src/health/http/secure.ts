@@ -85,7 +85,7 @@ class SecureExchange {
       secureContext,
       rejectUnauthorized: verify,
     });
-    const ended = (): void => this.#end(this.secure ? undefined : failure('closed during the TLS handshake'));
+    const ended = (): void => this.#end(this.secure ? undefined : failure('closed', 'closed during the TLS handshake'));
     this.#tls.on('secureConnect', () => {
       this.secure = true;
       this.#tls.write(request);

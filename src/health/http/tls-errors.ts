@@ -21,11 +21,11 @@ export function tlsVerdict(error: TlsError, name: string, secure: boolean): Verd
   const { code = '', syscall, reason, message } = error;
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
     const names = error.cert?.subjectaltname?.replaceAll(/(DNS|IP Address):/g, '') ?? 'no name';
-    return failure(`certificate is for ${quotable(shortened(names, QUOTED))}, not for ${name}`);
+    return failure('certificate', `certificate is for ${quotable(shortened(names, QUOTED))}, not for ${name}`);
   }
-  if (code === 'ECONNRESET' && !secure) return failure('connection reset during the TLS handshake');
+  if (code === 'ECONNRESET' && !secure) return failure('reset', 'connection reset during the TLS handshake');
   if (syscall !== undefined) return errorVerdict(code);
-  if (reason !== undefined) return failure(`TLS: ${quotable(shortened(reason, QUOTED))}`);
+  if (reason !== undefined) return failure('tls', `TLS: ${quotable(shortened(reason, QUOTED))}`);
   // Otherwise OpenSSL's verdict on the certificate: "certificate has expired", "self-signed certificate".
-  return failure(quotable(shortened(message.toLowerCase(), QUOTED)));
+  return failure('certificate', quotable(shortened(message.toLowerCase(), QUOTED)));
 }

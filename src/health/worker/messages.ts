@@ -3,6 +3,7 @@
  * Messages between the daemon and its health worker, as JSON over the channel of child_process.fork(). Targets have
  * numbers, assigned by the daemon and never reused. Only changes are sent, and snapshots on request.
  */
+import type { FailureCode } from '../../base/failure-codes.ts';
 import type { CheckHistory } from '../history.ts';
 import type { Check, Inability, TargetState, Transition } from '../types.ts';
 
@@ -18,6 +19,7 @@ export type StateRow = [
   ok: 0 | 1,
   reason: string,
   latency: number,
+  code: FailureCode | '',
 ];
 
 export interface WireTarget {
@@ -77,12 +79,13 @@ export function toRow(number: number, state: TargetState): StateRow {
     last?.ok ? 1 : 0,
     last?.reason ?? '',
     last?.latency ?? 0,
+    last?.code ?? '',
   ];
 }
 
 /** Inverse of toRow. `shared` may return an equal string. */
 export function fromRow(id: string, row: StateRow, shared = (reason: string) => reason): TargetState {
-  const [, up, streak, since, probes, failures, at, ok, reason, latency] = row;
+  const [, up, streak, since, probes, failures, at, ok, reason, latency, code] = row;
   const probed = probes > 0;
   return {
     id,
@@ -90,7 +93,9 @@ export function fromRow(id: string, row: StateRow, shared = (reason: string) => 
     streak,
     since,
     probed,
-    last: probed ? { at, ok: ok === 1, reason: shared(reason), latency } : undefined,
+    last: probed
+      ? { at, ok: ok === 1, reason: shared(reason), latency, code: code === '' ? undefined : code }
+      : undefined,
     probes,
     failures,
   };

@@ -244,7 +244,7 @@ export class ProbeRunner<T extends Target = Target> {
       // A verdict may have arrived in the meantime.
       if (entry.turn !== turn || entry.probe !== probe) return;
       this.#end(entry, late);
-      this.#take(entry, late ? failure(reason) : inconclusive(reason), true);
+      this.#take(entry, late ? failure('timeout', reason) : inconclusive(reason), true);
     };
     if (!probe.late) conclude(!probe.answered);
     else if (probe.startedAt === undefined) conclude(false);
@@ -284,7 +284,7 @@ export class ProbeRunner<T extends Target = Target> {
   }
 
   /** `timedOut`: at the deadline, without an answer. */
-  #take(entry: ProbedTarget<T>, { outcome, reason }: Verdict, timedOut = false): void {
+  #take(entry: ProbedTarget<T>, { outcome, reason, code }: Verdict, timedOut = false): void {
     const { target } = entry;
     if (this.#entries.get(target.id) !== entry) return;
     if (outcome === 'inconclusive') {
@@ -296,7 +296,7 @@ export class ProbeRunner<T extends Target = Target> {
     }
     this.#able(entry);
     const latency = Math.round((clock() - entry.startedAt) * 1000) / 1000;
-    const result: Result = { at: steady(), ok: outcome === 'success', reason, latency };
+    const result: Result = { at: steady(), ok: outcome === 'success', reason, code, latency };
     const before = entry.state;
     entry.state = next(before, result, target.check);
     entry.history.add(result);
@@ -304,6 +304,6 @@ export class ProbeRunner<T extends Target = Target> {
       if (entry.state.streak !== before.streak) this.#options.onProgress?.(target, entry.state);
       return;
     }
-    this.#options.onTransition(target, { id: target.id, up: entry.state.up, reason, at: result.at }, entry.state);
+    this.#options.onTransition(target, { id: target.id, up: entry.state.up, reason, code, at: result.at }, entry.state);
   }
 }

@@ -29,8 +29,8 @@ export function serveHealth(): void {
         concurrency: 1,
         programs: PROGRAMS,
         prepare,
-        onTransition: ({ number }, { up, reason, at }, { last }) =>
-          transitions.add({ number, up, reason, at, latency: last?.latency ?? 0 }),
+        onTransition: ({ number }, { up, reason, code, at }, { last }) =>
+          transitions.add({ number, up, reason, code, at, latency: last?.latency ?? 0 }),
         onProgress: ({ number }, state) => progress.add(toRow(number, state)),
         onInability: ({ number }, inability) => send({ type: 'inability', number, inability }),
         onTrouble: (text) => send({ type: 'log', level: 'error', text }),

@@ -34,7 +34,7 @@ test('the log and the events name service, server, address, state and reason in 
 
   const web2 = { service: 'web', virtual: 'tcp 10.99.0.11:80', server: 'web2', address: '10.31.5.2:80' };
   const expected = [
-    { ...web2, state: 'down', reason: 'status 503, wanted 200-299' },
+    { ...web2, state: 'down', reason: 'status 503, wanted 200-299', code: 'status' },
     { ...web2, state: 'up', reason: 'status 200' },
   ];
   const logged = lvsd.log

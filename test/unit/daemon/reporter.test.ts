@@ -38,7 +38,13 @@ async function reported(report: (reporter: Reporter) => void): Promise<{ event: 
 }
 
 test('a real server that goes down', async () => {
-  const transition = { id: web1.targets[0]?.id ?? '', up: false, reason: 'connection refused', at: 0 };
+  const transition = {
+    id: web1.targets[0]?.id ?? '',
+    up: false,
+    reason: 'connection refused',
+    code: 'refused',
+    at: 0,
+  } as const;
   const fields = {
     service: 'web',
     virtual,
@@ -46,6 +52,7 @@ test('a real server that goes down', async () => {
     address: '10.31.0.1:80',
     state: 'down',
     reason: 'connection refused',
+    code: 'refused',
   };
   const { event, line } = await reported((to) => to.server(serverMessage(web, web1, transition), false));
   const text = `${virtual} real server 10.31.0.1:80 (web1) is down: connection refused`;

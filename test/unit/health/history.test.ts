@@ -4,7 +4,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { EMPTY_HISTORY, History } from '../../../src/health/history.ts';
 
-const result = (at: number, ok: boolean, reason: string) => ({ at, ok, reason, latency: at / 10 });
+const result = (at: number, ok: boolean, reason: string) => ({
+  at,
+  ok,
+  reason,
+  ...(ok ? {} : { code: 'refused' as const }),
+  latency: at / 10,
+});
 
 test('results, failures and reasons are kept, oldest first', () => {
   const history = new History();
@@ -12,7 +18,7 @@ test('results, failures and reasons are kept, oldest first', () => {
   for (const [at, mark] of [...'--+-++'].entries()) history.add(result(at, mark === '+', 'refused'));
   assert.deepEqual(history.data(), {
     recent: '--+-++',
-    failures: [0, 1, 3].map((at) => ({ at, reason: 'refused', latency: at / 10 })),
+    failures: [0, 1, 3].map((at) => ({ at, reason: 'refused', code: 'refused', latency: at / 10 })),
     reasons: [{ reason: 'refused', count: 3 }],
   });
 });

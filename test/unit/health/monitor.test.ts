@@ -73,10 +73,10 @@ test('history has transitions, the last results, and failures by reason', async 
   const history = (await monitor.history([of.id, 'unknown'])).get(of.id);
   assert.ok(history);
   assert.deepEqual(
-    history.transitions.map(({ up, reason }) => [up, reason]),
+    history.transitions.map(({ up, reason, code }) => [up, reason, code]),
     [
-      [false, 'connection refused'],
-      [true, 'connected'],
+      [false, 'connection refused', 'refused'],
+      [true, 'connected', undefined],
     ],
   );
   assert.match(history.recent, /^-{3,30}\+{2,}$/);
@@ -84,8 +84,8 @@ test('history has transitions, the last results, and failures by reason', async 
   assert.ok(failures >= 3);
   assert.deepEqual(history.reasons, [{ reason: 'connection refused', count: failures }]);
   assert.deepEqual(
-    history.failures.map(({ reason }) => reason),
-    new Array(Math.min(failures, 10)).fill('connection refused'),
+    history.failures.map(({ reason, code }) => `${code}: ${reason}`),
+    new Array(Math.min(failures, 10)).fill('refused: connection refused'),
   );
   server.close();
 });
@@ -113,12 +113,15 @@ test('a target that goes down and comes up, with the reasons', async () => {
   const of = target(FAST, port);
   monitor.configure([of]);
   await until(() => transitions.length === 1, 'down');
-  assert.deepEqual({ ...transitions[0], at: 0 }, { id: of.id, up: false, reason: 'connection refused', at: 0 });
+  assert.deepEqual(
+    { ...transitions[0], at: 0 },
+    { id: of.id, up: false, reason: 'connection refused', code: 'refused', at: 0 },
+  );
   assert.ok(Math.abs((transitions[0]?.at ?? 0) - Date.now()) < 2000);
   const server = createServer((socket) => socket.on('error', () => {})).listen(port, '127.0.0.1');
   await once(server, 'listening');
   await until(() => transitions.length === 2, 'up');
-  assert.deepEqual({ ...transitions[1], at: 0 }, { id: of.id, up: true, reason: 'connected', at: 0 });
+  assert.deepEqual({ ...transitions[1], at: 0 }, { id: of.id, up: true, reason: 'connected', code: undefined, at: 0 });
   const state = (await monitor.states()).get(of.id);
   assert.ok(state?.up && state.probed && state.last?.ok && state.failures >= 3 && state.probes >= 5);
   assert.ok(monitor.alive);

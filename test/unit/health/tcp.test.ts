@@ -52,7 +52,7 @@ test('a socket that connected to itself counts as refused', async () => {
     const self = socketAddress(address, port);
     assert.ok(self);
     const to = { family: self.family, address: self.bytes, bind: self, mark: 0, port };
-    const refused = { outcome: 'failure', reason: 'connection refused' };
+    const refused = { outcome: 'failure', reason: 'connection refused', code: 'refused' };
     assert.deepEqual(await new Promise((resolve) => dial(to, resolve)), refused);
     assert.deepEqual(await new Promise((end) => new Connections().begin(to, null, { end })), refused);
     assert.deepEqual(await new Promise((end) => new Connections().begin(to, Buffer.from('x'), { end })), refused);
