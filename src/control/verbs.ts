@@ -39,7 +39,8 @@ const REQUIRED_STRING: Parameter = { type: 'string', required: true };
 // biome-ignore lint/complexity/noBannedTypes: a method without parameters
 type None = {};
 type Place = { service?: string; server: string };
-type Override = Place & { reason?: string; by?: string };
+/** `dryRun`: nothing is changed; the result has the notes and the plan of the change. */
+type Override = Place & { reason?: string; by?: string; dryRun?: boolean };
 /** `paused`: the daemon is paused, so that nothing of it is written. */
 type PlanResult = { file: string; lines: PlanLine[]; obstacles?: PlanObstacle[]; paused?: boolean };
 /** `paused`: the kernel does not have the change yet. `unsaved`: the reason why a reboot would end it. */
@@ -50,6 +51,8 @@ type Overridden = {
   paused: boolean;
   unsaved?: string | undefined;
   notes?: string[];
+  /** Of a dry run: what the change would do in the kernel. */
+  plan?: PlanLine[];
 };
 
 /** `by`: the user who requests the change, if not the owner of the process; such as the user of sudo. */
@@ -58,7 +61,8 @@ const OVERRIDE = {
   server: REQUIRED_STRING,
   reason: OPTIONAL_STRING,
   by: OPTIONAL_STRING,
-} as const;
+  dryRun: { type: 'boolean' },
+} as const satisfies Record<string, Parameter>;
 
 export const METHODS = {
   ping: method<None, { version: string; pid: number; file: string }>({ parameters: {} }),
@@ -131,6 +135,7 @@ export const VERB_OPTIONS = {
   watch: { type: 'boolean', short: 'w' },
   reason: { type: 'string', short: 'r' },
   for: { type: 'string' },
+  'dry-run': { type: 'boolean', short: 'n' },
 } as const;
 
 export interface VerbOptions {
@@ -144,6 +149,7 @@ export interface VerbOptions {
   watch?: boolean | undefined;
   reason?: string | undefined;
   for?: string | undefined;
+  'dry-run'?: boolean | undefined;
 }
 
 export interface PrintContext {
@@ -192,8 +198,10 @@ const verb = <M extends Method>(spec: VerbSpec<M>): Verb => spec as Verb;
 const SERVER_STATES = ['up', 'down', 'unchecked', 'draining'] as const;
 const isServerState = (text: string | undefined): text is (typeof SERVER_STATES)[number] =>
   SERVER_STATES.some((state) => state === text);
-const printServers = ({ servers, unchanged = [] }: Overridden, state: string, nothing = state) =>
-  servers.map((server) => `${printable(server)}: ${unchanged.includes(server) ? nothing : state}\n`).join('');
+const printServers = ({ servers, unchanged = [], plan }: Overridden, state: string, nothing = state) =>
+  plan
+    ? servers.map((server) => `${printable(server)}: dry run, nothing is changed\n`).join('') + planText(plan)
+    : servers.map((server) => `${printable(server)}: ${unchanged.includes(server) ? nothing : state}\n`).join('');
 const pausedLines = (paused: boolean) =>
   paused ? ['accepted, but lvsd is paused: nothing is written to the kernel until lvsctl resume'] : [];
 const printPaused = ({ paused }: { paused: boolean }) =>
@@ -203,17 +211,23 @@ export const unsavedText = (reason: string): string =>
   `in effect, but not saved, so that a reboot would end it; lvsd tries again: ${reason}`;
 
 /** Parameters of an override, with the reason and the user of the caller. */
-function readOverride(place: Record<string, string>, { reason }: VerbOptions): Params<'drain'> {
+function readOverride(place: Record<string, string>, { reason, 'dry-run': dryRun }: VerbOptions): Params<'drain'> {
   // Set by sudo(8).
   const by = process.env.SUDO_USER;
-  return { ...(place as { server: string }), ...(reason === undefined ? {} : { reason }), ...(by ? { by } : {}) };
+  return {
+    ...(place as { server: string }),
+    ...(reason === undefined ? {} : { reason }),
+    ...(by ? { by } : {}),
+    ...(dryRun ? { dryRun } : {}),
+  };
 }
 
 const OVERRIDE_VERB = {
-  options: ['reason'] as const,
-  exitCode: ({ paused, unsaved }: Overridden) => (paused || unsaved !== undefined ? EXIT.RUNTIME : EXIT.OK),
-  errors: ({ paused, unsaved, notes = [] }: Overridden) => [
-    ...pausedLines(paused),
+  options: ['reason', 'dry-run'] as const,
+  exitCode: ({ paused, unsaved, plan }: Overridden) =>
+    (paused && !plan) || unsaved !== undefined ? EXIT.RUNTIME : EXIT.OK,
+  errors: ({ paused, unsaved, notes = [], plan }: Overridden) => [
+    ...pausedLines(paused && !plan),
     ...(unsaved === undefined ? [] : [unsavedText(unsaved)]),
     ...notes,
   ],

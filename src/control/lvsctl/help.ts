@@ -33,6 +33,7 @@ Options:
       --state STATE    status: only real servers that are up, down, draining or unchecked
   -w, --watch          status: again every 2 s until interrupted
   -r, --reason TEXT    drain, disable, force-up, weight: the reason, which status shows
+  -n, --dry-run        drain, undrain, disable, enable, force-up, weight: only print what it would change
       --for DURATION   yield: time without preemption, such as 30m (default: 10m)
   -h, --help           print this help
   -V, --version        print the version

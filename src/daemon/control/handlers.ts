@@ -66,8 +66,19 @@ export function handlers({
     if (service !== undefined && !daemon.config.services.has(service))
       throw new UsageError(`there is no service ${service}: lvsctl status lists the services`);
   };
+  /** The result of overrides without setting them, with the plan of their change. */
+  const previewOverrides = async (overrides: readonly Override[], on: boolean) => {
+    const { runtime } = daemon;
+    const preview = runtime.preview(runtime.services, monotonic());
+    for (const one of overrides) preview.setOverride(one, on);
+    preview.updateQuorums();
+    const actual = await readActual(kernel.reader, kernel.addresses);
+    const { operations } = difference(desiredState(daemon.config, preview), actual, daemon.ownership);
+    const { paused } = daemon.reconciler;
+    return { unchanged: [], paused, notes: overrideNotes(preview, overrides), plan: operations.map(describe) };
+  };
   const override = async (
-    { service, server, reason, by }: OverrideParams,
+    { service, server, reason, by, dryRun = false }: OverrideParams,
     setting: Pick<Override, 'kind' | 'weight'>,
     on: boolean,
     { uid }: PeerCredentials,
@@ -83,15 +94,15 @@ export function handlers({
     if (others.length > 0)
       throw new UsageError(ambiguousServer(server, [...found.map((one) => one.server), ...others]));
     const details = { by: authorOf(by, uid), at: steady(), reason };
-    const result = await daemon.override(
-      found.map((one) => ({ ...one, ...setting, ...details })),
-      on,
-    );
-    const { paused, unsaved } = result;
+    const overrides = found.map((one) => ({ ...one, ...setting, ...details }));
     const textOf = (one: Override) => `${one.service} ${one.server}`;
+    const servers = found.map(textOf);
+    if (dryRun) return { servers, ...(await previewOverrides(overrides, on)) };
+    const result = await daemon.override(overrides, on);
+    const { paused, unsaved } = result;
     throwFailures(result, unsaved === undefined ? [] : [unsavedText(unsaved)]);
     return {
-      servers: found.map(textOf),
+      servers,
       unchanged: result.unchanged.map(textOf),
       paused,
       unsaved,
@@ -208,6 +219,7 @@ interface OverrideParams {
   server: string;
   reason?: string;
   by?: string;
+  dryRun?: boolean;
 }
 
 const LONGEST_REASON = 200;

@@ -530,8 +530,10 @@ test('overrides: requests and output', async () => {
   const asked: unknown[] = [];
   const answer = (name: string) => (params: object) => {
     asked.push([name, params]);
-    const { weight } = params as { weight?: number };
-    return { servers: ['shop web1'], paused: false, notes: ['shop has no quorum'], weight };
+    const { weight, dryRun } = params as { weight?: number; dryRun?: boolean };
+    const plan = [{ sign: '-', text: 'tcp 10.99.0.10:443 real server 10.31.4.2:8443' } as const];
+    const notes = ['shop has no quorum'];
+    return { servers: ['shop web1'], paused: false, notes, weight, ...(dryRun ? { plan } : {}) };
   };
   const names = ['drain', 'disable', 'forceUp', 'enable', 'weight'] as const;
   using daemon = fakeDaemon(Object.fromEntries(names.map((name) => [name, answer(name)])));
@@ -542,6 +544,13 @@ test('overrides: requests and output', async () => {
   assert.deepEqual(await ctl('enable', 'shop', 'web1'), expected('shop web1: its checks decide\n'));
   assert.deepEqual(await ctl('weight', 'shop', 'web1', '5', '-r', 'x'), expected('shop web1: weight 5\n'));
   assert.deepEqual(await ctl('weight', 'web1', 'reset'), expected('shop web1: weight of the file again\n'));
+  const dry = await ctl('drain', 'web1', '--dry-run');
+  assert.deepEqual(
+    dry,
+    expected(
+      'shop web1: dry run, nothing is changed\n- tcp 10.99.0.10:443 real server 10.31.4.2:8443\n0 to add, 0 to change, 1 to remove\n',
+    ),
+  );
   process.env.SUDO_USER = 'alice';
   await ctl('drain', 'web1');
   delete process.env.SUDO_USER;
@@ -551,6 +560,7 @@ test('overrides: requests and output', async () => {
     ['enable', { service: 'shop', server: 'web1' }],
     ['weight', { service: 'shop', server: 'web1', reason: 'x', weight: 5 }],
     ['weight', { server: 'web1' }],
+    ['drain', { server: 'web1', dryRun: true }],
     ['drain', { server: 'web1', by: 'alice' }],
   ]);
   assert.match((await ctl('weight', 'web1', 'five')).err, /weight takes a number or reset, not five/);
