@@ -10,7 +10,7 @@ import type { DaemonEvent, DaemonStatus, RealServerStatus } from '../../../src/c
 export type Conf = Record<string, unknown>;
 
 /** An emulated CPU takes seconds to start Node. */
-const START = 60_000;
+const START = 120_000;
 
 export class Lvsd {
   readonly dir: string;

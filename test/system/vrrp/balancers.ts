@@ -13,6 +13,8 @@ const GATEWAY = '10.31.0.254';
 export const REAL_SERVER = '10.31.0.10';
 const BODY = 1 << 20;
 
+type Forward = 'nat' | 'fullnat' | 'both';
+
 export interface Balancer {
   namespace: Namespace;
   lvsd: Lvsd;
@@ -26,6 +28,8 @@ export class Balancers {
   readonly second: Balancer;
   /** SHA-256 of /body in hex. */
   readonly hash: string;
+  /** Its length. */
+  readonly bytes = BODY;
   readonly #switches: { outside: Namespace; inside: Namespace };
 
   /** `name` makes folders unique. */
@@ -65,20 +69,22 @@ export class Balancers {
     this.hash = createHash('sha256').update(body).digest('hex');
   }
 
-  /** Plain NAT whose return traffic goes through the master, or FULLNAT with addresses that follow it. */
-  conf({ priority }: Balancer, forward: 'nat' | 'fullnat', change: Conf = {}): Conf {
-    const fullnat = forward === 'fullnat';
+  /**
+   * Plain NAT at port 80, whose return traffic goes through the master, and FULLNAT with addresses that follow it: at
+   * port 80 too, or at port 81 beside NAT.
+   */
+  conf({ priority }: Balancer, forward: Forward, change: Conf = {}): Conf {
+    const [nat, fullnat] = [forward !== 'fullnat', forward !== 'nat'];
+    const pool = { device: 'eth1', follow: 'edge', addresses: ['10.31.0.101-10.31.0.104'] };
+    const service = { address: VIRTUAL, real_servers: [`${REAL_SERVER}:80`] };
+    const port = forward === 'both' ? 81 : 80;
     return {
       version: 1,
       resync: '2s',
-      ...(fullnat
-        ? { local_addresses: { inner: { device: 'eth1', follow: 'edge', addresses: ['10.31.0.101-10.31.0.104'] } } }
-        : {}),
+      ...(fullnat ? { local_addresses: { inner: pool } } : {}),
       services: {
-        web: {
-          ...{ address: VIRTUAL, port: 80, forward, real_servers: [REAL_SERVER] },
-          ...(fullnat ? { local_addresses: 'inner' } : {}),
-        },
+        ...(nat ? { web: { ...service, port: 80, forward: 'nat' } } : {}),
+        ...(fullnat ? { far: { ...service, port, forward: 'fullnat', local_addresses: 'inner' } } : {}),
       },
       vrrp: {
         edge: {
@@ -87,7 +93,7 @@ export class Balancers {
           advert_interval: '100ms',
           priority,
           addresses: [`${VIRTUAL}/24`],
-          extra_addresses: fullnat ? [] : [{ address: `${GATEWAY}/24`, device: 'eth1' }],
+          extra_addresses: !nat ? [] : [{ address: `${GATEWAY}/24`, device: 'eth1' }],
         },
       },
       connection_sync: { device: 'eth1', id: 51, follow: 'edge' },
@@ -95,8 +101,8 @@ export class Balancers {
     };
   }
 
-  async start(forward: 'nat' | 'fullnat'): Promise<void> {
-    for (const one of [this.first, this.second]) await one.lvsd.start(this.conf(one, forward));
+  async start(forward: Forward, change: Conf = {}): Promise<void> {
+    for (const one of [this.first, this.second]) await one.lvsd.start(this.conf(one, forward, change));
     await this.settles(this.first);
   }
 

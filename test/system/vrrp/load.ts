@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: MIT
+// Traffic through a pair of balancers: new connections at a fixed rate, and long downloads.
+import { createHash } from 'node:crypto';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { until } from '../../../lab/topology.ts';
+import { type Balancers, VIRTUAL } from './balancers.ts';
+
+/** One short connection; times by Date.now(). */
+export interface Attempt {
+  begun: number;
+  ended: number;
+  /** Undefined: the whole answer came. */
+  error?: string;
+}
+
+/** Makes `rate` connections a second, each one request and one answer, until it gets SIGTERM; then prints them all. */
+const CLIENT = `
+const net = require('node:net');
+const [host, port, rate] = [process.argv[2], Number(process.argv[3]), Number(process.argv[4])];
+const done = [];
+let open = 0, made = 0, over = false;
+const start = Date.now();
+const finish = () => { if (over && open === 0) { process.stdout.write(JSON.stringify(done)); } };
+const one = () => {
+  made += 1; open += 1;
+  const begun = Date.now();
+  let text = '', ended = false;
+  const end = (error) => {
+    if (ended) return;
+    ended = true; open -= 1;
+    done.push({ begun, ended: Date.now(), ...(error ? { error } : {}) });
+    socket.destroy(); finish();
+  };
+  const socket = net.connect(port, host, () => socket.write('GET / HTTP/1.0\\r\\n\\r\\n'));
+  socket.setEncoding('latin1').on('data', (more) => { text += more; });
+  socket.on('end', () => end(text.endsWith('server\\n') ? '' : 'short answer'));
+  socket.on('error', (error) => end(error.code));
+  socket.setTimeout(5000, () => end('timeout'));
+};
+const timer = setInterval(() => {
+  while (made < ((Date.now() - start) * rate) / 1000) one();
+}, 5);
+process.on('SIGTERM', () => { clearInterval(timer); over = true; finish(); });
+`;
+
+export class Load {
+  readonly #site: Balancers;
+  readonly #dir = mkdtempSync(join(tmpdir(), 'lvsd-load-'));
+
+  constructor(site: Balancers) {
+    this.#site = site;
+  }
+
+  /** Begins to make connections; the returned function ends that and returns all of them. */
+  async connections(port: number, rate: number): Promise<() => Promise<Attempt[]>> {
+    const script = join(this.#dir, 'client.cjs');
+    writeFileSync(script, CLIENT);
+    const running = this.#site.client.spawn([process.execPath, script, VIRTUAL, String(port), String(rate)]);
+    return async () => {
+      running.child.kill('SIGTERM');
+      await running.ended;
+      return (JSON.parse(running.stdout()) as Attempt[]).sort((a, b) => a.begun - b.begun);
+    };
+  }
+
+  /**
+   * Begins downloads that take about `seconds`; resolves when data of all has come. The returned function waits for
+   * their end and returns the number of those that are whole.
+   */
+  async downloads(count: number, seconds: number): Promise<() => Promise<number>> {
+    const dir = mkdtempSync(join(this.#dir, 'downloads-'));
+    mkdirSync(dir, { recursive: true });
+    const rate = Math.ceil(this.#site.bytes / seconds);
+    const words = ['curl', '-s', '--parallel', '--parallel-immediate', '--parallel-max', String(count), '--fail'];
+    const url = `http://${VIRTUAL}/body?rate=${rate}&n=[1-${count}]`;
+    const running = this.#site.client.exec([...words, '-o', `${dir}/#1`, url], {
+      accept: 'any',
+      timeout: 120_000 + 4000 * seconds,
+    });
+    const names = Array.from({ length: count }, (_, index) => join(dir, String(index + 1)));
+    await until('all downloads to begin', () => names.every((name) => size(name) > 0));
+    return async () => {
+      await running;
+      const hash = (name: string) => createHash('sha256').update(readFileSync(name)).digest('hex');
+      return names.filter((name) => size(name) > 0 && hash(name) === this.#site.hash).length;
+    };
+  }
+
+  close(): void {
+    rmSync(this.#dir, { recursive: true, force: true });
+  }
+}
+
+function size(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+}
+
+/** The effect on connections of a takeover between `at` and `over`: times in milliseconds. */
+export function effect(attempts: readonly Attempt[], { at, over }: { at: number; over: number }) {
+  const good = attempts.filter(({ error }) => error === undefined);
+  const ends = good.map(({ ended }) => ended).sort((a, b) => a - b);
+  const gaps = ends.map((end, index) => (end < at ? 0 : end - (ends[index - 1] ?? end)));
+  const failed = attempts.filter(({ error }) => error !== undefined);
+  const after = attempts.filter(({ begun }) => begun > over);
+  return {
+    connections: attempts.length,
+    failed: failed.length,
+    /** Connections that began after the takeover, and those of them that failed. */
+    after: after.length,
+    failedAfter: after.filter(({ error }) => error !== undefined).length,
+    /** Longest time without a finished connection. */
+    gap: Math.max(...gaps),
+    errors: [...new Set(failed.map(({ error }) => error))],
+  };
+}

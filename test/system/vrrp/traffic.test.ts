@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT
+// Traffic over failovers. NAT with connection sync: downloads go on, new connections succeed. FULLNAT with local addresses
+// that follow: new connections succeed; established ones end, since their state is not synchronized.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { until } from '../../../lab/topology.ts';
+import { recordFigures } from '../../support/figures.ts';
+import { type Balancer, Balancers, VIRTUAL } from './balancers.ts';
+import { effect, Load } from './load.ts';
+
+const full = process.env.LVSD_COUNTS === 'full';
+const [DOWNLOADS, RATE, SECONDS] = full ? [50, 200, 60] : [10, 25, 20];
+const ROUNDS = full ? 5 : 1;
+const PORTS = { nat: 80, fullnat: 81 };
+
+let site: Balancers;
+let load: Load;
+const figures: Record<string, object[]> = {};
+
+before(async () => {
+  site = new Balancers('traffic');
+  load = new Load(site);
+  await site.start('both');
+});
+after(async () => {
+  recordFigures('vrrp-traffic', { downloads: DOWNLOADS, rate: RATE, ...figures });
+  load.close();
+  await site.destroy();
+});
+
+/** Established NAT connections of clients in a balancer's table. */
+const established = ({ namespace }: Balancer) =>
+  namespace.run('ipvsadm -Lnc').stdout.match(new RegExp(` ESTABLISHED .* ${VIRTUAL}:80 `, 'g'))?.length ?? 0;
+
+/** Traffic while the addresses move to the second balancer and back: `away` and `back` cause that. */
+async function failover(name: string, away: () => void, back: () => void): Promise<void> {
+  const { first, second } = site;
+  figures[name] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    await site.settles(first);
+    const downloads = await load.downloads(DOWNLOADS, SECONDS);
+    await until('the connections at the backup', () => established(second) >= DOWNLOADS);
+    const ends = {
+      nat: await load.connections(PORTS.nat, RATE),
+      fullnat: await load.connections(PORTS.fullnat, RATE),
+    };
+    await sleep(3000);
+    const at = Date.now();
+    away();
+    await site.settles(second);
+    const over = Date.now();
+    await sleep(3000);
+    const found = {
+      nat: effect(await ends.nat(), { at, over }),
+      fullnat: effect(await ends.fullnat(), { at, over }),
+    };
+    back();
+    await site.settles(first);
+    const whole = await downloads();
+    figures[name].push({ ...found, whole });
+    assert.equal(whole, DOWNLOADS, JSON.stringify(found));
+    for (const each of Object.values(found)) {
+      assert.ok(each.after > RATE, JSON.stringify(found));
+      assert.equal(each.failedAfter, 0, JSON.stringify(found));
+      assert.ok(each.connections - each.after > RATE, JSON.stringify(found));
+    }
+  }
+}
+
+test('a balancer that loses both networks, and returns', () =>
+  failover(
+    'unplugged',
+    () => site.plug(site.first, false),
+    () => site.plug(site.first, true),
+  ));
+
+if (full) {
+  test('a yield, and the return of the better one', () =>
+    failover(
+      'yield',
+      () => site.first.namespace.run(`lvsctl --socket ${site.first.lvsd.socket} yield edge --for 15s`),
+      () => {},
+    ));
+
+  for (const signal of ['KILL', 'STOP'])
+    test(`SIG${signal} for the VRRP process`, () =>
+      failover(
+        `SIG${signal}`,
+        () => site.first.namespace.run(`pkill -${signal} -P ${site.first.lvsd.pid} -f vrrp.cjs`),
+        () => {},
+      ));
+}
