@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -54,6 +55,7 @@ struct slot {
 	size_t length;		/* of the request */
 	size_t sent;
 	bool established;
+	int negotiated;		/* of the handshake, as connector_negotiated() says */
 	int send_error;		/* reported once everything that has arrived is read */
 };
 
@@ -215,6 +217,7 @@ static int begin(struct connector *connector, int index, int fd, const struct by
 	slot->length = request->length;
 	slot->sent = 0;
 	slot->established = false;
+	slot->negotiated = 0;
 	slot->send_error = 0;
 	return 0;
 }
@@ -291,6 +294,22 @@ static int connect_error(const struct slot *slot)
 	return error == ECONNRESET || error == EPIPE ? 0 : error;
 }
 
+/* TCP options that the peer has agreed to: TCPI_OPT_TIMESTAMPS, _SACK and _WSCALE; bit 3; its window scale; its MSS. */
+static int negotiated_options(int fd)
+{
+	static const int usable = TCPI_OPT_TIMESTAMPS | TCPI_OPT_SACK | TCPI_OPT_WSCALE;
+	/* Timestamps take this much of each segment. */
+	static const int timestamps_length = 12;
+	struct tcp_info info = { 0 };
+	socklen_t length = sizeof(info);
+	unsigned int mss;
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) || info.tcpi_state != TCP_ESTABLISHED)
+		return 0;
+	mss = info.tcpi_snd_mss + (info.tcpi_options & TCPI_OPT_TIMESTAMPS ? timestamps_length : 0);
+	return (info.tcpi_options & usable) | 1 << 3 | info.tcpi_snd_wscale << 4 | (int)(mss & 0xffff) << 8;
+}
+
 static void release_ended(struct connector *connector)
 {
 	while (connector->ended >= 0) {
@@ -326,6 +345,8 @@ static int send_request(struct connector *connector, int index)
 	} else {
 		slot->sent += sent;
 	}
+	if (!slot->established)
+		slot->negotiated = negotiated_options(slot->fd);
 	slot->established = true;
 	if (slot->sent < slot->length)
 		/* An answer may arrive before a long request is completely sent. */
@@ -350,6 +371,8 @@ static bool advance(struct connector *connector, int index, uint32_t ready, cons
 
 	if (!slot->request) {
 		error = connect_error(slot);
+		if (!error)
+			slot->negotiated = negotiated_options(slot->fd);
 		goto ended;
 	}
 	if (slot->sent < slot->length && ready & (EPOLLOUT | EPOLLERR | EPOLLHUP)) {
@@ -464,6 +487,23 @@ static napi_value connector_established(napi_env env, napi_callback_info info)
 	return result;
 }
 
+/*
+ * negotiated(number): what the handshake of a connection has negotiated; also of one that has ended, until the next call
+ * of collect(). 0: it is not known. Bits 0 to 2: timestamps, SACK, window scale; bit 3 is set; bits 4 to 7: the peer's
+ * window scale; bits 8 to 23: the MSS that it takes, at most what the route allows.
+ */
+static napi_value connector_negotiated(napi_env env, napi_callback_info info)
+{
+	size_t argc = 1;
+	napi_value argv[1];
+	int index;
+	struct connector *connector = this_connector(env, info, &argc, argv, NULL);
+
+	if (!connector || !arg_int(env, argv[0], "number", &index))
+		return NULL;
+	return make_int(env, index >= 0 && index < connector->count ? connector->slots[index].negotiated : 0);
+}
+
 /* watch(callback): calls back while there are finished connections to collect. */
 static napi_value connector_watch(napi_env env, napi_callback_info info)
 {
@@ -513,6 +553,7 @@ napi_value define_connector(napi_env env, napi_value exports)
 		METHOD("collect", connector_collect),
 		METHOD("cancel", connector_cancel),
 		METHOD("established", connector_established),
+		METHOD("negotiated", connector_negotiated),
 		METHOD("watch", connector_watch),
 		METHOD("ref", connector_ref),
 		METHOD("unref", connector_unref),

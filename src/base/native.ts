@@ -68,6 +68,11 @@ export interface NativeConnector {
   cancel(number: number): void;
   /** Whether a connection with a request is established. */
   established(number: number): boolean;
+  /**
+   * What the handshake has negotiated (src/health/negotiated.ts); also of a connection that has ended, until the next
+   * call of `collect`. 0: not known.
+   */
+  negotiated(number: number): number;
   /** Calls back while there are results to collect. */
   watch(callback: () => void): void;
   ref(): void;

@@ -72,7 +72,6 @@ export const DEFAULTS = {
   hysteresis: 0,
   onFailure: 'remove',
   drain: 0,
-  windowScale: 7,
   window: 2896,
   weight: 1,
   hookTimeout: 10_000,

@@ -134,13 +134,12 @@ export type Forward =
   | { method: 'masquerade' | 'direct' | 'fullnat' }
   | { method: 'tunnel'; type: 'ipip' | 'gue' | 'gre'; port: number; checksum: 'none' | 'checksum' | 'remote' };
 
-/** TCP options and limits that a service with SYN proxy offers to clients. */
+/** TCP options and limits that a service with SYN proxy offers to clients; undefined: what real servers do. */
 export interface SynProxyOffer {
-  /** 0: what the route allows. */
-  mss: number;
-  windowScale: number | 'none';
-  sack: boolean;
-  timestamps: boolean;
+  mss: number | undefined;
+  windowScale: number | 'none' | undefined;
+  sack: boolean | undefined;
+  timestamps: boolean | undefined;
   window: number;
 }
 

@@ -91,6 +91,9 @@ export class Daemon {
     );
     parts.monitor?.onTransition((transition) => this.#queueTransition(transition));
     parts.monitor?.onInability((id, inability) => this.#reportInability(id, inability));
+    parts.monitor?.onNegotiated((id, negotiated) => {
+      if (this.runtime.setNegotiated(id, negotiated)) this.reconciler.request();
+    });
     parts.monitor?.onStop((stop) => parts.reporter.checks(checksMessage(stop), stop === undefined));
   }
 
@@ -148,6 +151,7 @@ export class Daemon {
     for (const target of wanted) {
       const known = monitor ? monitor.state(target.id) : history?.get(target.id);
       this.runtime.setTarget(target.id, known?.up ?? target.initiallyUp);
+      this.runtime.setNegotiated(target.id, monitor?.negotiated(target.id) ?? 0);
     }
     this.runtime.keepTargets(new Set(wanted.map(({ id }) => id)));
   }

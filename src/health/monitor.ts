@@ -36,6 +36,8 @@ interface MonitoredTarget {
   /** The last transitions, oldest first. */
   transitions: Omit<Transition, 'id'>[] | undefined;
   inability: Inability | undefined;
+  /** What handshakes negotiate (negotiated.ts); 0: not known. */
+  negotiated: number;
 }
 
 /** History of a target since the daemon started; without its transitions, since the health worker started. */
@@ -74,6 +76,7 @@ export class HealthMonitor {
   readonly #byNumber = new Map<number, MonitoredTarget>();
   readonly #listeners = new Set<(transition: Transition) => void>();
   readonly #inabilityListeners = new Set<InabilityListener>();
+  readonly #negotiatedListeners = new Set<(id: string, negotiated: number) => void>();
   readonly #stopListeners = new Set<StopListener>();
   readonly #loadWatch = new LoadWatch();
   #concurrency: number;
@@ -138,6 +141,7 @@ export class HealthMonitor {
         state,
         transitions: undefined,
         inability: undefined,
+        negotiated: 0,
       };
       this.#byId.set(target.id, known);
       this.#byNumber.set(known.number, known);
@@ -190,6 +194,16 @@ export class HealthMonitor {
    */
   onInability(callback: InabilityListener): void {
     this.#inabilityListeners.add(callback);
+  }
+
+  /** What handshakes with a target negotiate (negotiated.ts); 0: not known. */
+  negotiated(id: string): number {
+    return this.#byId.get(id)?.negotiated ?? 0;
+  }
+
+  /** Calls back when handshakes with a target negotiate something else than before. */
+  onNegotiated(callback: (id: string, negotiated: number) => void): void {
+    this.#negotiatedListeners.add(callback);
   }
 
   /** Why no checks are made; undefined while the health worker runs. */
@@ -282,6 +296,9 @@ export class HealthMonitor {
       case 'inability':
         this.#setInability(message.number, message.inability);
         break;
+      case 'negotiated':
+        for (const [number, negotiated] of message.rows) this.#setNegotiated(number, negotiated);
+        break;
       case 'progress':
         this.#setStates(message.rows);
         break;
@@ -306,6 +323,14 @@ export class HealthMonitor {
       const known = this.#byNumber.get(row[0]);
       if (known) known.state = fromRow(known.target.id, row, (reason) => this.#reasons.shared(reason));
     }
+  }
+
+  /** A restarted health worker reports all of them again. */
+  #setNegotiated(number: number, negotiated: number): void {
+    const known = this.#byNumber.get(number);
+    if (!known || known.negotiated === negotiated) return;
+    known.negotiated = negotiated;
+    for (const listener of this.#negotiatedListeners) listener(known.target.id, negotiated);
   }
 
   #setInability(number: number, inability: Inability | undefined): void {

@@ -31,10 +31,11 @@ export interface Probe {
 /** Serves all targets of a check: what a target costs counts tens of thousands of times. */
 export interface Prober {
   /**
-   * Starts a probe. Calls `done` at most once, possibly before returning. The caller watches the deadline. Throws if the
+   * Starts a probe. Calls `done` at most once, possibly before returning; with a success over TCP, also with what the
+   * handshake has negotiated (negotiated.ts). The caller watches the deadline. Throws if the
    * target can never be probed; the message then is its result.
    */
-  start(target: ProbeSubject, done: (verdict: Verdict) => void): Probe;
+  start(target: ProbeSubject, done: (verdict: Verdict, negotiated?: number) => void): Probe;
 }
 
 export const success = (reason: string): Verdict => ({ outcome: 'success', reason });

@@ -6,6 +6,7 @@
 import {
   canonicalDestination,
   canonicalService,
+  completeSynProxy,
   type Destination,
   type DestinationConfig,
   type DestinationKey,
@@ -38,7 +39,8 @@ export function newService(desired: DesiredService, operations: Operation[]): vo
 }
 
 /** The operations that change an existing service; empty if there is no difference. */
-export function changedService(desired: DesiredService, actual: ActualService): ServiceSteps {
+export function changedService(wanted: DesiredService, actual: ActualService): ServiceSteps {
+  const desired = withKeptSettings(wanted, actual.service);
   const of = ofService(desired);
   const { early, late } = edits(desired, actual);
   const { rising, falling } = destinations(of, desired.destinations, actual.destinations);
@@ -69,6 +71,24 @@ function edits(
   if (!allLate && !synProxyLate) return { early: edit(desired, was), late: [] };
   const first = { ...desired, ...(allLate ? canonicalService(was) : {}), synProxy: undefined };
   return { early: edit(first, was), late: edit(desired, { ...was, ...canonicalService(first) }) };
+}
+
+/** Settings of SYN proxy that are undefined keep their values while it is on. */
+function withKeptSettings(desired: DesiredService, was: Service): DesiredService {
+  const { synProxy } = desired;
+  if (!synProxy?.enabled || !was.synProxy?.enabled) return desired;
+  const { mss, windowScale, sack, timestamps, window } = completeSynProxy(was.synProxy);
+  return {
+    ...desired,
+    synProxy: {
+      enabled: true,
+      mss: synProxy.mss ?? mss,
+      windowScale: synProxy.windowScale ?? windowScale,
+      sack: synProxy.sack ?? sack,
+      timestamps: synProxy.timestamps ?? timestamps,
+      window: synProxy.window ?? window,
+    },
+  };
 }
 
 function edit(service: DesiredService, was: Service): Operation[] {

@@ -172,10 +172,10 @@ function synProxyOf({ syn_proxy: raw }: RawService): SynProxyOffer | undefined {
   if (!raw) return undefined;
   const given = raw === true ? {} : raw;
   return {
-    mss: given.mss ?? 0,
-    windowScale: given.window_scale ?? DEFAULTS.windowScale,
-    sack: given.sack ?? true,
-    timestamps: given.timestamps ?? true,
+    mss: given.mss,
+    windowScale: given.window_scale,
+    sack: given.sack,
+    timestamps: given.timestamps,
     window: given.window ?? DEFAULTS.window,
   };
 }

@@ -77,30 +77,29 @@ const synProxySchema = Type.Union(
         mss: Type.Optional(
           count(SMALLEST_MSS, 65535, {
             description:
-              'Largest MSS that clients are offered; the client’s address in TOA takes 8 bytes of it. Default: what the route to the client allows.',
+              'Largest MSS that clients are offered; the client’s address in TOA takes 8 bytes of it. Default: what checks of the real servers have negotiated, and without checks what the route to the client allows.',
             examples: [1400],
           }),
         ),
         window_scale: Type.Optional(
           Type.Union([Type.Integer({ minimum: 0, maximum: 14 }), Type.Literal('none')], {
             title: 'a number from 0 to 14, or none',
-            description: 'Window scale that clients are offered; a real server with another one is translated.',
-            default: DEFAULTS.windowScale,
+            description:
+              'Window scale that clients are offered; a real server with another one is translated. Default: the largest that checks of the real servers have negotiated, and 7 without checks.',
             examples: [8, 'none'],
           }),
         ),
         sack: Type.Optional(
           Type.Boolean({
-            description: 'Offer selective acknowledgements. Without use if real servers do not support them.',
-            default: true,
+            description:
+              'Offer selective acknowledgements. Without use if real servers do not support them. Default: whether checks of all real servers have negotiated them, and without checks yes.',
             examples: [false],
           }),
         ),
         timestamps: Type.Optional(
           Type.Boolean({
             description:
-              'Offer timestamps. Must be `false` if a real server does not use them: its connections would be reset.',
-            default: true,
+              'Offer timestamps. Must be `false` if a real server does not use them: its connections would be reset. Default: whether checks of all real servers have negotiated them, and without checks yes.',
             examples: [false],
           }),
         ),

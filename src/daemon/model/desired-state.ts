@@ -6,6 +6,7 @@ import { type DestinationConfig, IP_VS_STATE_BACKUP, IP_VS_STATE_MASTER, type Sy
 import { destinationKeyText } from '../../plan/keys.ts';
 import type { Desired, DesiredAddress, DesiredService } from '../../plan/types.ts';
 import type { RuntimeState } from './runtime-state.ts';
+import { synProxyOffer } from './syn-proxy.ts';
 import type { VirtualService } from './virtual-services.ts';
 
 /** Desired services of one runtime state, with the version of the state that each was computed from. */
@@ -56,7 +57,7 @@ function desiredService(virtualService: VirtualService, runtime: RuntimeState): 
     peName: config.peName,
     portMin: config.portMin,
     portMax: config.portMax,
-    synProxy: config.synProxy,
+    synProxy: synProxyOffer(virtualService, runtime),
     name: spec.name,
     destinations: [...serving, ...leaving],
     localAddresses: pool.map(({ address }) => address),

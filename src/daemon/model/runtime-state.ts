@@ -32,6 +32,8 @@ export class RuntimeState {
   readonly #changed = new Set<VirtualService>();
   /** Ids of the targets that are down. */
   readonly #down = new Set<string>();
+  /** What handshakes with targets negotiate (src/health/negotiated.ts), by id. */
+  readonly #negotiated = new Map<string, number>();
   readonly #quorum = new Map<string, boolean>();
   #overrides = new Overrides();
   #overrideNotes: OverrideNote[] = [];
@@ -180,6 +182,7 @@ export class RuntimeState {
     copy.#services = this.#services;
     copy.#users = new Map(this.#users);
     for (const id of this.#down) copy.#down.add(id);
+    for (const [id, negotiated] of this.#negotiated) copy.#negotiated.set(id, negotiated);
     for (const [key, up] of this.#quorum) copy.#quorum.set(key, up);
     copy.#overrides = new Overrides(this.#overrides.all);
     copy.#draining = this.#draining.copy();
@@ -197,8 +200,22 @@ export class RuntimeState {
     for (const service of this.users(id)) this.#touch(service);
   }
 
+  /** Handshakes with a target negotiate this; 0: not known. Returns whether that matters to a service. */
+  setNegotiated(id: string, negotiated: number): boolean {
+    if (this.negotiated(id) === negotiated) return false;
+    this.#negotiated.set(id, negotiated);
+    const proxied = this.users(id).filter(({ spec }) => spec.synProxy !== undefined);
+    for (const service of proxied) this.#touch(service);
+    return proxied.length > 0;
+  }
+
+  negotiated(id: string): number {
+    return this.#negotiated.get(id) ?? 0;
+  }
+
   /** Forgets all other targets. */
   keepTargets(wanted: ReadonlySet<string>): void {
+    for (const id of this.#negotiated.keys()) if (!wanted.has(id)) this.#negotiated.delete(id);
     for (const id of this.#down) if (!wanted.has(id)) this.#down.delete(id);
   }
 

@@ -29,13 +29,15 @@ export interface ConnectionEvents {
 export interface Connection {
   /** Whether the request has been sent and the answer is awaited. */
   readonly established: boolean;
+  /** What its handshake has negotiated, as a number of src/health/negotiated.ts; 0: not known. Valid in events. */
+  readonly negotiated: number;
   /** Resets the connection. No event follows. */
   cancel(): void;
   /** Lets the peer finish within limits, then closes. No event follows. */
   leave(): void;
 }
 
-const ENDED: Connection = { established: false, cancel() {}, leave() {} };
+const ENDED: Connection = { established: false, negotiated: 0, cancel() {}, leave() {} };
 
 class OpenConnection implements Connection {
   readonly #connections: Connections;
@@ -50,6 +52,10 @@ class OpenConnection implements Connection {
 
   get established(): boolean {
     return this.#connections.established(this.#number);
+  }
+
+  get negotiated(): number {
+    return this.#connections.negotiated(this.#number);
   }
 
   cancel(): void {
@@ -96,6 +102,10 @@ export class Connections {
 
   established(number: number): boolean {
     return this.#connector.established(number);
+  }
+
+  negotiated(number: number): number {
+    return this.#connector.negotiated(number);
   }
 
   /** No effect if the connection with these events has ended. */

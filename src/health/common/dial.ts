@@ -4,6 +4,7 @@ import { endianness } from 'node:os';
 import { errnoName } from '../../base/errno.ts';
 import { type CONNECT_STEPS, isSystemError, type NativeSocket, native, WRITABLE } from '../../base/native.ts';
 import { socketAddress } from '../../base/socket-address.ts';
+import { packNegotiated } from '../negotiated.ts';
 import { inconclusive, type Verdict } from '../verdict.ts';
 import { errorVerdict, errorWords } from './errors.ts';
 import type { CommonCheck } from './schema.ts';
@@ -17,6 +18,7 @@ const SOL_SOCKET = 1;
 const SO_ERROR = 4;
 const SO_LINGER = 13;
 const SO_MARK = 36;
+const TCP_INFO = 11;
 const IP_BIND_ADDRESS_NO_PORT = 24;
 
 /** struct linger { l_onoff = 1, l_linger = 0 }: close() sends a RST and leaves no TIME_WAIT. */
@@ -26,6 +28,9 @@ const LINGER_OFF = new Uint8Array(8);
 
 /** The lowest port that the kernel picks as a source, and so the lowest at which a TCP self-connect is possible. */
 const FIRST_UNPRIVILEGED_PORT = 1024;
+
+/** Bytes of struct tcp_info up to tcpi_snd_mss. */
+const TCP_INFO_BYTES = 20;
 
 export interface Endpoint {
   family: number;
@@ -70,6 +75,15 @@ export function dial(to: Endpoint, done: (socket: NativeSocket | Verdict) => voi
 /** Makes close() end the connection with a FIN. */
 export function closeByFin(socket: NativeSocket): void {
   socket.setsockopt(SOL_SOCKET, SO_LINGER, LINGER_OFF);
+}
+
+/** What a socket's handshake has negotiated, as a number of src/health/negotiated.ts. */
+export function negotiatedOf(socket: NativeSocket): number {
+  const info = socket.getsockopt(IPPROTO_TCP, TCP_INFO, TCP_INFO_BYTES);
+  // The scale is a bit-field of four bits, in the order of the machine's bytes.
+  const scales = info[6] ?? 0;
+  const mss = little ? info.readUInt32LE(16) : info.readUInt32BE(16);
+  return packNegotiated(info[5] ?? 0, little ? scales & 15 : scales >> 4, mss);
 }
 
 /** Sets options and the source address. Failures are those of this machine, not of the target. */

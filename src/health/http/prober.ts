@@ -41,7 +41,8 @@ class Exchange implements Probe, ConnectionEvents {
   readonly #check: HttpCheck;
   readonly #pattern: Pattern | undefined;
   readonly #target: ProbeSubject;
-  readonly #done: (verdict: Verdict) => void;
+  readonly #done: (verdict: Verdict, negotiated: number) => void;
+  #negotiated = 0;
   #connection: HttpConnection | undefined;
   /** Created when the first bytes arrive, because thousands of probes may be waiting for theirs. */
   #answer: AnswerReader | undefined;
@@ -52,7 +53,7 @@ class Exchange implements Probe, ConnectionEvents {
     pattern: Pattern | undefined,
     connect: Connect,
     target: ProbeSubject,
-    done: (verdict: Verdict) => void,
+    done: (verdict: Verdict, negotiated: number) => void,
   ) {
     this.#check = check;
     this.#pattern = pattern;
@@ -94,6 +95,7 @@ class Exchange implements Probe, ConnectionEvents {
   }
 
   #found(finding: Finding): void {
+    this.#negotiated = this.#connection?.negotiated ?? 0;
     // Lets the peer finish its answer, so that it does not log an error.
     this.#connection?.leave();
     if ('outcome' in finding) {
@@ -113,7 +115,7 @@ class Exchange implements Probe, ConnectionEvents {
   #finish(verdict: Verdict): void {
     if (this.#phase === 'over') return;
     this.#release();
-    this.#done(verdict);
+    this.#done(verdict, this.#negotiated);
   }
 
   /** Releases the parts of a probe in progress; V8 would keep them as long as this object, until a full collection. */

@@ -4,7 +4,7 @@ import { Socket } from 'node:net';
 import { connect, type SecureContext, type TLSSocket } from 'node:tls';
 import type { NativeSocket } from '../../base/native.ts';
 import { type Connection, type ConnectionEvents, LEFTOVER_BYTES, LEFTOVER_TIME } from '../common/connections.ts';
-import { closeByFin, dial, type Endpoint } from '../common/dial.ts';
+import { closeByFin, dial, type Endpoint, negotiatedOf } from '../common/dial.ts';
 import { failure, inconclusive } from '../verdict.ts';
 import { tlsVerdict } from './tls-errors.ts';
 
@@ -31,9 +31,11 @@ export function secureConnection(
   events: ConnectionEvents,
 ): SecureConnection {
   let exchange: SecureExchange | undefined;
+  let negotiated = 0;
   const stop = dial(to, (result) => {
     if ('outcome' in result) return events.end(result);
     try {
+      negotiated = negotiatedOf(result);
       exchange = new SecureExchange(result, options, request, events);
     } catch (error) {
       result.close();
@@ -43,6 +45,9 @@ export function secureConnection(
   return {
     get established() {
       return exchange !== undefined;
+    },
+    get negotiated() {
+      return negotiated;
     },
     get secure() {
       return exchange?.secure ?? false;

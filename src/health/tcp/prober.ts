@@ -13,7 +13,7 @@ export function tcpProber(check: TcpCheck): Prober {
   return {
     start(target, done) {
       const connection = connections().begin(endpointOf(target), null, {
-        end: (trouble) => done(trouble ?? CONNECTED),
+        end: (trouble) => (trouble ? done(trouble) : done(CONNECTED, connection.negotiated)),
       });
       return {
         waitsFor: 'answer',

@@ -33,6 +33,8 @@ export interface ProbeRunnerOptions<T extends Target = Target> {
   onProgress?: (target: T, state: TargetState) => void;
   /** `fall` probes in a row could not be made, or the reason changed; undefined: they can be made again. */
   onInability?: (target: T, inability: Inability | undefined) => void;
+  /** Handshakes with a target negotiate something else than before (negotiated.ts). */
+  onNegotiated?: (target: T, negotiated: number) => void;
   /** A rate-limited line for the operator. */
   onTrouble: (text: string) => void;
 }
@@ -58,6 +60,8 @@ interface ProbedTarget<T extends Target> {
   inconclusive: { count: number; since: number } | undefined;
   /** As last reported. */
   inability: Inability | undefined;
+  /** As last reported; 0: nothing yet. */
+  negotiated: number;
 }
 
 /** Milliseconds of a monotonic clock. */
@@ -105,6 +109,7 @@ export class ProbeRunner<T extends Target = Target> {
       startedAt: 0,
       inconclusive: undefined,
       inability: undefined,
+      negotiated: 0,
     };
     entry.slot = this.#schedule.add(entry, timing, fraction(target.id), this.#now());
     this.#entries.set(target.id, entry);
@@ -214,11 +219,13 @@ export class ProbeRunner<T extends Target = Target> {
     const turn = ++entry.turn;
     entry.startedAt = clock();
     let over = false;
-    const done = (verdict: Verdict): void => {
+    const done = (verdict: Verdict, negotiated = 0): void => {
       if (over || entry.turn !== turn) return;
       over = true;
       entry.probe = undefined;
       this.#finished(entry);
+      // Before the result: a transition finds it.
+      if (negotiated !== 0 && negotiated !== entry.negotiated) this.#negotiated(entry, negotiated);
       this.#take(entry, verdict);
     };
     try {
@@ -274,6 +281,11 @@ export class ProbeRunner<T extends Target = Target> {
     if (++inconclusive.count < target.check.fall || entry.inability?.reason === reason) return;
     entry.inability = { since: inconclusive.since, reason };
     this.#options.onInability?.(target, entry.inability);
+  }
+
+  #negotiated(entry: ProbedTarget<T>, negotiated: number): void {
+    entry.negotiated = negotiated;
+    if (this.#entries.get(entry.target.id) === entry) this.#options.onNegotiated?.(entry.target, negotiated);
   }
 
   #able(entry: ProbedTarget<T>): void {

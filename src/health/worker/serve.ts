@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** Main function of the health worker: receives targets from the daemon, reports transitions, and exits with it. */
+import { readFileSync } from 'node:fs';
 import type { Target } from '../types.ts';
 import { socketLimit } from './descriptors.ts';
 import { type FromWorker, type Load, type StateRow, type ToWorker, toRow } from './messages.ts';
@@ -22,6 +23,8 @@ export function serveHealth(): void {
   const ids = new Map<number, string>();
   const transitions = new Batch<Transitions[number]>((list) => send({ type: 'transitions', list }));
   const progress = new Batch<StateRow>((rows) => send({ type: 'progress', rows }));
+  const negotiated = new Batch<[number, number]>((rows) => send({ type: 'negotiated', rows }));
+  const observes = offersAllOptions();
   const descriptors = socketLimit();
   const started = loadProbers().then(
     (prepare) =>
@@ -32,6 +35,9 @@ export function serveHealth(): void {
         onTransition: ({ number }, { up, reason, code, at }, { last }) =>
           transitions.add({ number, up, reason, code, at, latency: last?.latency ?? 0 }),
         onProgress: ({ number }, state) => progress.add(toRow(number, state)),
+        ...(observes
+          ? { onNegotiated: ({ number }: NumberedTarget, value: number) => negotiated.add([number, value]) }
+          : {}),
         onInability: ({ number }, inability) => send({ type: 'inability', number, inability }),
         onTrouble: (text) => send({ type: 'log', level: 'error', text }),
       }),
@@ -93,6 +99,17 @@ export function serveHealth(): void {
     setInterval(beat, BEAT);
     beat();
   });
+}
+
+/** Whether this machine offers every option: what it does not offer, no real server agrees to. */
+function offersAllOptions(): boolean {
+  try {
+    return ['tcp_timestamps', 'tcp_sack', 'tcp_window_scaling'].every(
+      (name) => readFileSync(`/proc/sys/net/ipv4/${name}`, 'utf8').trim() !== '0',
+    );
+  } catch {
+    return false;
+  }
 }
 
 interface NumberedTarget extends Target {

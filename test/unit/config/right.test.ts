@@ -220,7 +220,7 @@ test('SYN proxy: off, on, and what clients are offered', () => {
   const proxy = (value: string) =>
     web(`${usual}forward: fullnat\nlocal_addresses: inner\nsyn_proxy: ${value}`, before).synProxy;
   assert.equal(proxy('false'), undefined);
-  const defaults = { mss: 0, windowScale: 7, sack: true, timestamps: true, window: 2896 };
+  const defaults = { mss: undefined, windowScale: undefined, sack: undefined, timestamps: undefined, window: 2896 };
   assert.deepEqual(proxy('true'), defaults);
   assert.deepEqual(proxy('{}'), defaults);
   assert.deepEqual(proxy('{ mss: 1400, window_scale: none, sack: false, timestamps: false, window: 0 }'), {

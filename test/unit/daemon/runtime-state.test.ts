@@ -7,6 +7,7 @@ import { desiredState } from '../../../src/daemon/model/desired-state.ts';
 import { RuntimeState } from '../../../src/daemon/model/runtime-state.ts';
 import { targets } from '../../../src/daemon/model/targets.ts';
 import { serverText, virtualServices } from '../../../src/daemon/model/virtual-services.ts';
+import { packNegotiated } from '../../../src/health/negotiated.ts';
 import { config, realServer, service, tcpCheck } from '../../support/specs.ts';
 
 const sorry = {
@@ -331,4 +332,48 @@ test('with several checks a real server is up while all of them pass', () => {
   assert.ok(more);
   runtime.configure([more], 1);
   assert.equal(runtime.inherited(more.realServers[0]?.targets[2]?.id ?? ''), false);
+});
+
+test('SYN proxy offers what checks of all real servers that are up have negotiated', () => {
+  const synProxy = { mss: undefined, windowScale: undefined, sack: undefined, timestamps: undefined, window: 2896 };
+  const specs = [
+    service('web', [realServer(1), realServer(2)], { synProxy }),
+    service('set', [realServer(1)], { synProxy: { ...synProxy, windowScale: 5, sack: true } }),
+    service('unchecked', [realServer(1, { check: undefined })], { synProxy }),
+    service('elsewhere', [realServer(1, { check: { ...tcpCheck, port: 81 } })], { synProxy }),
+    service('off', [realServer(1)]),
+  ].map((spec, index) => ({
+    ...spec,
+    virtuals: spec.virtuals.map((virtual) => ({ ...virtual, port: 80 + index })),
+  }));
+  const file = config(specs);
+  const runtime = new RuntimeState();
+  runtime.configure(virtualServices(file), 0);
+  const offers = () => desiredState(file, runtime).services.map((one) => one.synProxy);
+  const id = (n: number) => runtime.services[0]?.realServers[n - 1]?.targets[0]?.id ?? assert.fail();
+  const window = 2896;
+  const nothing = { enabled: true, ...synProxy };
+  const defaults = { enabled: true, mss: 0, windowScale: 7, sack: true, timestamps: true, window };
+  const setHere = { ...nothing, windowScale: 5, sack: true };
+  assert.deepEqual(offers(), [nothing, setHere, defaults, defaults, undefined]);
+
+  const all = 7;
+  assert.equal(runtime.setNegotiated(id(1), packNegotiated(all, 7, 1448)), true);
+  assert.equal(runtime.setNegotiated(id(1), packNegotiated(all, 7, 1448)), false, 'the same again');
+  const set = { enabled: true, mss: 1460, windowScale: 5, sack: true, timestamps: true, window };
+  assert.deepEqual(offers(), [nothing, set, defaults, defaults, undefined], 'the other server is not known yet');
+  runtime.setTarget(id(2), false);
+  assert.deepEqual(offers()[0], { enabled: true, mss: 1460, windowScale: 7, sack: true, timestamps: true, window });
+  runtime.setTarget(id(2), true);
+  assert.deepEqual(offers()[0], nothing);
+  const [withoutStamps, withoutSack] = [all & ~1, all & ~2];
+  runtime.setNegotiated(id(2), packNegotiated(withoutStamps, 9, 1400));
+  assert.deepEqual(offers()[0], { enabled: true, mss: 1400, windowScale: 9, sack: true, timestamps: false, window });
+  runtime.setNegotiated(id(2), packNegotiated(withoutSack, 3, 1460));
+  assert.deepEqual(offers()[0], { enabled: true, mss: 1460, windowScale: 7, sack: false, timestamps: true, window });
+  for (const n of [1, 2]) runtime.setNegotiated(id(n), packNegotiated(0, 0, 536));
+  assert.deepEqual(offers()[0], { enabled: true, mss: 536, windowScale: 255, sack: false, timestamps: false, window });
+  assert.deepEqual(runtime.preview(virtualServices(file), 0).negotiated(id(1)), packNegotiated(0, 0, 536));
+  runtime.keepTargets(new Set([id(2)]));
+  assert.equal(runtime.negotiated(id(1)), 0);
 });

@@ -2,7 +2,7 @@
 // Plans as an operator reads them in `lvsd plan`: order and text of the operations.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { serviceKeyText } from '../../../src/ipvs/index.ts';
+import { type SynProxy, serviceKeyText } from '../../../src/ipvs/index.ts';
 import { describe, difference, drift, toJson } from '../../../src/plan/index.ts';
 import type { Actual, Desired, Ownership } from '../../../src/plan/types.ts';
 import { localAddress } from '../../support/kernel-model.ts';
@@ -108,6 +108,25 @@ test('SYN proxy comes once every real server has FULLNAT, and ends before anothe
   const usual = { ...proxied, synProxy: { enabled: true } };
   const complete = { enabled: true, mss: 0, windowScale: 7, sack: true, timestamps: true, window: 2896 };
   assert.deepEqual(lines(desiredTable([usual]), actualTable([actualService({ ...usual, synProxy: complete })])), []);
+});
+
+test('settings of SYN proxy that are undefined keep their values, and are sent with those that change', () => {
+  const complete = { enabled: true, mss: 1440, windowScale: 9, sack: false, timestamps: true, window: 2896 };
+  const base = service('shop', '10.99.0.10:443', {
+    ...{ localAddresses: LOCAL, destinations: [server('10.31.4.2:80', { method: 5 })] },
+  });
+  const actual = actualTable([
+    actualService(
+      { ...base, synProxy: complete },
+      LOCAL.map((one) => localAddress(one)),
+    ),
+  ]);
+  const plan = (synProxy: SynProxy) => difference(desiredTable([{ ...base, synProxy }]), actual, ALL).operations;
+  assert.deepEqual(plan({ enabled: true, window: 2896 }), []);
+  const [change, ...more] = plan({ enabled: true, timestamps: false, window: 2896 });
+  assert.deepEqual(more, []);
+  assert.ok(change?.op === 'set-service');
+  assert.deepEqual(change.service.synProxy, { ...complete, timestamps: false });
 });
 
 test('a local address with connections drains and stays on its device; added back, it is used again', () => {
