@@ -25,7 +25,7 @@ _lvsadm() {
     -u | --udp-service) words=$(_lvsadm_services -u) ;;
     --sctp-service) words=$(_lvsadm_services --sctp-service) ;;
     -f | --fwmark-service) words=$(_lvsadm_services -f) ;;
-    --secret) compopt -o default; return ;;
+    --secret | --cookie-secret) compopt -o default; return ;;
     *)
       case $line in
         ' diff '*) words=--json; compopt -o default ;;
@@ -48,6 +48,7 @@ _lvsadm() {
           words="$service -n --numeric -c --connection --timeout --daemon --stats --rate --thresholds --persistent-conn"
           words+=' --tun-info --nosort -X --exact --json --where --watch'
           ;;
+        *' --cookie-secret '*) words=--stage ;;
         *' -S '* | *' --save '*) words='-n --numeric' ;;
         *' --start-daemon '* | *' --stop-daemon '*)
           words='--mcast-interface --syncid --sync-maxlen --mcast-group --mcast-port --mcast-ttl'
@@ -55,7 +56,7 @@ _lvsadm() {
         *)
           words='diff restore save -A --add-service -E --edit-service -D --delete-service -C --clear -a --add-server'
           words+=' -e --edit-server -d --delete-server -P --add-laddr -Q --del-laddr -G --get-laddr --secret -L --list'
-          words+=' -Z --zero -S --save -R --restore --set --start-daemon --stop-daemon -h --help -v --version'
+          words+=' --cookie-secret -Z --zero -S --save -R --restore --set --start-daemon --stop-daemon -h --help -v --version'
           ;;
       esac
       ;;

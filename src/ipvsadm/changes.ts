@@ -30,6 +30,10 @@ export const changes: Readonly<Partial<Record<Invocation['command'], Change>>> =
     await ipvs.requireFeature('SECRET');
     await ipvs.setSecret(readSecret(secretFile));
   },
+  'cookie-secret': async (ipvs, { secretFile = '', options }) => {
+    await ipvs.requireFeature('SYNPROXY');
+    await ipvs.setCookieSecret(readSecret(secretFile), { stage: options.has('stage') });
+  },
   'start-daemon': (ipvs, { daemon }) => ipvs.startDaemon(daemon),
   'stop-daemon': (ipvs, { daemon }) => ipvs.stopDaemon(daemon),
 };
@@ -50,6 +54,7 @@ const features: Readonly<Partial<Record<Invocation['command'], (line: Invocation
   'del-laddr': ({ options }) => (options.has('drain') ? 'LADDR_DRAIN' : 'FULLNAT'),
   'get-laddr': () => 'FULLNAT',
   secret: () => 'SECRET',
+  'cookie-secret': () => 'SYNPROXY',
 };
 
 /** The feature of the patched kernel that a command line needs. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** The argument of --secret. */
+/** The argument of --secret and --cookie-secret. */
 import { UsageError } from '../base/errors.ts';
 import { parseSecret, readBounded, readSecretFile } from '../base/secret-file.ts';
 

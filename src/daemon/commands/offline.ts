@@ -2,11 +2,13 @@
 /** plan and apply without a daemon: every real server counts as up, except for those that an operator drained. */
 import { monotonic } from '../../base/clock.ts';
 import type { Config } from '../../config/types.ts';
+import type { PlanLine } from '../../control/messages.ts';
 import { difference, type Obstacle, readActual } from '../../plan/index.ts';
 import type { Ownership, Plan } from '../../plan/types.ts';
 import { desiredState } from '../model/desired-state.ts';
 import { RuntimeState } from '../model/runtime-state.ts';
 import { virtualServices } from '../model/virtual-services.ts';
+import { CookieSecret } from '../reconcile/cookie-secret.ts';
 import { findObstacles, type Kernel } from '../reconcile/kernel.ts';
 import { type ChangedSysctl, type SysctlChange, Sysctls } from '../reconcile/sysctls.ts';
 import { writeState } from '../state/file.ts';
@@ -61,6 +63,17 @@ export class Offline {
     if (sysctls.configure(this.#config)) await this.saveOwnership(sysctls.changed);
     const left = new Set(sysctls.pending(this.#config).map(({ name }) => name));
     return { done: pending.filter(({ name }) => !left.has(name)), failed };
+  }
+
+  /** Sets the secret of SYN cookies, if the configuration has one. Returns what was done. */
+  async setCookieSecret(): Promise<{ done: PlanLine[]; failed: string[] }> {
+    const [done, failed]: [PlanLine[], string[]] = [[], []];
+    const log = (_area: string, level: string, text: string) => {
+      if (level === 'error') failed.push(text);
+      else done.push({ sign: '~', service: undefined, text });
+    };
+    await new CookieSecret(this.#kernel.ipvs, { log }).follow(this.#config);
+    return { done, failed };
   }
 
   /** Records in the state file that lvsd owns the services of the file. Call it before the kernel is changed. */

@@ -90,18 +90,23 @@ export async function applyOnce(options: Options): Promise<number> {
     await offline.saveOwnership();
     const results = await apply(operations, kernel);
     const sysctls = await offline.setSysctls();
+    const secret = await offline.setCookieSecret();
     const rejected = results.flatMap(({ operation, error }) =>
       error === undefined || error === 'skipped'
         ? []
         : [{ text: `${describe(operation).text}: ${errorLine(error)}`, error }],
     );
-    const failed = [...rejected.map(({ text }) => text), ...sysctls.failed];
+    const failed = [...rejected.map(({ text }) => text), ...sysctls.failed, ...secret.failed];
     for (const text of failed) printError(text);
     const operationsDone = results.filter(({ error }) => error === undefined);
-    const done = [...operationsDone.map(({ operation }) => describe(operation)), ...sysctls.done.map(sysctlLine)];
+    const done = [
+      ...operationsDone.map(({ operation }) => describe(operation)),
+      ...sysctls.done.map(sysctlLine),
+      ...secret.done,
+    ];
     process.stdout.write(options.json ? `${JSON.stringify({ done, failed }, null, 2)}\n` : planText(done));
     const status = exitFor(rejected.map(({ error }) => error));
-    return status === EXIT.OK && sysctls.failed.length > 0 ? EXIT.RUNTIME : status;
+    return status === EXIT.OK && sysctls.failed.length + secret.failed.length > 0 ? EXIT.RUNTIME : status;
   });
 }
 

@@ -32,7 +32,7 @@ export function parse(words: readonly string[], lookup: Lookup, program: string)
   const line = newInvocation(command);
   if (command === 'help' || command === 'version') return line;
   if (command === 'start-daemon' || command === 'stop-daemon') line.daemon.state = daemonState(command, first.argument);
-  if (command === 'secret') line.secretFile = first.argument;
+  if (command === 'secret' || command === 'cookie-secret') line.secretFile = first.argument;
 
   for (let event = popt.next(); event; event = popt.next()) {
     if (event.kind === 'error') throw new Rejected(`${event.word}: ${POPT_ERRORS[event.error]}`);

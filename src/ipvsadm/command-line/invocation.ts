@@ -22,7 +22,7 @@ export interface Invocation {
   daemon: SyncDaemon;
   timeouts: Timeouts;
   localAddress: Uint8Array | undefined;
-  /** The argument of --secret; '-' is standard input. */
+  /** The argument of --secret or --cookie-secret; '-' is standard input. */
   secretFile: string | undefined;
   /** Parsed last, because the names depend on the scheduler. */
   schedulerFlags: string | undefined;

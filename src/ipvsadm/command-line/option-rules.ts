@@ -73,6 +73,7 @@ const COMMAND_RULES: Readonly<Record<CommandName, Rule>> = {
   set: {},
   restore: {},
   secret: {},
+  'cookie-secret': { optional: ['stage'] },
 };
 
 const TUNNEL_RULES: Readonly<Record<(typeof TUNNELS)[number]['name'], Rule>> = {

@@ -22,6 +22,7 @@ export const COMMANDS = [
   'del-laddr',
   'get-laddr',
   'secret',
+  'cookie-secret',
 ] as const;
 export type CommandName = (typeof COMMANDS)[number];
 
@@ -69,6 +70,7 @@ export const OPTION_NAMES = [
   'local-ports',
   'synproxy',
   'synproxy-opts',
+  'stage',
 ] as const;
 export type OptionName = (typeof OPTION_NAMES)[number];
 
@@ -81,7 +83,7 @@ export interface AdmOption extends PoptOption {
 }
 
 /** Commands that take an argument. */
-const WITH_ARGUMENT: ReadonlySet<string> = new Set(['start-daemon', 'stop-daemon', 'secret']);
+const WITH_ARGUMENT: ReadonlySet<string> = new Set(['start-daemon', 'stop-daemon', 'secret', 'cookie-secret']);
 
 const command = (short: string, long: string, name: AdmOption['command'] & string): AdmOption => {
   const argument = WITH_ARGUMENT.has(name) ? 'required' : 'none';
@@ -122,6 +124,7 @@ const COMMON: readonly AdmOption[] = [
   command('Q', 'del-laddr', 'del-laddr'),
   command('G', 'get-laddr', 'get-laddr'),
   command('', 'secret', 'secret'),
+  command('', 'cookie-secret', 'cookie-secret'),
   valued('t', 'tcp-service', 'service-address'),
   valued('u', 'udp-service', 'service-address'),
   valued('', 'sctp-service', 'service-address'),
@@ -167,6 +170,7 @@ const COMMON: readonly AdmOption[] = [
   valued('', 'local-ports', 'local-ports'),
   valued('j', 'synproxy', 'synproxy'),
   valued('', 'synproxy-opts', 'synproxy-opts'),
+  flag('', 'stage', 'stage'),
   flag('', 'json', 'json'),
   option('', 'where', 'required', 'where', true),
   option('', 'watch', 'optional', 'watch'),

@@ -39,8 +39,20 @@ test('a file that others can read is rejected, and a missing one', () => {
   }
 });
 
+const read = (line: string) => parse(line.split(' '), new Lookup(), 'lvsadm');
+
+test('--cookie-secret takes a file and --stage', () => {
+  const line = read('--cookie-secret /etc/s --stage');
+  assert.equal(line.secretFile, '/etc/s');
+  assert.deepEqual([...line.options], ['stage']);
+  assert.equal(read('--cookie-secret -').options.size, 0);
+  assert.throws(() => read('--cookie-secret -n -n'), {
+    message: "Illegal 'numeric' option with the 'cookie-secret' command",
+  });
+  assert.throws(() => read('--secret - --stage'), { message: "Illegal 'stage' option with the 'secret' command" });
+});
+
 test('--secret takes a file and no options', () => {
-  const read = (line: string) => parse(line.split(' '), new Lookup(), 'lvsadm');
   assert.equal(read('--secret /etc/s').secretFile, '/etc/s');
   assert.equal(read('--secret -').secretFile, '-');
   assert.throws(() => read('--secret /etc/s -n'), { message: "Illegal 'numeric' option with the 'secret' command" });
