@@ -19,6 +19,7 @@ const benches = {
   // ksoftirqd runs first: work that it does after the sender would be counted in the next round.
   instructions: { options: ['--icount'], ready: 'chrt -f -p 50 $(pgrep -x ksoftirqd/0)' },
   refusals: { options: ['--icount'], ready: 'chrt -f -p 50 $(pgrep -x ksoftirqd/0)' },
+  synproxy: { options: ['--icount'], ready: 'modprobe ip_vs && chrt -f -p 50 $(pgrep -x ksoftirqd/0)' },
   restore: { options: ['--icount'], ready: 'modprobe ip_vs && modprobe ip_vs_wrr' },
   traffic: { options: [], ready: 'modprobe ip_vs' },
   scale: { options: ['--mem', '4G'], ready: 'modprobe ip_vs && modprobe ip_vs_wrr' },

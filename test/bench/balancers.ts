@@ -8,6 +8,8 @@ import type { Namespace, Topology } from '../../lab/topology.ts';
 /** Kinds of balancers: drops at once; forwards without IPVS, with an idle service; translates. */
 export const modes = ['drop', 'plain', 'idle', 'nat', 'fullnat'] as const;
 export type Mode = (typeof modes)[number];
+/** Of the bench of SYN proxy: FULLNAT with it; a listener on the balancer itself that answers every SYN with a cookie. */
+export type SynMode = Mode | 'proxied' | 'listener';
 
 const vip = '10.99.0.10';
 const server = '10.31.4.2';
@@ -56,7 +58,7 @@ export async function giveHeadroom(balancer: Namespace): Promise<ChildProcess> {
  * Each mode has a balancer in a namespace of its own, as hooks and tables of IPVS are per namespace. With `ports` its
  * service has so few local ports, and connections that do not time out.
  */
-export function site(topology: Topology, mode: Mode, ports?: number): Site {
+export function site(topology: Topology, mode: SynMode, ports?: number): Site {
   const name = ports === undefined ? mode : `${mode}-${ports}`;
   const outside = topology.namespace(`out-${name}`);
   const balancer = topology.namespace(`lb-${name}`);
@@ -76,12 +78,15 @@ export function site(topology: Topology, mode: Mode, ports?: number): Site {
   dropAt(outside, 'lb0');
   dropAt(inside, 'lb0');
   const service = `-A -t ${vip}:80 -s rr`;
-  const lines: Record<Mode, string[]> = {
+  const fullnat = [`-P -t ${vip}:80 -z ${laddr}`, `-a -t ${vip}:80 -r ${server}:80 -b`];
+  const lines: Record<SynMode, string[]> = {
     drop: [],
     plain: [],
     idle: [service, `-a -t ${vip}:80 -r ${server}:80 -m`],
     nat: [service, `-a -t ${vip}:80 -r ${server}:80 -m`],
-    fullnat: [service, `-P -t ${vip}:80 -z ${laddr}`, `-a -t ${vip}:80 -r ${server}:80 -b`],
+    fullnat: [service, ...fullnat],
+    proxied: [`${service} -j enable`, ...fullnat],
+    listener: [],
   };
   if (ports !== undefined) {
     run(balancer, `echo ${4999 + ports} > /proc/sys/net/ipv4/vs/fullnat_lport_max`);
@@ -100,20 +105,21 @@ export class Connection {
   private readonly packets: number;
 
   /** Throws if the connection cannot be opened. */
-  static async open(at: Site, mode: Mode, length: number, packets = 1): Promise<Connection> {
+  static async open(at: Site, mode: SynMode, length: number, packets = 1): Promise<Connection> {
     const opened = new Connection(at, mode, length, packets);
     if ((await opened.line()) !== 'ready') throw new Error(`${mode}: no connection`);
     return opened;
   }
 
-  private constructor(at: Site, mode: Mode, length: number, packets: number) {
+  private constructor(at: Site, mode: SynMode, length: number, packets: number) {
     this.packets = packets;
-    const destination = mode === 'nat' || mode === 'fullnat' ? vip : server;
+    const destination = mode === 'drop' || mode === 'plain' || mode === 'idle' ? server : vip;
     this.child = spawn(
       process.env.BENCH_SEGMENTS ?? 'segments',
       [
         ...[at.outside.name, 'lb0', mac(at.balancer, 'out0'), '10.1.0.2', `${destination}:80`],
         ...[at.inside.name, 'lb0', mac(at.balancer, 'in0'), String(packets), String(length), '1'],
+        ...(mode === 'proxied' || mode === 'listener' ? [mode] : []),
       ],
       { stdio: ['pipe', 'pipe', 'inherit'] },
     );
@@ -138,7 +144,7 @@ export class Connection {
   }
 
   /** Instructions for each of `count` more connections: all their segments, or the SYN alone, from the senders on. */
-  async connections(what: 'open' | 'whole' | 'syn', count: number): Promise<number> {
+  async connections(what: 'open' | 'whole' | 'syn' | 'flooded', count: number): Promise<number> {
     return (await this.measure(`${what} ${count}`)) / count;
   }
 

@@ -2,11 +2,13 @@
 /*
  * A client and a real server of raw frames, on the two sides of a balancer, for the instruction counts.
  *
- *	segments OUTNS OUTDEV OUTMAC CLIENT DEST:PORT INNS INDEV INMAC PACKETS LENGTH ROUNDS
+ *	segments OUTNS OUTDEV OUTMAC CLIENT DEST:PORT INNS INDEV INMAC PACKETS LENGTH ROUNDS [proxied|listener]
  *
  * Opens one TCP connection from CLIENT to DEST:PORT: SYN, SYN-ACK and so on are written as frames to the devices that
  * face the balancer (OUTMAC and INMAC are its addresses there), and read on the other side, so that it works with any
  * translation of addresses and numbers. Data goes both ways once, and is compared.
+ * With `proxied` the balancer itself answers the client's SYN, and opens the connection to the real server after its
+ * ACK; with `listener` it is the other end, and no data is sent: only the command syn works then.
  * Then it reads commands from stdin, one a line:
  *
  *	in | out	sends PACKETS segments of that connection with LENGTH bytes of data each, one after the other, ROUNDS
@@ -14,6 +16,7 @@
  *	open N		opens N more connections, each from a client port of its own: SYN, SYN-ACK, ACK
  *	whole N		the same, and each carries 100 bytes both ways and is closed by a FIN of either side: 9 segments
  *	syn N		sends the SYNs of N more connections, and nothing else
+ *	flooded N	as whole, and before each connection FLOOD SYNs of connections that go no further
  *
  * For each round it writes a line: COMMAND NANOSECONDS. The clock is CLOCK_MONOTONIC_RAW.
  */
@@ -36,7 +39,10 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_DATA = 1400, WARM_UP = 200, FIRST_PORT = 10000, PORTS = 50000 };
+enum { MAX_DATA = 1400, WARM_UP = 200, FIRST_PORT = 10000, PORTS = 50000, FLOOD = 100 };
+
+/* The balancer answers SYNs itself; it is the other end. */
+static bool proxied, listener;
 
 struct frame {
 	struct ether_header eth;
@@ -188,7 +194,8 @@ static void receive(struct side *s, int flags, size_t length)
 		for (size_t i = 0; i < data; i++) {
 			if (f.rest[hdrlen - sizeof(f.tcp) + i] != (uint8_t)i) fail_with("data came through altered");
 		}
-		if (fold(sum(&f.tcp, hdrlen + data, sum(&f.ip.saddr, 8, IPPROTO_TCP + (uint32_t)(hdrlen + data)))) != 0)
+		/* The device of a listener computes checksums, and a veth device leaves that out. */
+		if (!listener && fold(sum(&f.tcp, hdrlen + data, sum(&f.ip.saddr, 8, IPPROTO_TCP + (uint32_t)(hdrlen + data)))) != 0)
 			fail_with("a segment came through with a wrong checksum");
 		s->saddr = f.ip.daddr;
 		s->daddr = f.ip.saddr;
@@ -204,19 +211,41 @@ static void receive(struct side *s, int flags, size_t length)
 	}
 }
 
-/* One segment from side to side. */
-static void pass(struct side *from, struct side *to, int flags, size_t length)
+static void give(struct side *from, int flags, size_t length)
 {
 	struct frame f;
 	size_t framelen = build(from, &f, flags, length);
 
 	send_frame(from, &f, framelen);
-	receive(to, flags, length);
 	from->seq += (uint32_t)length + (flags & (SYN | FIN) ? 1 : 0);
+}
+
+/* One segment from side to side. */
+static void pass(struct side *from, struct side *to, int flags, size_t length)
+{
+	give(from, flags, length);
+	receive(to, flags, length);
+}
+
+/* The handshake of one side with the balancer. */
+static void shake_hands(struct side *client)
+{
+	give(client, SYN, 0);
+	receive(client, SYN | ACK, 0);
+	give(client, ACK, 0);
 }
 
 static void open_connection(struct side *client, struct side *server)
 {
+	if (proxied) {
+		shake_hands(client);
+		receive(server, SYN, 0);
+		give(server, SYN | ACK, 0);
+		receive(server, ACK, 0);
+		/* The window is open. */
+		receive(client, ACK, 0);
+		return;
+	}
 	pass(client, server, SYN, 0);
 	pass(server, client, SYN | ACK, 0);
 	pass(client, server, ACK, 0);
@@ -271,6 +300,16 @@ static void next_client(const struct side *first, struct side *from)
 	made++;
 }
 
+static void send_syns(const struct side *client, struct side *from, long count)
+{
+	for (long i = 0; i < count; i++) {
+		struct frame f;
+
+		next_client(client, from);
+		send_frame(from, &f, build(from, &f, SYN, 0));
+	}
+}
+
 static void syns(const struct side *client, long count)
 {
 	struct side c = *client;
@@ -278,30 +317,30 @@ static void syns(const struct side *client, long count)
 
 	open_side(&c, false);
 	start = now();
-	for (long i = 0; i < count; i++) {
-		struct frame f;
-
-		next_client(client, &c);
-		send_frame(&c, &f, build(&c, &f, SYN, 0));
-	}
+	send_syns(client, &c, count);
 	end = now();
 	close(c.fd);
 	printf("syn %llu\n", (unsigned long long)(end - start));
 	fflush(stdout);
 }
 
-/* COUNT connections, one after the other. Each has sockets that receive, as a handshake has to be answered. */
-static void connections(const char *name, const struct side *client, const struct side *server, long count, bool whole)
+/* COUNT connections, one after the other. They have sockets that receive, as a handshake has to be answered; the flood
+ * beside them has one of its own, which does not.
+ */
+static void connections(const char *name, const struct side *client, const struct side *server, long count, bool whole,
+			long flood)
 {
-	struct side c = *client, s = *server;
+	struct side c = *client, s = *server, attacker = *client;
 	uint64_t start, end;
 
 	open_side(&c, true);
 	open_side(&s, true);
+	open_side(&attacker, false);
 	start = now();
 	for (long i = 0; i < count; i++) {
 		struct side from = c, to = s;
 
+		send_syns(client, &attacker, flood);
 		next_client(client, &from);
 		open_connection(&from, &to);
 		if (!whole) continue;
@@ -309,6 +348,7 @@ static void connections(const char *name, const struct side *client, const struc
 		close_connection(&from, &to);
 	}
 	end = now();
+	close(attacker.fd);
 	close(c.fd);
 	close(s.fd);
 	printf("%s %llu\n", name, (unsigned long long)(end - start));
@@ -330,7 +370,12 @@ int main(int argc, char **argv)
 	char line[32], *colon;
 	size_t length;
 
-	if (argc != 12 || !(colon = strchr(argv[5], ':'))) fail_with("wrong arguments");
+	if ((argc != 12 && argc != 13) || !(colon = strchr(argv[5], ':'))) fail_with("wrong arguments");
+	proxied = argc == 13 && strcmp(argv[12], "proxied") == 0;
+	listener = argc == 13 && strcmp(argv[12], "listener") == 0;
+	if (argc == 13 && !proxied && !listener) fail_with("wrong arguments");
+	/* A SYN of a tuple that has an open connection would go to the real server. */
+	if (proxied) client.sport = htons((uint16_t)(40000 + getpid() % 20000));
 	client.ns = argv[1];
 	client.device = argv[2];
 	parse_mac(argv[3], client.mac);
@@ -350,8 +395,12 @@ int main(int argc, char **argv)
 	open_side(&server, true);
 	client_start = client;
 	server_start = server;
-	open_connection(&client, &server);
-	exchange(&client, &server);
+	if (listener) {
+		shake_hands(&client);
+	} else {
+		open_connection(&client, &server);
+		exchange(&client, &server);
+	}
 	close(client.fd);
 	close(server.fd);
 	open_side(&client, false);
@@ -361,9 +410,11 @@ int main(int argc, char **argv)
 	while (fgets(line, sizeof(line), stdin)) {
 		line[strcspn(line, "\n")] = '\0';
 		if (strncmp(line, "open ", 5) == 0)
-			connections("open", &client_start, &server_start, atol(line + 5), false);
+			connections("open", &client_start, &server_start, atol(line + 5), false, 0);
 		else if (strncmp(line, "whole ", 6) == 0)
-			connections("whole", &client_start, &server_start, atol(line + 6), true);
+			connections("whole", &client_start, &server_start, atol(line + 6), true, 0);
+		else if (strncmp(line, "flooded ", 8) == 0)
+			connections("flooded", &client_start, &server_start, atol(line + 8), true, FLOOD);
 		else if (strncmp(line, "syn ", 4) == 0)
 			syns(&client_start, atol(line + 4));
 		else

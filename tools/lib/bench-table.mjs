@@ -62,6 +62,33 @@ const formats = {
       ['local ports', 'accepted', 'refused, none free', 'refused / accepted'],
       [[String(ports), figure(accepted, 0), figure(refused, 0), figure(ratio, 2)]],
     ),
+  synproxy: ({ syns, segments, connections }) =>
+    [
+      table(
+        'Instructions for a SYN, more than one that is dropped on receipt takes',
+        ['a listener’s SYN cookies', 'FULLNAT without SYN proxy', 'SYN proxy', 'SYN proxy / listener'],
+        [[...[syns.listener, syns.fullnat, syns.proxied].map((value) => figure(value, 0)), figure(syns.ratio, 2)]],
+      ),
+      table(
+        'Instructions for a packet on the balancer, more than plain forwarding takes',
+        ['direction', 'data', 'FULLNAT', 'with SYN proxy', 'ratio', 'ratio of whole packets'],
+        segments.map((/** @type {Results} */ one) => [
+          directions[one.direction],
+          `${one.length} bytes`,
+          ...[one.fullnat, one.proxied].map((value) => figure(value, 0)),
+          ...[one.ratio, one.whole].map((value) => figure(value, 2)),
+        ]),
+      ),
+      table(
+        'Instructions for a connection, with both ends',
+        ['connection', 'FULLNAT', 'with SYN proxy', 'ratio'],
+        connections.map((/** @type {Results} */ one) => [
+          one.what === 'whole' ? 'whole' : 'whole, and 100 SYNs of a flood',
+          ...[one.fullnat, one.proxied].map((value) => figure(value, 0)),
+          figure(one.ratio, 2),
+        ]),
+      ),
+    ].join('\n\n'),
   restore: ({ tables, start }) => {
     const columns = (/** @type {[string, string]} */ [one, other]) => [
       'what',
