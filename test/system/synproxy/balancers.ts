@@ -138,7 +138,8 @@ export class ToaReceiver {
       if (!outgoing && data?.length === 6)
         this.#clients.set(`${source}:${sourcePort}`, `${data.subarray(2).join('.')}:${data.readUInt16BE(0)}`);
     }
-    this.#capture.clear();
+    // Not clear(), which also drops what has arrived since.
+    this.#capture.packets.length = 0;
     const peer = `${remoteAddress}:${remotePort}`;
     return this.#clients.get(peer) ?? peer;
   }

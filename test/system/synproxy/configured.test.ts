@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// lab: --uml
 // SYN proxy as lvsadm and lvsd configure it: what reaches the kernel, and how the table is listed and saved.
 import assert from 'node:assert/strict';
 import { existsSync, writeFileSync } from 'node:fs';
@@ -73,6 +74,34 @@ test('lvsd: the key of a service, its settings, and a switch by another program'
   await eventually('lvsd switches it on again', async () => (await synProxy())?.windowScale === 9);
   await lvsd.reload(conf(undefined));
   assert.equal(await synProxy(), undefined);
+});
+
+test('without a daemon: lvsadm stages a secret of cookies and uses it, lvsd apply sets it', async () => {
+  const there = network.namespace('lb2');
+  const other = new Ipvs({ netns: netnsPath(there) });
+  const path = '/run/lvsadm-cookies.secret';
+  writeFileSync(path, 'd'.repeat(32), { mode: 0o600 });
+  const keys = async () => (await other.info()).cookieKeys ?? [];
+  const [random] = await keys();
+  there.run(['lvsadm', '--cookie-secret', path, '--stage']);
+  const [still, staged] = await keys();
+  assert.equal(still, random);
+  assert.ok(staged !== undefined);
+  there.run(['lvsadm', '--cookie-secret', path]);
+  assert.deepEqual(await keys(), [staged]);
+
+  const file = '/run/lvsd-apply.yaml';
+  const paths = ['-f', file, '--socket', '/run/lvsd-apply.sock', '--state', '/run/lvsd-apply.state'];
+  const apply = () => JSON.parse(there.run(['lvsd', 'apply', '--json', ...paths]).stdout);
+  writeFileSync(file, JSON.stringify({ version: 1, syn_proxy_secret: path, services: {} }));
+  assert.deepEqual(apply(), { done: [], failed: [] }, 'it is in use already');
+  writeFileSync(path, 'e'.repeat(32));
+  const { done, failed } = apply();
+  const [now] = await keys();
+  assert.notEqual(now, staged);
+  const text = `secret of SYN cookies set, fingerprint ${now?.toString(16).padStart(8, '0')}`;
+  assert.deepEqual({ done, failed }, { done: [{ sign: '~', text }], failed: [] });
+  other.close();
 });
 
 test('lvsd: the secret of cookies, staged and then used; a file that others can read is rejected', async () => {

@@ -54,7 +54,8 @@ const optionNames = ['sack', 'timestamps', 'scale'] as const;
 export const nameOf = (options: Options): string =>
   optionNames.filter((name) => options[name]).join(', ') || 'no option';
 
-function setStack(where: Namespace, { sack, timestamps, scale }: Options, buffer: number): void {
+/** Sets what a namespace's stack offers and agrees to. */
+export function setStack(where: Namespace, { sack, timestamps, scale }: Options, buffer: number): void {
   within(where, () => {
     for (const [name, value] of Object.entries({
       tcp_sack: Number(sack),
