@@ -28,7 +28,7 @@ export function testFiles(dir, words = []) {
 }
 
 /** Folders whose tests are about the kernel modules: full runs run them on every kernel line. */
-const KERNEL_FOLDERS = ['test/system/fullnat', 'test/system/fuzz', 'test/system/kernel', 'test/system/toa'];
+const KERNEL_FOLDERS = ['fullnat', 'fuzz', 'kernel', 'synproxy', 'toa'].map((name) => `test/system/${name}`);
 
 /**
  * Returns the words that an area of a full run stands for: `kernel` covers every test of the kernel modules.

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-const top = fileURLToPath(new URL('../..', import.meta.url));
+const top = fileURLToPath(new URL('../../..', import.meta.url));
 const dir = mkdtempSync(join(tmpdir(), 'lvsd-cookie-'));
 const trips = 1_000_000;
 const forgedAcks = process.env.LVSD_COUNTS === 'full' ? 2 ** 28 : 2 ** 26;
