@@ -30,7 +30,7 @@ export function serveVrrp(): void {
 
   // Signals of terminals and init systems are for the daemon; without it the addresses must go.
   process.on('disconnect', leave);
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2'] as const) process.on(signal, () => {});
   process.on('message', (message: ToVrrp) => {
     void started.then(() => receive(message));
   });

@@ -72,7 +72,8 @@ const nodeOptions = (/** @type {string} */ name) =>
   name === 'lvsd' ? '--max-semi-space-size=1 --expose-gc' : name in PACKED ? '--v8-pool-size=0' : undefined;
 
 /**
- * Returns the first lines of a program. Node older than 20 gets one message instead of a syntax error.
+ * Returns the first lines of a program. Node older than 20 gets one message instead of a syntax error. Without a handler,
+ * SIGUSR1 opens Node's debugger, through which any local user can run code with the rights of the process.
  * @param {string} name
  */
 const head = (name) => `#!/usr/bin/env ${nodeOptions(name) ? `-S node ${nodeOptions(name)}` : 'node'}
@@ -80,6 +81,7 @@ if (parseInt(process.versions.node, 10) < ${OLDEST_NODE}) {
   console.error('${name}: needs Node ${OLDEST_NODE} or newer; ' + process.execPath + ' is ' + process.versions.node);
   process.exit(1);
 }
+process.on('SIGUSR1', () => {});
 `;
 
 /**

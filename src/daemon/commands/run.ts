@@ -136,7 +136,9 @@ async function serve({ options, config, loader, logs, reporter, kernel, startedA
     reporter.daemon(`starting lvsd ${version()} with ${file}`, { state: 'starting', file });
     for (const line of config.warnings) reporter.log('config', 'warn', line);
     if (process.pid === 1) reporter.log('daemon', 'warn', NO_INIT);
-    const signals = new Signals();
+    const signals = new Signals((signal) => {
+      reporter.log('daemon', 'warn', `received ${signal}, which has no effect: lvsctl status has the state`);
+    });
     const first = await daemon.start(saved);
     started = true;
     const [operations, failed] = [first.done.length, first.failed.length];

@@ -57,5 +57,5 @@ export function serveExec(): void {
     process.exit(0);
   });
   // Ignores signals of terminals and init systems, which are for the daemon; this process ends with it.
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2'] as const) process.on(signal, () => {});
 }

@@ -143,7 +143,7 @@ class Batch<T> {
 /** Exits when the daemon does, and not before: signals of terminals and init systems are for the daemon. */
 function endWithParent(send: (message: FromWorker) => void): void {
   process.on('disconnect', () => process.exit(0));
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2'] as const) process.on(signal, () => {});
   // Failed connects are exceptions, thousands per second; their traces are not needed.
   Error.stackTraceLimit = 0;
   process.on('uncaughtException', (error) => {

@@ -111,6 +111,16 @@ services:
   assert.deepEqual(await site.lvsd.reload(BASE), { operations: 0, failed: [], paused: false });
 });
 
+test('signals that keepalived has are logged and have no effect, and none opens a debugger', async () => {
+  const before = site.lvsd.log.length;
+  const lines = () => site.lvsd.log.slice(before).match(/received SIGUSR[12], which has no effect/g) ?? [];
+  for (const signal of ['SIGUSR1', 'SIGUSR2'] as const) process.kill(site.lvsd.pid, signal);
+  for (let waited = 0; lines().length < 2 && waited < 100; waited++) await new Promise((done) => setTimeout(done, 100));
+  assert.equal(lines().length, 2, site.lvsd.log.slice(before));
+  assert.doesNotMatch(site.lvsd.log, /debugger|inspector/i);
+  assert.deepEqual(site.rules(), rules);
+});
+
 test('downloads over the unchanged service are complete', async () => {
   assert.equal(await downloads.whole(), 'whole');
 });

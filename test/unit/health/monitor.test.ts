@@ -319,7 +319,7 @@ test('the health worker and its helper ignore signals and end with the daemon, e
   const [helper = 0] = children(checker);
   await until(() => children(helper).length > 0, 'a program');
   const [program = 0] = children(helper);
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2'] as const) {
     process.kill(checker, signal);
     process.kill(helper, signal);
   }
