@@ -49,6 +49,20 @@ export function findUserNow(name: string): User | undefined {
   }
 }
 
+/** The id of a group; undefined if there is none or the lookup fails. */
+export function findGroupNow(name: string): number | undefined {
+  try {
+    const words = ['--', 'group', name];
+    const [found, , gid] = execFileSync('getent', words, { ...options, stdio: ['ignore', 'pipe', 'ignore'] }).split(
+      ':',
+    );
+    return found === name && /^\d+$/.test(gid ?? '') ? Number(gid) : undefined;
+  } catch {
+    // Exit status 2: not found.
+    return undefined;
+  }
+}
+
 function cached(name: string): User | undefined {
   const found = known.get(name);
   return found && performance.now() < found.until ? found.user : undefined;

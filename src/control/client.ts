@@ -6,6 +6,7 @@ import { isSystemError } from '../base/native.ts';
 import { type RpcError, requestLine } from './json-rpc.ts';
 import { LineReader } from './lines.ts';
 import { type DaemonEvent, INVALID_PARAMS, LONGEST_LINE, LVSD_ERROR } from './messages.ts';
+import type { Stats, StatsPart } from './metrics/stats.ts';
 import { METHODS, type Method, type Params, type Result } from './verbs.ts';
 
 export const DEFAULT_SOCKET = '/run/lvsd/control.sock';
@@ -40,6 +41,8 @@ export class ControlClient {
   readonly #reader = new LineReader(LONGEST_LINE);
   readonly #waiting = new Map<number, Waiting>();
   readonly #events: DaemonEvent[] = [];
+  /** The parts of the pending answer to `stats`. */
+  readonly #parts: StatsPart[] = [];
   #wake: (() => void) | undefined;
   #next = 1;
   #failure: Error | undefined;
@@ -109,6 +112,14 @@ export class ControlClient {
     }
   }
 
+  /** Counters and states. */
+  async stats(params: Params<'stats'>): Promise<Stats> {
+    const summary = await this.call('stats', params);
+    const stats: Stats = { summary, services: [], realServers: [], localAddresses: [] };
+    for (const { table, rows } of this.#parts.splice(0)) for (const row of rows) stats[table].push(row);
+    return stats;
+  }
+
   close(): void {
     this.#socket.destroy();
   }
@@ -136,6 +147,8 @@ export class ControlClient {
     if (message.method === 'event') {
       this.#events.push(message.params as DaemonEvent);
       this.#wake?.();
+    } else if (message.method === 'rows') {
+      this.#parts.push(message.params as StatsPart);
     } else if (typeof message.id === 'number') {
       const waiting = this.#waiting.get(message.id);
       this.#waiting.delete(message.id);

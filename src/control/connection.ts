@@ -17,6 +17,7 @@ import {
   LONGEST_REQUEST,
   LVSD_ERROR,
   METHOD_NOT_FOUND,
+  NOT_PERMITTED,
 } from './messages.ts';
 import { readParameters } from './parameters.ts';
 import { isMethod, METHODS, type Method, type Params, type Result } from './verbs.ts';
@@ -26,13 +27,19 @@ export type Handlers = {
   readonly [M in Exclude<Method, 'events'>]: (
     params: Params<M>,
     peer: PeerCredentials,
+    notify: Notify,
   ) => Result<M> | Promise<Result<M>>;
 };
+
+/** Sends a part of an answer as a notification. Resolves when the client may get the next one. */
+export type Notify = (method: string, params: unknown) => Promise<void>;
 
 export interface ConnectionContext {
   readonly handlers: Handlers;
   readonly events: EventLog;
   readonly log: Log;
+  /** The only methods that are allowed; undefined: all. */
+  readonly methods?: ReadonlySet<Method> | undefined;
   /** Milliseconds that an answer may remain unread. */
   readonly patience: number;
   /** Milliseconds without a whole request, after which a client that follows no events is disconnected. */
@@ -148,6 +155,11 @@ export class Connection {
       fail({ code: METHOD_NOT_FOUND, message });
       return;
     }
+    const { methods } = this.#context;
+    if (methods && !methods.has(method)) {
+      fail({ code: NOT_PERMITTED, message: 'not permitted on read.sock; use control.sock' });
+      return;
+    }
     const params = readParameters(method, request.params);
     if ('wrong' in params) {
       fail({ code: INVALID_PARAMS, message: params.wrong });
@@ -175,8 +187,12 @@ export class Connection {
       const { uid, gid, pid } = this.peer;
       log.info(`${method}${words.join('')}: requested by ${peerText(this.peer)}`, { uid, gid, pid });
     }
-    const handler = handlers[method] as (given: typeof params, peer: PeerCredentials) => unknown;
-    return { result: await handler(params, this.peer) };
+    const handler = handlers[method] as (given: typeof params, peer: PeerCredentials, notify: Notify) => unknown;
+    const notify: Notify = async (name, part) => {
+      this.#socket.write(notificationLine(name, part));
+      await this.#drained();
+    };
+    return { result: await handler(params, this.peer, notify) };
   }
 
   #rpcError(method: Method, error: unknown): RpcError {

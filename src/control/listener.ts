@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-/** A listening Unix socket that only its owner can open and only one process serves. */
-import { closeSync, constants, lstatSync, mkdirSync, openSync, unlinkSync } from 'node:fs';
+/** A listening Unix socket that only its owner, or a group, can open and only one process serves. */
+import { chmodSync, chownSync, closeSync, constants, lstatSync, mkdirSync, openSync, unlinkSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { EXIT, LvsdError } from '../base/errors.ts';
@@ -33,10 +33,10 @@ export class UnixListener {
   #pause: NodeJS.Timeout | undefined;
 
   /**
-   * Listens on `path` with mode 0600. Creates its folder if missing and replaces a stale socket. Throws
+   * Listens on `path` with mode 0600, or 0660 for a group. Creates its folder if missing and replaces a stale socket. Throws
    * AlreadyRunningError if another process serves it, LvsdError otherwise.
    */
-  constructor(path: string, handler: ConnectionHandler, log: Log) {
+  constructor(path: string, handler: ConnectionHandler, log: Log, group?: number) {
     this.#path = path;
     this.#handler = handler;
     this.#log = log;
@@ -50,6 +50,7 @@ export class UnixListener {
     try {
       removeStale(path, address);
       this.#socket = listen(address);
+      if (group !== undefined) openToGroup(this.#socket, path, group);
     } catch (error) {
       closeSync(this.#lock);
       throw explained(error, path);
@@ -174,6 +175,18 @@ function listen(address: Buffer): NativeSocket {
     throw error;
   } finally {
     process.umask(mask);
+  }
+}
+
+/** Throws if this process must not give files to the group. */
+function openToGroup(socket: NativeSocket, path: string, group: number): void {
+  try {
+    chownSync(path, -1, group);
+    chmodSync(path, 0o660);
+  } catch (error) {
+    socket.close();
+    unlinkSync(path);
+    throw error;
   }
 }
 

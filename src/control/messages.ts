@@ -4,6 +4,7 @@
  * Its methods are in verbs.ts.
  */
 
+import { EXIT } from '../base/errors.ts';
 import type { FailureCode } from '../base/failure-codes.ts';
 
 /** Longest line that either side accepts, in bytes. */
@@ -265,3 +266,5 @@ export const INVALID_REQUEST = -32600;
 export const METHOD_NOT_FOUND = -32601;
 export const INVALID_PARAMS = -32602;
 export const LVSD_ERROR = -32000;
+/** Also for a method that a socket does not allow. */
+export const NOT_PERMITTED = LVSD_ERROR - EXIT.NOT_PERMITTED;

@@ -8,6 +8,7 @@ import type { EventLog } from './event-log.ts';
 import { failureLine } from './json-rpc.ts';
 import { UnixListener } from './listener.ts';
 import { INVALID_REQUEST } from './messages.ts';
+import type { Method } from './verbs.ts';
 
 export type { Handlers } from './connection.ts';
 
@@ -16,6 +17,10 @@ export interface ControlServerOptions {
   handlers: Handlers;
   events: EventLog;
   log: Log;
+  /** The only methods that are allowed; default: all. */
+  methods?: ReadonlySet<Method>;
+  /** A group whose members may connect. */
+  group?: number;
   /** Maximum number of clients. */
   clients?: number;
   /** Milliseconds that an answer may remain unread. */
@@ -40,7 +45,12 @@ export class ControlServer {
   /** Starts listening. Throws AlreadyRunningError, or LvsdError if the socket cannot be created. */
   constructor(options: ControlServerOptions) {
     this.#options = options;
-    this.#listener = new UnixListener(options.path, (socket, peer) => this.#open(socket, peer), options.log);
+    this.#listener = new UnixListener(
+      options.path,
+      (socket, peer) => this.#open(socket, peer),
+      options.log,
+      options.group,
+    );
   }
 
   /** Closes all connections and removes the socket. */
@@ -50,14 +60,14 @@ export class ControlServer {
   }
 
   #open(socket: Socket, peer: PeerCredentials): void {
-    const { handlers, events, log, clients = CLIENTS, patience = PATIENCE, idle = IDLE } = this.#options;
+    const { handlers, events, log, methods, clients = CLIENTS, patience = PATIENCE, idle = IDLE } = this.#options;
     if (this.#connections.size >= clients && !this.#makeRoom()) {
       log.warn(`control client (${peerText(peer)}) rejected: the limit of ${clients} clients is reached`);
       const message = `lvsd already serves ${clients} clients: try again later`;
       reject(socket, failureLine({ id: null, error: { code: INVALID_REQUEST, message } }));
       return;
     }
-    const connection = new Connection(socket, peer, { handlers, events, log, patience, idle }, () =>
+    const connection = new Connection(socket, peer, { handlers, events, log, methods, patience, idle }, () =>
       this.#connections.delete(connection),
     );
     this.#connections.add(connection);

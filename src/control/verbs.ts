@@ -10,10 +10,12 @@ import { printable } from '../base/printable.ts';
 import { count } from '../base/words.ts';
 import { filterStatus } from './lvsctl/filter.ts';
 import { historyText } from './lvsctl/history.ts';
+import { readMetricsOptions } from './lvsctl/metrics-options.ts';
 import { briefText, statusText } from './lvsctl/status.ts';
 import type { Paint } from './lvsctl/terminal.ts';
 import { vrrpText } from './lvsctl/vrrp.ts';
 import type { DaemonEvent, DaemonStatus, PlanLine, PlanObstacle, ServerHistory, VrrpStatus } from './messages.ts';
+import type { StatsSummary } from './metrics/stats.ts';
 import { planExitCode, planNotes, planText } from './plan-text.ts';
 
 export interface Parameter {
@@ -94,6 +96,8 @@ export const METHODS = {
   events: method<{ after?: number; follow?: boolean }, { events: DaemonEvent[] }>({
     parameters: { after: { type: 'integer' }, follow: { type: 'boolean' } },
   }),
+  /** Counters and states as numbers, sent as notifications `rows` before the answer, which has those of the whole. */
+  stats: method<{ detail?: string }, StatsSummary>({ parameters: { detail: OPTIONAL_STRING } }),
   vrrp: method<{ instance?: string }, { instances: VrrpStatus[] }>({ parameters: { instance: OPTIONAL_STRING } }),
   /** The instance leaves the master's role, and does not preempt for `hold` milliseconds (default: ten minutes). */
   yield: method<{ instance: string; hold?: number }, { instance: string }>({
@@ -136,6 +140,9 @@ export const VERB_OPTIONS = {
   reason: { type: 'string', short: 'r' },
   for: { type: 'string' },
   'dry-run': { type: 'boolean', short: 'n' },
+  detail: { type: 'string' },
+  collect: { type: 'string', multiple: true },
+  'max-series': { type: 'string' },
 } as const;
 
 export interface VerbOptions {
@@ -150,6 +157,9 @@ export interface VerbOptions {
   reason?: string | undefined;
   for?: string | undefined;
   'dry-run'?: boolean | undefined;
+  detail?: string | undefined;
+  collect?: string[] | undefined;
+  'max-series'?: string | undefined;
 }
 
 export interface PrintContext {
@@ -249,6 +259,9 @@ const override = (
     print: (result) => printServers(result, state, nothing),
   });
 
+/** The methods of the read-only socket. */
+export const READ_ONLY: ReadonlySet<Method> = new Set(['ping', 'status', 'stats', 'plan', 'events', 'vrrp']);
+
 export const VERBS: Readonly<Record<string, Verb>> = {
   status: verb({
     method: 'status',
@@ -270,6 +283,15 @@ export const VERBS: Readonly<Record<string, Verb>> = {
     words: '[SERVICE] SERVER',
     help: 'checks of a real server: transitions, last results, failures by reason',
     print: ({ servers }, { paint, now }) => historyText(servers, paint, now),
+  }),
+  metrics: verb({
+    method: 'stats',
+    words: '',
+    help: 'metrics of services, real servers and lvsd, as text for Prometheus',
+    options: ['detail', 'collect', 'max-series'],
+    read: (_words, options) => ({ detail: readMetricsOptions(options).detail }),
+    // Printed with the rows of `stats`: lvsctl/metrics.ts.
+    print: () => '',
   }),
   vrrp: verb({
     method: 'vrrp',

@@ -47,6 +47,7 @@ import {
 } from './constants.ts';
 import { serviceKeyText } from './keys.ts';
 import { ServiceDecoder } from './service-decoder.ts';
+import type { StatisticsTable } from './statistics.ts';
 import { COMMAND, type CommandAttributes, commandWithStats, INFO, type ReplyAttributes } from './tables.ts';
 import type {
   Destination,
@@ -147,6 +148,24 @@ export class Ipvs {
       IPVS_CMD_GET_DEST,
       write({ service: serviceKeyAttributes(key) }),
       ({ attributes }) => readDestination(decodeTable(table, attributes) as ReplyAttributes, key.family),
+    );
+  }
+
+  /** Adds the counters of all services to the table. */
+  async serviceStatistics(into: StatisticsTable): Promise<void> {
+    await this.#netlink.dump(IPVS_GENL_NAME, IPVS_CMD_GET_SERVICE, nothing, ({ attributes }) =>
+      into.readService(attributes),
+    );
+  }
+
+  /** Adds the counters of a service's destinations to the table. */
+  async destinationStatistics(key: ServiceKey, into: StatisticsTable): Promise<void> {
+    const service = serviceKeyText(key);
+    await this.#netlink.dump(
+      IPVS_GENL_NAME,
+      IPVS_CMD_GET_DEST,
+      write({ service: serviceKeyAttributes(key) }),
+      ({ attributes }) => into.readDestination(attributes, service, key.family),
     );
   }
 

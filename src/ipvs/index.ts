@@ -24,4 +24,5 @@ export {
   defaultService,
   SERVICE_FLAGS,
 } from './shapes.ts';
+export { destinationKey, STATISTICS, type Statistic, StatisticsTable } from './statistics.ts';
 export * from './types.ts';

@@ -6,6 +6,7 @@ import { printable, printableJson } from '../../base/printable.ts';
 import type { ControlClient } from '../client.ts';
 import type { Params, Verb, VerbOptions } from '../verbs.ts';
 import { printEvents } from './events.ts';
+import { printMetrics } from './metrics.ts';
 import type { Paint } from './terminal.ts';
 
 export interface Streams {
@@ -32,6 +33,7 @@ export async function execute(
     await printEvents(client, params as Params<'events'>, json, streams.out);
     return EXIT.OK;
   }
+  if (verb.method === 'stats') return await printMetrics(client, options, json, streams.out);
   if (options.watch) return await watch(client, { verb, params, options }, json, streams);
   const result = await client.call(verb.method, params);
   const { out, err, paint } = streams;

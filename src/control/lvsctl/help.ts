@@ -34,6 +34,9 @@ Options:
   -w, --watch          status: again every 2 s until interrupted
   -r, --reason TEXT    drain, disable, force-up, weight: the reason, which status shows
   -n, --dry-run        drain, undrain, disable, enable, force-up, weight: only print what it would change
+      --detail LEVEL   metrics: summary, services, real_servers (default) or full
+      --collect GROUP  metrics: only this group, such as service; may be repeated
+      --max-series N   metrics: less detail if there are more (default: 600000)
       --for DURATION   yield: time without preemption, such as 30m (default: 10m)
   -h, --help           print this help
   -V, --version        print the version
@@ -56,4 +59,5 @@ Examples:
   lvsctl plan || echo 'the kernel differs from the configuration'
   lvsctl --json status | jq '.services[] | select(.quorum.up | not) | .name'
   lvsctl events --follow
+  lvsctl metrics > /run/lvsd.prom.new && mv /run/lvsd.prom.new /var/lib/prometheus/node-exporter/lvsd.prom
 `;

@@ -3,7 +3,8 @@
 import { EXIT, LvsdError } from '../../base/errors.ts';
 import { printable } from '../../base/printable.ts';
 import { version } from '../../base/version.ts';
-import { ControlClient } from '../client.ts';
+import { ControlClient, NoDaemonError } from '../client.ts';
+import { DOWN_TEXT } from '../metrics/text.ts';
 import { execute, type Streams } from './execute.ts';
 import { helpText } from './help.ts';
 import { parseInvocation } from './options.ts';
@@ -34,7 +35,11 @@ async function run(words: readonly string[], streams: Streams): Promise<number> 
     streams.out(command.name === 'help' ? helpText() : `lvsctl ${version()}\n`);
     return EXIT.OK;
   }
-  const client = await ControlClient.open(socket);
+  const client = await ControlClient.open(socket).catch((error: unknown) => {
+    // Alerts need a sample rather than no file.
+    if (command.name === 'metrics' && error instanceof NoDaemonError) streams.out(DOWN_TEXT);
+    throw error;
+  });
   try {
     return await execute(client, command, json, streams);
   } finally {

@@ -10,7 +10,9 @@ import { EventLog } from '../../control/event-log.ts';
 import { ControlServer } from '../../control/server.ts';
 import { HealthMonitor } from '../../health/monitor.ts';
 import { handlers } from '../control/handlers.ts';
+import { openReadOnly } from '../control/read-only.ts';
 import { Reporter } from '../control/reporter.ts';
+import { Sampler } from '../control/sampler.ts';
 import { Daemon } from '../daemon.ts';
 import { HookRunner } from '../hooks/hooks.ts';
 import { Loader } from '../loader.ts';
@@ -113,25 +115,24 @@ async function serve({ options, config, loader, logs, reporter, kernel, startedA
   });
   let started = false;
   // The socket comes first: it fails if another lvsd is running.
-  const control = new ControlServer({
-    path: options.socket,
-    handlers: handlers({
-      daemon,
-      kernel,
-      health: states,
-      history,
-      inability: (id) => monitor?.inability(id),
-      checksStop: () => monitor?.checksStop,
-      fileProblems: () => overridesSaver.problems,
-      vrrp,
-      cookieSecret,
-      loader,
-      reporter,
-      startedAt,
-    }),
-    events: reporter.events,
-    log: logs.area('control'),
+  const methods = handlers({
+    daemon,
+    kernel,
+    health: states,
+    history,
+    inability: (id) => monitor?.inability(id),
+    checksStop: () => monitor?.checksStop,
+    fileProblems: () => overridesSaver.problems,
+    vrrp,
+    cookieSecret,
+    loader,
+    reporter,
+    startedAt,
+    sampler: new Sampler(kernel.reader),
   });
+  const events = reporter.events;
+  const control = new ControlServer({ path: options.socket, handlers: methods, events, log: logs.area('control') });
+  const readOnly = openReadOnly(options.socket, { handlers: methods, events, log: logs.area('control') });
   try {
     reporter.daemon(`starting lvsd ${version()} with ${file}`, { state: 'starting', file });
     for (const line of config.warnings) reporter.log('config', 'warn', line);
@@ -184,6 +185,7 @@ async function serve({ options, config, loader, logs, reporter, kernel, startedA
     if (started) await saver.close();
     await overridesSaver.close();
     control.close();
+    readOnly?.close();
     hooks?.close();
     notifier.close();
     await vrrp.stop();

@@ -26,6 +26,8 @@ import type { CycleResult } from '../reconcile/reconciler.ts';
 import { sysctlLine } from '../reconcile/sysctls.ts';
 import type { Vrrp } from '../vrrp.ts';
 import type { Reporter } from './reporter.ts';
+import type { Sampler } from './sampler.ts';
+import { stats } from './stats.ts';
 import { checksStatus, overrideStatus, serverHistories, serviceStatuses, syncStatus } from './status.ts';
 
 export interface HandlerParts {
@@ -45,6 +47,7 @@ export interface HandlerParts {
   reporter: Reporter;
   /** By the clock `steady()`. */
   startedAt: number;
+  sampler: Sampler;
 }
 
 /** The handlers by method. Each throws LvsdError, which the client gets. */
@@ -61,6 +64,7 @@ export function handlers({
   loader,
   reporter,
   startedAt,
+  sampler,
 }: HandlerParts): Handlers {
   const requireService = (service: string | undefined): void => {
     if (service !== undefined && !daemon.config.services.has(service))
@@ -146,6 +150,8 @@ export function handlers({
       if (found.length === 0) throw new UsageError(unknownServer(daemon.runtime, server, service));
       return { servers: await serverHistories(daemon.runtime, found, history) };
     },
+    stats: ({ detail }, _peer, notify) =>
+      stats({ daemon, kernel, sampler, health, vrrp, loader, startedAt }, detail, notify),
     vrrp: async ({ instance }) => ({ instances: await vrrp.status(instance) }),
     yield: ({ instance, hold = YIELD_HOLD }) => {
       if (hold < 0 || hold > LONGEST_HOLD)

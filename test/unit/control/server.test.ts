@@ -9,7 +9,9 @@ import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LvsdError, UsageError } from '../../../src/base/errors.ts';
+import { ControlClient } from '../../../src/control/client.ts';
 import { LONGEST_REQUEST } from '../../../src/control/messages.ts';
+import { METHODS, READ_ONLY } from '../../../src/control/verbs.ts';
 import { answers, fakeDaemon, freshPath, rawClient, STATUS } from './daemon.ts';
 
 const request = (method: string, params?: unknown, id: unknown = 1) =>
@@ -317,4 +319,41 @@ test('events: kept ones, then new ones; a client that does not read them is disc
   for (let i = 0; i < 200; i++) daemon.events.add('server', 'x'.repeat(20_000));
   await wait(() => daemon.log.lines.some((line) => line.includes('does not read its events: disconnected')));
   socket.destroy();
+});
+
+test('a read-only socket is for a group, and allows its methods only', async () => {
+  const group = process.getgid?.() ?? 0;
+  using daemon = fakeDaemon({}, { methods: READ_ONLY, group });
+  const { mode, gid } = lstatSync(daemon.path);
+  assert.deepEqual([mode & 0o777, gid], [0o660, group]);
+  const asked = Object.keys(METHODS).map((method) =>
+    request(method, { server: 'web1', on: true, instance: 'x' }, method),
+  );
+  const found = (await answers(daemon.path, asked.join(''))) as {
+    id: string;
+    error?: { code: number; message: string };
+  }[];
+  const allowed = ['ping', 'status', 'stats', 'plan', 'events', 'vrrp'];
+  assert.equal(found.length, Object.keys(METHODS).length);
+  for (const { id, error } of found) {
+    if (allowed.includes(id)) assert.notEqual(error?.code, -32004, id);
+    else assert.deepEqual(error, { code: -32004, message: 'not permitted on read.sock; use control.sock' }, id);
+  }
+  assert.deepEqual(daemon.calls, []);
+});
+
+test('parts of an answer are sent before it, and the client collects them', async () => {
+  const row = (at: number) => ['shop', at];
+  using daemon = fakeDaemon({
+    stats: async (_params, _peer, notify) => {
+      for (let i = 0; i < 3; i++) await notify('rows', { table: 'services', rows: [row(2 * i), row(2 * i + 1)] });
+      return { version: '9.9.9' } as never;
+    },
+  });
+  const client = await ControlClient.open(daemon.path);
+  for (let i = 0; i < 2; i++) {
+    const { summary, services, realServers } = await client.stats({});
+    assert.deepEqual([summary.version, services, realServers], ['9.9.9', [0, 1, 2, 3, 4, 5].map(row), []]);
+  }
+  client.close();
 });

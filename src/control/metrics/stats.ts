@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: MIT
+/** The answer to `stats`: numbers of the whole, and rows of services, real servers and local addresses. */
+
+export const DETAILS = ['summary', 'services', 'real_servers', 'full'] as const;
+export type Detail = (typeof DETAILS)[number];
+export const DEFAULT_DETAIL: Detail = 'real_servers';
+
+/** Null: there is no such number, as local ports of a service without FULLNAT. */
+export type Cell = string | number | null;
+export type Row = readonly Cell[];
+
+export const SERVICE_COLUMNS = [
+  'service',
+  'virtual',
+  'protocol',
+  'address',
+  'port',
+  'fwmark',
+  'scheduler',
+  'forward',
+  'pool',
+  'realServers',
+  'realServersUp',
+  'weight',
+  'quorum',
+  'quorumUp',
+  'sorry',
+  'refused',
+  'active',
+  'inactive',
+  'connections',
+  'inPackets',
+  'outPackets',
+  'inBytes',
+  'outBytes',
+  'localPorts',
+  'localPortsInUse',
+  'localPortsExhausted',
+  'localPortConflicts',
+] as const;
+
+export const REAL_SERVER_COLUMNS = [
+  'service',
+  'virtual',
+  'realServer',
+  'address',
+  'port',
+  'forward',
+  /** 1, 0, or UNPROBED. */
+  'up',
+  'weight',
+  'configuredWeight',
+  'draining',
+  'active',
+  'inactive',
+  'persistent',
+  'connections',
+  'inPackets',
+  'outPackets',
+  'inBytes',
+  'outBytes',
+  'lastChange',
+  'checks',
+  'failures',
+  'latency',
+] as const;
+
+export const LOCAL_ADDRESS_COLUMNS = [
+  'pool',
+  'localAddress',
+  'ports',
+  'portsInUse',
+  'connections',
+  'draining',
+  'exhausted',
+  'conflicts',
+] as const;
+
+/** `up` of a real server whose checks have no result yet: JSON has no NaN. */
+export const UNPROBED = -1;
+
+export const REAL_SERVER_STATES = ['up', 'down', 'draining', 'unchecked', 'disabled', 'unprobed'] as const;
+
+/** A histogram with cumulative counts: of values up to each bound, and of all. */
+export interface Histogram {
+  bounds: readonly number[];
+  counts: readonly number[];
+  count: number;
+  sum: number;
+}
+
+/** Instants are seconds since the epoch, durations seconds. */
+export interface StatsSummary {
+  version: string;
+  node: string;
+  kernel: string;
+  modules: string;
+  features: readonly string[];
+  reloadSuccessful: boolean;
+  reloadedAt: number;
+  services: number;
+  realServers: { [S in (typeof REAL_SERVER_STATES)[number]]: number };
+  refusedServices: number;
+  paused: boolean;
+  overrides: { drain: number; disable: number; up: number; weight: number };
+  checkTargets: number;
+  table: { age: number; reading: Histogram };
+  /** Sums of /proc/net/ip_vs_stats; null: there is no such file. */
+  ipvs: {
+    connections: number;
+    inPackets: number;
+    outPackets: number;
+    inBytes: number;
+    outBytes: number;
+  } | null;
+  process: { residentMemory: number; cpu: number; openFiles: number; startedAt: number };
+  vrrp: readonly {
+    name: string;
+    state: 'init' | 'backup' | 'master' | 'fault';
+    priority: number;
+    effectivePriority: number;
+    addresses: number;
+  }[];
+}
+
+export interface Stats {
+  summary: StatsSummary;
+  services: Row[];
+  realServers: Row[];
+  localAddresses: Row[];
+}
+
+/** A notification `rows`. */
+export interface StatsPart {
+  table: 'services' | 'realServers' | 'localAddresses';
+  rows: Row[];
+}
+
+/** Rows of a notification. */
+export const ROWS = 500;

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT
+/**
+ * Reads the kernel's counters, only while a client asks. Requests share a reading, and its age grows with the time that
+ * it takes, so that readings use at most a twentieth of a core.
+ */
+import { setImmediate as turn } from 'node:timers/promises';
+import { monotonic } from '../../base/clock.ts';
+import type { Histogram } from '../../control/metrics/stats.ts';
+import { type Ipvs, type LocalAddress, type ServiceConfig, StatisticsTable } from '../../ipvs/index.ts';
+
+/** Milliseconds for which a reading is shared. */
+const SHARED = 5000;
+/** A reading is shared for this many times the time that it took. */
+const SHARE = 20;
+/** Services of which the real servers are read in one turn of the event loop. */
+const SERVICES_A_TURN = 200;
+/** Seconds. */
+const BOUNDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10] as const;
+
+export interface Reading {
+  /** Instant of its end, by `monotonic()`. */
+  at: number;
+  services: StatisticsTable;
+  destinations: StatisticsTable;
+  /** By `serviceKeyText`. */
+  localAddresses: ReadonlyMap<string, readonly LocalAddress[]>;
+}
+
+/** A service to read; `localAddresses`: it has some. */
+export interface Sampled {
+  key: string;
+  config: ServiceConfig;
+  localAddresses: boolean;
+}
+
+export class Sampler {
+  readonly #reader: Pick<Ipvs, 'serviceStatistics' | 'destinationStatistics' | 'localAddresses' | 'features'>;
+  readonly #now: () => number;
+  #last: { reading: Reading; until: number } | undefined;
+  #running: Promise<Reading> | undefined;
+  readonly #counts = BOUNDS.map(() => 0);
+  #count = 0;
+  #sum = 0;
+
+  constructor(
+    reader: Pick<Ipvs, 'serviceStatistics' | 'destinationStatistics' | 'localAddresses' | 'features'>,
+    now = monotonic,
+  ) {
+    this.#reader = reader;
+    this.#now = now;
+  }
+
+  /** Durations of the readings so far. */
+  get durations(): Histogram {
+    return { bounds: BOUNDS, counts: [...this.#counts], count: this.#count, sum: this.#sum };
+  }
+
+  /** The last reading, or a new one. Throws NetlinkError. */
+  async read(services: () => readonly Sampled[]): Promise<Reading> {
+    if (this.#last && this.#now() < this.#last.until) return this.#last.reading;
+    this.#running ??= this.#read(services()).finally(() => {
+      this.#running = undefined;
+    });
+    return await this.#running;
+  }
+
+  async #read(services: readonly Sampled[]): Promise<Reading> {
+    const start = this.#now();
+    const reader = this.#reader;
+    const fullnat = (await reader.features()).has('FULLNAT');
+    const reading = { services: new StatisticsTable(), destinations: new StatisticsTable() };
+    const localAddresses = new Map<string, readonly LocalAddress[]>();
+    await reader.serviceStatistics(reading.services);
+    for (const [index, { key, config, localAddresses: has }] of services.entries()) {
+      if (index % SERVICES_A_TURN === SERVICES_A_TURN - 1) await turn();
+      // The kernel answers for a service that it does not have with the destinations of none.
+      if (reading.services.get(key, 'connections') === undefined) continue;
+      await reader.destinationStatistics(config, reading.destinations);
+      if (fullnat && has) localAddresses.set(key, await reader.localAddresses(config));
+    }
+    const at = this.#now();
+    const result = { at, ...reading, localAddresses };
+    this.#last = { reading: result, until: at + Math.max(SHARED, SHARE * (at - start)) };
+    this.#observe((at - start) / 1000);
+    return result;
+  }
+
+  #observe(seconds: number): void {
+    for (const [index, bound] of BOUNDS.entries()) if (seconds <= bound) (this.#counts[index] as number) += 1;
+    this.#count++;
+    this.#sum += seconds;
+  }
+}

@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: MIT
+/** The answer to `stats`, from the runtime state, health states and a reading of the kernel's counters. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { release } from 'node:os';
+import { formatAddress } from '../../base/addresses.ts';
+import { monotonic, wallTime } from '../../base/clock.ts';
+import { UsageError } from '../../base/errors.ts';
+import { version } from '../../base/version.ts';
+import type { Notify } from '../../control/connection.ts';
+import {
+  type Cell,
+  DEFAULT_DETAIL,
+  DETAILS,
+  ROWS,
+  type Row,
+  type StatsPart,
+  type StatsSummary,
+  UNPROBED,
+} from '../../control/metrics/stats.ts';
+import type { TargetState } from '../../health/types.ts';
+import {
+  type DestinationConfig,
+  destinationKey,
+  FORWARDING,
+  type LocalAddress,
+  namesByNumber,
+  type Statistic,
+} from '../../ipvs/index.ts';
+import { endpointText, serviceText } from '../../plan/texts.ts';
+import type { Daemon } from '../daemon.ts';
+import type { Loader } from '../loader.ts';
+import { kindOf } from '../model/overrides.ts';
+import type { RuntimeState } from '../model/runtime-state.ts';
+import type { RealServer, VirtualService } from '../model/virtual-services.ts';
+import type { Kernel } from '../reconcile/kernel.ts';
+import type { Vrrp } from '../vrrp.ts';
+import type { Reading, Sampled, Sampler } from './sampler.ts';
+
+const FORWARD_NAMES = namesByNumber(FORWARDING, 'yaml');
+const COUNTERS = ['connections', 'inPackets', 'outPackets', 'inBytes', 'outBytes'] as const satisfies Statistic[];
+
+export interface StatsParts {
+  daemon: Daemon;
+  kernel: Kernel;
+  sampler: Sampler;
+  health: () => Promise<ReadonlyMap<string, TargetState>>;
+  vrrp: Vrrp;
+  loader: Loader;
+  /** By the clock `steady()`. */
+  startedAt: number;
+}
+
+/** Sends the rows and returns the rest. Throws UsageError, and errors of netlink. */
+export async function stats(
+  { daemon, kernel, sampler, health, vrrp, loader, startedAt }: StatsParts,
+  detail: string = DEFAULT_DETAIL,
+  notify: Notify,
+): Promise<StatsSummary> {
+  const level = DETAILS.indexOf(detail as (typeof DETAILS)[number]);
+  if (level < 0) throw new UsageError(`found detail ${detail}; allowed: ${DETAILS.join(', ')}`);
+  const { runtime } = daemon;
+  const [reading, states, info, instances] = await Promise.all([
+    sampler.read(() => runtime.services.map(sampled)),
+    health(),
+    kernel.reader.info(),
+    vrrp.status(),
+  ]);
+  const refused = daemon.reconciler.backoff.failures;
+  const rows = new RowSender(notify);
+  const { services } = runtime;
+  const source = { runtime, reading, states };
+  if (level >= DETAILS.indexOf('services'))
+    for (const service of services)
+      await rows.add('services', serviceRow(service, source, refused.has(service.spec.name)));
+  if (level >= DETAILS.indexOf('real_servers')) {
+    for (const service of services) for (const row of serverRows(service, source)) await rows.add('realServers', row);
+    for (const row of localAddressRows(services, reading)) await rows.add('localAddresses', row);
+  }
+  await rows.end();
+  const { overrides } = runtime;
+  const kinds = (kind: string) => overrides.filter((one) => kindOf(one) === kind).length;
+  return {
+    version: version(),
+    node: process.version,
+    kernel: release(),
+    modules: info.buildId ?? '',
+    features: [...info.features],
+    reloadSuccessful: loader.error === undefined,
+    reloadedAt: wallTime(loader.loadedAt) / 1000,
+    services: services.length,
+    realServers: serverCounts(source),
+    refusedServices: refused.size,
+    paused: daemon.reconciler.paused,
+    overrides: { drain: kinds('drain'), disable: kinds('disable'), up: kinds('up'), weight: kinds('weight') },
+    checkTargets: states.size,
+    table: { age: Math.max(0, monotonic() - reading.at) / 1000, reading: sampler.durations },
+    ipvs: wholeTable(),
+    process: {
+      residentMemory: process.memoryUsage.rss(),
+      cpu: (process.cpuUsage().user + process.cpuUsage().system) / 1e6,
+      openFiles: readdirSync('/proc/self/fd').length,
+      startedAt: wallTime(startedAt) / 1000,
+    },
+    vrrp: instances.map(({ name, state, configuredPriority, priority, addresses }) => ({
+      name,
+      state,
+      priority: configuredPriority,
+      effectivePriority: priority,
+      addresses: addresses.length,
+    })),
+  };
+}
+
+/** Sends rows in parts, so that the event loop and slow clients get their time. */
+class RowSender {
+  readonly #notify: Notify;
+  #part: StatsPart | undefined;
+
+  constructor(notify: Notify) {
+    this.#notify = notify;
+  }
+
+  async add(table: StatsPart['table'], row: Row): Promise<void> {
+    if (this.#part?.table !== table) await this.end();
+    this.#part ??= { table, rows: [] };
+    this.#part.rows.push(row);
+    if (this.#part.rows.length >= ROWS) await this.end();
+  }
+
+  async end(): Promise<void> {
+    const part = this.#part;
+    if (!part) return;
+    this.#part = undefined;
+    await this.#notify('rows', part);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+interface Source {
+  runtime: RuntimeState;
+  reading: Reading;
+  states: ReadonlyMap<string, TargetState>;
+}
+
+const sampled = ({ key, config, spec }: VirtualService): Sampled => ({
+  key,
+  config,
+  localAddresses: spec.localAddresses !== undefined,
+});
+
+/** The destinations that lvsd has put, or leaves, into the table of a service. */
+function destinations(service: VirtualService, runtime: RuntimeState): DestinationConfig[] {
+  const all = service.realServers.map(({ destination }) => destination);
+  if (service.sorryServer) all.push(service.sorryServer);
+  return [...all, ...runtime.drainingOf(service).map(({ destination }) => destination)];
+}
+
+function serviceRow(service: VirtualService, { runtime, reading }: Source, refused: boolean): Row {
+  const { spec, config, key, virtual, realServers, sorryServer } = service;
+  const quorumUp = runtime.quorumUp(service);
+  const sum = (statistic: Statistic): number => {
+    const keys = new Set(destinations(service, runtime).map((one) => destinationKey(key, one.address, one.port)));
+    let total = 0;
+    for (const one of keys) total += reading.destinations.get(one, statistic) ?? 0;
+    return total;
+  };
+  const up = realServers.filter((server) => ['up', 'unchecked'].includes(runtime.serverState(service, server)));
+  const forwards = [...new Set(realServers.map(({ destination }) => FORWARD_NAMES[destination.method] ?? ''))];
+  return [
+    spec.name,
+    serviceText(config),
+    config.fwmark ? '' : virtual.protocol,
+    config.fwmark ? '' : formatAddress(config.family, config.address),
+    config.fwmark ? '' : config.port,
+    config.fwmark || '',
+    spec.scheduler,
+    forwards.length > 1 ? 'mixed' : (forwards[0] ?? ''),
+    spec.localAddresses?.name ?? '',
+    realServers.length,
+    up.length,
+    runtime.weight(service),
+    spec.quorum,
+    Number(quorumUp),
+    Number(sorryServer !== undefined && !quorumUp),
+    Number(refused),
+    sum('active'),
+    sum('inactive'),
+    ...COUNTERS.map((counter): Cell => reading.services.get(key, counter) ?? null),
+    ...localPorts(reading.localAddresses.get(key)),
+  ];
+}
+
+function localPorts(addresses: readonly LocalAddress[] | undefined): Cell[] {
+  if (!addresses) return [null, null, null, null];
+  const sum = (value: (one: LocalAddress) => number) => addresses.reduce((total, one) => total + value(one), 0);
+  return [
+    sum(({ portsTotal }) => portsTotal),
+    sum(({ portsInUse }) => portsInUse),
+    sum(({ exhausted }) => Number(exhausted)),
+    sum(({ conflicts }) => Number(conflicts)),
+  ];
+}
+
+/** Real servers of the file, then those that were removed from it and drain. */
+function* serverRows(service: VirtualService, source: Source): Generator<Row> {
+  const { runtime, states } = source;
+  for (const server of service.realServers) {
+    const state = runtime.serverState(service, server);
+    const known = server.targets.flatMap(({ id }) => states.get(id) ?? []);
+    const sum = (value: (one: TargetState) => number) => known.reduce((total, one) => total + value(one), 0);
+    const last = known.find((one) => one.last)?.last;
+    yield serverRow(service, server.destination, server.spec.name, source, {
+      up: isUnprobed(server, source) ? UNPROBED : Number(state !== 'down'),
+      draining: state === 'draining',
+      checks:
+        known.length === 0
+          ? NO_CHECKS
+          : [
+              wallTime(Math.max(...known.map(({ since }) => since))) / 1000,
+              sum(({ probes }) => probes),
+              sum(({ failures }) => failures),
+              last ? last.latency / 1000 : null,
+            ],
+    });
+  }
+  const configured = new Set(service.realServers.map(({ spec }) => spec.name));
+  for (const { destination, name, wasDown } of runtime.drainingOf(service)) {
+    const label = name ?? endpointText(destination.family, destination.address, destination.port);
+    // Another server has its name by now.
+    if (configured.has(label)) continue;
+    yield serverRow(service, destination, label, source, {
+      up: Number(!wasDown),
+      draining: true,
+      checks: NO_CHECKS,
+    });
+  }
+}
+
+const NO_CHECKS: Cell[] = [null, null, null, null];
+
+function serverRow(
+  { key, spec, config }: VirtualService,
+  destination: DestinationConfig,
+  name: string,
+  { reading }: Source,
+  { up, draining, checks }: { up: number; draining: boolean; checks: Cell[] },
+): Row {
+  const { family, address, port, method, weight } = destination;
+  const of = destinationKey(key, address, port);
+  const number = (statistic: Statistic): Cell => reading.destinations.get(of, statistic) ?? null;
+  return [
+    spec.name,
+    serviceText(config),
+    name,
+    formatAddress(family, address),
+    port,
+    FORWARD_NAMES[method] ?? '',
+    up,
+    number('weight'),
+    weight,
+    Number(draining),
+    number('active'),
+    number('inactive'),
+    number('persistent'),
+    ...COUNTERS.map(number),
+    ...checks,
+  ];
+}
+
+/** True if its checks have no result yet, and no operator has decided. */
+function isUnprobed(server: RealServer, { states }: Source): boolean {
+  return server.targets.length > 0 && server.targets.every(({ id }) => states.get(id)?.probed !== true);
+}
+
+function serverCounts(source: Source): StatsSummary['realServers'] {
+  const counts = { up: 0, down: 0, draining: 0, unchecked: 0, disabled: 0, unprobed: 0 };
+  const { runtime } = source;
+  for (const service of runtime.services)
+    for (const server of service.realServers) {
+      const { forced } = runtime.overridesOf(service, server);
+      const state = runtime.serverState(service, server);
+      if (forced?.kind === 'disable') counts.disabled++;
+      else if (state !== 'draining' && !forced && isUnprobed(server, source)) counts.unprobed++;
+      else counts[state]++;
+    }
+  return counts;
+}
+
+/** One row for each address of a pool, summed over the services that use it. */
+function localAddressRows(services: readonly VirtualService[], reading: Reading): Row[] {
+  const sums = new Map<string, [string, string, ...number[]]>();
+  for (const { key, spec } of services)
+    for (const one of reading.localAddresses.get(key) ?? []) {
+      const pool = spec.localAddresses?.name ?? '';
+      const address = formatAddress(one.family, one.address);
+      const row = sums.get(`${pool} ${address}`) ?? [pool, address, 0, 0, 0, 0, 0, 0];
+      const numbers = row.slice(2) as number[];
+      const [ports = 0, inUse = 0, connections = 0, draining = 0, exhausted = 0, conflicts = 0] = numbers;
+      sums.set(`${pool} ${address}`, [
+        pool,
+        address,
+        ports + one.portsTotal,
+        inUse + one.portsInUse,
+        connections + one.connections,
+        Math.max(draining, Number(one.draining)),
+        exhausted + Number(one.exhausted),
+        conflicts + Number(one.conflicts),
+      ]);
+    }
+  return [...sums.values()];
+}
+
+/** The sums of all services, in hexadecimal on the third line. */
+function wholeTable(): StatsSummary['ipvs'] {
+  try {
+    const line = readFileSync('/proc/net/ip_vs_stats', 'latin1').split('\n')[2] ?? '';
+    const numbers = line
+      .trim()
+      .split(/\s+/)
+      .map((word) => Number.parseInt(word, 16));
+    const [connections, inPackets, outPackets, inBytes, outBytes] = numbers;
+    if (outBytes === undefined || numbers.some(Number.isNaN)) return null;
+    return {
+      connections: connections as number,
+      inPackets: inPackets as number,
+      outPackets: outPackets as number,
+      inBytes: inBytes as number,
+      outBytes,
+    };
+  } catch {
+    return null;
+  }
+}

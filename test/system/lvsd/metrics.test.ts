@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: MIT
+// lab: --uml
+// Traffic of known size through a NAT, a FULLNAT and a direct service: lvsctl metrics has what clients and servers moved
+// and what ipvsadm shows, also after a restart of lvsd; the read-only socket allows reading to its group, and no more.
+import assert from 'node:assert/strict';
+import { appendFileSync, readFileSync, statSync } from 'node:fs';
+import { after, before, test } from 'node:test';
+import { until } from '../../../lab/topology.ts';
+import { eventually } from './daemon.ts';
+import { Site } from './site.ts';
+
+const BODY = 4 << 20;
+const DATAGRAMS = 7;
+const DATAGRAM = 1000;
+/** IP and UDP. */
+const HEADERS = 28;
+const GID = 987;
+const NAMES = ['connections', 'incoming_packets', 'outgoing_packets', 'incoming_bytes', 'outgoing_bytes'];
+
+let site: Site;
+before(() => {
+  if (!/^lvsd:/m.test(readFileSync('/etc/group', 'utf8'))) appendFileSync('/etc/group', `lvsd:x:${GID}:\n`);
+  site = new Site({ name: 'metrics' });
+});
+after(() => site?.close());
+
+/** Samples by name and labels, as they are written. */
+async function metrics(...words: string[]): Promise<Map<string, number>> {
+  const { status, stdout, stderr } = await site.lvsd.ctl('metrics', ...words);
+  assert.equal(status, 0, stderr);
+  const lines = stdout.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+  return new Map(lines.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.split(' ').at(-1))]));
+}
+
+/** Rows of `ipvsadm --stats`, by "TCP 10.99.0.11:80" and "TCP 10.99.0.11:80 10.31.4.2:80". */
+function ipvsadmStats(): Map<string, number[]> {
+  const rows = new Map<string, number[]>();
+  let service = '';
+  for (const line of site.lvs.balancer.run(['ipvsadm', '-Ln', '--stats', '--exact']).stdout.split('\n')) {
+    const [first = '', second = '', ...numbers] = line.trim().split(/\s+/);
+    if (/^(TCP|UDP)$/.test(first)) service = `${first} ${second}`;
+    if (service !== '' && /^(TCP|UDP|->)$/.test(first))
+      rows.set(first === '->' ? `${service} ${second}` : service, numbers.map(Number));
+  }
+  return rows;
+}
+
+/** The same by metrics. */
+async function metricsStats(): Promise<Map<string, number[]>> {
+  const samples = await metrics('--detail', 'full');
+  const rows = new Map<string, number[]>();
+  for (const [series] of samples) {
+    const [, kind = '', labels = ''] = /^lvsd_(service|real_server)_connections_total\{(.*)\}$/.exec(series) ?? [];
+    const [, virtual = '', server = ''] = /virtual="(.*?)"(?:,real_server="(.*?)")?/.exec(labels) ?? [];
+    if (virtual === '') continue;
+    const key = `${virtual.replace(/^\w+/, (word) => word.toUpperCase())}${server && ` ${server}`}`;
+    rows.set(
+      key,
+      NAMES.map((name) => samples.get(`lvsd_${kind}_${name}_total{${labels}}`) ?? Number.NaN),
+    );
+  }
+  return rows;
+}
+
+const sorted = (rows: Map<string, number[]>) => [...rows].sort(([a], [b]) => (a < b ? -1 : 1));
+
+/** Waits until both agree: readings are shared for some seconds, and the last packets of connections come late. */
+const agree = () =>
+  eventually(
+    'metrics and ipvsadm to agree',
+    async () => {
+      const shown = sorted(ipvsadmStats());
+      const measured = sorted(await metricsStats());
+      return JSON.stringify(shown) === JSON.stringify(measured) ? new Map(measured) : undefined;
+    },
+    60_000,
+  ).catch(async (error: Error) => {
+    assert.deepEqual(sorted(await metricsStats()), sorted(ipvsadmStats()), error.message);
+    throw error;
+  });
+
+test('connections and bytes are those that clients moved, and those of ipvsadm', async () => {
+  const { client, inside } = site.lvs;
+  const nat = { address: '10.99.0.11', port: 80, device: 'vip0', scheduler: 'rr', check: 'none' };
+  const both = ['10.31.4.2:80', '10.31.5.2:80'];
+  await site.lvsd.start({
+    version: 1,
+    local_addresses: { inner: { device: 'in0', addresses: ['10.31.3.101'] } },
+    services: {
+      nat: { ...nat, real_servers: both },
+      full: { ...nat, address: '10.99.0.12', real_servers: both, forward: 'fullnat', local_addresses: 'inner' },
+      direct: {
+        ...nat,
+        address: '10.99.0.13',
+        port: 5000,
+        protocol: 'udp',
+        real_servers: ['10.31.3.1:5000'],
+        forward: 'direct',
+      },
+    },
+  });
+  for (const [address, count] of [
+    ['10.99.0.11', 3],
+    ['10.99.0.12', 2],
+  ] as const)
+    for (let i = 0; i < count; i++) {
+      client.run(['curl', '-sf', '-m', '60', '-o', '/run/metrics-body', `http://${address}/body`]);
+      assert.equal(statSync('/run/metrics-body').size, BODY);
+    }
+  inside.ip('addr add 10.99.0.13/32 dev lo');
+  const receive = `let n = 0, b = 0; require('dgram').createSocket('udp4').on('message', (m) => console.log(++n, b += m.length)).bind(5000, () => console.log('ready'))`;
+  const receiver = inside.spawn([process.execPath, '-e', receive]);
+  await until('the receiver', () => receiver.stdout().includes('ready'), 30_000);
+  const send = `const s = require('dgram').createSocket('udp4'); let n = 0; const next = () => n++ < ${DATAGRAMS} ? s.send(Buffer.alloc(${DATAGRAM}), 5000, '10.99.0.13', next) : s.close(); next()`;
+  client.run([process.execPath, '-e', send]);
+  const whole = `${DATAGRAMS} ${DATAGRAMS * DATAGRAM}\n`;
+  await until('every datagram', () => receiver.stdout().includes(whole), 30_000);
+  await receiver.stop();
+
+  const rows = await agree();
+  const of = (key: string) => rows.get(key) ?? assert.fail(`${key} in ${[...rows.keys()]}`);
+  for (const [key, count] of [
+    ['TCP 10.99.0.11:80', 3],
+    ['TCP 10.99.0.12:80', 2],
+  ] as const) {
+    const [connections, , , inBytes = 0, outBytes = 0] = of(key);
+    assert.equal(connections, count, key);
+    // Headers take 52 of at most 1500 bytes; handshakes and the answers' heads are small.
+    assert.ok(outBytes > count * BODY && outBytes < 1.1 * count * BODY, `${key}: ${outBytes}`);
+    assert.ok(inBytes > count * 100 && inBytes < 0.2 * outBytes, `${key}: ${inBytes}`);
+    const servers = both.map((server) => of(`${key} ${server}`));
+    assert.deepEqual(
+      of(key),
+      NAMES.map((_, index) => servers.reduce((sum, numbers) => sum + (numbers[index] ?? 0), 0)),
+    );
+  }
+  const udp = [1, DATAGRAMS, 0, DATAGRAMS * (DATAGRAM + HEADERS), 0];
+  assert.deepEqual(of('UDP 10.99.0.13:5000'), udp);
+  assert.deepEqual(of('UDP 10.99.0.13:5000 10.31.3.1:5000'), udp);
+
+  const samples = await metrics();
+  const whole5 = NAMES.map((name) => samples.get(`lvsd_ipvs_${name}_total`));
+  const services = ['TCP 10.99.0.11:80', 'TCP 10.99.0.12:80', 'UDP 10.99.0.13:5000'].map(of);
+  assert.deepEqual(
+    whole5,
+    NAMES.map((_, index) => services.reduce((sum, numbers) => sum + (numbers[index] ?? 0), 0)),
+  );
+  assert.equal(samples.get('lvsd_services'), 3);
+  assert.equal(samples.get('lvsd_local_address_ports_exhausted_total{pool="inner",local_address="10.31.3.101"}'), 0);
+  assert.ok((samples.get('lvsd_service_local_ports{service="full",virtual="tcp 10.99.0.12:80"}') ?? 0) > 1000);
+});
+
+test('a restart of lvsd keeps the counters of the kernel', async () => {
+  const before = sorted(await agree());
+  await site.lvsd.stop();
+  const { status, stdout } = await site.lvsd.ctl('metrics');
+  assert.equal(status, 1);
+  assert.match(stdout, /^lvsd_up 0$/m);
+  await site.lvsd.start();
+  assert.deepEqual(sorted(await agree()), before);
+});
+
+test('members of the group read, and nobody else does', () => {
+  const socket = `${site.lvsd.dir}/read.sock`;
+  const { mode, gid } = statSync(socket);
+  assert.deepEqual([mode & 0o777, gid], [0o660, GID]);
+  const as = (groups: string, ...words: string[]) =>
+    site.lvs.balancer.run(
+      ['setpriv', '--reuid=65534', '--regid=65534', groups, 'lvsctl', '--socket', socket, ...words],
+      { accept: 'any' },
+    );
+  const read = as(`--groups=${GID}`, 'metrics', '--detail', 'summary');
+  assert.equal(read.status, 0, read.stderr);
+  assert.match(read.stdout, /^lvsd_up 1$/m);
+  const refused = as(`--groups=${GID}`, 'pause', 'on');
+  assert.deepEqual([refused.status, refused.stderr], [4, 'lvsctl: not permitted on read.sock; use control.sock\n']);
+  assert.equal(as('--clear-groups', 'metrics').status, 4);
+});
