@@ -399,6 +399,8 @@ const FEATURE_TEXTS: Readonly<Record<Feature, string>> = {
   LADDR_DRAIN: 'draining of local addresses',
   SYNPROXY: 'SYN proxy',
   SECRET: 'secret for sequence numbers',
+  SYNPROXY_NAT: 'SYN proxy with NAT',
+  DEFENCE: 'defence of services',
 };
 
 function featureMissing(feature: Feature): KernelLacksError {

@@ -138,5 +138,5 @@ export interface IpvsInfo {
 }
 
 /** Bits of IPVS_INFO_ATTR_FEATURES, from bit 0. */
-export const FEATURES = ['FULLNAT', 'TOA', 'LADDR_DRAIN', 'SYNPROXY', 'SECRET'] as const;
+export const FEATURES = ['FULLNAT', 'TOA', 'LADDR_DRAIN', 'SYNPROXY', 'SECRET', 'SYNPROXY_NAT', 'DEFENCE'] as const;
 export type Feature = (typeof FEATURES)[number];

@@ -46,7 +46,7 @@ const row = (port: number, method: number, more: Partial<ServiceConfig> = {}, to
   servers: to,
 });
 
-/** By port from 8001; honest connections use the first six (fuzz.h). */
+/** By port from 8001; honest connections use the first seven (fuzz.h). */
 const rows: Row[] = [
   row(8001, IP_VS_CONN_F_FULLNAT),
   row(8002, IP_VS_CONN_F_FULLNAT, { scheduler: 'wrr', ...persistent }),
@@ -67,6 +67,7 @@ const rows: Row[] = [
   row(8016, IP_VS_CONN_F_FULLNAT, proxied, [absent]),
   row(8017, IP_VS_CONN_F_FULLNAT, proxied, []),
   row(8018, IP_VS_CONN_F_FULLNAT, { ...persistent, flags: IP_VS_SVC_F_PERSISTENT | IP_VS_SVC_F_SYNPROXY }),
+  row(8019, IP_VS_CONN_F_MASQ, proxied),
 ];
 const udp: Row = { ...row(8001, IP_VS_CONN_F_MASQ), service: serviceConfig(VIP, 8001, { protocol: IPPROTO_UDP }) };
 

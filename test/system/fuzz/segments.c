@@ -94,11 +94,11 @@ void enter_netns(const char *path)
 
 int packet_socket(const char *device, int only_incoming)
 {
-	/* TCP between the ports of the services, and nothing else: `tcp and portrange 8001-8018`, either side. */
+	/* TCP between the ports of the services, and nothing else: `tcp and portrange 8001-8019`, either side. */
 	static struct sock_filter code[] = {
 		{ 0x30, 0, 0, 23 },     { 0x15, 0, 9, 6 },      { 0xb1, 0, 0, 14 },     { 0x48, 0, 0, 14 },
-		{ 0x35, 0, 1, 8001 },   { 0x25, 0, 3, 8018 },   { 0x48, 0, 0, 16 },     { 0x35, 0, 3, 8001 },
-		{ 0x25, 2, 0, 8018 },   { 0x06, 0, 0, 0xffff }, { 0x06, 0, 0, 0xffff }, { 0x06, 0, 0, 0 },
+		{ 0x35, 0, 1, 8001 },   { 0x25, 0, 3, 8019 },   { 0x48, 0, 0, 16 },     { 0x35, 0, 3, 8001 },
+		{ 0x25, 2, 0, 8019 },   { 0x06, 0, 0, 0xffff }, { 0x06, 0, 0, 0xffff }, { 0x06, 0, 0, 0 },
 	};
 	struct sock_fprog program = { sizeof(code) / sizeof(code[0]), code };
 	struct sockaddr_ll at = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_IP) };
