@@ -5,7 +5,7 @@
  */
 import { formatAddress } from '../base/addresses.ts';
 import { count } from '../base/words.ts';
-import { type Feature, IP_VS_CONN_F_FULLNAT, lacksFeature } from '../ipvs/index.ts';
+import { type Feature, IP_VS_CONN_F_FULLNAT, IP_VS_CONN_F_MASQ, lacksFeature } from '../ipvs/index.ts';
 import type { Desired, DesiredService } from './types.ts';
 
 export interface Obstacle {
@@ -41,10 +41,18 @@ export function obstacles(desired: Desired, { features, devices, absentScheduler
       lacks(what, names, remedy, 'pool');
     }
   }
-  if (!features.has('SYNPROXY') && features.has('FULLNAT')) {
-    const { what, remedy } = lacksFeature('SYNPROXY');
-    const services = desired.services.filter(({ synProxy }) => synProxy?.enabled).map(({ name }) => name);
-    lacks(what, services, remedy);
+  const proxyFeature = features.has('SYNPROXY') ? 'SYNPROXY_NAT' : 'SYNPROXY';
+  if (!features.has(proxyFeature)) {
+    const { what, remedy } = lacksFeature(proxyFeature);
+    const proxied = desired.services.filter(({ synProxy }) => synProxy?.enabled);
+    const services = proxied.filter((service) =>
+      proxyFeature === 'SYNPROXY' ? features.has('FULLNAT') || !needsFullnat(service) : hasNat(service),
+    );
+    lacks(
+      what,
+      services.map(({ name }) => name),
+      remedy,
+    );
   }
   const established = desired.services
     .filter(({ establishedTimeout }) => establishedTimeout !== undefined)
@@ -80,6 +88,8 @@ export function obstacles(desired: Desired, { features, devices, absentScheduler
 export function needsFullnat({ destinations, localAddresses }: DesiredService): boolean {
   return localAddresses.length > 0 || destinations.some(({ method }) => method === IP_VS_CONN_F_FULLNAT);
 }
+
+const hasNat = ({ destinations }: DesiredService) => destinations.some(({ method }) => method === IP_VS_CONN_F_MASQ);
 
 /** Names that a message lists before it counts the rest. */
 const LISTED = 3;

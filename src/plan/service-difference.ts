@@ -11,6 +11,7 @@ import {
   type DestinationConfig,
   type DestinationKey,
   IP_VS_CONN_F_FULLNAT,
+  IP_VS_CONN_F_MASQ,
   IP_VS_SVC_F_ONEPACKET,
   type LocalAddress,
   type Service,
@@ -58,7 +59,8 @@ export function changedService(wanted: DesiredService, actual: ActualService): S
 
 /**
  * Edits of the service before and after those of its destinations. The kernel rejects one-packet scheduling and
- * persistence engines while the service has a FULLNAT destination, and SYN proxy while it has any other.
+ * persistence engines while the service has a FULLNAT destination, and SYN proxy while it has one
+ * of direct routing or tunnelling.
  */
 function edits(
   desired: DesiredService,
@@ -67,7 +69,8 @@ function edits(
   const isFullnat = ({ method }: Destination) => method === IP_VS_CONN_F_FULLNAT;
   const bent = (desired.flags & IP_VS_SVC_F_ONEPACKET) !== 0 || desired.peName !== '';
   const allLate = bent && destinations.some(isFullnat);
-  const synProxyLate = desired.synProxy?.enabled === true && !destinations.every(isFullnat);
+  const isNat = (one: Destination) => isFullnat(one) || one.method === IP_VS_CONN_F_MASQ;
+  const synProxyLate = desired.synProxy?.enabled === true && !destinations.every(isNat);
   if (!allLate && !synProxyLate) return { early: edit(desired, was), late: [] };
   const first = { ...desired, ...(allLate ? canonicalService(was) : {}), synProxy: undefined };
   return { early: edit(first, was), late: edit(desired, { ...was, ...canonicalService(first) }) };

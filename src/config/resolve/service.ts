@@ -72,12 +72,7 @@ export function resolveService(
   if (virtuals.some(({ port, fwmark }) => port === 0 && fwmark === 0) && !spec.persistence)
     problems.report([...path, 'port'], 'found 0 (all ports) without persistence; allowed: with persistence');
   if (used.some(({ method }) => method === 'fullnat')) checkFullnat(spec, raw, context);
-  const other = used.find(({ method }) => method !== 'fullnat');
-  if (spec.synProxy && other)
-    problems.report(
-      [...path, 'syn_proxy'],
-      `found syn_proxy in a service with ${other.method}; allowed: with fullnat alone, so far`,
-    );
+  if (spec.synProxy) checkSynProxy(spec, used, context);
   return spec;
 }
 
@@ -236,23 +231,40 @@ function checkOnePacket({ name, onePacket, virtuals }: ServiceSpec, raw: RawServ
 
 /** Rejects services that lvsd's kernel modules do not support with FULLNAT. */
 function checkFullnat(spec: ServiceSpec, raw: RawService, { problems }: Context): void {
-  const [first] = spec.virtuals;
-  if (!first) return;
   const has =
-    first.fwmark !== 0
-      ? 'in a firewall mark service; allowed: address and port'
-      : spec.virtuals.some(({ protocol }) => protocol !== 'tcp')
-        ? 'in a udp service; allowed: tcp, the only protocol of FULLNAT so far'
-        : first.family !== AF_INET
-          ? 'in an IPv6 service; allowed: IPv4, the only family of FULLNAT so far'
-          : spec.virtuals.some(({ port }) => port === 0)
-            ? 'in a service of all ports; allowed: a port, or a range of ports'
-            : spec.virtuals.some(({ port }) => port === FTP)
-              ? 'in an FTP service (port 21); allowed: masquerade, direct or tunnel'
-              : spec.persistence !== undefined && spec.persistence.engine !== ''
-                ? 'with a persistence engine; allowed: persistence by address'
-                : undefined;
+    notPlainTcp(spec, 'FULLNAT') ??
+    (spec.virtuals.some(({ port }) => port === FTP)
+      ? 'in an FTP service (port 21); allowed: masquerade, direct or tunnel'
+      : spec.persistence !== undefined && spec.persistence.engine !== ''
+        ? 'with a persistence engine; allowed: persistence by address'
+        : undefined);
   if (has !== undefined) problems.report(fullnatPath(spec.name, raw), `found fullnat ${has}`);
+}
+
+/** Rejects SYN proxy where the kernel has none, unless FULLNAT is rejected there for the same reason. */
+function checkSynProxy(spec: ServiceSpec, used: readonly Forward[], { problems }: Context): void {
+  const other = used.find(({ method }) => method !== 'fullnat' && method !== 'masquerade');
+  const has = other
+    ? `in a service with ${other.method}; allowed: with fullnat and masquerade`
+    : used.some(({ method }) => method === 'fullnat')
+      ? undefined
+      : (notPlainTcp(spec, 'SYN proxy') ??
+        (spec.virtuals.some(({ port }) => port === FTP)
+          ? 'in an FTP service (port 21); allowed: other ports'
+          : undefined));
+  if (has !== undefined) problems.report(['services', spec.name, 'syn_proxy'], `found syn_proxy ${has}`);
+}
+
+/** What a service has that `feature` does not support. */
+function notPlainTcp({ virtuals }: ServiceSpec, feature: string): string | undefined {
+  const [first] = virtuals;
+  if (!first) return undefined;
+  if (first.fwmark !== 0) return 'in a firewall mark service; allowed: address and port';
+  if (virtuals.some(({ protocol }) => protocol !== 'tcp'))
+    return `in a udp service; allowed: tcp, the only protocol of ${feature} so far`;
+  if (first.family !== AF_INET) return `in an IPv6 service; allowed: IPv4, the only family of ${feature} so far`;
+  if (virtuals.some(({ port }) => port === 0)) return 'in a service of all ports; allowed: a port, or a range of ports';
+  return undefined;
 }
 
 /** Path of `fullnat` in the service or its first real server that has it; of the service, if it is a default. */

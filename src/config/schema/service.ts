@@ -117,7 +117,7 @@ const synProxySchema = Type.Union(
   {
     title: 'true, false or a map with mss, window_scale, sack, timestamps or window',
     description:
-      'Answer SYNs with cookies, and create a connection when the client has acknowledged one (docs/synproxy.md). Only with fullnat, so far. A map switches it on, and sets what clients are offered.',
+      'Answer SYNs with cookies, and create a connection when the client has acknowledged one (docs/synproxy.md). With fullnat and masquerade. A map switches it on, and sets what clients are offered.',
     default: false,
     examples: [true, { window_scale: 8, timestamps: false }],
   },

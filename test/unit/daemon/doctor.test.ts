@@ -106,12 +106,6 @@ test('conntrack entries of connections that it cannot track; a table too small',
   assert.equal(note?.verdict, 'note');
   assert.ok(note?.remedy?.includes('    ip daddr { 192.0.2.1, 10.0.0.5 } notrack'));
   assert.equal(find(facts({ conntrackEntries: 7, conntrack: true }), 'conntrack')?.verdict, 'ok');
-  const services = [{ service: { ...service, flags: 0x8000 }, destinations: [dest], localAddresses: [] }];
-  const off = find(facts({ services, conntrack: true }), 'conntrack');
-  assert.equal(off?.verdict, 'problem');
-  assert.match(off?.text ?? '', /SYN proxy answers no SYNs \(192\.0\.2\.1:80\)/);
-  assert.equal(off?.remedy?.[0], 'sysctl -w net.ipv4.vs.conntrack=0');
-  assert.doesNotMatch(find(facts({ services, conntrackEntries: 7 }), 'conntrack')?.text ?? '', /Set it to 1/);
   assert.match(find(facts({}, undefined, 4), 'table')?.text ?? '', /^10 nodes .* in 4 buckets: lookups are slow/);
   assert.equal(find(facts({}, undefined, 5), 'table')?.verdict, 'ok');
 });

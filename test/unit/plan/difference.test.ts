@@ -88,22 +88,26 @@ test('one-packet scheduling comes once no FULLNAT real server is left', () => {
   ]);
 });
 
-test('SYN proxy comes once every real server has FULLNAT, and ends before another one is added', () => {
+test('SYN proxy comes once every real server has FULLNAT or NAT, and ends before another one is added', () => {
   const on = { synProxy: { enabled: true, sack: false }, localAddresses: LOCAL };
   const proxied = service('shop', '10.99.0.10:443', { ...on, destinations: [server('10.31.4.2:80', { method: 5 })] });
-  const plain = service('shop', '10.99.0.10:443', { destinations: [server('10.31.4.2:80')] });
+  const plain = service('shop', '10.99.0.10:443', { destinations: [server('10.31.4.2:80', { method: 3 })] });
+  const nat = service('shop', '10.99.0.10:443', { destinations: [server('10.31.4.2:80')] });
   assert.deepEqual(lines(desiredTable([proxied]), actualTable([])).slice(0, 1), [
     '+ shop tcp 10.99.0.10:443 scheduler wrr, SYN proxy on, with no SACK',
   ]);
   assert.deepEqual(lines(desiredTable([proxied]), actualTable([actualService(plain)])), [
     '+ shop tcp 10.99.0.10:443 local address 10.31.3.101',
     '+ shop tcp 10.99.0.10:443 local address 10.31.3.102',
-    '~ shop tcp 10.99.0.10:443 real server 10.31.4.2:80 forward masquerade → fullnat',
+    '~ shop tcp 10.99.0.10:443 real server 10.31.4.2:80 forward direct → fullnat',
     '~ shop tcp 10.99.0.10:443 SYN proxy off → on, with no SACK',
   ]);
   assert.deepEqual(lines(desiredTable([plain]), actualTable([actualService(proxied)])).slice(0, 2), [
     '~ shop tcp 10.99.0.10:443 SYN proxy on, with no SACK → off',
-    '~ shop tcp 10.99.0.10:443 real server 10.31.4.2:80 forward fullnat → masquerade',
+    '~ shop tcp 10.99.0.10:443 real server 10.31.4.2:80 forward fullnat → direct',
+  ]);
+  assert.deepEqual(lines(desiredTable([{ ...nat, synProxy: on.synProxy }]), actualTable([actualService(nat)])), [
+    '~ shop tcp 10.99.0.10:443 SYN proxy off → on, with no SACK',
   ]);
   const usual = { ...proxied, synProxy: { enabled: true } };
   const complete = { enabled: true, mss: 0, windowScale: 7, sack: true, timestamps: true, window: 2896 };

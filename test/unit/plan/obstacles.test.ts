@@ -44,6 +44,19 @@ test('SYN proxy needs a feature of its own, which older builds of our modules la
   assert.deepEqual(obstacles(desiredTable([proxied]), machine(['FULLNAT', 'SYNPROXY'])), []);
 });
 
+test('SYN proxy with NAT needs another one', () => {
+  const nat = service('web', '10.99.0.10:80', {
+    synProxy: { enabled: true },
+    destinations: [server('10.31.4.2:80')],
+  });
+  const lacks = (what: string) => [
+    { kernel: true, text: `the running ip_vs does not support ${what}, which is needed by web: ${REMEDY}` },
+  ];
+  assert.deepEqual(obstacles(desiredTable([nat]), machine()), lacks('SYN proxy'));
+  assert.deepEqual(obstacles(desiredTable([nat]), machine(['FULLNAT', 'SYNPROXY'])), lacks('SYN proxy with NAT'));
+  assert.deepEqual(obstacles(desiredTable([nat]), machine(['FULLNAT', 'SYNPROXY', 'SYNPROXY_NAT'])), []);
+});
+
 test('a timeout that no kernel has, and devices that are not there', () => {
   const slow = service('slow', '10.99.0.12:80', { establishedTimeout: 900 });
   const addresses = ['10.99.0.1', '10.99.0.2', '10.99.0.3', '10.99.0.4', '10.99.0.5'].map((one) =>

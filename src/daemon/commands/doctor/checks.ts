@@ -1,15 +1,10 @@
 // SPDX-License-Identifier: MIT
 /** Derives the report from the facts. Pure. */
 import { formatAddress } from '../../../base/addresses.ts';
-import {
-  IP_VS_CONN_F_FULLNAT,
-  IP_VS_CONN_F_FWD_MASK,
-  IP_VS_SVC_F_PERSISTENT,
-  IP_VS_SVC_F_SYNPROXY,
-} from '../../../ipvs/index.ts';
+import { IP_VS_CONN_F_FULLNAT, IP_VS_CONN_F_FWD_MASK, IP_VS_SVC_F_PERSISTENT } from '../../../ipvs/index.ts';
 import { SYSCTL_NAMES, SYSCTLS, sysctlText } from '../../reconcile/sysctls.ts';
 import { otherPrograms, routingChecks } from './routing.ts';
-import { isFullnat, serviceChecks, serviceName } from './services.ts';
+import { isFullnat, serviceChecks } from './services.ts';
 import type { Check, Facts, ServiceFacts } from './types.ts';
 
 /** All checks, in the order of the report. Without ip_vs only the one that says so. */
@@ -93,21 +88,13 @@ function sysctls({ sysctls: values = {}, services }: Facts): Check[] {
 /** conntrack must ignore FULLNAT's addresses: it never sees both directions of a connection under one tuple. */
 function conntrack({ conntrack: on, conntrackEntries: entries }: Facts, services: readonly ServiceFacts[]): Check {
   const check = 'conntrack';
-  const proxied = services.filter(({ service }) => (service.flags & IP_VS_SVC_F_SYNPROXY) !== 0);
-  if (on && proxied.length > 0)
-    return {
-      check,
-      verdict: 'problem',
-      text: `net.ipv4.vs.conntrack is 1: SYN proxy answers no SYNs (${proxied.map(({ service }) => serviceName(service)).join(', ')}). Set it to 0, and load this with nft -f (conntrack then ignores these addresses):`,
-      remedy: ['sysctl -w net.ipv4.vs.conntrack=0', ...notrackRules(services)],
-    };
   if (on) return { check, verdict: 'ok', text: 'net.ipv4.vs.conntrack is 1: conntrack follows these connections' };
   if (on === undefined || !entries)
     return { check, verdict: 'ok', text: 'net.ipv4.vs.conntrack is 0, and conntrack tracks nothing in this namespace' };
   return {
     check,
     verdict: 'note',
-    text: `net.ipv4.vs.conntrack is 0, and conntrack has ${entries} entries here: unless your rules exempt them already, FULLNAT's segments are invalid to it. ${proxied.length > 0 ? 'Load' : 'Set it to 1, or load'} this with nft -f (conntrack then ignores these addresses):`,
+    text: `net.ipv4.vs.conntrack is 0, and conntrack has ${entries} entries here: unless your rules exempt them already, FULLNAT's segments are invalid to it. Set it to 1, or load this with nft -f (conntrack then ignores these addresses):`,
     remedy: notrackRules(services),
   };
 }
