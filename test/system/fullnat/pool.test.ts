@@ -96,6 +96,19 @@ test('a rejected SYN probes at most 64 tuples', async () => {
   assert.ok(grown('fullnat_port_conflict', since) <= 64 * 200, `${grown('fullnat_port_conflict', since)} tuples`);
 });
 
+test('at a full pool, at most 1000 SYNs a second are answered by a RST', async () => {
+  setVs(rig.balancer, { timeout_synrecv: 600 });
+  await addService(flooded, silent, 100);
+  await flood(syns(flooded, 100));
+  const since = stats();
+  const start = performance.now();
+  await flood(syns(flooded, 6000));
+  const seconds = (performance.now() - start) / 1000;
+  const answered = grown('fullnat_conn_refused', since);
+  console.log(`${answered} of 6000 answered in ${seconds} s`);
+  assert.ok(answered > 0 && answered <= 1000 * (Math.floor(seconds) + 2), `${answered} answers in ${seconds} s`);
+});
+
 test('a full pool of one service does not affect another service', async () => {
   setVs(rig.balancer, { fullnat_exhaust_drop: 1, timeout_synrecv: 600 });
   await addService(flooded, silent, 200);

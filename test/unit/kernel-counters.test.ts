@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+// Every counter of FULLNAT in /proc/net/ip_vs_ext_stats is moved by a system test, or is a row of the old file format that
+// the series never counts.
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+const top = fileURLToPath(new URL('../..', import.meta.url));
+const folder = join(top, 'kernel-patches/6.1');
+const added = readdirSync(folder)
+  .filter((name) => name.endsWith('.patch'))
+  .flatMap((name) => readFileSync(join(folder, name), 'utf8').split('\n'))
+  .filter((line) => line.startsWith('+'));
+const names = [...new Set(added.flatMap((line) => /"(fullnat_[a-z_]+)",?$/.exec(line)?.[1] ?? []))];
+const sysctls = added.flatMap((line) => /(?:procname\s*= |IP_VS_SYSCTL\()"([a-z_]+)"/.exec(line)?.[1] ?? []);
+const counted = new Set(
+  added.flatMap((line) => [...line.matchAll(/\bIP_VS_EXT_(?:INC|ADD)\([^,]+, ([A-Z_]+)/g)].map(([, name]) => name)),
+);
+const suite = join(top, 'test/system/fullnat');
+const tests = readdirSync(suite)
+  .filter((name) => name.endsWith('.test.ts'))
+  .map((name) => readFileSync(join(suite, name), 'utf8'));
+
+/** Rows of the old format: other protocols than TCP, headers that are full, and a state that does not occur. */
+const ALWAYS_0 = ['fullnat_add_toa_fail_proto', 'fullnat_add_toa_head_full', 'fullnat_conn_reused_lastack'];
+/** The kernel has to run out of memory in the middle of a packet; no test can cause that from outside. */
+const NO_MEMORY = ['fullnat_add_toa_fail_mem'];
+
+test('each counter of FULLNAT that the kernel counts is in an assertion of a system test', () => {
+  const counters = names.filter((name) => !sysctls.includes(name));
+  assert.ok(counters.length > 20, counters.join(' '));
+  for (const name of counters) {
+    const isCounted = counted.has(name.toUpperCase());
+    assert.equal(isCounted, !ALWAYS_0.includes(name), `${name}: counted by the kernel`);
+    const isTested = tests.some((text) => new RegExp(`\\b${name}\\b`).test(text));
+    const isExpected = isCounted && !NO_MEMORY.includes(name);
+    assert.equal(isTested, isExpected, `${name}: named by a test`);
+  }
+});
