@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // npm run demo: runs in the lab's guest. Shows a load balancer step by step and checks every claim.
 import { type LvsTopology, lvsTopology, startNginx } from '../../lab/topology.ts';
+import { synFlood } from './flood.ts';
 import { fullnat } from './fullnat.ts';
 import { Balancer, daemonStory, programByFile, quietHealth } from './lvsd.ts';
 import { plainNat } from './plain-nat.ts';
@@ -42,6 +43,7 @@ try {
   await programByFile(story, lvs, balancer);
   await fullnat(story, lvs, servers);
   await daemonStory(story, lvs, servers, balancer);
+  await synFlood(story, lvs);
 } finally {
   await balancer.stop();
   await lvs.destroy();

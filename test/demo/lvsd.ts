@@ -6,11 +6,11 @@ import { type LvsTopology, type Running, startNginx, until } from '../../lab/top
 import { request, type Servers } from './plain-nat.ts';
 import type { Story } from './story.ts';
 
-const file = '/run/demo/lvsd.yaml';
+export const file = '/run/demo/lvsd.yaml';
 const serve = `lvsd run -f ${file}`;
 
 /** The file of the demo; `servers` are the lines of its real servers. */
-function yaml(servers: readonly string[]): string {
+export function yaml(servers: readonly string[]): string {
   return `version: 1
 defaults:
   scheduler: rr
@@ -30,7 +30,7 @@ ${servers.map((server) => `      - ${server}\n`).join('')}`;
 /** Checks are answered, and leave the access log to the clients. */
 export const quietHealth = 'location = /healthz { access_log off; return 200; }';
 
-const both = ['10.31.4.2:80', '10.31.5.2:80'];
+export const both = ['10.31.4.2:80', '10.31.5.2:80'];
 
 export class Balancer {
   readonly #story: Story;
