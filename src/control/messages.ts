@@ -79,8 +79,25 @@ export interface ServiceStatus {
   quorum: { needed: number; weight: number; up: boolean };
   sorry: boolean;
   realServers: RealServerStatus[];
-  /** The last change of this service that the kernel rejected; undefined if none is pending. */
+  /**
+   * The change of this service that the kernel rejected, and how many more; or that of its pool of local addresses.
+   * Undefined if none is pending.
+   */
   error: string | undefined;
+  /** Of `error`: the first attempt, milliseconds since the epoch. */
+  errorSince?: number | undefined;
+}
+
+/** Changes that lvsd makes and that are rejected or impossible; it tries them again. Instants: milliseconds since 1970. */
+export interface FailureStatus {
+  /** What they belong to: a service, a pool of local addresses, or neither. */
+  of: 'service' | 'pool' | 'settings';
+  /** Of the service or the pool. */
+  name?: string | undefined;
+  since: number;
+  attempts?: number | undefined;
+  nextAttemptAt?: number | undefined;
+  changes: readonly { sign: '+' | '~' | '-'; text: string; reason: string }[];
 }
 
 /** The health checks as a whole. Instants are milliseconds since the epoch. */
@@ -91,10 +108,10 @@ export interface ChecksStatus {
   lastResultAt?: number | undefined;
 }
 
-/** A file of overrides that could not be written, or was not accepted at the start. */
+/** A file of overrides or of the state that could not be written, or was not accepted at the start. */
 export interface FileProblem {
   file: string;
-  problem: 'not saved' | 'ignored';
+  problem: 'not saved' | 'ignored' | 'state not saved';
   /** Milliseconds since the epoch. */
   since: number;
   reason: string;
@@ -135,6 +152,8 @@ export interface DaemonStatus {
   /** Undefined: an lvsd without health checks. */
   checks?: ChecksStatus | undefined;
   files?: readonly FileProblem[] | undefined;
+  /** Changes that are rejected or impossible, those of services too. */
+  failures?: readonly FailureStatus[] | undefined;
   /** Overrides that apply to no real server of the file. */
   orphans?: readonly OrphanStatus[];
   /** Undefined: lvsd leaves the kernel's sync daemons alone. */

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /** Operations on the addresses of devices, grouped by when they run. */
 import { AF_INET6 } from '../base/addresses.ts';
-import { type ServiceKey, serviceKeyText } from '../ipvs/index.ts';
+import { IP_VS_CONN_F_FULLNAT, IP_VS_CONN_F_FWD_MASK, type ServiceKey, serviceKeyText } from '../ipvs/index.ts';
 import { addressKey, bytesKey } from './keys.ts';
-import type { Actual, ActualAddress, Desired, DesiredAddress, Operation } from './types.ts';
+import type { Actual, ActualAddress, ActualService, Desired, DesiredAddress, Operation } from './types.ts';
 
 export interface AddressSteps {
   /** Virtual addresses to delete: first of all. */
@@ -27,14 +27,14 @@ export function addressSteps(desired: Desired, actual: Actual, steps: readonly O
     present.set(key, [...(present.get(key) ?? []), one]);
   }
   const result: AddressSteps = { withdrawn: [], local: [], virtual: [], moved: [], unused: [] };
-  const coming = wanted.size > 0 ? comingServices(desired, actual, steps) : () => undefined;
+  const coming = wanted.size > 0 ? comingServices(desired, actual, steps) : () => ({});
   const arriving = new Set<string>();
   for (const [key, address] of wanted) {
     if (present.get(key)?.some((one) => !one.ours || one.prefix === address.prefix)) continue;
     const add: Operation = { op: 'add-address', address, name: address.name };
     arriving.add(bytesKey(address.address));
     if (address.purpose === 'local') result.local.push(add);
-    else result.virtual.push({ ...add, needs: coming(address) });
+    else result.virtual.push({ ...add, ...coming(address) });
   }
   const elsewhere = new Set(desired.addresses.map((one) => bytesKey(one.address)));
   const followed = new Set((desired.followed ?? []).map(bytesKey));
@@ -55,15 +55,18 @@ export function addressSteps(desired: Desired, actual: Actual, steps: readonly O
   return result;
 }
 
+/** What a virtual address waits for; nothing if one of its services can serve already. */
+type Needs = Pick<Extract<Operation, { op: 'add-address' }>, 'needs' | 'needsLocal'>;
+
 /**
  * For a virtual address: its services, if none of them can serve yet and the plan changes some of them so that they
- * can.
+ * can; and the local addresses of those that cannot serve before one of these is on a device.
  */
 function comingServices(
   desired: Desired,
   actual: Actual,
   steps: readonly Operation[],
-): (address: DesiredAddress) => readonly string[] | undefined {
+): (address: DesiredAddress) => Needs {
   const coming = new Set<string>();
   for (const { op, service } of ofServices(steps)) {
     if (op === 'add-service' || op === 'add-destination' || op === 'set-destination')
@@ -73,25 +76,61 @@ function comingServices(
     desired.services.filter(({ destinations }) => !destinations.some(carries)).map((one) => serviceKeyText(one)),
   );
   const served = new Set<string>();
-  for (const { service, destinations } of actual.services) {
+  const isUnplaced = unplacedAddresses(desired, actual);
+  const stranded = new Set<string>();
+  for (const one of actual.services) {
+    const { service, destinations } = one;
     if (service.fwmark) continue;
     const key = serviceKeyText(service);
+    if (isStranded(one, isUnplaced)) {
+      stranded.add(key);
+      continue;
+    }
     // A service for which no real servers are planned counts as serving: its real servers are those of other programs.
     if (destinations.some(carries) || empty.has(key) || !coming.has(key)) served.add(bytesKey(service.address));
   }
   const waiting = new Map<string, string[]>();
+  const waitingLocal = new Map<string, string[]>();
   for (const service of desired.services) {
     const text = serviceKeyText(service);
-    if (service.fwmark || !coming.has(text)) continue;
+    if (service.fwmark) continue;
     const key = bytesKey(service.address);
-    const services = waiting.get(key);
-    if (services) services.push(text);
-    else waiting.set(key, [text]);
+    if (stranded.has(text))
+      waitingLocal.set(key, [...(waitingLocal.get(key) ?? []), ...service.localAddresses.map(bytesKey)]);
+    else if (coming.has(text)) {
+      const services = waiting.get(key);
+      if (services) services.push(text);
+      else waiting.set(key, [text]);
+    }
   }
   return ({ address }) => {
     const key = bytesKey(address);
-    return served.has(key) ? undefined : waiting.get(key);
+    return served.has(key) ? {} : { needs: waiting.get(key), needsLocal: waitingLocal.get(key) };
   };
+}
+
+/** Whether lvsd has to put a local address on a device, and no device has it. */
+function unplacedAddresses(desired: Desired, actual: Actual): (address: Uint8Array) => boolean {
+  const missing = new Set(
+    desired.addresses.filter(({ purpose }) => purpose === 'local').map(({ address }) => bytesKey(address)),
+  );
+  for (const { address } of actual.addresses) missing.delete(bytesKey(address));
+  return (address) => missing.size > 0 && missing.has(bytesKey(address));
+}
+
+/** Whether a service has FULLNAT alone, and no local address that is on a device: answers would not arrive. */
+function isStranded(
+  { destinations, localAddresses }: ActualService,
+  isUnplaced: (address: Uint8Array) => boolean,
+): boolean {
+  const used = localAddresses.filter(({ draining }) => !draining);
+  const serving = destinations.filter(carries);
+  return (
+    used.length > 0 &&
+    used.every(({ address }) => isUnplaced(address)) &&
+    serving.length > 0 &&
+    serving.every(({ method }) => (method & IP_VS_CONN_F_FWD_MASK) === IP_VS_CONN_F_FULLNAT)
+  );
 }
 
 const carries = ({ weight }: { weight: number }) => weight > 0;

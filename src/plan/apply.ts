@@ -15,9 +15,16 @@ type AddressOperation = Extract<Operation, { op: 'add-address' | 'delete-address
 type SyncOperation = Extract<Operation, { op: 'start-sync' | 'stop-sync' }>;
 type ServiceOperation = Exclude<Operation, AddressOperation | SyncOperation | { op: 'set-timeouts' }>;
 
-/** Returns one result for each operation, in order. Errors are in the results: does not throw. */
-export async function apply(operations: readonly Operation[], writer: KernelWriter): Promise<OperationResult[]> {
-  const application = new Application(operations, writer);
+/**
+ * Returns one result for each operation, in order. Errors are in the results: does not throw. `left`: operations of the
+ * same plan that the caller leaves out for now; what depends on them is skipped.
+ */
+export async function apply(
+  operations: readonly Operation[],
+  writer: KernelWriter,
+  left: readonly Operation[] = [],
+): Promise<OperationResult[]> {
+  const application = new Application(operations, writer, left);
   await application.run();
   return application.results;
 }
@@ -40,9 +47,10 @@ class Application {
   readonly #placed = new Set<string>();
   readonly #missing = new Set<string>();
 
-  constructor(operations: readonly Operation[], writer: KernelWriter) {
+  constructor(operations: readonly Operation[], writer: KernelWriter, left: readonly Operation[]) {
     this.#operations = operations;
     this.#writer = writer;
+    for (const one of left) if (one.op === 'add-address') this.#missing.add(bytesKey(one.address.address));
     this.results = operations.map((operation) => ({ operation, error: 'skipped' }));
   }
 
@@ -83,7 +91,9 @@ class Application {
       // An address that moves is deleted only after it was added to the other device.
       return this.#kept.has(key) || (operation.follows === true && !this.#placed.has(key));
     }
-    return operation.needs !== undefined && !operation.needs.some((key) => this.#serving.has(key));
+    const { needs, needsLocal } = operation;
+    if (needs === undefined && needsLocal === undefined) return false;
+    return !needs?.some((key) => this.#serving.has(key)) && !needsLocal?.some((key) => this.#placed.has(key));
   }
 
   /** First new services by the bulk path, then all other operations and the services that the bulk path rejected. */
@@ -158,9 +168,12 @@ class Application {
   };
 }
 
-function phaseOf({ op }: Operation): 'add-address' | 'delete-address' | 'sync' | 'services' {
+/** Virtual addresses are a phase of their own: they may depend on local ones. */
+function phaseOf(operation: Operation): 'local' | 'virtual' | 'delete-address' | 'sync' | 'services' {
+  const { op } = operation;
   if (op === 'start-sync' || op === 'stop-sync') return 'sync';
-  return op === 'add-address' || op === 'delete-address' ? op : 'services';
+  if (op === 'add-address') return operation.address.purpose;
+  return op === 'delete-address' ? op : 'services';
 }
 
 function range(start: number, end: number): number[] {

@@ -96,6 +96,8 @@ class Progress {
   #destinations = { wanted: 0, done: 0 };
   /** Local addresses of a service that had none. */
   #localAddresses = { wanted: 0, done: 0 };
+  /** Local addresses that were added. */
+  #addedAddresses = 0;
   /** Local addresses that could not be drained. */
   readonly #undrained = new Set<string>();
   readonly deleted = new Set<string>();
@@ -126,6 +128,10 @@ class Progress {
         return !isFullnat(operation) || this.#localAddresses.wanted === 0 || this.#localAddresses.done > 0;
       case 'delete-destination':
         return !(operation.last && this.#hasNoReplacement());
+      case 'drain-local-address':
+        if (!operation.last || this.#addedAddresses > 0) return true;
+        this.#undrained.add(bytesKey(operation.address));
+        return false;
       case 'delete-local-address':
         return !this.#undrained.has(bytesKey(operation.address));
       default:
@@ -138,8 +144,10 @@ class Progress {
     else if (operation.op === 'drain-local-address' && error) this.#undrained.add(bytesKey(operation.address));
     if (error) return;
     if (operation.op === 'delete-local-address') this.deleted.add(bytesKey(operation.address));
-    else if (operation.op === 'add-local-address' && operation.first) this.#localAddresses.done++;
-    else if (bringsWeight(operation)) this.#destinations.done++;
+    else if (operation.op === 'add-local-address') {
+      this.#addedAddresses++;
+      if (operation.first) this.#localAddresses.done++;
+    } else if (bringsWeight(operation)) this.#destinations.done++;
   }
 
   /** True also if the caller left out the operations that add the replacement. */

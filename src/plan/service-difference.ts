@@ -187,11 +187,13 @@ function leavingLocalAddresses(
 ): { leaving: Operation[]; waiting: Plan['waiting'][number][] } {
   const wanted = new Set(desired.localAddresses.map(bytesKey));
   const leaving = actual.filter(({ address }) => !wanted.has(bytesKey(address)));
+  const present = new Map(actual.map((one) => [bytesKey(one.address), one.draining]));
+  const last = wanted.size > 0 && ![...wanted].some((key) => present.get(key) === false);
   return {
     leaving: [
       ...leaving
         .filter(({ draining }) => !draining)
-        .map(({ address }): Operation => ({ op: 'drain-local-address', ...of, address })),
+        .map(({ address }): Operation => ({ op: 'drain-local-address', ...of, address, ...(last ? { last } : {}) })),
       ...leaving
         .filter(({ connections }) => connections === 0)
         .map(({ address }): Operation => ({ op: 'delete-local-address', ...of, address })),

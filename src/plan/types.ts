@@ -94,6 +94,11 @@ export type Operation =
        * Of a virtual address all of whose services are added by this plan (`serviceKeyText`): one of them must serve.
        */
       needs?: readonly string[] | undefined;
+      /**
+       * Of a virtual address whose services have FULLNAT, and local addresses of which none is on a device yet
+       * (`bytesKey`): it suffices as well that one of these could be added.
+       */
+      needsLocal?: readonly string[] | undefined;
     }
   | {
       op: 'delete-address';
@@ -113,7 +118,13 @@ export type Operation =
       /** The service has no other one yet: FULLNAT destinations need one of these. */
       first: boolean;
     } & OfService)
-  | ({ op: 'drain-local-address' | 'delete-local-address'; address: Uint8Array } & OfService)
+  | ({
+      op: 'drain-local-address';
+      address: Uint8Array;
+      /** All local addresses in use are replaced: done only if a replacement could be added. */
+      last?: boolean | undefined;
+    } & OfService)
+  | ({ op: 'delete-local-address'; address: Uint8Array } & OfService)
   | ({ op: 'add-destination'; destination: DestinationConfig } & OfService)
   | ({
       op: 'set-destination';

@@ -6,6 +6,7 @@ import type {
   CheckStatus,
   ChecksStatus,
   DaemonStatus,
+  FailureStatus,
   FileProblem,
   OrphanStatus,
   OverrideStatus,
@@ -34,7 +35,7 @@ export function statusText(status: DaemonStatus, paint: Paint, now: number, all 
   const services = status.services.map((service) => serviceLines(service, paint, now).join('\n'));
   const orphans = orphanLines(status.orphans ?? [], paint, now);
   const parts = [head(status, paint, now), ...services, ...(orphans.length > 0 ? [orphans.join('\n')] : [])];
-  return `${[...parts, totals(status.services, all)].join('\n\n')}\n`;
+  return `${[...parts, totals(status, all)].join('\n\n')}\n`;
 }
 
 /** The same with one line for each service. `all`: as they are before a filter. */
@@ -42,13 +43,15 @@ export function briefText(status: DaemonStatus, paint: Paint, now: number, all =
   const whole = new Map(all.map((service) => [serviceKey(service), service]));
   const rows = status.services.map((shown) => ({ shown, service: whole.get(serviceKey(shown)) ?? shown }));
   const lines = rows.length > 0 ? [table(rows, BRIEF, paint).join('\n')] : [];
-  return `${[head(status, paint, now), ...lines, totals(status.services, all)].join('\n\n')}\n`;
+  return `${[head(status, paint, now), ...lines, totals(status, all)].join('\n\n')}\n`;
 }
 
 const serviceKey = ({ name, virtuals }: ServiceStatus) => `${name} ${virtuals.join(' ')}`;
 
-function totals(shown: readonly ServiceStatus[], all: readonly ServiceStatus[]): string {
-  return shown === all ? sumLine(all) : `${namesOf(shown)} of ${sumLine(all)}`;
+function totals({ services: shown, failures = [] }: DaemonStatus, all: readonly ServiceStatus[]): string {
+  const rejected = failures.reduce((sum, { changes }) => sum + changes.length, 0);
+  const sum = `${sumLine(all)}${rejected > 0 ? `; ${count(rejected, 'change')} rejected` : ''}`;
+  return shown === all ? sum : `${namesOf(shown)} of ${sum}`;
 }
 
 /** Number of services of the file: one with several ports or protocols is several services of the kernel. */
@@ -109,6 +112,8 @@ function head(status: DaemonStatus, paint: Paint, now: number): string {
   if (paused) lines.push(paint('yellow', 'paused: nothing is written to the kernel (end with: lvsctl resume)'));
   if (status.connectionSync) lines.push(syncText(status.connectionSync, paint));
   for (const one of status.files ?? []) lines.push(paint('red', fileText(one, now)));
+  // Those of services are below their headings.
+  for (const one of status.failures ?? []) if (one.of !== 'service') lines.push(paint('red', failureLine(one, now)));
   if (status.checks?.stopped) lines.push(paint('red', stoppedText(status.checks.stopped, status.checks, now)));
   lines.push(...vrrpLines(status.vrrp ?? [], paint, now));
   return lines.join('\n');
@@ -127,11 +132,25 @@ function syncText({ device, id, follow, wanted, running }: SyncStatus, paint: Pa
   return wrong.length === 0 ? text : paint('red', `${text}; ${wrong.join('; ')}`);
 }
 
+/** "rejected for 5m, 9 attempts: local_addresses.inner: + local address ...: no such network device; and 1 more" */
+function failureLine({ of, name, since, attempts, changes }: FailureStatus, now: number): string {
+  const [first] = changes;
+  const owner = of === 'pool' ? `local_addresses.${name}: ` : '';
+  const tries = attempts === undefined ? '' : `, ${count(attempts, 'attempt')}`;
+  const more = changes.length > 1 ? `; and ${changes.length - 1} more` : '';
+  return printable(
+    `rejected for ${spanText(now - since)}${tries}: ${owner}${first?.sign} ${first?.text}: ${first?.reason}${more}`,
+  );
+}
+
 function fileText({ file, problem, since, reason, keptAs }: FileProblem, now: number): string {
+  const age = spanText(now - since);
   const text =
     problem === 'not saved'
-      ? `overrides are not saved for ${spanText(now - since)}, a reboot would end them: ${file}: ${reason}`
-      : `${file} was ignored at the start, overrides in it may not be in effect: ${reason}${keptAs === undefined ? '' : `; kept as ${keptAs}`}`;
+      ? `overrides are not saved for ${age}, a reboot would end them: ${file}: ${reason}`
+      : problem === 'state not saved'
+        ? `the state is not saved for ${age}, a restart would use older health states: ${file}: ${reason}`
+        : `${file} was ignored at the start, overrides in it may not be in effect: ${reason}${keptAs === undefined ? '' : `; kept as ${keptAs}`}`;
   return printable(text);
 }
 
@@ -156,7 +175,7 @@ function firstProblem(lines: string, file: string): string {
 }
 
 function serviceLines(service: ServiceStatus, paint: Paint, now: number): string[] {
-  const { name, virtuals, scheduler, quorum, sorry, realServers, error } = service;
+  const { name, virtuals, scheduler, quorum, sorry, realServers, error, errorSince } = service;
   const title = [paint('bold', printable(name)), virtuals.map(printable).join(', '), printable(scheduler)];
   const served = quorum.up
     ? `quorum ${quorum.needed}, has ${quorum.weight}`
@@ -164,7 +183,8 @@ function serviceLines(service: ServiceStatus, paint: Paint, now: number): string
   title.push(paint(quorum.up ? undefined : 'red', served));
   if (sorry) title.push(paint('yellow', 'sorry server'));
   const lines = [title.join('  ')];
-  if (error) lines.push(paint('red', `  rejected by the kernel: ${printable(error)}`));
+  const age = errorSince === undefined ? '' : ` for ${spanText(now - errorSince)}`;
+  if (error) lines.push(paint('red', `  rejected by the kernel${age}: ${printable(error)}`));
   if (realServers.length > 0)
     lines.push(...table(realServers.flatMap(rows), columns(now), paint).map((line) => `  ${line}`));
   return lines;

@@ -122,7 +122,7 @@ async function serve({ options, config, loader, logs, reporter, kernel, startedA
     history,
     inability: (id) => monitor?.inability(id),
     checksStop: () => monitor?.checksStop,
-    fileProblems: () => overridesSaver.problems,
+    fileProblems: () => [...overridesSaver.problems, ...saver.problems],
     vrrp,
     cookieSecret,
     loader,

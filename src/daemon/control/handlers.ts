@@ -5,7 +5,7 @@ import { monotonic, steady, wallTime } from '../../base/clock.ts';
 import { EXIT, LvsdError, UsageError } from '../../base/errors.ts';
 import type { PeerCredentials } from '../../base/native.ts';
 import { version } from '../../base/version.ts';
-import type { FileProblem } from '../../control/messages.ts';
+import type { FailureStatus, FileProblem } from '../../control/messages.ts';
 import type { Handlers } from '../../control/server.ts';
 import { unsavedText } from '../../control/verbs.ts';
 import type { TargetHistory } from '../../health/monitor.ts';
@@ -23,12 +23,19 @@ import { serverText, virtualServices } from '../model/virtual-services.ts';
 import type { CookieSecret } from '../reconcile/cookie-secret.ts';
 import { findObstacles, type Kernel } from '../reconcile/kernel.ts';
 import type { CycleResult } from '../reconcile/reconciler.ts';
-import { sysctlLine } from '../reconcile/sysctls.ts';
+import { type SettingFailure, sysctlLine } from '../reconcile/sysctls.ts';
 import type { Vrrp } from '../vrrp.ts';
 import type { Reporter } from './reporter.ts';
 import type { Sampler } from './sampler.ts';
 import { stats } from './stats.ts';
-import { checksStatus, overrideStatus, serverHistories, serviceStatuses, syncStatus } from './status.ts';
+import {
+  checksStatus,
+  failureStatuses,
+  overrideStatus,
+  serverHistories,
+  serviceStatuses,
+  syncStatus,
+} from './status.ts';
 
 export interface HandlerParts {
   daemon: Daemon;
@@ -136,6 +143,10 @@ export function handlers({
         paused: daemon.reconciler.paused,
         checks: checksStatus(states, checksStop()),
         files: fileProblems(),
+        failures: [
+          ...failureStatuses(daemon.reconciler.backoff.failures, daemon.config.localAddresses.keys()),
+          ...settingFailures([...daemon.sysctls.failures, ...cookieSecret.failures]),
+        ],
         orphans: daemon.runtime.orphans
           .filter((one) => service === undefined || service === one.service)
           .map((one) => ({ service: one.service, server: one.server, ...overrideStatus(one) })),
@@ -212,6 +223,14 @@ export function handlers({
     },
   };
 }
+
+/** Settings outside the table, each with its reason. `since` by the clock `steady()`. */
+const settingFailures = (failures: readonly SettingFailure[]): FailureStatus[] =>
+  failures.map(({ text, reason, since }) => ({
+    of: 'settings',
+    since: wallTime(since),
+    changes: [{ sign: '~', text, reason }],
+  }));
 
 /** Milliseconds without preemption after a yield: unless the request says otherwise, and at most. */
 const YIELD_HOLD = 600_000;

@@ -155,16 +155,19 @@ export function driftMessage({ text, virtual, address }: Drift, service: string 
 
 export interface Rejection {
   reason: string;
+  /** Further operations of the same service or pool that failed. */
+  further?: number;
   attempts: number;
   /** Seconds; undefined: it is not tried again. */
   retryIn: number | undefined;
 }
 
 /** An operation that failed and will be retried. */
-export function rejectionMessage(operation: Operation, { reason, attempts, retryIn }: Rejection): Message {
+export function rejectionMessage(operation: Operation, { reason, further = 0, attempts, retryIn }: Rejection): Message {
   const { sign, text } = describe(operation);
+  const more = further > 0 ? `; and ${further} more` : '';
   return {
-    text: `failed: ${sign} ${text}: ${reason}${retryIn === undefined ? '' : `; attempt ${attempts}, next one in ${retryIn} s`}`,
+    text: `failed: ${sign} ${text}: ${reason}${more}${retryIn === undefined ? '' : `; attempt ${attempts}, next one in ${retryIn} s`}`,
     fields: { ...operationFields(operation), state: 'failed', reason, attempts, delay: retryIn },
   };
 }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 /** The result of `lvsctl status`, from the runtime state, health states and the kernel's counters. Pure. */
 import { formatAddress } from '../../base/addresses.ts';
-import { wallTime } from '../../base/clock.ts';
+import { monotonic, wallTime } from '../../base/clock.ts';
 import type { Config } from '../../config/types.ts';
 import type {
   CheckHistoryStatus,
   CheckStatus,
   ChecksStatus,
+  FailureStatus,
   OverrideStatus,
   RealServerStatus,
   ServerHistory,
@@ -26,7 +27,7 @@ import type { DrainingServer } from '../model/draining.ts';
 import type { Override, ServerOverrides } from '../model/overrides.ts';
 import type { RuntimeState } from '../model/runtime-state.ts';
 import { type HealthTarget, type RealServer, serverText, type VirtualService } from '../model/virtual-services.ts';
-import type { Failure } from '../reconcile/backoff.ts';
+import { type Failure, failureText, poolOwner } from '../reconcile/backoff.ts';
 
 export interface Sources {
   runtime: RuntimeState;
@@ -88,8 +89,40 @@ function serviceStatus(service: VirtualService, sources: Sources): ServiceStatus
         .drainingOf(service)
         .map((server) => drainingStatus(server, counters.get(destinationKeyText(server.destination)))),
     ],
-    error: failures.get(spec.name)?.error,
+    ...errorOf(service, failures),
   };
+}
+
+/** Without its pool of local addresses a service cannot serve, although no change of its own is rejected. */
+function errorOf(
+  { spec }: VirtualService,
+  failures: ReadonlyMap<string, Failure>,
+): Pick<ServiceStatus, 'error' | 'errorSince'> {
+  const own = failures.get(spec.name);
+  const pool = spec.localAddresses === undefined ? undefined : poolOwner(spec.localAddresses.name);
+  const failure = own ?? (pool === undefined ? undefined : failures.get(pool));
+  if (!failure) return { error: undefined };
+  const text = failureText(failure);
+  return { error: own ? text : `${pool}: ${text}`, errorSince: wallOfMonotonic(failure.since) };
+}
+
+/** The time of day of an instant of `monotonic()`. */
+const wallOfMonotonic = (at: number): number => Math.round(Date.now() - (monotonic() - at));
+
+/** All that lvsd tries and cannot do. `pools`: names of the pools of local addresses. */
+export function failureStatuses(failures: ReadonlyMap<string, Failure>, pools: Iterable<string>): FailureStatus[] {
+  const byOwner = new Map([...pools].map((name) => [poolOwner(name), name]));
+  return [...failures].map(([owner, { changes, since, attempts, retryAt }]) => {
+    const pool = byOwner.get(owner);
+    return {
+      of: owner === '' ? 'settings' : pool === undefined ? 'service' : 'pool',
+      name: owner === '' ? undefined : (pool ?? owner),
+      since: wallOfMonotonic(since),
+      attempts,
+      nextAttemptAt: wallOfMonotonic(retryAt),
+      changes,
+    };
+  });
 }
 
 function serverStatus(

@@ -11,9 +11,19 @@ const LONGEST_DELAY = 60_000;
 export const retryDelay = (attempts: number): number =>
   Math.min(LONGEST_DELAY, FIRST_DELAY * 2 ** Math.min(attempts - 1, 16));
 
+/** An operation that failed. */
+export interface FailedChange {
+  /** '+' added, '~' changed, '-' removed. */
+  sign: '+' | '~' | '-';
+  text: string;
+  reason: string;
+}
+
 export interface Failure {
-  /** The kernel's error, as text. */
-  error: string;
+  /** At least one. */
+  changes: readonly FailedChange[];
+  /** Instant of the first attempt. */
+  since: number;
   attempts: number;
   /** Instant of the next attempt. */
   retryAt: number;
@@ -23,7 +33,16 @@ export interface Failure {
   waiting: ReadonlySet<string> | 'all';
 }
 
-/** Failures by the name of the service; '' for operations that belong to none. */
+/** The key of the failures of a pool of local addresses. */
+export const poolOwner = (name: string): string => `local_addresses.${name}`;
+
+/** One line: the first change with its reason, and how many more there are. */
+export function failureText({ changes }: Pick<Failure, 'changes'>): string {
+  const [first] = changes;
+  return `${first?.text}: ${first?.reason}${changes.length > 1 ? `; and ${changes.length - 1} more` : ''}`;
+}
+
+/** Failures by `ownerOf`: the service, the pool of local addresses, or '' for operations that belong to none. */
 export class Backoff {
   readonly #failures = new Map<string, Failure>();
 
@@ -31,10 +50,11 @@ export class Backoff {
     return this.#failures;
   }
 
-  failed(service: string, error: string, waiting: Failure['waiting'], now: number): Failure {
-    const attempts = (this.#failures.get(service)?.attempts ?? 0) + 1;
+  failed(service: string, changes: Failure['changes'], waiting: Failure['waiting'], now: number): Failure {
+    const before = this.#failures.get(service);
+    const attempts = (before?.attempts ?? 0) + 1;
     const retryAt = now + retryDelay(attempts);
-    const failure = { error, attempts, retryAt, waiting };
+    const failure = { changes, since: before?.since ?? now, attempts, retryAt, waiting };
     this.#failures.set(service, failure);
     return failure;
   }

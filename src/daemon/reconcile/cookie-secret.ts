@@ -3,27 +3,38 @@
  * The secret of SYN cookies, from the file that the configuration names. The kernel ignores a secret that it uses
  * already, so each start and reload sets it.
  */
+import { steady } from '../../base/clock.ts';
 import { errorLine } from '../../base/error-line.ts';
 import { readSecretFile } from '../../base/secret-file.ts';
 import type { Config } from '../../config/types.ts';
 import type { Ipvs } from '../../ipvs/index.ts';
 import type { Reporter } from '../control/reporter.ts';
+import type { SettingFailure } from './sysctls.ts';
 
 export class CookieSecret {
   readonly #ipvs: Pick<Ipvs, 'info' | 'setCookieSecret'>;
   readonly #reporter: Pick<Reporter, 'log'>;
+  #failure: SettingFailure | undefined;
 
   constructor(ipvs: Pick<Ipvs, 'info' | 'setCookieSecret'>, reporter: Pick<Reporter, 'log'>) {
     this.#ipvs = ipvs;
     this.#reporter = reporter;
   }
 
+  /** Empty, or the reason why the secret of the configuration is not in use. */
+  get failures(): SettingFailure[] {
+    return this.#failure ? [this.#failure] : [];
+  }
+
   /** Sets the secret of a configuration, if it has one. Errors are logged. */
   async follow({ synProxySecret: path }: Pick<Config, 'synProxySecret'>): Promise<void> {
+    if (path === undefined) this.#failure = undefined;
     if (path === undefined) return;
     try {
       await this.use(path);
     } catch (error) {
+      const since = this.#failure?.since ?? steady();
+      this.#failure = { text: 'secret of SYN cookies', reason: errorLine(error), since };
       this.#reporter.log('kernel', 'error', `cannot set the secret of SYN cookies: ${errorLine(error)}`);
     }
   }
@@ -32,6 +43,7 @@ export class CookieSecret {
   async use(path: string): Promise<void> {
     const [before] = await this.fingerprints();
     await this.#ipvs.setCookieSecret(readSecretFile(path));
+    this.#failure = undefined;
     const [now] = await this.fingerprints();
     if (now !== before) this.#reporter.log('kernel', 'info', `secret of SYN cookies set, fingerprint ${now}`);
   }

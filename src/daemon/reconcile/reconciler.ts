@@ -10,7 +10,7 @@ import { serviceKeyText } from '../../ipvs/index.ts';
 import { apply, type DriftFilter, describe, difference, drift, type KernelWriter, nameOf } from '../../plan/index.ts';
 import type { Actual, Desired, Operation, OperationResult, Ownership, Plan } from '../../plan/types.ts';
 import type { Reporter } from '../control/reporter.ts';
-import { Backoff, retryDelay } from './backoff.ts';
+import { Backoff, poolOwner, retryDelay } from './backoff.ts';
 import type { TableCache } from './table-cache.ts';
 
 export interface DesiredSource {
@@ -205,11 +205,13 @@ export class Reconciler {
       const operations = unhindered
         ? plan.operations
         : plan.operations.filter(
-            (operation) => !this.backoff.waits(serviceOf(operation), () => describe(operation).text, now),
+            (operation) => !this.backoff.waits(ownerOf(operation), () => describe(operation).text, now),
           );
       this.#reportRecovery(plan);
       if (operations.length === 0) break;
-      const { results, unverified } = await this.#apply(operations);
+      const tried = new Set(unhindered ? [] : operations);
+      const left = unhindered ? [] : plan.operations.filter((operation) => !tried.has(operation));
+      const { results, unverified } = await this.#apply(operations, left);
       const deleted: string[] = [];
       for (const { operation, error } of results) {
         if (error === undefined) {
@@ -217,7 +219,7 @@ export class Reconciler {
           if (operation.op === 'delete-service') deleted.push(serviceKeyText(operation.service));
         } else if (error !== 'skipped')
           failed.push({
-            service: serviceOf(operation) || undefined,
+            service: nameOf(operation),
             text: describe(operation).text,
             error: errorLine(error),
           });
@@ -287,10 +289,11 @@ export class Reconciler {
   /** `unverified`: operations whose effect was read back and has to be compared again. */
   async #apply(
     operations: readonly Operation[],
+    left: readonly Operation[],
   ): Promise<{ results: readonly OperationResult[]; unverified: readonly Operation[] }> {
     try {
       this.#writes += operations.length;
-      const results = await apply(operations, this.#writer);
+      const results = await apply(operations, this.#writer, left);
       const { services, unverified } = this.#table.assumeApplied(results);
       if (unverified.length > 0) await this.#table.readBack(unverified);
       if (services > 0 && !(await this.#table.verifyGeneration())) this.request({ refresh: 'all' });
@@ -314,24 +317,28 @@ export class Reconciler {
     const failed = new Map<string, OperationResult[]>();
     for (const result of results) {
       if (result.error === undefined) continue;
-      const service = serviceOf(result.operation);
+      const service = ownerOf(result.operation);
       failed.set(service, [...(failed.get(service) ?? []), result]);
     }
     for (const [service, ofService] of failed) this.#fail(service, ofService);
   }
 
   #fail(service: string, results: readonly OperationResult[]): void {
-    const first = results.find(({ error }) => error !== 'skipped');
+    const rejected = results.filter(({ error }) => error !== 'skipped');
+    const [first] = rejected;
     // Only skipped operations: they wait for others, which is no failure.
     if (!first) return;
     const now = monotonic();
     const whole = results.some(({ operation, error }) => operation.op === 'add-service' && error !== undefined);
     const waiting = whole ? 'all' : new Set(results.map(({ operation }) => describe(operation).text));
-    const reason = errorLine(first.error);
-    const text = `${describe(first.operation).text}: ${reason}`;
-    const { attempts, retryAt } = this.backoff.failed(service, text, waiting, now);
+    const changes = rejected.map(({ operation, error }) => {
+      const { sign, text } = describe(operation);
+      return { sign, text, reason: errorLine(error) };
+    });
+    const { attempts, retryAt } = this.backoff.failed(service, changes, waiting, now);
     const retryIn = this.#source.retries ? Math.round((retryAt - now) / 1000) : undefined;
-    this.#reporter.kernelError(first.operation, { reason, attempts, retryIn });
+    const further = changes.length - 1;
+    this.#reporter.kernelError(first.operation, { reason: errorLine(first.error), further, attempts, retryIn });
     // The kernel may have rejected it because the cache is wrong.
     this.#refresh = 'all';
   }
@@ -339,7 +346,7 @@ export class Reconciler {
   /** Ends the failures of services without a difference. */
   #reportRecovery(plan: Plan): void {
     if (this.backoff.failures.size === 0) return;
-    const differing = new Set(plan.operations.map(serviceOf));
+    const differing = new Set(plan.operations.map(ownerOf));
     for (const service of [...this.backoff.failures.keys()])
       if (!differing.has(service) && this.backoff.succeeded(service)) this.#reporter.recovered(service || undefined);
   }
@@ -356,5 +363,16 @@ export class Reconciler {
   }
 }
 
-/** The name that failures are counted by; '' for operations that belong to no service. */
-const serviceOf = (operation: Operation) => nameOf(operation) ?? '';
+/**
+ * Whose failures are counted together: 'shop' for a service, 'local_addresses.inner' for a pool, which may have the name
+ * of a service, and '' for operations that belong to none.
+ */
+function ownerOf(operation: Operation): string {
+  const name = nameOf(operation) ?? '';
+  return name !== '' &&
+    'address' in operation &&
+    'purpose' in operation.address &&
+    operation.address.purpose === 'local'
+    ? poolOwner(name)
+    : name;
+}

@@ -4,6 +4,7 @@
  * previous values, sets them again if another program changes them, and restores them when no key needs them any more.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
+import { steady } from '../../base/clock.ts';
 import { isErrno } from '../../base/errno.ts';
 import { errorLine } from '../../base/error-line.ts';
 import type { Config } from '../../config/types.ts';
@@ -40,6 +41,13 @@ export interface SysctlChange {
   to: number;
 }
 
+/** A setting that could not be made; `since` by the clock `steady()`. */
+export interface SettingFailure {
+  text: string;
+  reason: string;
+  since: number;
+}
+
 /** As a line of a plan. */
 export const sysctlLine = ({ name, is, to }: SysctlChange): PlanLine => ({
   sign: '~',
@@ -66,7 +74,7 @@ export class Sysctls {
   readonly #was = new Map<SysctlName, number>();
   #needed: ReadonlySet<SysctlName> = new Set();
   /** Settings that could not be set; each is reported once. */
-  readonly #failing = new Set<SysctlName>();
+  readonly #failing = new Map<SysctlName, SettingFailure>();
 
   constructor(
     reporter: Pick<Reporter, 'log'>,
@@ -76,6 +84,10 @@ export class Sysctls {
     this.#reporter = reporter;
     this.#files = files;
     for (const { name, was } of changed) this.#was.set(name, was);
+  }
+
+  get failures(): SettingFailure[] {
+    return [...this.#failing.values()];
   }
 
   get changed(): ChangedSysctl[] {
@@ -104,6 +116,7 @@ export class Sysctls {
   configure(config: Config): boolean {
     const before = this.#was.size;
     this.#needed = new Set(SYSCTL_NAMES.filter((name) => SYSCTLS[name].needed(config)));
+    for (const name of this.#failing.keys()) if (!this.#needed.has(name)) this.#failing.delete(name);
     const unneeded = SYSCTL_NAMES.filter((name) => this.#was.has(name) && !this.#needed.has(name));
     for (const name of unneeded) this.#restore(name);
     return this.watch() || this.#was.size !== before;
@@ -157,7 +170,7 @@ export class Sysctls {
 
   #fail(name: SysctlName, error: unknown): void {
     if (this.#failing.has(name)) return;
-    this.#failing.add(name);
+    this.#failing.set(name, { text: `${sysctlText(name)} 0 → 1`, reason: errorLine(error), since: steady() });
     const remedy = isErrno(error, 'EROFS', 'EACCES', 'EPERM')
       ? `; allow it (docs/operations.md, Kernel settings), or set it: sysctl -w ${sysctlText(name)}=1`
       : '';

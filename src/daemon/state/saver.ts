@@ -3,8 +3,9 @@
  * Keeps the state file up to date. Changes of ownership are written at once and waited for; all other changes soon
  * after. A daemon killed before that would start with the previous health of a real server that has just gone down.
  */
-import { monotonic } from '../../base/clock.ts';
+import { monotonic, steady, wallTime } from '../../base/clock.ts';
 import { errorLine } from '../../base/error-line.ts';
+import type { FileProblem } from '../../control/messages.ts';
 import type { TargetState } from '../../health/types.ts';
 import type { Reporter } from '../control/reporter.ts';
 import type { Daemon } from '../daemon.ts';
@@ -30,7 +31,7 @@ export class StateSaver {
   #health: ReadonlyMap<string, TargetState>;
   #soon: NodeJS.Timeout | undefined;
   readonly #period: NodeJS.Timeout;
-  #failing = false;
+  #failing: FileProblem | undefined;
   /** When it was last written on request. */
   #last = Number.NEGATIVE_INFINITY;
 
@@ -38,6 +39,11 @@ export class StateSaver {
     this.#options = options;
     this.#health = options.health;
     this.#period = setInterval(() => this.request(), PERIOD).unref();
+  }
+
+  /** Empty, or why the file is older than the state. */
+  get problems(): FileProblem[] {
+    return this.#failing ? [{ ...this.#failing, since: wallTime(this.#failing.since) }] : [];
   }
 
   /** Writes at once, but at most every `SOON`: a burst of requests leads to two writes. */
@@ -59,13 +65,14 @@ export class StateSaver {
     const { runtime, owned, sysctls } = daemon();
     try {
       await writeState(path, toState(runtime, owned, this.#health, undefined, sysctls.changed));
-      this.#failing = false;
+      this.#failing = undefined;
     } catch (error) {
       if (!this.#failing) {
         const text = `cannot write the state file ${path}, a restart would use older health states: ${errorLine(error)}`;
         reporter.log('daemon', 'error', text, { file: path });
       }
-      this.#failing = true;
+      const since = this.#failing?.since ?? steady();
+      this.#failing = { file: path, problem: 'state not saved', since, reason: errorLine(error) };
     }
   }
 

@@ -3,11 +3,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Backoff } from '../../../src/daemon/reconcile/backoff.ts';
 
+const NO = [{ sign: '+' as const, text: 'add a', reason: 'no' }];
+
 test('a failed operation waits longer each time, up to a minute; other operations of the service do not wait', () => {
   const backoff = new Backoff();
   const waits = (operation: string, now: number) => backoff.waits('web', () => operation, now);
   assert.equal(waits('add a', 0), false);
-  const delays = Array.from({ length: 9 }, () => backoff.failed('web', 'no', new Set(['add a']), 0).retryAt / 1000);
+  const delays = Array.from({ length: 9 }, () => backoff.failed('web', NO, new Set(['add a']), 0).retryAt / 1000);
   assert.deepEqual(delays, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
   assert.equal(waits('add a', 59_999), true);
   assert.equal(waits('delete b', 59_999), false);
@@ -16,7 +18,7 @@ test('a failed operation waits longer each time, up to a minute; other operation
     backoff.waits('other', () => 'add a', 0),
     false,
   );
-  backoff.failed('other', 'no', 'all', 1000);
+  backoff.failed('other', NO, 'all', 1000);
   assert.equal(
     backoff.waits('other', () => 'anything', 1999),
     true,
