@@ -100,7 +100,10 @@ export const METHODS = {
   stats: method<{ detail?: string }, StatsSummary>({ parameters: { detail: OPTIONAL_STRING } }),
   vrrp: method<{ instance?: string }, { instances: VrrpStatus[] }>({ parameters: { instance: OPTIONAL_STRING } }),
   /** The instance leaves the master's role, and does not preempt for `hold` milliseconds (default: ten minutes). */
-  yield: method<{ instance: string; hold?: number }, { instance: string }>({
+  yield: method<
+    { instance: string; hold?: number },
+    { instance: string; state: VrrpStatus['state']; reason?: string | undefined }
+  >({
     parameters: { instance: REQUIRED_STRING, hold: { type: 'integer' } },
     changes: true,
   }),
@@ -310,13 +313,20 @@ export const VERBS: Readonly<Record<string, Verb>> = {
       if (hold === undefined) throw new UsageError(`--for takes a duration such as 30s or 10m, not ${text}`);
       return { instance, hold };
     },
-    print: ({ instance }) => `${printable(instance)}: yielded\n`,
+    print: ({ instance, state }) => (state === 'master' ? `${printable(instance)}: yielded\n` : ''),
+    exitCode: ({ state }) => (state === 'master' ? EXIT.OK : EXIT.RUNTIME),
+    errors: ({ instance, state, reason }) =>
+      state === 'master'
+        ? []
+        : [
+            `${instance} is ${state}${reason === undefined ? '' : ` (${reason})`}: only a master gives addresses away; nothing was changed`,
+          ],
   }),
   announce: verb({
     method: 'announce',
     words: 'INSTANCE',
     help: 'announce the addresses of this virtual router again (ARP and neighbor advertisements)',
-    print: ({ instance }) => `${printable(instance)}: announced\n`,
+    print: ({ instance, state }) => (state === 'master' ? `${printable(instance)}: announced\n` : ''),
     exitCode: ({ state }) => (state === 'master' ? EXIT.OK : EXIT.RUNTIME),
     errors: ({ instance, state }) =>
       state === 'master' ? [] : [`${printable(instance)} is ${state}: only a master announces addresses`],

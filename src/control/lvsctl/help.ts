@@ -18,9 +18,9 @@ Usage:
 
 Commands:
 ${commandLines()}
-  SERVER is the name of a real server, or its address:port, as shown by status. Without SERVICE, the command applies to
-  every service that contains it. Drains, disable, force-up and weights persist over reloads, restarts and reboots until
-  they are ended; status shows who set them, when and why.
+  SERVER is the name of a real server, its address:port, or its address if it has one port. Without SERVICE, the
+  command applies to every service that contains it. Drains, disable, force-up and weights persist over reloads,
+  restarts and reboots until they are ended; status shows who set them, when and why.
 
 Options:
   -s, --socket PATH    the control socket; default /run/lvsd/control.sock
@@ -28,7 +28,7 @@ Options:
   -f, --follow         events: keep printing new events until interrupted
   -a, --after NUMBER   events: only those after the one with this number
   -b, --brief          status: one line for each service
-  -d, --down           status: only real servers that are down, and services without quorum
+  -d, --down           status: only real servers that are down, and services without quorum or with a rejected change
       --server SERVER  status: only this real server, by name, address or address:port
       --state STATE    status: only real servers that are up, down, draining or unchecked
   -w, --watch          status: again every 2 s until interrupted
@@ -45,7 +45,8 @@ Colours are used only on a terminal, and not if NO_COLOR is set in the environme
 
 Exit status:
   0    success
-  1    the daemon does not answer or failed; reload: the kernel rejected a change
+  1    the daemon does not answer or failed; reload: the kernel rejected a change; accepted, but lvsd is paused; an
+       override is in effect, but not saved; yield, announce: this node is not master
   2    wrong usage, no such service or real server, or an invalid configuration
   3    plan: there are differences
   4    not permitted: only the owner of the socket (root) may use it

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** The daemon's handlers of requests on the control socket. */
-import { formatAddress } from '../../base/addresses.ts';
+import { formatAddress, parseAddress } from '../../base/addresses.ts';
 import { monotonic, steady, wallTime } from '../../base/clock.ts';
 import { EXIT, LvsdError, UsageError } from '../../base/errors.ts';
 import type { PeerCredentials } from '../../base/native.ts';
@@ -101,9 +101,8 @@ export function handlers({
     if (!runtime.orphans.some((one) => one.service === service)) requireService(service);
     const found = runtime.find(server, service);
     if (found.length === 0) throw new UsageError(unknownServer(runtime, server, service));
-    const others = sameAddress(runtime, server, service).filter((text) => !found.some((one) => one.server === text));
-    if (others.length > 0)
-      throw new UsageError(ambiguousServer(server, [...found.map((one) => one.server), ...others]));
+    const same = new Set([...found.map((one) => one.server), ...sameAddress(runtime, server, service)]);
+    if (parseAddress(server) && same.size > 1) throw new UsageError(ambiguousServer(server, [...same]));
     const details = { by: authorOf(by, uid), at: steady(), reason };
     const overrides = found.map((one) => ({ ...one, ...setting, ...details }));
     const textOf = (one: Override) => `${one.service} ${one.server}`;
@@ -164,11 +163,13 @@ export function handlers({
     stats: ({ detail }, _peer, notify) =>
       stats({ daemon, kernel, sampler, health, vrrp, loader, startedAt }, detail, notify),
     vrrp: async ({ instance }) => ({ instances: await vrrp.status(instance) }),
-    yield: ({ instance, hold = YIELD_HOLD }) => {
+    yield: async ({ instance, hold = YIELD_HOLD }) => {
       if (hold < 0 || hold > LONGEST_HOLD)
         throw new UsageError(`found ${hold} ms without preemption; allowed: 0 to ${LONGEST_HOLD}`);
-      vrrp.yield(instance, hold);
-      return { instance };
+      const [found] = await vrrp.status(instance);
+      const { state = 'init', reason } = found ?? {};
+      if (state === 'master') vrrp.yield(instance, hold);
+      return { instance, state, reason: reason || undefined };
     },
     announce: async ({ instance }) => {
       const [found] = await vrrp.status(instance);
@@ -215,6 +216,8 @@ export function handlers({
       }));
     },
     pause: async ({ on }) => {
+      // A repeated command is no event.
+      if (daemon.reconciler.paused === on) return { paused: on };
       daemon.reconciler.pause(on);
       if (on) reporter.daemon('paused by the operator: the kernel is not changed until lvsctl resume', PAUSED);
       else reporter.daemon('resumed by the operator', RESUMED);
@@ -286,18 +289,17 @@ function unknownServer(runtime: RuntimeState, server: string, service: string | 
   );
   if (leaving)
     return `${server} is not in the file any more: it drains until its connections end, and needs no override`;
-  const same = sameAddress(runtime, server, service);
-  return `there is no real server ${server}${where}: ${same.length === 0 ? 'lvsctl status lists the real servers' : givePort(same)}`;
+  return `there is no real server ${server}${where}: lvsctl status lists the real servers`;
 }
 
 /** A bare address is the name of a server without a port in the file, but it may have been meant for the machine. */
 const ambiguousServer = (server: string, same: readonly string[]): string =>
-  `${server} has real servers on several ports: ${givePort(same)}`;
-
-const givePort = (same: readonly string[]): string => `give the port, ${[...new Set(same)].slice(0, 4).join(' or ')}`;
+  `${server} has real servers on several ports: give the port, ${same.slice(0, 4).join(' or ')}`;
 
 /** Real servers, as address:port, that have this address. */
-function sameAddress(runtime: RuntimeState, address: string, service: string | undefined): string[] {
+function sameAddress(runtime: RuntimeState, text: string, service: string | undefined): string[] {
+  const parsed = parseAddress(text);
+  const address = parsed && formatAddress(parsed.family, parsed.bytes);
   const same = runtime.services
     .filter(({ spec }) => service === undefined || spec.name === service)
     .flatMap(({ realServers }) => realServers)

@@ -3,6 +3,7 @@
  * State of the configured services at run time: which targets are up, which quorums are met, operators' overrides, and
  * real servers that drain. Has no clock and no sockets: instants are arguments.
  */
+import { formatAddress, parseAddress } from '../../base/addresses.ts';
 import { nextQuorum } from '../../health/quorum.ts';
 import { destinationKeyText } from '../../plan/keys.ts';
 import type { ActualService } from '../../plan/types.ts';
@@ -306,20 +307,32 @@ export class RuntimeState {
     return true;
   }
 
-  /** Real servers by name or address:port, of one service or of all; by address also those of orphaned overrides. */
+  /**
+   * Real servers by name, address:port or bare address, of one service or of all; by address also those of orphaned
+   * overrides. A bare address finds all its ports, unless it is the name of a real server.
+   */
   find(server: string, service?: string): Override[] {
+    const exact = this.#find((text, name) => text === server || name === server, service);
+    if (exact.length > 0) return exact;
+    const address = parseAddress(server);
+    if (!address) return [];
+    const plain = formatAddress(address.family, address.bytes);
+    return this.#find((text) => withoutPort(text) === plain, service);
+  }
+
+  #find(matches: (text: string, name: string | undefined) => boolean, service: string | undefined): Override[] {
     const found = new Map<string, Override>();
     for (const { spec, realServers } of this.#services) {
       if (service !== undefined && spec.name !== service) continue;
       for (const one of realServers) {
         const text = serverText(one);
-        if (text !== server && one.spec.name !== server) continue;
+        if (!matches(text, one.spec.name)) continue;
         const override = { service: spec.name, server: text };
         found.set(`${override.service}\0${text}`, override);
       }
     }
     for (const { service: name, server: text } of this.orphans)
-      if (text === server && (service === undefined || service === name))
+      if (matches(text, undefined) && (service === undefined || service === name))
         found.set(`${name}\0${text}`, { service: name, server: text });
     return [...found.values()];
   }
@@ -350,5 +363,8 @@ export class RuntimeState {
     return false;
   }
 }
+
+/** '10.31.4.2:8443' -> '10.31.4.2', '[2001:db8::2]:80' -> '2001:db8::2'. */
+const withoutPort = (text: string): string => text.slice(0, text.lastIndexOf(':')).replace(/^\[|\]$/g, '');
 
 const NO_OVERRIDES: ServerOverrides = {};

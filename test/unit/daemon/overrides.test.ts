@@ -287,3 +287,18 @@ test('only a process of root may name another author', () => {
   assert.equal(authorOf(undefined, 0), 'root');
   assert.equal(authorOf('alice', 1000), 'uid 1000');
 });
+
+test('a real server is found by its name, address:port and bare address, however it is written in the file', () => {
+  const runtime = new RuntimeState();
+  const named = realServer(1, { name: 'web1' });
+  const plain = realServer(2, { name: '10.31.0.2' });
+  const [one, other] = [80, 81].map((port) => realServer(3, { name: `10.31.0.3:${port}`, port }));
+  assert.ok(one && other);
+  runtime.configure(virtualServices(config([service('web', [named, plain, one, other])])), 0);
+  const found = (server: string) => runtime.find(server).map((it) => it.server);
+  for (const word of ['web1', '10.31.0.1:80', '10.31.0.1']) assert.deepEqual(found(word), ['10.31.0.1:80']);
+  for (const word of ['10.31.0.2', '10.31.0.2:80']) assert.deepEqual(found(word), ['10.31.0.2:80']);
+  assert.deepEqual(found('10.31.0.3'), ['10.31.0.3:80', '10.31.0.3:81']);
+  assert.deepEqual(found('10.31.0.3:81'), ['10.31.0.3:81']);
+  assert.deepEqual(found('10.31.0.9'), []);
+});
