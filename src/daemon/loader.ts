@@ -23,7 +23,10 @@ export class Loader {
 
   constructor(file: string, node: string | undefined) {
     this.file = resolve(file);
-    this.#rereader = new Rereader(this.file, { trusted: true, ...(node === undefined ? {} : { node }) });
+    this.#rereader = new Rereader(this.file, {
+      trusted: true,
+      ...(node === undefined ? {} : { node, requireNode: true }),
+    });
   }
 
   /** Throws ConfigError. */

@@ -33,6 +33,8 @@ export class VrrpProcess {
   readonly #lastMessages = new Map<string, LastMessage[]>();
   #missed = 0;
   #started = false;
+  /** By lvsd, because it did not respond. */
+  #killed = false;
   #watchdog: NodeJS.Timeout | undefined;
 
   constructor(options: VrrpProcessOptions) {
@@ -56,6 +58,9 @@ export class VrrpProcess {
       onEnd: (how) => {
         clearInterval(this.#watchdog);
         if (how === undefined) return;
+        if (how.startsWith('SIGKILL') && !this.#killed)
+          options.log.error('lvsd did not kill the VRRP process: check for the OOM killer (dmesg), or who did');
+        this.#killed = false;
         options.onEnd?.();
         return this.#cleanUp();
       },
@@ -110,8 +115,11 @@ export class VrrpProcess {
     this.#missed += 1;
     // The first start may take longer on a busy machine.
     if (this.#missed < (this.#started ? PATIENCE : 10 * PATIENCE)) return;
-    this.#options.log.error(`the VRRP process did not respond for ${(this.#missed * BEAT) / 1000} s: killing it`);
+    this.#options.log.error(
+      `the VRRP process did not respond for ${(this.#missed * BEAT) / 1000} s: killing it; check whether the machine is overloaded`,
+    );
     this.#missed = 0;
+    this.#killed = true;
     this.#child.kill();
   }
 

@@ -12,7 +12,10 @@ export function check({ file, node, json }: Options): number {
   try {
     // Without --node the file is validated for every node that it names.
     // The owner and mode of the file matter for root's lvsd only: other users may validate drafts in any folder.
-    const options = { trusted: process.geteuid?.() === 0, ...(node === undefined ? { everyNode: true } : { node }) };
+    const options = {
+      trusted: process.geteuid?.() === 0,
+      ...(node === undefined ? { everyNode: true } : { node, requireNode: true }),
+    };
     const config = STANDARD_INPUT.has(file) ? loadInput(options) : loadConfig(file, options);
     const servers = [...config.services.values()].reduce((sum, { realServers }) => sum + realServers.length, 0);
     const counts = { services: config.services.size, real_servers: servers, files: config.files.length };

@@ -11,6 +11,7 @@ import type { PlanObstacle } from '../../control/messages.ts';
 import { planExitCode, planNotes, planText } from '../../control/plan-text.ts';
 import type { Result } from '../../control/verbs.ts';
 import { apply, describe } from '../../plan/index.ts';
+import { lockNamespace } from '../namespace-lock.ts';
 import { type Kernel, openKernel } from '../reconcile/kernel.ts';
 import { sysctlLine } from '../reconcile/sysctls.ts';
 import { Offline } from './offline.ts';
@@ -80,6 +81,7 @@ export async function applyOnce(options: Options): Promise<number> {
       client.close();
     }
   }
+  const lock = lockNamespace(printError);
   return withKernel(async (kernel) => {
     const offline = await openOffline(config, kernel, options);
     const {
@@ -107,7 +109,7 @@ export async function applyOnce(options: Options): Promise<number> {
     process.stdout.write(options.json ? `${JSON.stringify({ done, failed }, null, 2)}\n` : planText(done));
     const status = exitFor(rejected.map(({ error }) => error));
     return status === EXIT.OK && sysctls.failed.length + secret.failed.length > 0 ? EXIT.RUNTIME : status;
-  });
+  }).finally(() => lock.close());
 }
 
 /** The exit code that all errors share, else RUNTIME. */
@@ -117,7 +119,8 @@ function exitFor(errors: readonly Error[]): number {
   return others.length > 0 ? EXIT.RUNTIME : code;
 }
 
-const read = ({ file, node }: Options) => loadConfig(file, { trusted: true, ...(node === undefined ? {} : { node }) });
+const read = ({ file, node }: Options) =>
+  loadConfig(file, { trusted: true, ...(node === undefined ? {} : { node, requireNode: true }) });
 
 async function withKernel<T>(work: (kernel: ReturnType<typeof openKernel>) => Promise<T>): Promise<T> {
   const kernel = openKernel();

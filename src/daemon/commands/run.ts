@@ -18,6 +18,7 @@ import { HookRunner } from '../hooks/hooks.ts';
 import { Loader } from '../loader.ts';
 import { DaemonLog } from '../log/log.ts';
 import { releaseMemory } from '../memory.ts';
+import { lockNamespace, type NamespaceLock } from '../namespace-lock.ts';
 import { CookieSecret } from '../reconcile/cookie-secret.ts';
 import { findObstacles, type Kernel, openKernel } from '../reconcile/kernel.ts';
 import { KernelWatch } from '../reconcile/kernel-watch.ts';
@@ -39,6 +40,8 @@ const NO_INIT =
 /** Resolves with the exit status. Throws ConfigError and other errors that prevent a start. */
 export async function run(options: Options): Promise<number> {
   const startedAt = steady();
+  // Before an upgrade can replace the file.
+  version();
   const loader = new Loader(options.file, options.node);
   const config = loader.read();
   const logs = new DaemonLog(config.log);
@@ -114,6 +117,7 @@ async function serve({ options, config, loader, logs, reporter, kernel, startedA
     saveLastMessages: (messages) => writeLastMessages(options.state, messages),
   });
   let started = false;
+  let lock: NamespaceLock | undefined;
   // The socket comes first: it fails if another lvsd is running.
   const methods = handlers({
     daemon,
@@ -134,6 +138,7 @@ async function serve({ options, config, loader, logs, reporter, kernel, startedA
   const control = new ControlServer({ path: options.socket, handlers: methods, events, log: logs.area('control') });
   const readOnly = openReadOnly(options.socket, { handlers: methods, events, log: logs.area('control') });
   try {
+    lock = lockNamespace((text) => reporter.log('daemon', 'warn', text));
     reporter.daemon(`starting lvsd ${version()} with ${file}`, { state: 'starting', file });
     for (const line of config.warnings) reporter.log('config', 'warn', line);
     if (process.pid === 1) reporter.log('daemon', 'warn', NO_INIT);
@@ -190,6 +195,7 @@ async function serve({ options, config, loader, logs, reporter, kernel, startedA
     notifier.close();
     await vrrp.stop();
     await monitor?.stop();
+    lock?.close();
   }
 }
 

@@ -91,7 +91,7 @@ export class HookRunner {
     this.#closed = true;
     const waiting = [...this.#services.values()].reduce((sum, { queue }) => sum + queue.length, 0);
     if (waiting + this.#running > 0)
-      this.#log.warn(`stopping: ${this.#running} running hooks are stopped, ${waiting} waiting ones are dropped`);
+      this.#log.warn(`stopping: running hooks stopped: ${this.#running}, waiting hooks dropped: ${waiting}`);
     for (const program of this.#programs) program.stop();
   }
 

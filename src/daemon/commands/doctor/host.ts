@@ -80,14 +80,23 @@ export function parseRoutes(output: string): ReadonlyMap<string, Route> {
 export function otherProgrammers(): Facts['others'] {
   const here = namespaceOf('self');
   const found: Facts['others'] = [];
+  const daemons: Facts['others'] = [];
   for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
     const words = (readText(`/proc/${pid}/cmdline`) ?? '').split('\0');
+    if (isDaemon(words) && namespaceOf(pid) === here) daemons.push({ name: 'lvsd', pid: Number(pid) });
     const name = programmer(words);
     if (name === undefined || namespaceOf(pid) !== here) continue;
     // A program and its children are counted once.
     if (!found.some((one) => one.name === name)) found.push({ name, pid: Number(pid) });
   }
-  return found;
+  // One is as it should be.
+  return daemons.length > 1 ? [...daemons, ...found] : found;
+}
+
+/** Whether a command line runs the daemon: behind the interpreter and its options. */
+export function isDaemon(words: readonly string[]): boolean {
+  const at = words.slice(0, 5).findIndex((word) => /(?:^|\/)lvsd(?:\.cjs)?$/.test(word));
+  return at >= 0 && !words.slice(0, at).some((word) => word.endsWith('sh')) && words.slice(at + 1).includes('run');
 }
 
 /** The programmer of IPVS that a command line runs; undefined if none, or if it runs VRRP only. */

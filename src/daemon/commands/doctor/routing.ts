@@ -179,6 +179,7 @@ export function otherPrograms({ others }: Facts): Check[] {
     return [{ check, verdict: 'ok', text: 'no other program that is known to change IPVS runs here' }];
   const remedies: Record<string, string> = {
     keepalived: 'keepalived --vrrp runs its VRRP alone, without its virtual_server blocks',
+    lvsd: 'end all but one: one lvsd serves a network namespace',
     'kube-proxy': 'kube-proxy --proxy-mode=nftables leaves IPVS alone',
   };
   return others.map(({ name, pid }) => ({
