@@ -59,6 +59,8 @@ export function mistake(value: unknown, allowed: string, wanted: readonly string
     const number = wanted.includes('integer') || wanted.includes('number');
     if (number && /^(-?[0-9]+|0x[0-9a-f]+)$/i.test(value)) return '; a number is written without quotes';
     if (allowed.startsWith('a duration') && /^[0-9]+$/.test(value)) return `; write ${value}s for seconds`;
+    if (wanted[0] === 'array' && allowed.includes('program') && !value.startsWith('/'))
+      return '; write a list that begins with the absolute path of the program';
     if (wanted[0] === 'array')
       return `; write [${shorten(value)
         .split(/[\s,]+/)

@@ -164,10 +164,14 @@ class Explainer {
     const length = [...value].length;
     if (length < (schema.minLength ?? 0)) return `found an empty text; allowed: ${this.allowed(schema)}`;
     if (schema.maxLength !== undefined && length > schema.maxLength)
-      return `found ${length} characters; allowed: ${this.allowed(schema)}, at most ${schema.maxLength} characters`;
+      return `found ${length} characters; allowed: ${withLimit(this.allowed(schema), schema.maxLength)}`;
     return schema.pattern !== undefined && !new RegExp(schema.pattern, 'u').test(value) ? wrong() : undefined;
   }
 }
+
+/** A title may name the limit itself: 'a password of 1 to 8 ASCII characters'. */
+const withLimit = (allowed: string, most: number): string =>
+  allowed.includes('characters') ? allowed : `${allowed}, at most ${most} characters`;
 
 function hasType(schema: JsonSchema, value: unknown): boolean {
   if (schema.type === undefined) return schema.const === undefined || typeof schema.const === typeof value;

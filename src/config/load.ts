@@ -3,7 +3,7 @@
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { Combined, isForeign, overlay } from './combine.ts';
-import { pathText } from './describe.ts';
+import { describe, listOf, pathText } from './describe.ts';
 import { explain } from './explain.ts';
 import { type Files, type ReadText, readFiles } from './files.ts';
 import { LIMITS } from './limits.ts';
@@ -21,6 +21,8 @@ import type { Path } from './yaml/positions.ts';
 export interface LoadOptions {
   /** Host name that selects the entry of `nodes`; default: this host's. */
   node?: string;
+  /** `node` was given by an operator: `nodes` must have it, if the file has `nodes`. */
+  requireNode?: boolean;
   /** Requires that only root and this user can change the files and the folders that lead to them. */
   trusted?: boolean;
   /** Validates the configuration for each node of `nodes`, not only for this one. */
@@ -55,7 +57,7 @@ export function loadInput(options: LoadOptions = {}): Config {
 export function loadFrom(
   path: string,
   read: ReadText,
-  { node = hostname(), everyNode = false }: LoadOptions = {},
+  { node = hostname(), requireNode = false, everyNode = false }: LoadOptions = {},
 ): Config {
   const files = readFiles(path, read);
   const [main, ...others] = files.sources;
@@ -65,6 +67,12 @@ export function loadFrom(
   const combined = new Combined(main, others);
   const problems = [...files.problems, ...combined.problems];
   const own = nodeName(combined.value, node);
+  // A host may have no entry; a name that somebody gave is a typing error then.
+  if (requireNode && own === undefined && nodeNames(combined.value).length > 0)
+    problems.push({
+      place: combined.place(['nodes'], 'key', undefined),
+      text: `nodes: found no entry for ${describe(node)}, the name given by --node; allowed: ${listOf(nodeNames(combined.value), 'or')}`,
+    });
   const config = new NodeValidator(files, combined, problems, own).run();
   const nodes = new Map(config && own !== undefined ? [[own, config]] : []);
   if (everyNode)
@@ -106,6 +114,9 @@ class NodeValidator {
   readonly #problems: Problem[];
   readonly #node: string | undefined;
   readonly #invalid = new Set<string>();
+  /** Services of which it is not known which of their keys the schema rejected, and the others' keys: 'shop.drain'. */
+  readonly #uncertain = new Set<string>();
+  readonly #rejected = new Set<string>();
   /** Places of YAML errors, where no further problem is reported. */
   readonly #flawed: ReadonlySet<string>;
   /** Indices of the items that were left out of a list, by its path as JSON. */
@@ -139,6 +150,8 @@ class NodeValidator {
       report: (path, text, at) => this.#report(path, text, at),
       warn: (path, text) =>
         warnings.push({ place: this.#combined.place(path, 'value', this.#node), text: `${pathText(path)}: ${text}` }),
+      isInvalidService: (name, keys) =>
+        this.#uncertain.has(name) || keys.some((key) => this.#rejected.has(`${name}.${key}`)),
       isInvalid: (...path) => path.some((_, index) => this.#invalid.has(path.slice(0, index + 1).join('.'))),
     });
     return { ...config, warnings: sortProblems(warnings, this.#files.names).map(problemLine) };
@@ -193,6 +206,11 @@ class NodeValidator {
       );
     }
     if (first === undefined) return;
+    if (first === 'services') {
+      // An unknown key of the service may be any key that is misspelt.
+      if (path.length < 3 || (path.length === 3 && at === 'key')) this.#uncertain.add(String(second));
+      else this.#rejected.add(`${second}.${path[2]}`);
+    }
     const owner = first === 'defaults' || second === undefined ? String(first) : `${first}.${second}`;
     // Rules about other keys do not depend on checks.
     const from = first === 'defaults' ? 1 : 2;

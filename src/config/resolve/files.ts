@@ -44,7 +44,9 @@ function wrongSecret(path: string): string | undefined {
     if ('why' in trust)
       return `found ${shown}, ${trust.part === path ? 'which' : `to which ${trust.part} leads, which`} ${trust.why}; allowed: a file that only root and the user of lvsd can change`;
     const secret = readPrivate(trust.path);
-    return typeof secret === 'string' ? `found ${shown}; allowed: ${secret}` : undefined;
+    return typeof secret === 'string'
+      ? `found ${shown}: ${secret}; allowed: a file with a secret that only its owner can read`
+      : undefined;
   } catch (error) {
     return `found ${shown}: ${reason(error)}; allowed: an existing file`;
   }

@@ -27,7 +27,7 @@ export interface Inherited {
   own: ReadonlySet<string>;
 }
 
-const SILENT: ProblemSink = { report: () => {}, warn: () => {}, isInvalid: () => false };
+const SILENT: ProblemSink = { report: () => {}, warn: () => {}, isInvalid: () => false, isInvalidService: () => false };
 
 /** Whether the schema rejected a part of what surrounds `path`: a missing key may have been in that part. */
 export function isIncomplete([first, second]: Path, problems: ProblemSink): boolean {

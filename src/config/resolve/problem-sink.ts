@@ -12,4 +12,9 @@ export interface ProblemSink {
    * schema rejected parts of them and these were left out: rules that concern several keys are then not applied.
    */
   isInvalid(...path: readonly [string, ...string[]]): boolean;
+  /**
+   * True if the schema rejected one of these keys of the service, or a part that may be any key: a key that it does not
+   * know, or the service as a whole.
+   */
+  isInvalidService(name: string, keys: readonly string[]): boolean;
 }

@@ -15,6 +15,22 @@ import type { ProblemSink } from './problem-sink.ts';
 import { resolveServers, resolveSorry } from './servers.ts';
 import { durationOf, secondsOf } from './values.ts';
 
+/** Keys that the rules about protocols and forwarding combine. */
+const OF_FORWARDING = [
+  'address',
+  'family',
+  'port',
+  'protocol',
+  'fwmark',
+  'forward',
+  'local_addresses',
+  'real_servers',
+  'sorry_server',
+  'persistence',
+  'one_packet',
+  'syn_proxy',
+];
+
 /** Seconds. */
 const LONGEST_PERSISTENCE = 31 * 86_400;
 const FTP = 21;
@@ -67,7 +83,7 @@ export function resolveService(
     hooks: raw.hooks ? resolveHooks(raw.hooks, [...path, 'hooks'], context.files, problems) : context.defaultHooks,
     realServers,
   };
-  if (isUncertain(name, ['forward', 'local_addresses', 'protocol'], problems)) return spec;
+  if (isUncertain(name, OF_FORWARDING, problems)) return spec;
   checkOnePacket(spec, raw, context);
   if (virtuals.some(({ port, fwmark }) => port === 0 && fwmark === 0) && !spec.persistence)
     problems.report([...path, 'port'], 'found 0 (all ports) without persistence; allowed: with persistence');
@@ -76,9 +92,9 @@ export function resolveService(
   return spec;
 }
 
-/** Whether the schema rejected a part of the service or one of these defaults. */
-function isUncertain(name: string, defaults: readonly string[], problems: ProblemSink): boolean {
-  return problems.isInvalid('services', name) || defaults.some((key) => problems.isInvalid('defaults', key));
+/** Whether the schema rejected one of these keys, in the service or in the defaults. */
+function isUncertain(name: string, keys: readonly string[], problems: ProblemSink): boolean {
+  return problems.isInvalidService(name, keys) || keys.some((key) => problems.isInvalid('defaults', key));
 }
 
 const FLAGS = {
@@ -97,7 +113,7 @@ function scheduling(name: string, raw: RawService, { problems, defaults }: Conte
   for (const [index, word] of (raw.scheduler_flags ?? []).entries()) {
     const { flag, scheduler: only } = FLAGS[word];
     const path = ['services', name, 'scheduler_flags', index];
-    if (only !== undefined && only !== scheduler && !problems.isInvalid('services', name))
+    if (only !== undefined && only !== scheduler && !isUncertain(name, ['scheduler'], problems))
       problems.report(path, `found ${word} with the scheduler ${scheduler}; allowed: with ${only} only`);
     else if (flags.has(flag)) problems.report(path, `found ${word}, whose flag is in the list already; allowed: once`);
     flags.add(flag);
@@ -133,7 +149,7 @@ function poolOf(
   const path = ['services', name];
   const fullnat = used.some(({ method }) => method === 'fullnat');
   const wanted = raw.local_addresses ?? (fullnat ? defaults.local_addresses : undefined);
-  const whole = !isUncertain(name, ['forward', 'local_addresses'], problems);
+  const whole = !isUncertain(name, ['forward', 'local_addresses', 'real_servers', 'sorry_server'], problems);
   if (wanted === undefined) {
     if (fullnat && whole)
       problems.report(
@@ -149,7 +165,7 @@ function poolOf(
     );
   const pool = pools.get(wanted);
   // An unknown name in the defaults is reported there.
-  if (!pool && raw.local_addresses !== undefined)
+  if (!pool && raw.local_addresses !== undefined && !problems.isInvalid('local_addresses', wanted))
     problems.report([...path, 'local_addresses'], unknownPool(wanted, pools));
   return fullnat ? pool : undefined;
 }
@@ -200,7 +216,7 @@ function quorumOf(name: string, raw: RawService, servers: readonly RealServerSpe
   const path = ['services', name];
   const sum = servers.reduce((total, { weight }) => total + weight, 0);
   const explicit = raw.quorum !== undefined || defaults.quorum !== undefined;
-  const uncertain = isUncertain(name, ['quorum', 'hysteresis', 'weight'], problems);
+  const uncertain = isUncertain(name, ['quorum', 'hysteresis', 'weight', 'real_servers'], problems);
   if (uncertain || servers.length < raw.real_servers.length) return { quorum, hysteresis };
   const [quorumPath, hysteresisPath] = (['quorum', 'hysteresis'] as const).map((key) =>
     raw[key] === undefined ? path : [...path, key],

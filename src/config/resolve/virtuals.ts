@@ -23,7 +23,7 @@ export function resolveVirtuals(
       'found family without fwmark; allowed: with fwmark only, otherwise the address has the family',
     );
   if (raw.address === undefined || raw.port === undefined) {
-    if (problems.isInvalid('services', name)) return undefined;
+    if (problems.isInvalidService(name, ['address', 'port', 'fwmark', 'family'])) return undefined;
     if (raw.address === undefined)
       problems.report(path, 'address is missing; allowed: an IPv4 or IPv6 address, or fwmark');
     if (raw.port === undefined)

@@ -159,7 +159,7 @@ export const realServerSchema = Type.Union(
           Type.String({
             title: NAME_WORDS,
             pattern: NAME,
-            description: 'Name in lvsctl and logs. Default: ADDRESS:PORT.',
+            description: 'Name in lvsctl and logs. Default: as written, ADDRESS or ADDRESS:PORT.',
             examples: ['web1'],
           }),
         ),

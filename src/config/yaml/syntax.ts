@@ -42,14 +42,29 @@ function allErrors(source: string): Flaw[] {
       const line = source.lastIndexOf('\n', offset - 1);
       return !lines.has(line) && lines.add(line);
     });
-    return news.slice(0, MOST).map(({ pos: [offset], code, message }) => ({
-      offset,
-      text: `not YAML: ${words(code, message)}`,
-    }));
+    return news.slice(0, MOST).map(({ pos: [offset], code, message }) => {
+      const deeper =
+        code === 'BLOCK_AS_IMPLICIT_KEY' || code === 'MULTILINE_IMPLICIT_KEY' ? deeperLine(source, offset) : -1;
+      return deeper < 0 ? { offset, text: `not YAML: ${words(code, message)}` } : { offset: deeper, text: DEEPER };
+    });
   } catch {
     // The first error is known; the others are optional.
     return [];
   }
+}
+
+const DEEPER =
+  'not YAML: found a key that is indented deeper than the one before it, which has a value; allowed: the same indentation';
+
+/** Offset of the key on the next line, if it is indented deeper than a key with a value on this one; else -1. */
+function deeperLine(source: string, offset: number): number {
+  const start = source.lastIndexOf('\n', offset - 1) + 1;
+  const match = /^( *)(?:- )?[\w.-]+:[ ]+[^\s#&|>{["'][^\n]*\n(?:[ ]*(?:#[^\n]*)?\n)*( +)[\w.-]+:(?=\s)/.exec(
+    source.slice(start),
+  );
+  if (!match || (match[2]?.length ?? 0) <= (match[1]?.length ?? 0)) return -1;
+  const line = match[0].lastIndexOf('\n') + 1;
+  return start + line + (match[2]?.length ?? 0);
 }
 
 /** Replaces messages of the package that are written for programmers. */

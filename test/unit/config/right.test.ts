@@ -519,3 +519,16 @@ test('connection sync and pools that follow a virtual router', () => {
   assert.deepEqual(connectionSync, { device: 'eth1', id: 51, follow: 'edge' });
   assert.equal(localAddresses.get('inner')?.follow, 'edge');
 });
+
+test('a node that an operator names must be in the file; the name of the host need not', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'lvsd-node-'));
+  const file = join(dir, 'lvsd.yaml');
+  writeFileSync(file, 'version: 1\nservices: {}\nnodes: { lb1: {}, lb2: {} }\n');
+  loadConfig(file, { node: 'lb9' });
+  loadConfig(file, { node: 'lb2', requireNode: true });
+  assert.throws(
+    () => loadConfig(file, { node: 'lb9', requireNode: true }),
+    /:3:1: nodes: found no entry for "lb9", the name given by --node; allowed: lb1 or lb2$/,
+  );
+  rmSync(dir, { recursive: true });
+});
