@@ -9,7 +9,7 @@ import { socketAddressOf } from '../base/socket-address.ts';
 import { type ControlMessage, readControlMessages, writeControlMessage } from '../net/control-messages.ts';
 import { host } from '../netlink/endian.ts';
 import type { Received } from './acceptance.ts';
-import { advertFilter } from './filter.ts';
+import { advertFilter, type Passable } from './filter.ts';
 import { GROUP_IPV4, GROUP_IPV6, IPPROTO_VRRP } from './packet.ts';
 
 const SOCK_RAW = 3;
@@ -141,9 +141,9 @@ export class AdvertSocket {
     set(IPV6_ADD_MEMBERSHIP, group);
   }
 
-  /** Receives messages of these virtual router IDs only, from the next one on. */
-  filter(virtualRouterIds: Iterable<number>): void {
-    this.#socket.attachFilter(advertFilter(this.#family, virtualRouterIds));
+  /** Receives messages of these virtual routers only, from the next one on. */
+  filter(routers: Iterable<Passable>): void {
+    this.#socket.attachFilter(advertFilter(this.#family, routers));
   }
 
   /** Messages that the kernel dropped because too many waited. */

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 /**
- * The classic BPF program (linux/filter.h) that lets only messages of own virtual router IDs reach a socket: the kernel
- * drops those of others without waking this process.
+ * The classic BPF program (linux/filter.h) that lets only messages of own virtual routers reach a socket: the kernel drops
+ * those of others, and over IPv4 those from beyond a router, without waking this process.
  */
 import { AF_INET, type Family } from '../base/addresses.ts';
 import { host } from '../netlink/endian.ts';
+import { GROUP_IPV4 } from './packet.ts';
 
 /** BPF_LDX | BPF_B | BPF_MSH: X = 4 * (byte & 15), the length of an IPv4 header. */
 const LOAD_HEADER_LENGTH = 0xb1;
@@ -12,8 +13,14 @@ const LOAD_HEADER_LENGTH = 0xb1;
 const LOAD_INDIRECT = 0x50;
 /** BPF_LD | BPF_B | BPF_ABS: A = byte at k. */
 const LOAD = 0x30;
+/** BPF_LD | BPF_W | BPF_ABS: A = word at k, most significant byte first. */
+const LOAD_WORD = 0x20;
+/** BPF_JMP | BPF_JA: over k instructions. */
+const JUMP = 0x05;
 /** BPF_JMP | BPF_JEQ | BPF_K. */
 const JUMP_EQUAL = 0x15;
+/** BPF_JMP | BPF_JGE | BPF_K. */
+const JUMP_AT_LEAST = 0x35;
 /** BPF_RET | BPF_K: the number of bytes to keep. */
 const RETURN = 0x06;
 const WHOLE = 0xffffffff;
@@ -21,26 +28,53 @@ const INSTRUCTION = 8;
 /** Offset of the virtual router ID in a message. */
 const VIRTUAL_ROUTER_ID = 1;
 
+/** Offsets in an IPv4 header. */
+const TTL = 8;
+const DESTINATION = 16;
+
 type Instruction = readonly [code: number, jumpTrue: number, jumpFalse: number, k: number];
+
+/** What messages of one virtual router must have to pass. */
+export interface Passable {
+  virtualRouterId: number;
+  multicast: boolean;
+  /** Over IPv4 only. */
+  minTtl: number;
+}
 
 /**
  * Raw IPv4 sockets see packets from the IP header on, IPv6 ones from the message on. A message that ends before its ID
  * does not pass either: the kernel drops what the program reads beyond the end.
  */
-export function advertFilter(family: Family, virtualRouterIds: Iterable<number>): Buffer {
-  const load: Instruction[] =
-    family === AF_INET
-      ? [
-          [LOAD_HEADER_LENGTH, 0, 0, 0],
-          [LOAD_INDIRECT, 0, 0, VIRTUAL_ROUTER_ID],
-        ]
-      : [[LOAD, 0, 0, VIRTUAL_ROUTER_ID]];
-  // Each test is followed by its own return, since a jump spans at most 255 instructions.
-  const tests = [...new Set(virtualRouterIds)].flatMap((id): Instruction[] => [
-    [JUMP_EQUAL, 0, 1, id],
-    [RETURN, 0, 0, WHOLE],
-  ]);
-  const program = [...load, ...tests, [RETURN, 0, 0, 0] as const];
+export function advertFilter(family: Family, routers: Iterable<Passable>): Buffer {
+  const ipv4 = family === AF_INET;
+  const load: Instruction[] = ipv4
+    ? [
+        [LOAD_HEADER_LENGTH, 0, 0, 0],
+        [LOAD_INDIRECT, 0, 0, VIRTUAL_ROUTER_ID],
+      ]
+    : [[LOAD, 0, 0, VIRTUAL_ROUTER_ID]];
+  // Routers with equal conditions share the instructions for them: the kernel limits the size of the program.
+  const conditions = new Map<string, { instructions: Instruction[]; start: number }>();
+  const tests: { id: number; key: string }[] = [];
+  for (const { virtualRouterId: id, multicast, minTtl } of routers) {
+    const key = `${multicast} ${minTtl}`;
+    tests.push({ id, key });
+    conditions.set(key, { instructions: ipv4 ? conditionsOf(multicast, minTtl) : [[RETURN, 0, 0, WHOLE]], start: 0 });
+  }
+  let start = load.length + 2 * tests.length + 1;
+  for (const one of conditions.values()) {
+    one.start = start;
+    start += one.instructions.length;
+  }
+  const program = [...load];
+  // Each test is followed by its own jump, since those of tests span at most 255 instructions.
+  for (const { id, key } of tests) {
+    program.push([JUMP_EQUAL, 0, 1, id]);
+    program.push([JUMP, 0, 0, (conditions.get(key)?.start ?? 0) - program.length - 1]);
+  }
+  program.push([RETURN, 0, 0, 0]);
+  for (const { instructions } of conditions.values()) program.push(...instructions);
   const bytes = Buffer.alloc(INSTRUCTION * program.length);
   for (const [index, [code, jumpTrue, jumpFalse, k]] of program.entries()) {
     const at = INSTRUCTION * index;
@@ -50,4 +84,19 @@ export function advertFilter(family: Family, virtualRouterIds: Iterable<number>)
     host.writeU32(bytes, k, at + 4);
   }
   return bytes;
+}
+
+function conditionsOf(multicast: boolean, minTtl: number): Instruction[] {
+  const group: Instruction[] = [
+    [LOAD_WORD, 0, 0, DESTINATION],
+    [JUMP_EQUAL, 1, 0, Buffer.from(GROUP_IPV4).readUInt32BE()],
+    [RETURN, 0, 0, 0],
+  ];
+  return [
+    [LOAD, 0, 0, TTL],
+    [JUMP_AT_LEAST, 1, 0, minTtl],
+    [RETURN, 0, 0, 0],
+    ...(multicast ? group : []),
+    [RETURN, 0, 0, WHOLE],
+  ];
 }

@@ -6,6 +6,7 @@ import type { DeviceAddress, Link } from '../net/index.ts';
 import { type AcceptedAdvert, type Expectations, listDiffers } from './acceptance.ts';
 import type { Announcement, Announcer } from './announcer.ts';
 import { addressBytes, type InstanceConfiguration, type PlacedAddress } from './configuration.ts';
+import { EventReports } from './event-reports.ts';
 import { faultsOf, initialState, step } from './machine.ts';
 import type { EventName, LastMessage } from './messages.ts';
 import { encodeAdvertisement, GROUP_IPV4, GROUP_IPV6, PASSWORD_LENGTH } from './packet.ts';
@@ -65,6 +66,10 @@ export class Instance {
   #timer: NodeJS.Timeout | undefined;
   /** The role and source address of the last deposit. */
   #deposited = '0 ';
+  /** Events that other routers cause. */
+  readonly #events = new EventReports<EventName>((event, reason) =>
+    this.#surroundings.report(this.#configuration.name, { event, reason }),
+  );
   /** True once a difference of address lists was reported. */
   #listReported = false;
 
@@ -158,6 +163,7 @@ export class Instance {
   /** Leaves the role; the promise resolves when the addresses have been withdrawn. */
   async stop(): Promise<void> {
     this.#apply({ kind: 'stop' });
+    this.#events.close();
     await this.#surroundings.placement.withdraw([], this.#configuration.interface);
   }
 
@@ -334,7 +340,8 @@ export class Instance {
         this.#announceAfterPlacement(action.why);
         break;
       case 'report':
-        report(name, action);
+        if (action.event === 'state') report(name, action);
+        else this.#events.add(action.event, action.reason);
         break;
       case 'count':
         this.count(action.counter);

@@ -26,6 +26,11 @@ const LOSSES = 3;
 const LOSS_WINDOW = 10 * SECOND;
 const LOSS_RECOVERY = 30 * SECOND;
 
+/** A router that keeps falling back takes over at most once in this time. */
+const FLAPS = 3;
+const FLAP_WINDOW = 10 * SECOND;
+const FLAP_HOLD = SECOND;
+
 /** The state of an instance before its start; not `ready` if something must happen before it preempts. */
 export function initialState(settings: Settings, source: Uint8Array | undefined, ready = true): State {
   return {
@@ -40,6 +45,7 @@ export function initialState(settings: Settings, source: Uint8Array | undefined,
     ready,
     became: Number.NEGATIVE_INFINITY,
     sent: Number.NEGATIVE_INFINITY,
+    fallBacks: [],
     answered: Number.NEGATIVE_INFINITY,
     demotedUntil: Number.NEGATIVE_INFINITY,
     causes: [],
@@ -61,7 +67,7 @@ export function step(state: State, event: Event, now: number): Step {
     case 'stop':
       return stop(state);
     case 'advert':
-      return advert(state, event.advert, now);
+      return withInterval(state, advert(state, event.advert, now));
     case 'tick':
       return tick(state, now);
     case 'causes':
@@ -172,6 +178,16 @@ function heardAsBackup(state: State, heard: Advert, now: number): Step {
   return same(held ? rearmed(next, heard, now) : next);
 }
 
+/** Reports a master that lets this router wait longer than its own interval would. */
+function withInterval({ masterInterval }: State, { state, actions }: Step): Step {
+  const { settings, heard, phase } = state;
+  const longer = phase === 'backup' && state.masterInterval > settings.interval;
+  if (!longer || state.masterInterval === masterInterval || heard === undefined) return { state, actions };
+  const [theirs, ours, down] = [state.masterInterval, settings.interval, downTime(state)].map((time) => time / SECOND);
+  const reason = `the master advertises every ${theirs} s, this node every ${ours} s: once it is silent, a takeover takes ${down?.toFixed(2)} s`;
+  return { state, actions: [...actions, { do: 'report', event: 'interval', reason }] };
+}
+
 /** Restarts the down timer of a backup after an advert of the master. */
 function rearmed(state: State, heard: Advert, now: number): State {
   const { settings } = state;
@@ -230,7 +246,8 @@ function isHigher(heard: Advert, state: State, now: number): boolean {
 }
 
 function fallBack(state: State, heard: Advert, now: number, reason: string): Step {
-  const backup = rearmed({ ...state, phase: 'backup', preemptAt: undefined }, heard, now);
+  const fallBacks = [...state.fallBacks.filter((at) => now - at < FLAP_WINDOW), now];
+  const backup = rearmed({ ...state, phase: 'backup', preemptAt: undefined, fallBacks }, heard, now);
   return { state: backup, actions: [...withdrawAll(), moved(state, 'backup', reason)] };
 }
 
@@ -238,6 +255,8 @@ function tick(state: State, now: number): Step {
   const { deadline, settings } = state;
   if (deadline === undefined || now < deadline.at) return same(state);
   if (deadline.kind === 'recover') return examine(state, { ...state, takenAway: false, deadline: undefined }, now);
+  if (deadline.kind === 'down' && now < heldDown(state, now))
+    return same({ ...state, deadline: { kind: 'down', at: heldDown(state, now) } });
   if (deadline.kind === 'down' && settings.grouped)
     return same({ ...state, ...UNDECIDED, wants: true, deadline: { kind: 'down', at: now + downTime(state) } });
   if (deadline.kind === 'down') return takeOver(state, now, silence(state, now));
@@ -246,6 +265,17 @@ function tick(state: State, now: number): Step {
   const at = next > now ? next : now + settings.interval;
   const sent: State = { ...state, sent: now, deadline: { kind: 'advert', at } };
   return { state: sent, actions: [{ do: 'send', priority: advertisedPriority(state, now) }] };
+}
+
+/**
+ * When a router that has fallen back may take over again: after an own interval, and at least a second if it happens
+ * again and again. Adverts with a short interval or of priority 0 could otherwise move the addresses dozens of times a
+ * second.
+ */
+function heldDown({ fallBacks, settings }: State, now: number): number {
+  const recent = fallBacks.filter((at) => now - at < FLAP_WINDOW);
+  const [hold, last] = [recent.length < FLAPS ? 0 : FLAP_HOLD, recent.at(-1)];
+  return last === undefined ? now : last + Math.max(settings.interval, hold);
 }
 
 function silence({ heard }: State, now: number): string {

@@ -42,7 +42,7 @@ export interface LastMessage {
 }
 
 /** Events of an instance that are no transitions. */
-export type EventName = 'contested' | 'two-owners' | 'address-restored' | 'priority';
+export type EventName = 'contested' | 'two-owners' | 'address-restored' | 'interval' | 'priority';
 
 export type FromVrrp =
   /** The process runs; addresses that an earlier one left have been removed. */

@@ -9,12 +9,25 @@ import type { PlacedAddress } from './configuration.ts';
 
 export const PROTOCOL = IFAPROT_VRRP;
 
+/** Changes made at once: what is asked for meanwhile replaces those that wait. */
+const BATCH = 256;
+
+/** The latest wanted state of an address, which has not been brought about yet. */
+interface Change {
+  number: number;
+  one: PlacedAddress;
+  make: () => Promise<unknown>;
+}
+
 export class Placement {
   readonly #addresses: Addresses;
   readonly #failed: (text: string) => void;
-  /** Operations run one after the other, in the order of the calls. */
-  #last: Promise<unknown> = Promise.resolve();
-  /** Counts the calls that changed something: what was read while it grew is out of date. */
+  /** By address and device, oldest first. An instance that changes its role faster than its addresses adds nothing. */
+  readonly #pending = new Map<string, Change>();
+  #working = false;
+  /** Calls that wait until no change up to this number is pending. */
+  #waiting: { number: number; resolve: () => void }[] = [];
+  /** Counts the wanted changes: what was read while it grew is out of date. */
   changes = 0;
 
   constructor(addresses: Addresses, failed: (text: string) => void) {
@@ -22,20 +35,23 @@ export class Placement {
     this.#failed = failed;
   }
 
-  /** Adds addresses to their devices, `device` where they name none. What is there already stays. */
+  /**
+   * Adds addresses to their devices, `device` where they name none. What is there already stays. Resolves when they and
+   * those that were asked for before have been added, or are wanted otherwise by now.
+   */
   place(list: readonly PlacedAddress[], device: string): Promise<void> {
-    return this.#each(list, (one) =>
-      this.#addresses.add({ ...wanted(one, device), purpose: one.purpose ?? 'virtual' }).then(() => undefined),
+    return this.#want(list, device, (one) =>
+      this.#addresses.add({ ...wanted(one, device), purpose: one.purpose ?? 'virtual' }),
     );
   }
 
   withdraw(list: readonly PlacedAddress[], device: string): Promise<void> {
-    return this.#each(list, (one) => this.#addresses.delete(wanted(one, device)).then(() => undefined));
+    return this.#want(list, device, (one) => this.#addresses.delete(wanted(one, device)));
   }
 
-  /** Resolves when all earlier changes have been made. */
-  async settled(): Promise<void> {
-    await this.#last;
+  /** Resolves when no change is pending. */
+  settled(): Promise<void> {
+    return this.#reached(Number.POSITIVE_INFINITY);
   }
 
   /** Removes every address of VRRP on this machine and returns their number: after a crash, and before the first instance starts. */
@@ -53,18 +69,47 @@ export class Placement {
     );
   }
 
-  /** All at once: the kernel gets them in the order of the list. Errors are reported, not thrown. */
-  #each(list: readonly PlacedAddress[], change: (one: PlacedAddress) => Promise<void>): Promise<void> {
-    const run = () =>
-      Promise.all(
-        list.map((one) =>
-          change(one).catch((error: Error) => this.#failed(`${one.address}/${one.prefix}: ${error.message}`)),
+  #want(list: readonly PlacedAddress[], device: string, make: (one: PlacedAddress) => Promise<unknown>): Promise<void> {
+    for (const one of list) {
+      const key = `${one.address}/${one.prefix} ${one.device ?? device}`;
+      this.changes += 1;
+      // Last in order, as if it had not been wanted before.
+      this.#pending.delete(key);
+      this.#pending.set(key, { number: this.changes, one, make: () => make(one) });
+    }
+    if (!this.#working && this.#pending.size > 0) void this.#work();
+    return this.#reached(this.changes);
+  }
+
+  #reached(number: number): Promise<void> {
+    if (!this.#working) return Promise.resolve();
+    return new Promise((resolve) => this.#waiting.push({ number, resolve }));
+  }
+
+  async #work(): Promise<void> {
+    this.#working = true;
+    for (;;) {
+      const batch = [...this.#pending].slice(0, BATCH);
+      for (const [key] of batch) this.#pending.delete(key);
+      // The kernel gets them in this order. Errors are reported, not thrown.
+      await Promise.all(
+        batch.map(([, { one, make }]) =>
+          make().catch((error: Error) => this.#failed(`${one.address}/${one.prefix}: ${error.message}`)),
         ),
       );
-    if (list.length > 0) this.changes += 1;
-    const done = this.#last.then(run, run);
-    this.#last = done;
-    return done.then(() => undefined);
+      const [first] = this.#pending.values();
+      if (first === undefined) break;
+      this.#release(first.number);
+    }
+    this.#working = false;
+    this.#release(Number.POSITIVE_INFINITY);
+  }
+
+  /** Resolves the calls that wait for changes before this number only. */
+  #release(number: number): void {
+    const over = this.#waiting.filter((one) => one.number < number || number === Number.POSITIVE_INFINITY);
+    this.#waiting = this.#waiting.filter((one) => !over.includes(one));
+    for (const { resolve } of over) resolve();
   }
 }
 

@@ -7,6 +7,7 @@ import { acceptMessage, type Expectations, type Received } from './acceptance.ts
 import { AdvertSocket, type Arrival } from './advert-socket.ts';
 import { Announcer } from './announcer.ts';
 import { type InstanceConfiguration, identity } from './configuration.ts';
+import type { Passable } from './filter.ts';
 import { groupEvents } from './group.ts';
 import { Instance, NO_FACTS, now, type Report } from './instance.ts';
 import type { FromVrrp, InstanceStatus, LastMessage } from './messages.ts';
@@ -224,18 +225,18 @@ export class Router {
 
   /** One socket for each interface and family in use; a new one if the interface was made anew. */
   #openSockets(): void {
-    const wanted = new Map<string, { device: string; family: Family; ids: number[] }>();
+    const wanted = new Map<string, { device: string; family: Family; routers: Passable[] }>();
     for (const { configuration } of this.#instances.values()) {
-      const { interface: device, family, virtualRouterId } = configuration;
+      const { interface: device, family } = configuration;
       const key = socketKey(device, family);
-      const { ids } = wanted.get(key) ?? { ids: [] };
-      wanted.set(key, { device, family, ids: [...ids, virtualRouterId] });
+      const { routers } = wanted.get(key) ?? { routers: [] };
+      wanted.set(key, { device, family, routers: [...routers, passable(configuration)] });
     }
-    const ids = (key: string) => wanted.get(key)?.ids ?? [];
+    const routers = (key: string) => wanted.get(key)?.routers ?? [];
     for (const [key, open] of this.#sockets) {
       const link = this.#facts.links.find(({ name }) => name === open.device);
       if (wanted.has(key) && link?.index === open.index) {
-        open.socket.filter(ids(key));
+        open.socket.filter(routers(key));
         continue;
       }
       open.socket.close();
@@ -246,7 +247,7 @@ export class Router {
       if (link === undefined || this.#sockets.has(key)) continue;
       try {
         const socket = new AdvertSocket(family, link, () => this.#drainOne(key));
-        socket.filter(ids(key));
+        socket.filter(routers(key));
         this.#sockets.set(key, { socket, index: link.index, family, device });
       } catch (error) {
         this.#log(`cannot open a VRRP socket on ${device}: ${(error as Error).message}`);
@@ -295,4 +296,11 @@ export class Router {
 
 function socketKey(device: string, family: Family): string {
   return `${device} ${family}`;
+}
+
+/** What acceptance demands and the kernel can decide; the rest is decided, and counted, by acceptance. */
+function passable({ virtualRouterId, peers, fromAnywhere }: InstanceConfiguration): Passable {
+  if (peers === undefined) return { virtualRouterId, multicast: true, minTtl: 255 };
+  const least = fromAnywhere ? 0 : Math.min(255, ...peers.map(({ minTtl = 0 }) => minTtl));
+  return { virtualRouterId, multicast: false, minTtl: least };
 }

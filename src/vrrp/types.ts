@@ -67,6 +67,8 @@ export interface State {
   became: number;
   /** When it last sent an advert of its own. */
   sent: number;
+  /** When it last fell back to backup, the latest last. */
+  fallBacks: readonly number[];
   /** When it last answered another router's advert. */
   answered: number;
   /** An owner that heard another owner with a higher address counts as 254 until then. */
@@ -135,7 +137,7 @@ export type Action =
   /** `source`: the own address, for unicast peers. */
   | { do: 'announce'; why: 'takeover' | 'contest' | 'source' }
   | { do: 'report'; event: 'state'; from: Phase; to: Phase; reason: string }
-  | { do: 'report'; event: 'contested' | 'two-owners' | 'address-restored'; reason: string }
+  | { do: 'report'; event: 'contested' | 'two-owners' | 'address-restored' | 'interval'; reason: string }
   | { do: 'count'; counter: Counter };
 
 export type Counter = 'self' | 'stranger' | 'late' | 'contested' | 'priority-zero-received';

@@ -137,8 +137,8 @@ const PRODUCT: { name: string; event: Event; expect: Partial<Record<keyof typeof
     name: 'advert of a higher priority',
     event: advert(101, { interval: 2 * SECOND }),
     expect: {
-      backup: `backup, down ${6 * SECOND + 1_218_750}`,
-      master: `backup, down ${6 * SECOND + 1_218_750}, withdraw virtual, withdraw local, sync backup, state master>backup`,
+      backup: `backup, down ${6 * SECOND + 1_218_750}, interval`,
+      master: `backup, down ${6 * SECOND + 1_218_750}, withdraw virtual, withdraw local, sync backup, state master>backup, interval`,
     },
   },
   {
@@ -501,4 +501,49 @@ test('version 2 keeps its own interval, and starts its timer anew when that chan
   const { state } = step(heard, event, NOW + SECOND);
   assert.equal(state.deadline?.at, NOW + SECOND + downTime(state));
   assert.equal(downTime(state), 6 * SECOND + SKEW);
+});
+
+test('adverts of a short interval and of priority 0 move the addresses once in an own interval, then once in a second', () => {
+  for (const interval of [SECOND, SECOND / 10]) {
+    let state = elected({ ...SETTINGS, interval });
+    let takeovers = 0;
+    const apply = (event: Event, at: number) => {
+      const result = step(state, event, at);
+      takeovers += Number(result.state.phase === 'master' && state.phase !== 'master');
+      state = result.state;
+    };
+    const foreign = (priority: number, at: number) =>
+      apply(advert(priority, { source: HIGHER, interval: SECOND / 100, at }), at);
+    for (let at = NOW; at < NOW + 20 * SECOND; at += SECOND / 80) {
+      if (state.deadline !== undefined && state.deadline.at <= at) apply({ kind: 'tick' }, at);
+      foreign(state.phase === 'master' ? 200 : 0, at);
+    }
+    assert.ok(takeovers >= 10 && takeovers <= 22, `${takeovers} takeovers in 20 s`);
+  }
+});
+
+test('a master that dies after it took over is replaced after the down interval, as before', () => {
+  const fallen = step(states.master, advert(200, { source: HIGHER }), NOW).state;
+  const late = step(fallen, { kind: 'tick' }, NOW + DOWN);
+  assert.equal(late.state.phase, 'master');
+  // It resigns at once: after the skew time, but not before an own interval has passed.
+  const resigned = step(fallen, advert(0, { source: HIGHER }), NOW + SECOND / 10).state;
+  const tick = step(resigned, { kind: 'tick' }, NOW + SECOND / 10 + SKEW);
+  assert.equal(told(tick), `backup, down ${SECOND}`);
+  const later = step(fallen, advert(0, { source: HIGHER }), NOW + SECOND).state;
+  assert.equal(step(later, { kind: 'tick' }, NOW + SECOND + SKEW).state.phase, 'master');
+});
+
+test('a master with a longer interval is reported when it is first heard, with the time that a takeover takes', () => {
+  const long = advert(200, { source: HIGHER, interval: 40.95 * SECOND });
+  const heard = step(states.backup, long, NOW);
+  const [report] = heard.actions;
+  assert.deepEqual(report, {
+    do: 'report',
+    event: 'interval',
+    reason: 'the master advertises every 40.95 s, this node every 1 s: once it is silent, a takeover takes 147.80 s',
+  });
+  assert.deepEqual(step(heard.state, long, NOW + 1).actions, []);
+  assert.match(told(step(states.master, long, NOW)), /^backup, .*state master>backup, interval$/);
+  assert.deepEqual(step(states.backup, advert(200, { source: HIGHER, interval: SECOND / 2 }), NOW).actions, []);
 });
