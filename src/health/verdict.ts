@@ -21,7 +21,7 @@ export interface Probe {
   /** Start of its timeout by performance.now(), if that is not the start of the probe; undefined: not started yet. */
   readonly startedAt?: number | undefined;
   /** At the deadline: whether the target itself is late. False if the delay may be that of this machine. */
-  late?(): Promise<boolean>;
+  late?: (() => Promise<boolean>) | undefined;
   /**
    * Ends the probe; `done` is not called. Returns a promise for the end of its clean-up, undefined if there is none.
    */

@@ -66,8 +66,21 @@ class Exchange implements Probe, ConnectionEvents {
     return this.#phase === 'match';
   }
 
+  /** The timeout of a delayed connection begins when it may start. */
+  get startedAt(): number | undefined {
+    return this.#connection && 'delayed' in this.#connection ? this.#connection.startedAt : undefined;
+  }
+
+  get late(): (() => Promise<boolean>) | undefined {
+    const delayed = this.#connection && 'delayed' in this.#connection && this.#connection.delayed;
+    return delayed ? () => Promise.resolve(!this.answered) : undefined;
+  }
+
   get waitsFor(): string {
     if (this.#phase === 'match') return 'result of the regular expression';
+    const connection = this.#connection;
+    if (connection && 'delayed' in connection && connection.startedAt === undefined)
+      return 'CPU time for its costly TLS handshake';
     if (!this.#connection?.established) return 'connection';
     if ('secure' in this.#connection && !this.#connection.secure) return 'end of the TLS handshake';
     if (!this.#answer) return 'answer';
@@ -137,7 +150,7 @@ function connector(check: HttpCheck): Connect {
   return (target, events) =>
     secureConnection(
       endpointOf(target),
-      { context: () => secureContext(tls), verify: tls.verify, serverName, address: target.address },
+      { target, context: () => secureContext(tls), verify: tls.verify, serverName, address: target.address },
       requestFor(target),
       events,
     );

@@ -7,8 +7,12 @@ import { type Connection, type ConnectionEvents, LEFTOVER_BYTES, LEFTOVER_TIME }
 import { closeByFin, dial, type Endpoint, negotiatedOf } from '../common/dial.ts';
 import { failure, inconclusive } from '../verdict.ts';
 import { tlsVerdict } from './tls-errors.ts';
+import { TlsStream } from './tls-stream.ts';
+import { tlsTurns } from './tls-turns.ts';
 
 export interface SecureOptions {
+  /** Whose connections cost what they cost. */
+  target: object;
   /** Throws if the check's authorities cannot be read. */
   context: () => SecureContext;
   verify: boolean;
@@ -21,6 +25,10 @@ export interface SecureOptions {
 export interface SecureConnection extends Connection {
   /** Whether the handshake is complete. */
   readonly secure: boolean;
+  /** It had to wait: earlier connections to the target were costly. */
+  readonly delayed: boolean;
+  /** By performance.now(); undefined while it waits. */
+  readonly startedAt: number | undefined;
 }
 
 /** Connects, completes the TLS handshake and sends the request. Events may occur before this returns. */
@@ -32,17 +40,26 @@ export function secureConnection(
 ): SecureConnection {
   let exchange: SecureExchange | undefined;
   let negotiated = 0;
-  const stop = dial(to, (result) => {
-    if ('outcome' in result) return events.end(result);
-    try {
-      negotiated = negotiatedOf(result);
-      exchange = new SecureExchange(result, options, request, events);
-    } catch (error) {
-      result.close();
-      events.end(inconclusive(error instanceof Error ? error.message : String(error)));
-    }
+  let startedAt: number | undefined;
+  let stop = (): void => {};
+  const waiting = tlsTurns.take(options.target, () => {
+    startedAt = performance.now();
+    stop = dial(to, (result) => {
+      if ('outcome' in result) return events.end(result);
+      try {
+        negotiated = negotiatedOf(result);
+        exchange = new SecureExchange(result, options, request, events);
+      } catch (error) {
+        result.close();
+        events.end(inconclusive(error instanceof Error ? error.message : String(error)));
+      }
+    });
   });
   return {
+    delayed: waiting !== undefined,
+    get startedAt() {
+      return startedAt;
+    },
     get established() {
       return exchange !== undefined;
     },
@@ -53,6 +70,7 @@ export function secureConnection(
       return exchange?.secure ?? false;
     },
     cancel() {
+      if (waiting) tlsTurns.cancel(waiting);
       if (exchange) exchange.reset();
       else stop();
     },
@@ -66,13 +84,14 @@ class SecureExchange {
   secure = false;
   #events: ConnectionEvents | undefined;
   readonly #raw: Socket;
+  readonly #stream: TlsStream;
   readonly #tls: TLSSocket;
   /** Bytes read and discarded after the verdict. */
   #left = LEFTOVER_BYTES;
 
   constructor(
     socket: NativeSocket,
-    { context, verify, serverName, address }: SecureOptions,
+    { target, context, verify, serverName, address }: SecureOptions,
     request: Uint8Array,
     events: ConnectionEvents,
   ) {
@@ -80,10 +99,15 @@ class SecureExchange {
     this.#events = events;
     closeByFin(socket);
     this.#raw = new Socket({ fd: socket.takeFd(), readable: true, writable: true });
+    this.#stream = new TlsStream(this.#raw, (reason) => {
+      this.#end(failure('too_long', reason));
+      this.reset();
+    });
     // Discards errors that occur before the TLS socket has its own listener.
-    this.#raw.on('error', () => {});
+    this.#stream.on('error', () => {});
+    this.#stream.on('close', () => tlsTurns.spent(target, this.#stream.spent));
     this.#tls = connect({
-      socket: this.#raw,
+      socket: this.#stream,
       host: address,
       // Empty: no SNI. An address must not be sent as a name (RFC 6066, section 3).
       servername: serverName ?? '',
@@ -91,14 +115,22 @@ class SecureExchange {
       rejectUnauthorized: verify,
     });
     const ended = (): void => this.#end(this.secure ? undefined : failure('closed', 'closed during the TLS handshake'));
-    this.#tls.on('secureConnect', () => {
+    this.#tls.once('secureConnect', () => {
       this.secure = true;
+      this.#stream.secure = true;
       this.#tls.write(request);
     });
     this.#tls.on('data', (bytes: Buffer) => this.#data(bytes));
     this.#tls.on('end', ended);
-    this.#tls.on('error', (error) => this.#end(tlsVerdict(error, serverName ?? address, this.secure)));
-    this.#tls.on('close', ended);
+    this.#tls.on('error', (error) => {
+      this.#end(tlsVerdict(error, serverName ?? address, this.secure));
+      // After the alert that says why.
+      this.#raw.destroySoon();
+    });
+    this.#tls.on('close', () => {
+      ended();
+      this.#stream.destroy();
+    });
   }
 
   #data(bytes: Buffer): void {
@@ -121,6 +153,7 @@ class SecureExchange {
     this.#events = undefined;
     this.#raw.resetAndDestroy();
     this.#tls.destroy();
+    this.#stream.destroy();
   }
 
   leave(): void {

@@ -5,10 +5,11 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, copyFileSync, rmSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { createServer, type TlsOptions } from 'node:tls';
+import { httpProber } from '../../../src/health/http/prober.ts';
 import type { HttpCheck, TlsCheck } from '../../../src/health/http/schema.ts';
 import { secureContext } from '../../../src/health/http/trust.ts';
 import { closedPort, HTTP, listening, probe, serve, target } from '../../support/probes.ts';
-import { authority, certificate, rsaCertificate } from './certificates.ts';
+import { authority, certificate, costlyChain, rsaCertificate } from './certificates.ts';
 
 const ca = authority('trusted');
 authority('foreign');
@@ -152,4 +153,79 @@ test('authorities that others can replace, and a file that never ends, are not r
   rmSync(copy);
   execFileSync('mkfifo', ['-m', '600', copy]);
   assert.equal(after(12_000), `Error: the CA certificates in ${copy} cannot be used: it is not a regular file`);
+});
+
+test('a chain of certificates that is too long is refused before its signatures are verified', async () => {
+  const port = await server(costlyChain('long', 25));
+  for (const verify of [true, false])
+    assert.equal(await check(port, { verify }), 'failure: TLS handshake of more than 32 KiB');
+});
+
+test('a target whose handshakes are costly waits for CPU time, others do not', async () => {
+  const tls = { ...TLS, verify: false };
+  const costly = target({ ...HTTP, type: 'https', tls, timeout: 10_000 }, await server(costlyChain('costly', 7)));
+  const honest = target({ ...HTTP, type: 'https', tls }, await server(good));
+  assert.equal(await probe(costly), 'success: status 200');
+  const prober = httpProber(costly.check as HttpCheck);
+  const order: string[] = [];
+  const run = (name: string, of: typeof costly) => {
+    let end = (): void => {};
+    const ended = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    const started = prober.start(of, ({ outcome }) => {
+      order.push(`${name} ${outcome}`);
+      end();
+    });
+    return { started, ended };
+  };
+  // Its first connection has told what it costs: the second may start, the third waits for its part of the time.
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  const [second, third, other] = [run('second', costly), run('third', costly), run('other', honest)];
+  assert.equal(third.started.waitsFor, 'CPU time for its costly TLS handshake');
+  assert.equal(third.started.startedAt, undefined);
+  assert.notEqual(other.started.startedAt, undefined);
+  assert.equal(await third.started.late?.(), true);
+  await Promise.all([second.ended, other.ended]);
+  const last = run('cancelled', costly);
+  assert.equal(last.started.startedAt, undefined);
+  void last.started.cancel();
+  await third.ended;
+  assert.equal(order.at(-1), 'third success');
+  assert.deepEqual([...order].sort(), ['other success', 'second success', 'third success']);
+});
+
+test('renegotiation is refused', async () => {
+  let requests = 0;
+  let refused = '';
+  const made = createServer({ ...good, maxVersion: 'TLSv1.2' }, (socket) => {
+    socket.on('error', (error) => {
+      refused = error.message;
+      socket.destroy();
+    });
+    socket.on('data', () => {
+      requests += 1;
+      socket.renegotiate({}, () => {});
+    });
+  });
+  made.on('tlsClientError', () => {});
+  assert.match(await check(await listening(made), { verify: false }), /^failure: TLS: /);
+  while (refused === '') await new Promise((resolve) => setTimeout(resolve, 10));
+  assert.match(refused, /no renegotiation/);
+  assert.equal(requests, 1);
+});
+
+test('an answer in records of one byte is refused where one in chunks of one byte is', async () => {
+  const made = createServer(good, (socket) => {
+    socket.on('error', () => {});
+    socket.once('data', () => {
+      const more = (error?: Error | null): void => {
+        if (!error) socket.write('x', more);
+      };
+      socket.write('HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n', more);
+    });
+  });
+  const port = await listening(made);
+  const reason = await check(port, {}, { body: { contains: 'y' }, timeout: 30_000 });
+  assert.equal(reason, 'failure: more than 8192 TLS records');
 });
