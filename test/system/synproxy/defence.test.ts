@@ -129,4 +129,6 @@ test('SYNs beyond the rate are dropped, those of other services are not', async 
 test('only TCP has a defence; unknown flags are refused', async () => {
   await assert.rejects(defend(plain, 2, 0, 1), { errnoName: 'EINVAL' });
   await assert.rejects(defend(plain, 0, 1, 0), { errnoName: 'ERANGE' });
+  await assert.rejects(defend(plain, 0, 1_000_001, 1), { errnoName: 'EINVAL' });
+  await defend(plain, 0, 1_000_000, 1_000_000);
 });
