@@ -10,6 +10,7 @@ import {
   type DestinationKey,
   type Feature,
   IP_VS_CONN_F_FULLNAT,
+  IP_VS_CONN_F_MASQ,
   IP_VS_CONN_F_TUNNEL,
   IP_VS_SVC_F_HASHED,
   IP_VS_SVC_F_ONEPACKET,
@@ -151,7 +152,7 @@ export class KernelModel implements KernelTable {
           ? { portMin: entry.service.portMin, portMax: entry.service.portMax }
           : { portMin: config.portMin || undefined, portMax: config.portMax || undefined };
       const synProxy = config.synProxy ? activeSynProxy(config) : entry.service.synProxy;
-      if (synProxy && ![...entry.destinations.values()].every(({ method }) => method === IP_VS_CONN_F_FULLNAT))
+      if (synProxy && ![...entry.destinations.values()].every(({ method }) => hasSynProxy(method)))
         throw new NetlinkError(EOPNOTSUPP);
       entry.service = { ...entry.service, ...config, ...ports, synProxy, flags };
     });
@@ -268,7 +269,7 @@ export class KernelModel implements KernelTable {
     const plain = service.family === 2 && service.protocol === 6 && !service.fwmark && service.port !== 0;
     const bent = (service.flags & IP_VS_SVC_F_ONEPACKET) !== 0 || service.peName !== '';
     if (dest.method === IP_VS_CONN_F_FULLNAT && (!plain || bent)) throw new NetlinkError(EINVAL);
-    if (dest.method !== IP_VS_CONN_F_FULLNAT && service.synProxy) throw new NetlinkError(EOPNOTSUPP);
+    if (!hasSynProxy(dest.method) && service.synProxy) throw new NetlinkError(EOPNOTSUPP);
   }
 
   /** Takes effect during the call, as a real request does while it is sent. */
@@ -283,6 +284,8 @@ export class KernelModel implements KernelTable {
 }
 
 /** As the kernel reports it: undefined while it is off. */
+/** Whether real servers of this forwarding method can be behind a SYN proxy. */
+const hasSynProxy = (method: number) => method === IP_VS_CONN_F_FULLNAT || method === IP_VS_CONN_F_MASQ;
 const activeSynProxy = ({ synProxy }: ServiceConfig) => (synProxy?.enabled ? completeSynProxy(synProxy) : undefined);
 
 export function localAddress(address: Uint8Array, connections = 0, draining = false): LocalAddress {
