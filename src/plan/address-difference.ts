@@ -95,7 +95,9 @@ function comingServices(
     const text = serviceKeyText(service);
     if (service.fwmark) continue;
     const key = bytesKey(service.address);
-    if (stranded.has(text))
+    const staysStranded = lacksAddress(service.destinations, service.localAddresses, isUnplaced);
+    if (stranded.has(text) && !staysStranded && !coming.has(text)) served.add(key);
+    else if (stranded.has(text) && staysStranded)
       waitingLocal.set(key, [...(waitingLocal.get(key) ?? []), ...service.localAddresses.map(bytesKey)]);
     else if (coming.has(text)) {
       const services = waiting.get(key);
@@ -118,16 +120,24 @@ function unplacedAddresses(desired: Desired, actual: Actual): (address: Uint8Arr
   return (address) => missing.size > 0 && missing.has(bytesKey(address));
 }
 
-/** Whether a service has FULLNAT alone, and no local address that is on a device: answers would not arrive. */
 function isStranded(
   { destinations, localAddresses }: ActualService,
   isUnplaced: (address: Uint8Array) => boolean,
 ): boolean {
-  const used = localAddresses.filter(({ draining }) => !draining);
+  const used = localAddresses.filter(({ draining }) => !draining).map(({ address }) => address);
+  return lacksAddress(destinations, used, isUnplaced);
+}
+
+/** Whether there is FULLNAT alone, and no local address that is on a device: answers would not arrive. */
+function lacksAddress(
+  destinations: readonly { weight: number; method: number }[],
+  localAddresses: readonly Uint8Array[],
+  isUnplaced: (address: Uint8Array) => boolean,
+): boolean {
   const serving = destinations.filter(carries);
   return (
-    used.length > 0 &&
-    used.every(({ address }) => isUnplaced(address)) &&
+    localAddresses.length > 0 &&
+    localAddresses.every(isUnplaced) &&
     serving.length > 0 &&
     serving.every(({ method }) => (method & IP_VS_CONN_F_FWD_MASK) === IP_VS_CONN_F_FULLNAT)
   );

@@ -73,7 +73,8 @@ const nodeOptions = (/** @type {string} */ name) =>
 
 /**
  * Returns the first lines of a program. Node older than 20 gets one message instead of a syntax error. Without a handler,
- * SIGUSR1 opens Node's debugger, through which any local user can run code with the rights of the process.
+ * SIGUSR1 opens Node's debugger, through which any local user can run code with the rights of the process; packed programs
+ * end too soon for that, and the handler would cost a part of their start.
  * @param {string} name
  */
 const head = (name) => `#!/usr/bin/env ${nodeOptions(name) ? `-S node ${nodeOptions(name)}` : 'node'}
@@ -81,8 +82,7 @@ if (parseInt(process.versions.node, 10) < ${OLDEST_NODE}) {
   console.error('${name}: needs Node ${OLDEST_NODE} or newer; ' + process.execPath + ' is ' + process.versions.node);
   process.exit(1);
 }
-process.on('SIGUSR1', () => {});
-`;
+${name in PACKED ? '' : "process.on('SIGUSR1', () => {});\n"}`;
 
 /**
  * Replaces a file atomically.

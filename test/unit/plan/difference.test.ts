@@ -4,7 +4,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type SynProxy, serviceKeyText } from '../../../src/ipvs/index.ts';
 import { describe, difference, drift, toJson } from '../../../src/plan/index.ts';
-import type { Actual, Desired, Ownership } from '../../../src/plan/types.ts';
+import { bytesKey } from '../../../src/plan/keys.ts';
+import type { Actual, Desired, DesiredService, Ownership } from '../../../src/plan/types.ts';
 import { localAddress } from '../../support/kernel-model.ts';
 import { actualAddress, actualService, actualTable, desiredTable, ip, onDevice, server, service } from './states.ts';
 
@@ -131,6 +132,21 @@ test('settings of SYN proxy that are undefined keep their values, and are sent w
   assert.deepEqual(more, []);
   assert.ok(change?.op === 'set-service');
   assert.deepEqual(change.service.synProxy, { ...complete, timestamps: false });
+});
+
+test('a virtual address waits for local addresses only if its service needs them after the plan', () => {
+  const table = actualTable([
+    actualService(
+      shop,
+      LOCAL.map((one) => localAddress(one)),
+    ),
+  ]);
+  const needs = (destinations: DesiredService['destinations']) =>
+    difference(desiredTable([{ ...shop, destinations }], addresses), table, ALL).operations.flatMap((one) =>
+      one.op === 'add-address' && one.address.purpose === 'virtual' ? [one.needsLocal] : [],
+    );
+  assert.deepEqual(needs(shop.destinations), [LOCAL.map(bytesKey)]);
+  assert.deepEqual(needs([server('10.31.4.2:8443', { method: 0 })]), [undefined]);
 });
 
 test('a local address with connections drains and stays on its device; added back, it is used again', () => {

@@ -27,9 +27,10 @@ function says(child: ChildProcess, text: RegExp): Promise<void> {
   });
 }
 
-test('every program begins with a handler of the signal', () => {
-  assert.ok(programs.length >= 9, programs.join());
-  for (const path of programs) {
+test('every program but lvsadm, which ends at once, begins with a handler of the signal', () => {
+  const lasting = programs.filter((path) => !/\/lvsadm[^/]*$/.test(path));
+  assert.ok(lasting.length >= 6, lasting.join());
+  for (const path of lasting) {
     const head = readFileSync(path, 'latin1').slice(0, 500);
     assert.match(head, /^process\.on\('SIGUSR1', \(\) => \{\}\);$/m, path);
   }
