@@ -37,25 +37,28 @@ const KERNEL_FOLDERS = ['fullnat', 'fuzz', 'kernel', 'synproxy', 'toa'].map((nam
 export const areaWords = (words) => (words.includes('kernel') ? [...words, ...KERNEL_FOLDERS] : words);
 
 /**
- * Returns the lab options of a system test, from its comment line `// lab: --stock --smp 1`; none without one.
+ * Returns the lab options in a comment line of a system test, such as `// lab: --stock --smp 1`; none without the line.
  * @param {string} file
+ * @param {'lab' | 'also' | 'full'} name
  */
-function labOptions(file) {
-  const line = /^\/\/ lab:(.*)$/m.exec(readFileSync(join(top, file), 'utf8'));
+function optionsLine(file, name) {
+  const line = new RegExp(`^// ${name}:(.*)$`, 'm').exec(readFileSync(join(top, file), 'utf8'));
   return (line?.[1] ?? '').trim().split(/\s+/).filter(Boolean);
 }
 
 /**
  * Returns the option sets that a system test runs with: its own, and those of its comment line
- * `// also: --kernel 6.12`. In a full run all tests of the kernel modules run on 6.12 too.
+ * `// also: --kernel 6.12`. In a full run all tests of the kernel modules run on 6.12 too, and those with a line
+ * `// full: --uml` on the debug kernel.
  * @param {string} file
  * @param {boolean} full
  */
 function variants(file, full) {
-  const own = labOptions(file);
-  const line = /^\/\/ also:(.*)$/m.exec(readFileSync(join(top, file), 'utf8'));
-  const also = line?.[1]?.trim() ?? (full && KERNEL_FOLDERS.includes(dirname(file)) ? '--kernel 6.12' : '');
-  return also === '' ? [own] : [own, [...own, ...also.split(/\s+/)]];
+  const own = optionsLine(file, 'lab');
+  const line = optionsLine(file, 'also');
+  const also = line.length === 0 && full && KERNEL_FOLDERS.includes(dirname(file)) ? ['--kernel', '6.12'] : line;
+  const more = full ? optionsLine(file, 'full') : [];
+  return [[], also, more].filter((extra, index) => index === 0 || extra.length > 0).map((extra) => [...own, ...extra]);
 }
 
 /** Folders with fewer files than this share a VM with others; more are worth a boot of their own. */

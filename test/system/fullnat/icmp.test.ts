@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // also: --kernel 6.12
+// full: --uml
 // ICMP errors through FULLNAT, in both directions and from every hop: each end gets an error about its own packet, and
 // reacts.
 import assert from 'node:assert/strict';

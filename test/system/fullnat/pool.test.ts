@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// full: --uml
 // SYN floods on pools of local ports: the cost of a port when few or none are left, and the effect on honest clients.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';

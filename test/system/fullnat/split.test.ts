@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // also: --kernel 6.12
+// full: --uml
 // Super-packets that cannot be translated as a whole are split: those whose segments are too small for the client's
 // address, and those in which each segment keeps its own header, as Linux can merge TCP since 6.10 (rx-gro-list).
 import assert from 'node:assert/strict';

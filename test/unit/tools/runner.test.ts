@@ -37,6 +37,13 @@ test('every system test is in one group for each of its sets of options', () => 
   }
 });
 
+test('a full run has tests of the kernel modules on both kernels, and some on the debug kernel', () => {
+  const file = 'test/system/fullnat/pool.test.ts';
+  const optionsOf = (full: boolean) => labGroups([file], full).map(({ options }) => options.join(' '));
+  assert.deepEqual(optionsOf(false), ['']);
+  assert.deepEqual(optionsOf(true).sort(), ['', '--kernel 6.12', '--uml']);
+});
+
 test('LVSD_TEST_VMS sets how many VMs run at a time; with LVSD_LAB_LOCK it is one', () => {
   process.env.LVSD_TEST_VMS = '2';
   assert.equal(vmsAtOnce(), 2);
