@@ -64,14 +64,18 @@ async function metricsStats(): Promise<Map<string, number[]>> {
 
 const sorted = (rows: Map<string, number[]>) => [...rows].sort(([a], [b]) => (a < b ? -1 : 1));
 
-/** Waits until both agree: readings are shared for some seconds, and the last packets of connections come late. */
-const agree = () =>
+/**
+ * Waits until both agree and `complete` holds: the kernel sums its counters every 2 s, readings are shared for some
+ * seconds, and the last packets of connections come late.
+ */
+const agree = (complete: (rows: Map<string, number[]>) => boolean = () => true) =>
   eventually(
     'metrics and ipvsadm to agree',
     async () => {
       const shown = sorted(ipvsadmStats());
       const measured = sorted(await metricsStats());
-      return JSON.stringify(shown) === JSON.stringify(measured) ? new Map(measured) : undefined;
+      const rows = new Map(measured);
+      return JSON.stringify(shown) === JSON.stringify(measured) && complete(rows) ? rows : undefined;
     },
     60_000,
   ).catch(async (error: Error) => {
@@ -117,7 +121,8 @@ test('connections and bytes are those that clients moved, and those of ipvsadm',
   await until('every datagram', () => receiver.stdout().includes(whole), 30_000);
   await receiver.stop();
 
-  const rows = await agree();
+  // The datagrams were the last traffic.
+  const rows = await agree((all) => all.get('UDP 10.99.0.13:5000')?.[1] === DATAGRAMS);
   const of = (key: string) => rows.get(key) ?? assert.fail(`${key} in ${[...rows.keys()]}`);
   for (const [key, count] of [
     ['TCP 10.99.0.11:80', 3],
