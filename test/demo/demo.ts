@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // npm run demo: runs in the lab's guest. Shows a load balancer step by step and checks every claim.
 import { type LvsTopology, lvsTopology, startNginx } from '../../lab/topology.ts';
+import { failover } from './failover.ts';
 import { synFlood } from './flood.ts';
 import { fullnat } from './fullnat.ts';
 import { Balancer, daemonStory, programByFile, quietHealth } from './lvsd.ts';
@@ -44,6 +45,7 @@ try {
   await fullnat(story, lvs, servers);
   await daemonStory(story, lvs, servers, balancer);
   await synFlood(story, lvs);
+  await failover(story, lvs);
 } finally {
   await balancer.stop();
   await lvs.destroy();

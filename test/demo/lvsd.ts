@@ -113,7 +113,7 @@ export async function daemonStory(story: Story, lvs: LvsTopology, servers: Serve
 }
 
 /** Sends requests one after the other, each over a connection of its own, until `stop`. */
-function requests(lvs: LvsTopology): { count: () => number; stop: () => Promise<string[]> } {
+export function requests(lvs: LvsTopology): { count: () => number; stop: () => Promise<string[]> } {
   const loop = `while [ ! -e /run/demo/stop ]; do curl -s -o /dev/null -m 5 -w '%{http_code}\\n' http://10.99.0.10/; sleep 0.1; done`;
   lvs.client.run('rm -f /run/demo/stop');
   const running = lvs.client.spawn(loop);

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 // also: --kernel 6.12
 // FULLNAT under traffic: every byte is right in both directions, and the real server sees every client's address and
-// port. One run at defaults, then ten rows of conditions that cover every pair of their values (rows.ts).
+// port. One run at defaults, then ten rows of conditions that cover every pair of their values (rows.ts); on 6.12, outside
+// the full run, those rows that tell the kernels apart: GRO, which makes lists there, and one of each other offload.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { release } from 'node:os';
 import { after, before, test } from 'node:test';
 import { recordFigures } from '../../support/figures.ts';
 import { Captures } from './checksums.ts';
@@ -16,6 +18,12 @@ import { compile, type Load, type Programs, type Report, Site } from './site.ts'
 
 const full = process.env.LVSD_COUNTS === 'full';
 const MB = 1_000_000;
+
+const first = (wanted: string) => rows.find(({ offload }) => offload === wanted);
+const chosen =
+  full || !release().startsWith('6.12')
+    ? rows
+    : rows.filter((row) => row.offload === 'gro' || row === first('gso') || row === first('off'));
 
 interface Counts {
   downloads: Load;
@@ -75,12 +83,13 @@ test('the rows cover every pair of values', () => {
 test(`at defaults: ${describe(atDefaults)}`, () => play(defaults, atDefaults));
 
 for (const [index, row] of rows.entries()) {
+  if (!chosen.includes(row)) continue;
   test(`row ${index + 1}: ${describeRow(row)}: ${describe(inRows)}`, () => play(row, inRows));
 }
 
 test('with tx offload off tshark finds every IP and TCP checksum on both sides correct', () => {
   const verdicts = [...captures.verify()];
-  const legs = 2 * rows.filter(({ offload }) => offload === 'off').length;
+  const legs = 2 * chosen.filter(({ offload }) => offload === 'off').length;
   assert.equal(verdicts.length, legs);
   figures.push({ checksums: verdicts.map(([capture, { segments, bad }]) => ({ capture, segments, bad: bad.length })) });
   for (const [capture, { segments, bad }] of verdicts) {
