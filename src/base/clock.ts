@@ -44,3 +44,7 @@ export const instant = (): Instant => ({ wall: Date.now(), monotonic: monotonic(
 
 /** Converts an instant of `steady()` to the time of day by the present setting of the clock. */
 export const wallTime = (at: number, { wall, steady = wall }: Instant = instant()): number => wall - (steady - at);
+
+/** Converts an instant of `monotonic()` to the time of day by the present setting of the clock, for display. */
+export const wallOfMonotonic = (at: number, now: Instant = instant()): number =>
+  Math.round(now.wall - (now.monotonic - at));

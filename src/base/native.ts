@@ -69,7 +69,7 @@ export interface NativeConnector {
   /** Whether a connection with a request is established. */
   established(number: number): boolean;
   /**
-   * What the handshake has negotiated (src/health/negotiated.ts); also of a connection that has ended, until the next
+   * Result of the handshake as a number of src/health/negotiated.ts; also of a connection that has ended, until the next
    * call of `collect`. 0: not known.
    */
   negotiated(number: number): number;

@@ -90,7 +90,7 @@ export interface ServiceStatus {
 
 /** Changes that lvsd makes and that are rejected or impossible; it tries them again. Instants: milliseconds since 1970. */
 export interface FailureStatus {
-  /** What they belong to: a service, a pool of local addresses, or neither. */
+  /** Their owner: a service, a pool of local addresses, or neither. */
   of: 'service' | 'pool' | 'settings';
   /** Of the service or the pool. */
   name?: string | undefined;

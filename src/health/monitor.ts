@@ -196,7 +196,7 @@ export class HealthMonitor {
     this.#inabilityListeners.add(callback);
   }
 
-  /** What handshakes with a target negotiate (negotiated.ts); 0: not known. */
+  /** Result of the handshakes with a target as a number of negotiated.ts; 0: not known. */
   negotiated(id: string): number {
     return this.#byId.get(id)?.negotiated ?? 0;
   }

@@ -271,7 +271,7 @@ function checkSynProxy(spec: ServiceSpec, used: readonly Forward[], { problems }
   if (has !== undefined) problems.report(['services', spec.name, 'syn_proxy'], `found syn_proxy ${has}`);
 }
 
-/** What a service has that `feature` does not support. */
+/** Names the parts of a service that `feature` does not support. */
 function notPlainTcp({ virtuals }: ServiceSpec, feature: string): string | undefined {
   const [first] = virtuals;
   if (!first) return undefined;

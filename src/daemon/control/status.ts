@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** The result of `lvsctl status`, from the runtime state, health states and the kernel's counters. Pure. */
 import { formatAddress } from '../../base/addresses.ts';
-import { monotonic, wallTime } from '../../base/clock.ts';
+import { wallOfMonotonic, wallTime } from '../../base/clock.ts';
 import type { Config } from '../../config/types.ts';
 import type {
   CheckHistoryStatus,
@@ -105,9 +105,6 @@ function errorOf(
   const text = failureText(failure);
   return { error: own ? text : `${pool}: ${text}`, errorSince: wallOfMonotonic(failure.since) };
 }
-
-/** The time of day of an instant of `monotonic()`. */
-const wallOfMonotonic = (at: number): number => Math.round(Date.now() - (monotonic() - at));
 
 /** All that lvsd tries and cannot do. `pools`: names of the pools of local addresses. */
 export function failureStatuses(failures: ReadonlyMap<string, Failure>, pools: Iterable<string>): FailureStatus[] {

@@ -33,7 +33,7 @@ export class RuntimeState {
   readonly #changed = new Set<VirtualService>();
   /** Ids of the targets that are down. */
   readonly #down = new Set<string>();
-  /** What handshakes with targets negotiate (src/health/negotiated.ts), by id. */
+  /** Results of handshakes with targets as numbers of src/health/negotiated.ts, by id. */
   readonly #negotiated = new Map<string, number>();
   readonly #quorum = new Map<string, boolean>();
   #overrides = new Overrides();

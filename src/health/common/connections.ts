@@ -29,7 +29,7 @@ export interface ConnectionEvents {
 export interface Connection {
   /** Whether the request has been sent and the answer is awaited. */
   readonly established: boolean;
-  /** What its handshake has negotiated, as a number of src/health/negotiated.ts; 0: not known. Valid in events. */
+  /** Result of its handshake as a number of src/health/negotiated.ts; 0: not known. Valid in events. */
   readonly negotiated: number;
   /** Resets the connection. No event follows. */
   cancel(): void;

@@ -59,7 +59,7 @@ export type FromWorker =
   | { type: 'transitions'; list: (Omit<Transition, 'id'> & { number: number; latency: number })[] }
   /** States whose streak changed: a restarted health worker continues with them. */
   | { type: 'progress'; rows: StateRow[] }
-  /** What handshakes with targets negotiate (negotiated.ts), when that has changed. */
+  /** Changed results of handshakes with targets as numbers of negotiated.ts. */
   | { type: 'negotiated'; rows: [number: number, negotiated: number][] }
   | { type: 'inability'; number: number; inability?: Inability | undefined }
   | { type: 'states'; request: number; rows: StateRow[]; last: boolean }

@@ -4,41 +4,19 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
-import { IP_VS_CONN_F_FULLNAT, IP_VS_CONN_F_MASQ, IP_VS_SVC_F_SYNPROXY } from '../../../src/ipvs/index.ts';
-import { invalidDrop, packets } from '../fullnat/conntrack.ts';
-import { destConfig, fullnatRig, ip4, type Rig, serviceConfig, setVs, within } from '../fullnat/rig.ts';
-import { closeAll, closed, type DialError, dial, listen, readAll } from '../fullnat/tcp.ts';
-import { eventually } from '../fullnat/wire.ts';
 
-const listening = 80;
-const notListening = 81;
-const methods = [
-  { name: 'FULLNAT', method: IP_VS_CONN_F_FULLNAT, port: listening, refusing: notListening },
-  { name: 'NAT', method: IP_VS_CONN_F_MASQ, port: 8080, refusing: 8081 },
-];
+import { invalidDrop, packets } from '../fullnat/conntrack.ts';
+import { type Rig, setVs, within } from '../fullnat/rig.ts';
+import { closeAll, closed, type DialError, dial, readAll } from '../fullnat/tcp.ts';
+import { eventually } from '../fullnat/wire.ts';
+import { methods, proxiedRig } from './proxied.ts';
+
 let rig: Rig;
 
 before(async () => {
-  rig = await fullnatRig({ bare: true });
-  rig.inside.ip('route add 10.1.0.0/16 via 10.31.3.2');
-  rig.rs1.ip('route add 10.1.0.0/16 via 10.31.4.1');
+  rig = await proxiedRig();
   setVs(rig.balancer, { conntrack: 1 });
   rig.balancer.run(['nft', '-f', '-'], { input: invalidDrop([rig.vip], rig.laddrs, false) });
-  for (const { method, port, refusing } of methods)
-    for (const [from, to] of [
-      [port, listening],
-      [refusing, notListening],
-    ] as const) {
-      const service = serviceConfig(rig.vip, from, { flags: IP_VS_SVC_F_SYNPROXY });
-      await rig.ipvs.addService(service);
-      if (method === IP_VS_CONN_F_FULLNAT)
-        for (const laddr of rig.laddrs) await rig.ipvs.addLocalAddress(service, ip4(laddr));
-      await rig.ipvs.addDestination(service, destConfig(rig.rs1Address, to, { method }));
-    }
-  await listen(rig.rs1, listening, (socket) => {
-    socket.write('hello ');
-    socket.on('data', (data) => (data.toString() === 'end' ? socket.end('bye') : socket.write(data)));
-  });
 });
 
 after(async () => {

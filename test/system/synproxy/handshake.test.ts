@@ -4,15 +4,13 @@
 // that fail.
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
-import { IP_VS_CONN_F_FULLNAT, IP_VS_CONN_F_MASQ, IP_VS_SVC_F_SYNPROXY } from '../../../src/ipvs/index.ts';
+import { IP_VS_SVC_F_SYNPROXY } from '../../../src/ipvs/index.ts';
 import { ACK, FIN, mss, option, PSH, RST, readToa, type Segment, SYN, timestamps } from '../fullnat/packets.ts';
-import { destConfig, extStats, fullnatRig, ip4, type Rig, serviceConfig } from '../fullnat/rig.ts';
-import { closeAll, closed, type DialError, dial, listen, readAll } from '../fullnat/tcp.ts';
+import { destConfig, extStats, type Rig, serviceConfig } from '../fullnat/rig.ts';
+import { closeAll, closed, type DialError, dial, readAll } from '../fullnat/tcp.ts';
 import { Capture, eventually, type RawFlow, RawHost, sleep } from '../fullnat/wire.ts';
+import { listening, methods, proxiedRig } from './proxied.ts';
 
-/** Of the real server; it has no listener at the other one. */
-const listening = 80;
-const notListening = 81;
 /** Of the client's SYN-ACK: Ethernet's MSS less the eight bytes of the address. */
 const mssOffered = 1452;
 const scaleOffered = 7;
@@ -26,34 +24,10 @@ let leg: Capture;
 let nextPort = 40_000;
 let silent = false;
 
-/** Ports of the services whose real server listens, and does not. */
-const methods = [
-  { name: 'FULLNAT', method: IP_VS_CONN_F_FULLNAT, port: listening, refusing: notListening },
-  { name: 'NAT', method: IP_VS_CONN_F_MASQ, port: 8080, refusing: 8081 },
-];
-
 before(async () => {
-  rig = await fullnatRig({ bare: true });
-  // With NAT, real servers answer to clients' addresses.
-  rig.inside.ip('route add 10.1.0.0/16 via 10.31.3.2');
-  rig.rs1.ip('route add 10.1.0.0/16 via 10.31.4.1');
+  rig = await proxiedRig();
   raw = new RawHost(rig.client, 'eth0', address);
   leg = new Capture(rig.rs1, 'eth0');
-  for (const { method, port, refusing } of methods)
-    for (const [from, to] of [
-      [port, listening],
-      [refusing, notListening],
-    ] as const) {
-      const service = serviceConfig(rig.vip, from, { flags: IP_VS_SVC_F_SYNPROXY });
-      await rig.ipvs.addService(service);
-      if (method === IP_VS_CONN_F_FULLNAT)
-        for (const laddr of rig.laddrs) await rig.ipvs.addLocalAddress(service, ip4(laddr));
-      await rig.ipvs.addDestination(service, destConfig(rig.rs1Address, to, { method }));
-    }
-  await listen(rig.rs1, listening, (socket) => {
-    socket.write('hello ');
-    socket.on('data', (data) => (data.toString() === 'end' ? socket.end('bye') : socket.write(data)));
-  });
 });
 
 afterEach(() => {
