@@ -166,7 +166,9 @@ function heardAsBackup(state: State, heard: Advert, now: number): Step {
     if (state.heard !== undefined && compareBytes(state.heard.source, heard.source) !== 0)
       return counted(state, 'stranger');
     const skew = downTime(state) - settings.downAfter * state.masterInterval;
-    return counted({ ...state, deadline: { kind: 'down', at: now + skew } }, 'priority-zero-received');
+    const resigning = state.heard && { ...state.heard, priority: 0 };
+    const next: State = { ...state, heard: resigning, deadline: { kind: 'down', at: now + skew } };
+    return counted(next, 'priority-zero-received');
   }
   if (heard.priority >= advertisedPriority(state, now))
     return same(rearmed({ ...state, heard, preemptAt: undefined, holdUntil: Number.NEGATIVE_INFINITY }, heard, now));
@@ -362,6 +364,12 @@ function changePriority(state: State, priority: number, now: number): Step {
 function retimed(before: State, state: State, now: number): State {
   if (state.phase !== 'backup' || state.deadline === undefined) return state;
   const { heard, settings, priority } = state;
+  // It was about to preempt this master: the down timer did not follow its adverts.
+  if (heard !== undefined && !defersTo(heard, before, now) && defersTo(heard, state, now)) {
+    const next = rearmed(state, heard, heard.at);
+    const at = Math.max(next.deadline?.at ?? now, state.deadline.at, now);
+    return { ...next, deadline: { kind: 'down', at } };
+  }
   const shift = downTime(state) - downTime(before);
   if (shift === 0) return state;
   let at = state.deadline.at + shift;
@@ -369,6 +377,11 @@ function retimed(before: State, state: State, now: number): State {
   const rose = heard !== undefined && priority > before.priority && priority > heard.priority && settings.preempt;
   if (rose && !isHeld(state, now)) at = Math.min(at, heard.at + downTime(state));
   return { ...state, deadline: { kind: 'down', at: Math.max(at, now) } };
+}
+
+/** Whether a backup leaves a master in place. One that resigned, whose priority is 0, is none. */
+function defersTo(heard: Advert, state: State, now: number): boolean {
+  return heard.priority > 0 && (heard.priority >= advertisedPriority(state, now) || !state.settings.preempt);
 }
 
 /** Whether something forbids a preemption now; a preemption delay that has not begun forbids it too. */

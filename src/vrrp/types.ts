@@ -55,7 +55,7 @@ export interface State {
   /** Active_Adver_Interval: the master's in a backup, the own one in a master. */
   masterInterval: number;
   deadline: Deadline | undefined;
-  /** The last accepted advert of another router. */
+  /** The last accepted advert of another router; in a backup with priority 0 after its sender has resigned. */
   heard: Advert | undefined;
   /** Until then it does not preempt: after a start and after a yield. */
   holdUntil: number;

@@ -65,6 +65,9 @@ const FAULTS = [
   'link changed',
 ] as const;
 
+/** The skew time of a high priority is shorter than a late delivery: after one advert, it would take over from a master. */
+const downAfterOf = (preempt: boolean, adverts: number) => (preempt ? adverts : Math.max(2, adverts));
+
 export class Network {
   readonly #random: Random;
   readonly #queue = new Queue();
@@ -101,7 +104,7 @@ export class Network {
       version,
       priority: base,
       interval: this.#interval,
-      downAfter: random.chance(80) ? 3 : 1 + random.below(5),
+      downAfter: random.chance(80) ? 3 : downAfterOf(preempt || owner, 1 + random.below(5)),
       preempt: preempt || owner,
       preemptDelay: random.chance(20) ? random.below(5) * this.#interval : 0,
       startDelay: random.chance(30) ? undefined : random.chance(30) ? random.below(5) * this.#interval : 0,
@@ -387,7 +390,8 @@ export class Network {
     assert.deepEqual(again.state, router.state);
     // What is due still follows from the settings before.
     this.#wake(router);
-    const settings = { ...router.settings, downAfter: 1 + this.#random.below(5) };
+    const downAfter = downAfterOf(router.settings.preempt, 1 + this.#random.below(5));
+    const settings = { ...router.settings, downAfter };
     router.settings = settings;
     this.#apply(router, {
       kind: 'configure',
@@ -438,26 +442,27 @@ export class Network {
   }
 
   #checkStep(router: Router, before: State, event: Event, actions: Action[]): void {
-    const { state } = router;
+    const { state, placed } = router;
     const [was, is] = [before.phase === 'master', state.phase === 'master'];
-    const fail = (text: string) => `${this.#now} us, router ${router.number}, ${JSON.stringify(event)}: ${text}`;
-    assert.deepEqual(router.placed, { virtual: is, local: is }, fail('a master has its addresses, nobody else'));
-    assert.equal(router.sync, is ? 'master' : 'backup', fail('the sync role follows'));
+    const fail = (text: string) =>
+      assert.fail(`${this.#now} us, router ${router.number}, ${JSON.stringify(event)}: ${text}`);
+    if (placed.virtual !== is || placed.local !== is) fail('a master has its addresses, nobody else');
+    if (router.sync !== (is ? 'master' : 'backup')) fail('the sync role follows');
     const sent = actions.flatMap((action) => (action.do === 'send' ? [action.priority] : []));
-    if (!was && !is) assert.deepEqual(sent, [], fail('only a master sends'));
+    if (!was && !is && sent.length > 0) fail('only a master sends');
     if (sent.includes(0)) {
-      assert.ok(was && !is, fail('priority 0 is sent on leaving'));
+      if (!was || is) fail('priority 0 is sent on leaving');
       assert.deepEqual(sent, [0, 0]);
     }
     if (state.phase === 'init') assert.equal(state.deadline, undefined);
-    if (event.kind === 'advert' && was && is && sent.length === 0)
-      assert.deepEqual(state.deadline, before.deadline, fail("a message moved a master's timer"));
+    if (event.kind === 'advert' && was && is && sent.length === 0 && state.deadline?.at !== before.deadline?.at)
+      fail("a message moved a master's timer");
     if (!was && is) this.#checkTakeover(router, fail);
     if (is) this.#checkTwoMasters(router, fail);
   }
 
   /** No master that this router should have respected was heard within the down interval, read or not. */
-  #checkTakeover(router: Router, fail: (text: string) => string): void {
+  #checkTakeover(router: Router, fail: (text: string) => void): void {
     this.takeovers += 1;
     const { state, settings } = router;
     const own = advertisedPriority(state, this.#now);
@@ -466,22 +471,19 @@ export class Network {
       const respected =
         advert.at > router.resigned && advert.priority > 0 && (advert.priority >= own || !settings.preempt);
       const interval = settings.version === 3 ? advert.interval : settings.interval;
-      if (respected)
-        assert.ok(
-          this.#now - advert.at >= settings.downAfter * interval,
-          fail(`took over ${this.#now - advert.at} us after an advert of priority ${advert.priority}`),
-        );
+      if (respected && this.#now - advert.at < settings.downAfter * interval)
+        fail(`took over ${this.#now - advert.at} us after an advert of priority ${advert.priority}`);
     }
   }
 
   /** Two masters that receive each other's advertisements do not stay for longer than an interval and a delay. */
-  #checkTwoMasters(router: Router, fail: (text: string) => string): void {
+  #checkTwoMasters(router: Router, fail: (text: string) => void): void {
     if (this.#active > 0) return;
     for (const other of this.#routers) {
       if (other === router || other.state.phase !== 'master' || !this.#awake(other)) continue;
       const since = Math.max(this.#disturbed, router.state.became, other.state.became);
       const longest = this.#interval + DELAY + 2 * LATENESS;
-      assert.ok(this.#now - since <= longest, fail(`two masters for ${this.#now - since} us`));
+      if (this.#now - since > longest) fail(`two masters for ${this.#now - since} us`);
     }
   }
 

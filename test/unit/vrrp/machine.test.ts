@@ -303,6 +303,28 @@ test('with preemption the down timer goes on under a lower master', () => {
   assert.equal(told(step(states.backup, advert(50), NOW + SECOND), NOW), `backup, down ${DOWN}`);
 });
 
+test('a preemption is called off when the priority falls to that of the master, or by a reload without preemption', () => {
+  const heard = NOW + 2 * SECOND;
+  const about = step(states.backup, advert(50, { at: heard }), heard).state;
+  assert.equal(about.deadline?.at, NOW + DOWN);
+  const lowered = step(about, { kind: 'priority', priority: 50 }, heard + SECOND).state;
+  assert.deepEqual(lowered.deadline, { kind: 'down', at: heard + downInterval(3, 50, SECOND, 3) });
+  const above = step(about, { kind: 'priority', priority: 51 }, heard + SECOND).state;
+  assert.deepEqual(above.deadline, { kind: 'down', at: NOW + downInterval(3, 51, SECOND, 3) });
+  const settings = { ...SETTINGS, preempt: false };
+  const reload = { kind: 'configure', settings, priority: 100, addresses: false } as const;
+  assert.deepEqual(step(about, reload, heard + SECOND).state.deadline, { kind: 'down', at: heard + DOWN });
+});
+
+test('a lower priority does not delay a takeover from a master that has resigned', () => {
+  const heard = step(states.backup, advert(50), NOW + SECOND).state;
+  const resigned = step(heard, advert(0), NOW + SECOND).state;
+  const skew = (priority: number) => skewTime(3, priority, SECOND);
+  assert.equal(resigned.deadline?.at, NOW + SECOND + skew(100));
+  const lowered = step(resigned, { kind: 'priority', priority: 50 }, NOW + SECOND).state;
+  assert.equal(lowered.deadline?.at, NOW + SECOND + skew(50));
+});
+
 test('a delayed preemption waits from the first advert of the lower master on', () => {
   let state = started({ ...SETTINGS, preemptDelay: 5 * SECOND });
   for (let second = 1; second <= 12; second++) {
