@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A bare Debian 12 root for tests of the installation: created once by mmdebstrap, with layers of the files that
+// Bare roots of Debian for tests of the installation: created once by mmdebstrap, with layers of the files that
 // commands added. Each run has its own namespaces, and an overlay that is removed at its end. Needs root, or sudo
 // without a password.
 import { spawnSync } from 'node:child_process';
@@ -50,28 +50,28 @@ export function removeTree(path: string): void {
 /** Entries kept of each kind: all, as they may belong to root, and are few. */
 const KEEP = 1000;
 
-/** The bare root. */
-export async function bareRoot(): Promise<string> {
+/** The bare root of a release of Debian; its layers are folders of files. */
+export async function bareRoot(suite: 'bookworm' | 'trixie' = 'bookworm'): Promise<string> {
   const fill = (dir: string) => {
     const tool = mkdtempSync(join(tmpdir(), 'lvsd-mmdebstrap-'));
     try {
       unpackDebs(['mmdebstrap'], tool);
-      say('making a bare Debian 12 root');
+      say(`making a bare root of Debian ${suite}`);
       const tar = join(tool, 'root.tar');
       const options = ['--quiet', '--variant=minbase', '--mode=root', `--include=${PACKAGES.join(',')}`];
-      asRoot('perl', join(tool, 'usr/bin/mmdebstrap'), ...options, 'bookworm', tar);
+      asRoot('perl', join(tool, 'usr/bin/mmdebstrap'), ...options, suite, tar);
       asRoot('tar', '-xf', tar, '-C', dir);
     } finally {
       removeTree(tool);
     }
   };
-  return await cached('bare-root', hashOf('bookworm', ...PACKAGES), fill, KEEP);
+  return await cached('bare-root', hashOf(suite, ...PACKAGES), fill, KEEP);
 }
 
 /** A layer with the files that `script` adds to `layers`; it runs as root with a network. */
 export async function layerOf(script: string, layers: string[]): Promise<string> {
   const fill = (dir: string) => {
-    say(`making a layer of a bare Debian 12 root: ${script.trim().replaceAll('\n', '; ')}`);
+    say(`making a layer of a bare root: ${script.trim().replaceAll('\n', '; ')}`);
     const { status, output } = inRoot({ layers, script, network: true, keep: dir });
     if (status !== 0) throw new LabError(`${script} failed: ${output}`);
   };

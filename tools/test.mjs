@@ -14,7 +14,7 @@ import { inLanes } from './lib/lanes.mjs';
 import { runLive } from './lib/run.mjs';
 import { ErrorReport, main, say, short, top } from './lib/say.mjs';
 import { setup } from './lib/setup.mjs';
-import { areaWords, labGroups, testFiles } from './lib/test-files.mjs';
+import { areaWords, labGroups, needPackages, testFiles } from './lib/test-files.mjs';
 import { inLab, lint, onHost } from './lib/tiers.mjs';
 
 /** @import { Lane } from './lib/lanes.mjs' */
@@ -99,7 +99,12 @@ await main(async (args) => {
     ({ options }) => line === undefined || options.includes('6.12') === (line === '6.12'),
   );
   if (groups.length > 0) {
-    await bundleForGuest(groups.flatMap(({ files }) => files));
+    const files = groups.flatMap((group) => group.files);
+    if (needPackages(files)) {
+      const { tsImport } = await import('tsx/esm/api');
+      await (await tsImport('../lab/packages.ts', import.meta.url)).prepareGuestPackages();
+    }
+    await bundleForGuest(files);
     await prepareVms(groups, env);
   }
   const jobs = groups.map((group) => (/** @type {Lane} */ lane) => inLab(group, lane));

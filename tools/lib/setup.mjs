@@ -11,7 +11,7 @@ import { ErrorReport, say, top } from './say.mjs';
 const packages = {
   build: ['gcc', 'libc6-dev', 'make', 'patch', 'git', 'xz-utils', 'zstd', 'cpio', 'bc', 'libelf1', 'python3-minimal'],
   lab: ['qemu-system-x86', 'qemu-system-common', 'kmod', 'flex', 'bison'],
-  test: ['dkms'],
+  test: ['dkms', 'debhelper', 'dh-dkms', 'dpkg-dev', 'lintian'],
 };
 
 /** Returns the fully installed packages, from dpkg's status file: a stable interface, and no process to start. */

@@ -39,12 +39,18 @@ export const areaWords = (words) => (words.includes('kernel') ? [...words, ...KE
 /**
  * Returns the lab options in a comment line of a system test, such as `// lab: --stock --smp 1`; none without the line.
  * @param {string} file
- * @param {'lab' | 'also' | 'full'} name
+ * @param {'lab' | 'also' | 'full' | 'needs'} name
  */
 function optionsLine(file, name) {
   const line = new RegExp(`^// ${name}:(.*)$`, 'm').exec(readFileSync(join(top, file), 'utf8'));
   return (line?.[1] ?? '').trim().split(/\s+/).filter(Boolean);
 }
+
+/**
+ * Whether one of these system tests needs the packages and roots of lab/packages.ts.
+ * @param {string[]} files
+ */
+export const needPackages = (files) => files.some((file) => optionsLine(file, 'needs').includes('packages'));
 
 /**
  * Returns the option sets that a system test runs with: its own, and those of its comment line

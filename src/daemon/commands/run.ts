@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** `lvsd run`: creates the parts of the daemon, connects them, and runs until a signal. */
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { steady } from '../../base/clock.ts';
 import { errorLine } from '../../base/error-line.ts';
 import { EXIT } from '../../base/errors.ts';
@@ -181,7 +183,7 @@ async function serve({ options, config, loader, logs, reporter, kernel, startedA
     watch.stop();
     // Independent of on_stop: addresses that stay would be on two nodes.
     await vrrp.stop();
-    if (daemon.config.onStop === 'remove') await removeAll(daemon, reporter);
+    if (daemon.config.onStop === 'remove' && !isUpgrading(options)) await removeAll(daemon, reporter);
     else if (daemon.config.connectionSync?.follow !== undefined) await endSync(daemon, reporter);
     await daemon.reconciler.stop();
     return EXIT.OK;
@@ -198,6 +200,9 @@ async function serve({ options, config, loader, logs, reporter, kernel, startedA
     lock?.close();
   }
 }
+
+/** Whether the Debian package is restarting lvsd: it places this file, and the table stays as it is. */
+const isUpgrading = ({ state }: Options) => existsSync(join(dirname(state), 'upgrading'));
 
 /** Without the role of a master this node must not send connections any more; it still receives those of the others. */
 async function endSync(daemon: Daemon, reporter: Reporter): Promise<void> {

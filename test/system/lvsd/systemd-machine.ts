@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A systemd in its own namespaces (pids, mounts, cgroups, network), which starts one unit only.
+// A systemd in its own namespaces (pids, mounts, cgroups, network), which starts one unit only; in the guest's root or in
+// one of its own.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -14,6 +15,18 @@ export interface Ran {
   stderr: string;
 }
 
+/** Commands that make an overlay of `layers` the root. The guest's own root is in /host. */
+function ownRoot(dir: string, layers: readonly string[]): string[] {
+  return [
+    `mkdir ${dir}/own && mount -t tmpfs tmpfs ${dir}/own && cd ${dir}/own && mkdir root upper work`,
+    `mount -t overlay overlay -o lowerdir=${[...layers].reverse().join(':')},upperdir=upper,workdir=work root`,
+    'cd root && mkdir -p host',
+    'mount -t proc proc proc && mount -t sysfs sysfs sys && mount -t cgroup2 cgroup2 sys/fs/cgroup',
+    'mount --rbind /dev dev && mount --rbind / host',
+    'pivot_root . mnt && cd / && umount -l /mnt',
+  ];
+}
+
 export class Machine {
   readonly #unshare: ChildProcess;
   readonly #dir: string;
@@ -24,8 +37,15 @@ export class Machine {
     this.#dir = dir;
   }
 
-  /** `files`: by their path below /run/systemd/system. Resolves when systemd answers. */
-  static async boot(unit: string, files: Readonly<Record<string, string>>): Promise<Machine> {
+  /**
+   * `files`: by their paths below /run/systemd/system. `layers`: folders of a root of its own, the lowest first; what is
+   * written to it is lost. Resolves when systemd answers.
+   */
+  static async boot(
+    unit: string,
+    files: Readonly<Record<string, string>>,
+    layers: readonly string[] = [],
+  ): Promise<Machine> {
     const dir = mkdtempSync(join(tmpdir(), 'lvsd-systemd-'));
     const copies = Object.entries(files).map(([path, text], i) => {
       writeFileSync(join(dir, String(i)), text);
@@ -34,6 +54,7 @@ export class Machine {
     const script = [
       'set -e',
       'ip link set lo up',
+      ...(layers.length > 0 ? ownRoot(dir, layers) : []),
       'mount -t tmpfs tmpfs /run',
       ...copies,
       'export container=lab',
