@@ -33,7 +33,7 @@ _lvsadm() {
         ' save '*) words=--full ;;
         *' -A '* | *' --add-service '* | *' -E '* | *' --edit-service '*)
           words="$service -6 --ipv6 -s --scheduler -p --persistent -M --netmask --pe -o --ops -b --sched-flags --local-ports"
-          words+=' -j --synproxy --synproxy-opts'
+          words+=' -j --synproxy --synproxy-opts --defence'
           ;;
         *' -D '* | *' --delete-service '* | *' -Z '* | *' --zero '*) words=$service ;;
         *' -a '* | *' --add-server '* | *' -e '* | *' --edit-server '*)

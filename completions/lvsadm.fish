@@ -50,6 +50,7 @@ complete -c lvsadm -l sched-flags -x -d 'Flags of the scheduler'
 complete -c lvsadm -l local-ports -x -d 'Local ports of FULLNAT, MIN-MAX'
 complete -c lvsadm -s j -l synproxy -xa 'enable disable' -d 'SYN proxy'
 complete -c lvsadm -l synproxy-opts -x -d 'What SYN proxy offers'
+complete -c lvsadm -l defence -xa 'none drop-strays drop-fragments' -d 'Defence against floods'
 complete -c lvsadm -s r -l real-server -x -d 'Real server'
 complete -c lvsadm -s g -l gatewaying -d 'Direct routing'
 complete -c lvsadm -s i -l ipip -d Tunnelling

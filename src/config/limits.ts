@@ -30,6 +30,9 @@ export const LONGEST_DRAIN = 7 * 86_400_000;
 /** Smallest MSS that SYN proxy offers (IP_VS_SYNPROXY_MSS_MIN). */
 export const SMALLEST_MSS = 216;
 
+/** Largest rate and burst of SYNs of a defence (DEFENCE_SYNS_MAX). */
+export const MOST_SYNS = 1_000_000;
+
 /** Schedulers of the kernel (net/netfilter/ipvs/ip_vs_*.c of 6.1 and 6.12). */
 export const SCHEDULERS = [
   'rr',

@@ -143,6 +143,15 @@ export interface SynProxyOffer {
   window: number;
 }
 
+/** Defence of a service against floods. */
+export interface Defence {
+  dropStrays: boolean;
+  dropFragments: boolean;
+  /** SYNs a second; 0: no limit. */
+  synRate: number;
+  synBurst: number;
+}
+
 export interface ServiceSpec {
   name: string;
   /** One, or one for each port of a range and each protocol of a list. */
@@ -157,6 +166,8 @@ export interface ServiceSpec {
   persistence: { timeout: number; granularity: number; engine: string } | undefined;
   /** Undefined: off. */
   synProxy: SynProxyOffer | undefined;
+  /** Undefined: none. */
+  defence: Defence | undefined;
   /** Pool for FULLNAT. */
   localAddresses: LocalAddressPool | undefined;
   /** Seconds; undefined: the global timeout. */

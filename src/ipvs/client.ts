@@ -386,6 +386,8 @@ function checkSecret(secret: Uint8Array): void {
 }
 
 function serviceFeature(service: ServiceConfig): Feature | undefined {
+  // Modules that have it have SYN proxy too.
+  if (service.defence) return 'DEFENCE';
   if (service.synProxy || service.flags & IP_VS_SVC_F_SYNPROXY) return 'SYNPROXY';
   return service.portMin === undefined && service.portMax === undefined ? undefined : 'FULLNAT';
 }

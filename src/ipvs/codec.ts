@@ -3,9 +3,15 @@
 import { AF_INET, AF_INET6, type Family } from '../base/addresses.ts';
 import { MalformedError } from '../base/errors.ts';
 import { host } from '../netlink/endian.ts';
-import { IP_VS_CONN_F_FWD_MASK, IP_VS_LADDR_F_DRAIN } from './constants.ts';
+import {
+  IP_VS_CONN_F_FWD_MASK,
+  IP_VS_LADDR_F_DRAIN,
+  IPVS_DEFENCE_F_DROP_FRAGMENTS,
+  IPVS_DEFENCE_F_DROP_STRAYS,
+} from './constants.ts';
 import type { CommandAttributes, InfoAttributes, ReplyAttributes } from './tables.ts';
 import {
+  type Defence,
   type Destination,
   type DestinationConfig,
   type DestinationKey,
@@ -22,6 +28,7 @@ import {
 
 type ServiceAttributes = NonNullable<CommandAttributes['service']>;
 type SynProxyAttributes = NonNullable<ServiceAttributes['synProxy']>;
+type DefenceAttributes = NonNullable<ServiceAttributes['defence']>;
 type DestAttributes = NonNullable<CommandAttributes['dest']>;
 type DaemonAttributes = NonNullable<CommandAttributes['daemon']>;
 
@@ -44,6 +51,7 @@ export function serviceAttributes(service: ServiceKey | ServiceConfig, mask = AL
   if (config.portMin !== undefined) key.portMin = config.portMin;
   if (config.portMax !== undefined) key.portMax = config.portMax;
   if (config.synProxy) key.synProxy = synProxyAttributes(config.synProxy);
+  if (config.defence) key.defence = defenceAttributes(config.defence);
   return key;
 }
 
@@ -68,6 +76,20 @@ function readSynProxy({ enable, mss, windowScale, sack, timestamps, window }: Sy
     sack: sack === undefined ? undefined : sack === 1,
     timestamps: timestamps === undefined ? undefined : timestamps === 1,
     window,
+  };
+}
+
+function defenceAttributes({ dropStrays, dropFragments, synRate, synBurst }: Defence): DefenceAttributes {
+  const flags = (dropStrays ? IPVS_DEFENCE_F_DROP_STRAYS : 0) | (dropFragments ? IPVS_DEFENCE_F_DROP_FRAGMENTS : 0);
+  return { flags, synRate, synBurst };
+}
+
+function readDefence({ flags = 0, synRate = 0, synBurst = 1 }: DefenceAttributes): Defence {
+  return {
+    dropStrays: (flags & IPVS_DEFENCE_F_DROP_STRAYS) !== 0,
+    dropFragments: (flags & IPVS_DEFENCE_F_DROP_FRAGMENTS) !== 0,
+    synRate,
+    synBurst,
   };
 }
 
@@ -127,6 +149,7 @@ export function readService({ service }: ReplyAttributes): Service | undefined {
     portMin: service.portMin,
     portMax: service.portMax,
     synProxy: service.synProxy && readSynProxy(service.synProxy),
+    defence: service.defence && readDefence(service.defence),
     numLocalAddresses: service.numLocalAddresses,
     stats: service.stats && readStats(service.stats),
   };

@@ -42,6 +42,9 @@ export const IP_VS_SVC_F_SYNPROXY = 0x8000;
 /** IPVS_SYNPROXY_ATTR_WSCALE: no window scale is offered. */
 export const IP_VS_SYNPROXY_NO_WSCALE = 255;
 
+export const IPVS_DEFENCE_F_DROP_STRAYS = 1;
+export const IPVS_DEFENCE_F_DROP_FRAGMENTS = 2;
+
 export const IP_VS_CONN_F_MASQ = 0;
 export const IP_VS_CONN_F_LOCALNODE = 1;
 export const IP_VS_CONN_F_TUNNEL = 2;

@@ -17,11 +17,14 @@ export {
 export {
   addedDestination,
   addedService,
+  canonicalDefence,
   canonicalDestination,
   canonicalService,
   completeSynProxy,
   defaultDestination,
   defaultService,
+  isDefended,
+  NO_DEFENCE,
   SERVICE_FLAGS,
 } from './shapes.ts';
 export { destinationKey, STATISTICS, type Statistic, StatisticsTable } from './statistics.ts';

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /**
  * Decodes the services of a long dump where the kernel puts each attribute, one comparison per attribute header, without
- * intermediate objects. A service that looks different (with a mark, a persistence engine, a range of ports, SYN proxy) is left to
- * the general decoder: test/property/ipvs-service-decoder.test.ts compares the two.
+ * intermediate objects. A service that looks different (with a mark, a persistence engine, a range of ports, SYN proxy, a defence) is
+ * left to the general decoder: test/property/ipvs-service-decoder.test.ts compares the two.
  */
 import { AF_INET, AF_INET6 } from '../base/addresses.ts';
 import { NLA_HDRLEN } from '../netlink/constants.ts';
@@ -72,6 +72,7 @@ export class ServiceDecoder {
       portMin: undefined,
       portMax: undefined,
       synProxy: undefined,
+      defence: undefined,
       numLocalAddresses: undefined,
       stats: undefined,
     };

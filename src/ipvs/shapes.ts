@@ -16,6 +16,7 @@ import {
 } from './constants.ts';
 import type {
   CompleteSynProxy,
+  Defence,
   Destination,
   DestinationConfig,
   DestinationKey,
@@ -77,7 +78,20 @@ export function canonicalService(service: ServiceConfig): ServiceConfig {
     portMin: service.portMin,
     portMax: service.portMax,
     synProxy: service.synProxy && completeSynProxy(service.synProxy),
+    defence: service.defence && canonicalDefence(service.defence),
   };
+}
+
+/** The absence of a defence, which the kernel reports by no attribute. */
+export const NO_DEFENCE: Defence = { dropStrays: false, dropFragments: false, synRate: 0, synBurst: 1 };
+
+/** Without a limit of SYNs their burst has no effect. */
+export function canonicalDefence(defence: Defence): Defence {
+  return defence.synRate === 0 ? { ...defence, synBurst: NO_DEFENCE.synBurst } : defence;
+}
+
+export function isDefended(defence: Defence | undefined): defence is Defence {
+  return defence !== undefined && (defence.dropStrays || defence.dropFragments || defence.synRate > 0);
 }
 
 /** SYN proxy with the kernel's defaults for undefined settings. */
@@ -123,6 +137,7 @@ export function addedService(service: ServiceConfig): Service {
     portMin: service.portMin,
     portMax: service.portMax,
     synProxy: service.synProxy,
+    defence: service.defence,
     numLocalAddresses: 0,
     stats: undefined,
   };

@@ -31,6 +31,13 @@ const SYN_PROXY = {
   window: [6, 'u16'],
 } as const satisfies Table;
 
+/** IPVS_DEFENCE_ATTR_*. */
+const DEFENCE = {
+  flags: [1, 'u32'],
+  synRate: [2, 'u32'],
+  synBurst: [3, 'u32'],
+} as const satisfies Table;
+
 /** IPVS_SVC_ATTR_* without statistics. */
 export const SERVICE = {
   family: [1, 'u16'],
@@ -46,6 +53,7 @@ export const SERVICE = {
   netmask: [9, 'u32'],
   numLocalAddresses: [33, 'u32'],
   synProxy: [34, SYN_PROXY],
+  defence: [35, DEFENCE],
   portMin: [36, 'u16'],
   portMax: [37, 'u16'],
 } as const satisfies Table;

@@ -28,6 +28,18 @@ export interface SynProxy {
 /** SYN proxy with all of its settings. */
 export type CompleteSynProxy = { [K in keyof SynProxy]-?: NonNullable<SynProxy[K]> };
 
+/** Defence of a TCP service against floods. */
+export interface Defence {
+  /** Segments without a connection that begin none are dropped, except ACKs of cookies. */
+  dropStrays: boolean;
+  /** TCP fragments to the service's IPv4 address are dropped. */
+  dropFragments: boolean;
+  /** SYNs a second that may make a connection; 0: no limit. */
+  synRate: number;
+  /** SYNs at once, at least 1. */
+  synBurst: number;
+}
+
 /** The settings of a service. */
 export interface ServiceConfig extends ServiceKey {
   scheduler: string;
@@ -44,6 +56,8 @@ export interface ServiceConfig extends ServiceKey {
   portMax?: number | undefined;
   /** Undefined: unchanged, and off in a new service. Patched kernel only. */
   synProxy?: SynProxy | undefined;
+  /** Undefined: unchanged, and none in a new service. Patched kernel only. */
+  defence?: Defence | undefined;
 }
 
 export interface Stats {

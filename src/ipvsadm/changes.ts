@@ -39,6 +39,7 @@ export const changes: Readonly<Partial<Record<Invocation['command'], Change>>> =
 };
 
 const serviceFeature = ({ service }: Invocation) => {
+  if (service.defence) return 'DEFENCE';
   if (service.synProxy) return 'SYNPROXY';
   return service.portMin === undefined ? undefined : 'FULLNAT';
 };

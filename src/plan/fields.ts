@@ -20,6 +20,7 @@ import {
   IP_VS_SYNPROXY_NO_WSCALE,
   IP_VS_TUNNEL_ENCAP_FLAG_CSUM,
   IP_VS_TUNNEL_ENCAP_FLAG_REMCSUM,
+  isDefended,
   namesByNumber,
   type ServiceConfig,
   TUNNELS,
@@ -68,6 +69,7 @@ export const SERVICE_FIELDS: readonly Field<ServiceLike>[] = [
     text: ({ portMin, portMax }) => (portMin || portMax ? `${portMin ?? 0}-${portMax ?? 0}` : 'any'),
   },
   { name: 'SYN proxy', value: synProxyText, text: synProxyText },
+  { name: 'defence', value: defenceText, text: defenceText },
   {
     name: 'timeout of established connections',
     value: ({ establishedTimeout }) => establishedTimeout ?? 0,
@@ -131,6 +133,17 @@ function synProxyText({ synProxy }: ServiceConfig): string {
 }
 
 const scaleText = (scale: number) => (scale === IP_VS_SYNPROXY_NO_WSCALE ? 'no window scale' : `window scale ${scale}`);
+
+/** 'none', or 'drops strays, drops fragments, 1000 SYNs a second, 100 at once'. */
+function defenceText({ defence }: ServiceConfig): string {
+  if (!isDefended(defence)) return 'none';
+  const { dropStrays, dropFragments, synRate, synBurst } = defence;
+  return [
+    ...(dropStrays ? ['drops strays'] : []),
+    ...(dropFragments ? ['drops fragments'] : []),
+    ...(synRate > 0 ? [`${synRate} SYNs a second, ${synBurst} at once`] : []),
+  ].join(', ');
+}
 
 function persistence({ family, flags, timeout, netmask }: ServiceConfig): string {
   if (!(flags & IP_VS_SVC_F_PERSISTENT)) return 'none';

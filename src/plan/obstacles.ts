@@ -5,7 +5,7 @@
  */
 import { formatAddress } from '../base/addresses.ts';
 import { count } from '../base/words.ts';
-import { type Feature, IP_VS_CONN_F_FULLNAT, IP_VS_CONN_F_MASQ, lacksFeature } from '../ipvs/index.ts';
+import { type Feature, IP_VS_CONN_F_FULLNAT, IP_VS_CONN_F_MASQ, isDefended, lacksFeature } from '../ipvs/index.ts';
 import type { Desired, DesiredService } from './types.ts';
 
 export interface Obstacle {
@@ -51,6 +51,15 @@ export function obstacles(desired: Desired, { features, devices, absentScheduler
     lacks(
       what,
       services.map(({ name }) => name),
+      remedy,
+    );
+  }
+  if (!features.has('DEFENCE')) {
+    const { what, remedy } = lacksFeature('DEFENCE');
+    const defended = desired.services.filter(({ defence }) => isDefended(defence));
+    lacks(
+      what,
+      defended.map(({ name }) => name),
       remedy,
     );
   }

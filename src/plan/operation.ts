@@ -9,6 +9,8 @@ import {
   canonicalService,
   type DestinationConfig,
   type Ipvs,
+  isDefended,
+  NO_DEFENCE,
   SERVICE_FLAGS,
   type Service,
   type ServiceConfig,
@@ -126,7 +128,8 @@ async function setService(ipvs: KernelTable, service: DesiredService, was: Servi
   rejectUnsupported(service);
   const ports = service.portMin === undefined && was.portMin !== undefined ? { portMin: 0, portMax: 0 } : {};
   const off = !service.synProxy && was.synProxy?.enabled ? { synProxy: { enabled: false } } : {};
-  await ipvs.setService({ ...canonicalService(service), ...ports, ...off }, SERVICE_FLAGS);
+  const undefended = !service.defence && isDefended(was.defence) ? { defence: NO_DEFENCE } : {};
+  await ipvs.setService({ ...canonicalService(service), ...ports, ...off, ...undefended }, SERVICE_FLAGS);
 }
 
 /** Recovers from EEXIST of an addition and ENOENT of an edit: another program changed the table in the meantime. */

@@ -14,6 +14,7 @@ import {
   IP_VS_CONN_F_TUNNEL,
   IP_VS_SVC_F_HASHED,
   IP_VS_SVC_F_ONEPACKET,
+  isDefended,
   type LocalAddress,
   type Service,
   type ServiceConfig,
@@ -123,7 +124,9 @@ export class KernelModel implements KernelTable {
       const synProxy = activeSynProxy(config);
       if (synProxy && !(config.family === 2 && config.protocol === 6 && !config.fwmark))
         throw new NetlinkError(EOPNOTSUPP);
-      const service = { ...config, synProxy, flags, numLocalAddresses: 0, stats: undefined };
+      if (config.defence && !canDefend(config)) throw new NetlinkError(EOPNOTSUPP);
+      const defence = activeDefence(config);
+      const service = { ...config, synProxy, defence, flags, numLocalAddresses: 0, stats: undefined };
       this.#services.set(key, { service, destinations: new Map(), localAddresses: new Map() });
     });
   }
@@ -154,7 +157,9 @@ export class KernelModel implements KernelTable {
       const synProxy = config.synProxy ? activeSynProxy(config) : entry.service.synProxy;
       if (synProxy && ![...entry.destinations.values()].every(({ method }) => hasSynProxy(method)))
         throw new NetlinkError(EOPNOTSUPP);
-      entry.service = { ...entry.service, ...config, ...ports, synProxy, flags };
+      if (config.defence && !canDefend(config)) throw new NetlinkError(EOPNOTSUPP);
+      const defence = config.defence ? activeDefence(config) : entry.service.defence;
+      entry.service = { ...entry.service, ...config, ...ports, synProxy, defence, flags };
     });
   }
 
@@ -283,10 +288,15 @@ export class KernelModel implements KernelTable {
   }
 }
 
-/** As the kernel reports it: undefined while it is off. */
 /** Whether real servers of this forwarding method can be behind a SYN proxy. */
 const hasSynProxy = (method: number) => method === IP_VS_CONN_F_FULLNAT || method === IP_VS_CONN_F_MASQ;
+/** As the kernel reports it: undefined while it is off. */
 const activeSynProxy = ({ synProxy }: ServiceConfig) => (synProxy?.enabled ? completeSynProxy(synProxy) : undefined);
+
+/** As the kernel reports it: undefined if there is none. */
+const activeDefence = ({ defence }: ServiceConfig) => (isDefended(defence) ? defence : undefined);
+const canDefend = ({ family, protocol, fwmark, defence }: ServiceConfig) =>
+  (protocol === 6 || fwmark !== 0) && !(defence?.dropFragments && (family !== 2 || fwmark !== 0));
 
 export function localAddress(address: Uint8Array, connections = 0, draining = false): LocalAddress {
   const none = { conflicts: 0n, portsInUse: connections, portsTotal: 64511, exhausted: 0n };

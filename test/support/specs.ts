@@ -25,6 +25,7 @@ export function service(name: string, realServers: RealServerSpec[], change: Par
     virtuals: [{ family: AF_INET, protocol: 'tcp', address: Uint8Array.of(10, 99, 0, 1), port: 80, fwmark: 0 }],
     ...{
       synProxy: undefined,
+      defence: undefined,
       persistence: undefined,
       localAddresses: undefined,
       establishedTimeout: undefined,

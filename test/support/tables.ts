@@ -4,6 +4,7 @@
 import fc from 'fast-check';
 import type { Family } from '../../src/base/addresses.ts';
 import {
+  type Defence,
   type Destination,
   type DestinationConfig,
   IP_VS_CONN_F_DROUTE,
@@ -113,8 +114,15 @@ function desiredService(key: ServiceKey, world: World): fc.Arbitrary<DesiredServ
         undefined,
         fc.constantFrom({ enabled: true }, { enabled: true, mss: 1400, windowScale: 255, sack: false }),
       ),
+      defence: often<Defence | undefined>(
+        undefined,
+        fc.constantFrom(
+          { dropStrays: true, dropFragments: false, synRate: 0, synBurst: 1 },
+          { dropStrays: false, dropFragments: false, synRate: 5000, synBurst: 500 },
+        ),
+      ),
     })
-    .chain(({ schedulerFlags, onePacket, persistent, ports, localAddresses, synProxy, ...rest }) => {
+    .chain(({ schedulerFlags, onePacket, persistent, ports, localAddresses, synProxy, defence, ...rest }) => {
       const flags =
         schedulerFlags | (onePacket ? IP_VS_SVC_F_ONEPACKET : 0) | (persistent ? IP_VS_SVC_F_PERSISTENT : 0);
       const plain = key.family === 2 && key.protocol === 6 && !key.fwmark && key.port !== 0;
@@ -125,6 +133,7 @@ function desiredService(key: ServiceKey, world: World): fc.Arbitrary<DesiredServ
         establishedTimeout: undefined,
         ...(pool && ports ? { portMin: ports[0], portMax: ports[1] } : {}),
         ...(pool && synProxy && found.every(({ method }) => method === IP_VS_CONN_F_FULLNAT) ? { synProxy } : {}),
+        ...(world.patched && key.protocol === 6 && defence ? { defence } : {}),
       }));
     });
 }

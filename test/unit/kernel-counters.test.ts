@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Every counter of FULLNAT in /proc/net/ip_vs_ext_stats is moved by a system test, or is a row of the old file format that
-// the series never counts.
+// Every counter of FULLNAT, SYN proxy and defence in /proc/net/ip_vs_ext_stats is moved by a system test, or is a row of the
+// old file format that the series never counts.
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,29 +13,57 @@ const added = readdirSync(folder)
   .filter((name) => name.endsWith('.patch'))
   .flatMap((name) => readFileSync(join(folder, name), 'utf8').split('\n'))
   .filter((line) => line.startsWith('+'));
-const names = [...new Set(added.flatMap((line) => /"(fullnat_[a-z_]+)",?$/.exec(line)?.[1] ?? []))];
+const names = [
+  ...new Set(added.flatMap((line) => /"((?:fullnat|synproxy|defence)_[a-z_]+)",?$/.exec(line)?.[1] ?? [])),
+];
 const sysctls = added.flatMap((line) => /(?:procname\s*= |IP_VS_SYSCTL\()"([a-z_]+)"/.exec(line)?.[1] ?? []);
 const counted = new Set(
   added.flatMap((line) => [...line.matchAll(/\bIP_VS_EXT_(?:INC|ADD)\([^,]+, ([A-Z_]+)/g)].map(([, name]) => name)),
 );
-const suite = join(top, 'test/system/fullnat');
-const tests = readdirSync(suite)
-  .filter((name) => name.endsWith('.test.ts'))
-  .map((name) => readFileSync(join(suite, name), 'utf8'));
+const tests = ['fullnat', 'synproxy'].flatMap((name) => {
+  const suite = join(top, 'test/system', name);
+  return readdirSync(suite)
+    .filter((file) => file.endsWith('.test.ts'))
+    .map((file) => readFileSync(join(suite, file), 'utf8'));
+});
 
-/** Rows of the old format: other protocols than TCP, headers that are full, and a state that does not occur. */
-const ALWAYS_0 = ['fullnat_add_toa_fail_proto', 'fullnat_add_toa_head_full', 'fullnat_conn_reused_lastack'];
+/**
+ * Rows of the old format: other protocols than TCP, headers that are full, states that do not occur or whose connections
+ * are not replaced, and what the old SYN proxy counted of faults that this one does not have.
+ */
+const ALWAYS_0 = [
+  'fullnat_add_toa_fail_proto',
+  'fullnat_add_toa_head_full',
+  'fullnat_conn_reused_lastack',
+  'synproxy_null_ack',
+  'synproxy_ackstorm',
+  'synproxy_conn_reused_finwait',
+  'synproxy_conn_reused_closewait',
+  'defence_udp_drop',
+];
+/** The state occurs only where IPVS sees one direction of a connection, and SYN proxy sees both. */
+const UNREACHED = ['synproxy_conn_reused_lastack'];
 /** The kernel has to run out of memory in the middle of a packet; no test can cause that from outside. */
 const NO_MEMORY = ['fullnat_add_toa_fail_mem'];
 
-test('each counter of FULLNAT that the kernel counts is in an assertion of a system test', () => {
+test('each counter that the kernel counts is in an assertion of a system test', () => {
   const counters = names.filter((name) => !sysctls.includes(name));
-  assert.ok(counters.length > 20, counters.join(' '));
+  assert.ok(counters.length > 40, counters.join(' '));
   for (const name of counters) {
     const isCounted = counted.has(name.toUpperCase());
     assert.equal(isCounted, !ALWAYS_0.includes(name), `${name}: counted by the kernel`);
     const isTested = tests.some((text) => new RegExp(`\\b${name}\\b`).test(text));
-    const isExpected = isCounted && !NO_MEMORY.includes(name);
+    const isExpected = isCounted && ![...NO_MEMORY, ...UNREACHED].includes(name);
     assert.equal(isTested, isExpected, `${name}: named by a test`);
   }
+});
+
+test('docs/synproxy.md lists each counter of SYN proxy and defence that the kernel counts', () => {
+  const text = readFileSync(join(top, 'docs/synproxy.md'), 'utf8');
+  const listed = [...text.matchAll(/^\| (`(?:synproxy|defence)_[^|]*)\|/gm)].flatMap(([, cell = '']) =>
+    [...cell.matchAll(/`([a-z_]+)`/g)].map(([, name]) => name),
+  );
+  const expected = names.filter((name) => /^(synproxy|defence)_/.test(name) && counted.has(name.toUpperCase()));
+  assert.ok(expected.length > 10);
+  assert.deepEqual(listed.sort(), expected.sort());
 });

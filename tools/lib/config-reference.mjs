@@ -173,6 +173,7 @@ export class Reference {
       section('services.NAME', this.#table(definitions.service)),
       section('services.NAME.persistence', this.#table(service.persistence)),
       section('services.NAME.syn_proxy, as a map', ...this.#maps(service.syn_proxy).map((map) => this.#table(map))),
+      section('services.NAME.defence', this.#table(service.defence)),
       section('forward, as a map', this.#table(tunnel)),
       section('real_servers, as a map', this.#table(server)),
       section('real_servers, thresholds', this.#table(server?.properties?.thresholds)),

@@ -5,7 +5,15 @@ import { listOf } from '../describe.ts';
 import { DEFAULTS, LONGEST_DRAIN, LONGEST_TIMEOUT } from '../limits.ts';
 import type { RawForward, RawService } from '../schema.ts';
 import { closest } from '../suggest.ts';
-import type { Forward, LocalAddressPool, RealServerSpec, ServiceSpec, SynProxyOffer, Virtual } from '../types.ts';
+import type {
+  Defence,
+  Forward,
+  LocalAddressPool,
+  RealServerSpec,
+  ServiceSpec,
+  SynProxyOffer,
+  Virtual,
+} from '../types.ts';
 import type { Path } from '../yaml/positions.ts';
 import type { Context } from './context.ts';
 import { resolveForward } from './forward.ts';
@@ -74,6 +82,7 @@ export function resolveService(
     onePacket: raw.one_packet ?? false,
     persistence: persistenceOf(name, raw, virtuals, context),
     synProxy: synProxyOf(raw),
+    defence: defenceOf(name, raw, context),
     localAddresses: poolOf(name, raw, used, context),
     establishedTimeout: establishedOf(name, raw, context),
     ...quorumOf(name, raw, realServers, context),
@@ -89,6 +98,7 @@ export function resolveService(
     problems.report([...path, 'port'], 'found 0 (all ports) without persistence; allowed: with persistence');
   if (used.some(({ method }) => method === 'fullnat')) checkFullnat(spec, raw, context);
   if (spec.synProxy) checkSynProxy(spec, used, context);
+  if (spec.defence) checkDefence(spec, context);
   return spec;
 }
 
@@ -191,6 +201,15 @@ function synProxyOf({ syn_proxy: raw }: RawService): SynProxyOffer | undefined {
   };
 }
 
+function defenceOf(name: string, { defence: raw }: RawService, { problems }: Context): Defence | undefined {
+  if (!raw) return undefined;
+  const { drop_strays: dropStrays = false, drop_fragments: dropFragments = false, syn_rate: synRate = 0 } = raw;
+  if (raw.syn_burst !== undefined && raw.syn_rate === undefined)
+    problems.report(['services', name, 'defence', 'syn_burst'], 'found syn_burst without syn_rate; allowed: with it');
+  if (!dropStrays && !dropFragments && synRate === 0) return undefined;
+  return { dropStrays, dropFragments, synRate, synBurst: synRate === 0 ? 1 : (raw.syn_burst ?? synRate) };
+}
+
 function establishedOf(name: string, raw: RawService, { problems, defaults }: Context): number | undefined {
   const own = raw.timeouts?.established;
   const text = own ?? defaults.timeouts?.established;
@@ -269,6 +288,18 @@ function checkSynProxy(spec: ServiceSpec, used: readonly Forward[], { problems }
           ? 'in an FTP service (port 21); allowed: other ports'
           : undefined));
   if (has !== undefined) problems.report(['services', spec.name, 'syn_proxy'], `found syn_proxy ${has}`);
+}
+
+/** Rejects a defence where the kernel has none. */
+function checkDefence({ name, virtuals, defence }: ServiceSpec, { problems }: Context): void {
+  const path = ['services', name, 'defence'];
+  if (virtuals.some(({ protocol, fwmark }) => protocol !== 'tcp' && fwmark === 0))
+    problems.report(path, 'found defence in a udp service; allowed: tcp, the only protocol of defence so far');
+  else if (defence?.dropFragments && virtuals.some(({ family, fwmark }) => family !== AF_INET || fwmark !== 0))
+    problems.report(
+      [...path, 'drop_fragments'],
+      'found drop_fragments in a service without an IPv4 address; allowed: with an IPv4 address',
+    );
 }
 
 /** Names the parts of a service that `feature` does not support. */

@@ -2,7 +2,7 @@
 /** Schemas of services, their defaults, and pools of local addresses. */
 import { Type } from '@sinclair/typebox';
 import { address, choice, count, duration } from '../../base/schema-words.ts';
-import { DEFAULTS, ENGINES, SCHEDULER_FLAGS, SCHEDULERS, SMALLEST_MSS } from '../limits.ts';
+import { DEFAULTS, ENGINES, MOST_SYNS, SCHEDULER_FLAGS, SCHEDULERS, SMALLEST_MSS } from '../limits.ts';
 import { device, follow } from './common.ts';
 import { hooksSchema } from './hooks.ts';
 import { checkSchema, checksSchema, forwardSchema, realServerSchema, sorrySchema } from './servers.ts';
@@ -123,6 +123,46 @@ const synProxySchema = Type.Union(
   },
 );
 
+const defenceSchema = Type.Object(
+  {
+    drop_strays: Type.Optional(
+      Type.Boolean({
+        description:
+          'Drop segments that have no connection and begin none (ACK, FIN, RST, data), except ACKs of SYN proxy’s cookies. A hundred a second are answered with a reset all the same, so that clients whose connection is lost are told.',
+        default: false,
+        examples: [true],
+      }),
+    ),
+    drop_fragments: Type.Optional(
+      Type.Boolean({
+        description:
+          'Drop fragments of TCP packets to the service’s address, which also concerns other TCP services of that address. IPv4 only.',
+        default: false,
+        examples: [true],
+      }),
+    ),
+    syn_rate: Type.Optional(
+      count(1, MOST_SYNS, {
+        description: 'SYNs a second that may make a connection; with SYN proxy none does. Default: no limit.',
+        examples: [5000],
+      }),
+    ),
+    syn_burst: Type.Optional(
+      count(1, MOST_SYNS, {
+        description: 'SYNs at once, with `syn_rate`. Default: as many as in a second.',
+        examples: [500],
+      }),
+    ),
+  },
+  {
+    additionalProperties: false,
+    title: 'a map with drop_strays, drop_fragments, syn_rate or syn_burst',
+    description:
+      'Defence of a tcp service against floods, of every forwarding method (docs/synproxy.md). Needs lvsd’s kernel modules.',
+    examples: [{ drop_strays: true, syn_rate: 5000 }],
+  },
+);
+
 export const serviceSchema = Type.Object(
   {
     address: Type.Optional(
@@ -204,6 +244,7 @@ export const serviceSchema = Type.Object(
       ),
     ),
     syn_proxy: Type.Optional(synProxySchema),
+    defence: Type.Optional(defenceSchema),
     sorry_server: Type.Optional(sorrySchema),
     checks: Type.Optional(checksSchema),
     real_servers: Type.Array(realServerSchema, {

@@ -58,6 +58,7 @@ function desiredService(virtualService: VirtualService, runtime: RuntimeState): 
     portMin: config.portMin,
     portMax: config.portMax,
     synProxy: synProxyOffer(virtualService, runtime),
+    defence: config.defence,
     name: spec.name,
     destinations: [...serving, ...leaving],
     localAddresses: pool.map(({ address }) => address),

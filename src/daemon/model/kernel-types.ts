@@ -53,6 +53,7 @@ export function serviceConfig(spec: ServiceSpec, virtual: Virtual): ServiceConfi
     portMin: spec.localAddresses?.ports?.min,
     portMax: spec.localAddresses?.ports?.max,
     synProxy: spec.synProxy && synProxy(spec.synProxy),
+    defence: spec.defence,
   };
 }
 

@@ -18,6 +18,7 @@ import {
 } from '../../ipvs/index.ts';
 import { usage } from '../errors.ts';
 import type { Lookup } from '../lookup.ts';
+import { parseDefence } from './defence-option.ts';
 import { Filters } from './filters.ts';
 import type { Invocation } from './invocation.ts';
 import { parseSynProxyOptions } from './synproxy-options.ts';
@@ -76,6 +77,9 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
   },
   'synproxy-opts': ({ service }, argument) => {
     service.synProxy = { enabled: false, ...service.synProxy, ...parseSynProxyOptions(argument) };
+  },
+  defence: ({ service }, argument) => {
+    service.defence = parseDefence(argument);
   },
   'real-server': setRealServer,
   gatewaying: setMethod(IP_VS_CONN_F_DROUTE),

@@ -30,6 +30,7 @@ const SERVICE_SETTINGS: Rule = {
     'local-ports',
     'synproxy',
     'synproxy-opts',
+    'defence',
   ],
 };
 const SERVER_SETTINGS: Rule = {

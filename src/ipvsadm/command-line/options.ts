@@ -70,6 +70,7 @@ export const OPTION_NAMES = [
   'local-ports',
   'synproxy',
   'synproxy-opts',
+  'defence',
   'stage',
 ] as const;
 export type OptionName = (typeof OPTION_NAMES)[number];
@@ -170,6 +171,7 @@ const COMMON: readonly AdmOption[] = [
   valued('', 'local-ports', 'local-ports'),
   valued('j', 'synproxy', 'synproxy'),
   valued('', 'synproxy-opts', 'synproxy-opts'),
+  valued('', 'defence', 'defence'),
   flag('', 'stage', 'stage'),
   flag('', 'json', 'json'),
   option('', 'where', 'required', 'where', true),

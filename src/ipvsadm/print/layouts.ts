@@ -64,6 +64,7 @@ function withFlags(service: Service, format: Format): string {
   }
   if (flags & IP_VS_SVC_F_ONEPACKET) text += ' ops';
   if (flags & IP_VS_SVC_F_SYNPROXY) text += ' synproxy';
+  if (service.defence) text += ' defence';
   return text;
 }
 

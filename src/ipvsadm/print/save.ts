@@ -9,6 +9,7 @@ import {
   type LocalAddress,
   type Service,
 } from '../../ipvs/index.ts';
+import { defenceOption } from '../command-line/defence-option.ts';
 import { schedulerFlagsText } from '../command-line/scheduler-flags.ts';
 import { synProxyOptions } from '../command-line/synproxy-options.ts';
 import { endpointText, type Lookup } from '../lookup.ts';
@@ -29,7 +30,8 @@ export function serviceRule(service: Service, names: Lookup | undefined): string
   if (peName) text += ` --pe ${peName}`;
   if (flags & IP_VS_SVC_F_ONEPACKET) text += ' -o';
   const schedulerFlags = schedulerFlagsText(flags, scheduler);
-  return `${text}${schedulerFlags && ` -b ${schedulerFlags}`}${synProxyOptions(service.synProxy)}\n`;
+  const more = `${synProxyOptions(service.synProxy)}${defenceOption(service.defence)}`;
+  return `${text}${schedulerFlags && ` -b ${schedulerFlags}`}${more}\n`;
 }
 
 /** `strict`: with thresholds, which ipvsadm omits. */

@@ -12,6 +12,7 @@ export async function diff(path: string, json: boolean, session: Session): Promi
   const { ipvs } = await session.connect();
   if (table.needsFullnat) await ipvs.requireFeature('FULLNAT');
   if (table.needsSynProxy) await ipvs.requireFeature('SYNPROXY');
+  if (table.needsDefence) await ipvs.requireFeature('DEFENCE');
   const state = await readState(ipvs);
   const { operations } = difference(desiredOf(table), state.actual, { all: true });
   const steps = daemonSteps(table, state);

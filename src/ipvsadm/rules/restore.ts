@@ -32,6 +32,7 @@ export async function restoreAtomically(path: string, session: Session): Promise
   const { ipvs } = connected;
   if (table.needsFullnat) await ipvs.requireFeature('FULLNAT');
   if (table.needsSynProxy) await ipvs.requireFeature('SYNPROXY');
+  if (table.needsDefence) await ipvs.requireFeature('DEFENCE');
   const before = await readState(ipvs);
   const { operations, waiting } = difference(desiredOf(table), before.actual, { all: true });
   const failures = await applyInStages(operations, daemonSteps(table, before), table, ipvs);

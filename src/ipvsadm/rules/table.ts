@@ -9,6 +9,7 @@ import {
   type DestinationConfig,
   IP_VS_CONN_F_FULLNAT,
   IP_VS_STATE_MASTER,
+  isDefended,
   type ServiceConfig,
   type ServiceKey,
   type SyncDaemon,
@@ -51,6 +52,11 @@ export class RuleTable {
   /** Whether a service has SYN proxy. */
   get needsSynProxy(): boolean {
     return [...this.#services.values()].some(({ config }) => config.synProxy?.enabled);
+  }
+
+  /** Whether a service has a defence. */
+  get needsDefence(): boolean {
+    return [...this.#services.values()].some(({ config }) => isDefended(config.defence));
   }
 
   get needsFullnat(): boolean {
@@ -116,9 +122,14 @@ export class RuleTable {
 
   /** Settings of the patched kernel keep their values if the rule does not name them. */
   #edit(entry: Entry, config: ServiceConfig): void {
-    const { synProxy, portMin, portMax } = entry.config;
+    const { synProxy, defence, portMin, portMax } = entry.config;
     const ports = config.portMin === undefined ? { portMin, portMax } : {};
-    entry.config = { ...config, ...ports, synProxy: config.synProxy ? { ...synProxy, ...config.synProxy } : synProxy };
+    entry.config = {
+      ...config,
+      ...ports,
+      synProxy: config.synProxy ? { ...synProxy, ...config.synProxy } : synProxy,
+      defence: config.defence ?? defence,
+    };
   }
 
   #server(

@@ -68,7 +68,10 @@ export class Kernel {
     const lines: string[] = [];
     const ours: string[] = [];
     for (const { service, destinations, localAddresses } of table.services) {
-      (service.synProxy ? ours : lines).push(serviceRule(writable(service), undefined));
+      const rule = serviceRule(writable(service), undefined);
+      if (service.synProxy) ours.push(rule);
+      else lines.push(serviceRule(writable({ ...service, defence: undefined }), undefined));
+      if (service.defence && !service.synProxy) ours.push(rule.replace('-A', '-E'));
       for (const one of localAddresses) ours.push(localAddressRule(service, one, undefined));
       for (const one of destinations) {
         const rule = destinationRule(service, { ...one, ...canonicalDestination(one) }, undefined).trimEnd();
@@ -168,8 +171,8 @@ function checkWithTools(
     return !wanted.has(key) && !ownership.all && !ownership.services.has(key);
   });
   const rules = [...desired.services.map(asActual), ...foreign].flatMap(({ service, destinations }) => [
-    // Debian's ipvsadm does not show SYN proxy.
-    serviceRule({ ...service, synProxy: undefined }, undefined),
+    // Debian's ipvsadm shows neither SYN proxy nor a defence.
+    serviceRule({ ...service, synProxy: undefined, defence: undefined }, undefined),
     ...destinations.map((one) =>
       destinationRule(service, { ...one, ...canonicalDestination(one) }, undefined)
         // Debian's ipvsadm does not support FULLNAT.

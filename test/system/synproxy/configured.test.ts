@@ -53,8 +53,26 @@ test('lvsadm: -j and its settings are listed, saved and restored', async () => {
   await ipvs.flush();
 });
 
+test('lvsadm: the defence of a service is listed, saved and restored', async () => {
+  const defence = async () => (await ipvs.service(key)).defence;
+  const set = { dropStrays: true, dropFragments: true, synRate: 5000, synBurst: 500 };
+  lvsadm(`-A -t ${vip}:80 -s rr --defence drop-strays,drop-fragments,syn-rate=5000,syn-burst=500`);
+  assert.deepEqual(await defence(), set);
+  assert.deepEqual(JSON.parse(lvsadm('-L --json')).services[0].defence, set);
+  const rules = lvsadm('-Sn');
+  assert.equal(rules, `-A -t ${vip}:80 -s rr --defence drop-strays,drop-fragments,syn-rate=5000,syn-burst=500\n`);
+  lvsadm(`-E -t ${vip}:80 -s wrr`);
+  assert.deepEqual(await defence(), set, 'an edit without --defence');
+  lvsadm(`-E -t ${vip}:80 -s wrr --defence none`);
+  assert.equal(await defence(), undefined);
+  lvsadm('restore --atomic -', rules);
+  assert.deepEqual(await defence(), set);
+  await ipvs.flush();
+});
+
 test('lvsd: the key of a service, its settings, and a switch by another program', async () => {
-  const conf = (value: unknown) => ({
+  const defence = async () => (await ipvs.service(key)).defence;
+  const conf = (value: unknown, against?: unknown) => ({
     version: 1,
     resync: '1s',
     local_addresses: { inner: { addresses: ['10.31.3.101'] } },
@@ -62,6 +80,7 @@ test('lvsd: the key of a service, its settings, and a switch by another program'
       shop: {
         ...{ address: vip, port: 80, scheduler: 'rr', forward: 'fullnat', local_addresses: 'inner', check: 'none' },
         ...(value === undefined ? {} : { syn_proxy: value }),
+        ...(against === undefined ? {} : { defence: against }),
         real_servers: ['10.31.4.2'],
       },
     },
@@ -74,6 +93,15 @@ test('lvsd: the key of a service, its settings, and a switch by another program'
   await eventually('lvsd switches it on again', async () => (await synProxy())?.windowScale === 9);
   await lvsd.reload(conf(undefined));
   assert.equal(await synProxy(), undefined);
+
+  const wanted = { dropStrays: true, dropFragments: false, synRate: 5000, synBurst: 5000 };
+  await lvsd.reload(conf(true, { drop_strays: true, syn_rate: 5000 }));
+  assert.deepEqual(await defence(), wanted);
+  await ipvs.setService({ ...key, scheduler: 'rr', defence: { ...wanted, dropStrays: false, dropFragments: true } });
+  await eventually('lvsd restores it', async () => (await defence())?.dropStrays === true);
+  assert.deepEqual(await defence(), wanted);
+  await lvsd.reload(conf(true));
+  assert.equal(await defence(), undefined);
 });
 
 test('without a daemon: lvsadm stages a secret of cookies and uses it, lvsd apply sets it', async () => {

@@ -72,6 +72,7 @@ test('the smallest configuration has every default', () => {
     onePacket: false,
     persistence: undefined,
     synProxy: undefined,
+    defence: undefined,
     localAddresses: undefined,
     establishedTimeout: undefined,
     quorum: 1,
@@ -230,6 +231,20 @@ test('SYN proxy: off, on, and what clients are offered', () => {
     timestamps: false,
     window: 0,
   });
+});
+
+test('the defence of a service: what it does, and a burst as large as the rate', () => {
+  const defence = (value: string) => web(`${usual}defence: ${value}`).defence;
+  assert.equal(defence('{}'), undefined);
+  assert.equal(defence('{ drop_strays: false }'), undefined);
+  const none = { dropStrays: false, dropFragments: false, synRate: 0, synBurst: 1 };
+  assert.deepEqual(defence('{ drop_strays: true, drop_fragments: true }'), {
+    ...none,
+    dropStrays: true,
+    dropFragments: true,
+  });
+  assert.deepEqual(defence('{ syn_rate: 5000 }'), { ...none, synRate: 5000, synBurst: 5000 });
+  assert.deepEqual(defence('{ syn_rate: 5000, syn_burst: 1 }'), { ...none, synRate: 5000 });
 });
 
 test('pools: ranges and prefixes are expanded, and only fullnat has a pool', () => {

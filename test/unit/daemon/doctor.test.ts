@@ -110,6 +110,18 @@ test('conntrack entries of connections that it cannot track; a table too small',
   assert.equal(find(facts({}, undefined, 5), 'table')?.verdict, 'ok');
 });
 
+test('conntrack that does not pick up connections: a note for services with SYN proxy', () => {
+  const loose = { conntrack: true, conntrackLoose: false };
+  assert.equal(find(facts(loose), 'conntrack')?.verdict, 'ok');
+  const [one] = facts().services;
+  const services = one ? [{ ...one, service: { ...service, flags: 0x8000 } }] : [];
+  const note = find(facts({ ...loose, services }), 'conntrack');
+  assert.equal(note?.verdict, 'note');
+  assert.match(note?.text ?? '', /nf_conntrack_tcp_loose is 0: .* invalid to it \(192\.0\.2\.1:\d+\)/);
+  assert.equal(note?.remedy?.[0], 'sysctl -w net.netfilter.nf_conntrack_tcp_loose=1');
+  assert.equal(find(facts({ conntrack: true, conntrackLoose: true, services }), 'conntrack')?.verdict, 'ok');
+});
+
 const [MASQUERADE, TUNNEL, DIRECT] = [0, 2, 3];
 const routed = (last: number, gateway?: string) => [[`10.0.0.${last}`, { device: 'eth0', gateway }]] as const;
 

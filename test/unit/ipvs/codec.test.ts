@@ -10,7 +10,7 @@ import {
   serviceAttributes,
 } from '../../../src/ipvs/codec.ts';
 import { COMMAND, commandWithStats, INFO } from '../../../src/ipvs/tables.ts';
-import type { SynProxy } from '../../../src/ipvs/types.ts';
+import type { Defence, SynProxy } from '../../../src/ipvs/types.ts';
 import { AttributeReader, decodeTable, encodeTable, MessageWriter } from '../../../src/netlink/index.ts';
 import { attr, be16, message, nest, text, u8, u16, u32, u64, zeros } from '../../support/netlink-bytes.ts';
 
@@ -129,6 +129,7 @@ test('a service from the kernel', () => {
     portMin: 5000,
     portMax: 65535,
     synProxy: undefined,
+    defence: undefined,
     numLocalAddresses: 4,
     stats: {
       connections: 1n,
@@ -167,6 +168,20 @@ test('SYN proxy of a service: only what is given is sent, and all of it is read'
   const read = readService(decoded(nest(1, ...head, ...tail, mask, nest(34, ...settings))));
   assert.deepEqual(read?.synProxy, { enabled: true, ...all });
   assert.equal(readService(decoded(nest(1, ...head, ...tail, mask)))?.synProxy, undefined);
+});
+
+test('defence of a service: flags, rate and burst are sent as one, and read', () => {
+  const defences: [Defence, number][] = [
+    [{ dropStrays: true, dropFragments: false, synRate: 0, synBurst: 1 }, 1],
+    [{ dropStrays: false, dropFragments: true, synRate: 5000, synBurst: 500 }, 2],
+    [{ dropStrays: true, dropFragments: true, synRate: 1_000_000, synBurst: 1 }, 3],
+  ];
+  for (const [defence, flags] of defences) {
+    const nested = nest(35, attr(1, u32(flags)), attr(2, u32(defence.synRate)), attr(3, u32(defence.synBurst)));
+    assert.ok(encoded({ service: serviceAttributes({ ...config, defence }) }).endsWith(hex(nested)));
+    assert.deepEqual(readService(decoded(nest(1, attr(1, u16(2)), nested)))?.defence, defence);
+  }
+  assert.equal(readService(decoded(nest(1, attr(1, u16(2)))))?.defence, undefined);
 });
 
 test('a destination without a family has that of its service', () => {

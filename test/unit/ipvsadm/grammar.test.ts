@@ -2,6 +2,7 @@
 // Additions to ipvsadm's grammar, and effects of the order of options.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { defenceOption } from '../../../src/ipvsadm/command-line/defence-option.ts';
 import { parse } from '../../../src/ipvsadm/command-line/grammar.ts';
 import { synProxyOptions } from '../../../src/ipvsadm/command-line/synproxy-options.ts';
 import { Fatal, Rejected } from '../../../src/ipvsadm/errors.ts';
@@ -82,6 +83,28 @@ test('a rule with SYN proxy is read as it was written', () => {
   );
   assert.equal(synProxyOptions({ enabled: false }), '');
   assert.equal(synProxyOptions(undefined), '');
+});
+
+test('the defence of a service, as it is written and read', () => {
+  const defence = (list: string) => read(`-E -t 192.0.2.1:80 --defence ${list}`).service.defence;
+  assert.equal(read('-E -t 192.0.2.1:80').service.defence, undefined);
+  const none = { dropStrays: false, dropFragments: false, synRate: 0, synBurst: 1 };
+  assert.deepEqual(defence('none'), none);
+  assert.deepEqual(defence('drop-strays'), { ...none, dropStrays: true });
+  assert.deepEqual(defence('syn-rate=5000'), { ...none, synRate: 5000, synBurst: 5000 });
+  const all = { dropStrays: true, dropFragments: true, synRate: 5000, synBurst: 1 };
+  assert.deepEqual(defence('syn-burst=1,drop-fragments,syn-rate=5000,drop-strays'), all);
+  assert.equal(defenceOption(all), ' --defence drop-strays,drop-fragments,syn-rate=5000,syn-burst=1');
+  assert.equal(defenceOption(none), '');
+  assert.equal(defenceOption(undefined), '');
+  for (const list of ['drop-strays', 'drop-fragments', 'syn-rate=7', 'drop-strays,syn-rate=1000000,syn-burst=2'])
+    assert.equal(defenceOption(defence(list)), ` --defence ${list}`);
+  const allowed = 'write none, or drop-strays, drop-fragments, syn-rate=1-1000000, syn-burst=1-1000000';
+  for (const word of ['strays', 'drop-strays=1', 'syn-rate', 'syn-rate=0', 'syn-burst=1000001', 'none', ''])
+    refused(`-A -t 192.0.2.1:80 --defence drop-fragments,${word}`, `\`${word}' in --defence: ${allowed}`);
+  refused('-A -t 192.0.2.1:80 --defence drop-strays,drop-strays', `\`drop-strays' in --defence: ${allowed}`);
+  refused('-A -t 192.0.2.1:80 --defence syn-burst=5', '--defence syn-burst=... needs syn-rate=...');
+  refused('-D -t 192.0.2.1:80 --defence none', "Illegal 'defence' option with the 'delete-service' command");
 });
 
 test('the order of options matters', () => {

@@ -78,6 +78,8 @@ test('FullNat and synproxy in a listing', () => {
     layout.service({ ...service, protocol: 17, flags: 0x8005, timeout: 60, peName: 'sip' }, format),
     'UDP  192.0.2.1:80 rr persistent 60 pe sip ops synproxy',
   );
+  const defence = { dropStrays: true, dropFragments: false, synRate: 0, synBurst: 1 };
+  assert.equal(layout.service({ ...service, defence }, format), 'TCP  192.0.2.1:80 rr synproxy defence');
   assert.equal(
     destinationRow(service, dest, layout, format),
     '  -> 10.0.0.2:8080                FullNat 100    12         3         \n',

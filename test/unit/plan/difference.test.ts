@@ -149,6 +149,21 @@ test('a virtual address waits for local addresses only if its service needs them
   assert.deepEqual(needs([server('10.31.4.2:8443', { method: 0 })]), [undefined]);
 });
 
+test('a defence is set, changed and ended', () => {
+  const base = service('shop', '10.99.0.10:443', { destinations: [server('10.31.4.2:80')] });
+  const defence = { dropStrays: true, dropFragments: true, synRate: 5000, synBurst: 500 };
+  const plan = (wanted: DesiredService, is: DesiredService) =>
+    lines(desiredTable([wanted]), actualTable([actualService(is)]));
+  const text = 'drops strays, drops fragments, 5000 SYNs a second, 500 at once';
+  const of = '~ shop tcp 10.99.0.10:443 defence';
+  assert.deepEqual(plan({ ...base, defence }, base), [`${of} none → ${text}`]);
+  assert.deepEqual(plan(base, { ...base, defence }), [`${of} ${text} → none`]);
+  assert.deepEqual(plan({ ...base, defence: { ...defence, synRate: 0, dropFragments: false } }, { ...base, defence }), [
+    `${of} ${text} → drops strays`,
+  ]);
+  assert.deepEqual(plan({ ...base, defence }, { ...base, defence }), []);
+});
+
 test('a local address with connections drains and stays on its device; added back, it is used again', () => {
   const pool = [localAddress(ip('10.31.3.101'), 7), localAddress(ip('10.31.3.102'))];
   const on = addresses.map((one) => actualAddress(one));

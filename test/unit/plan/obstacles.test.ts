@@ -57,6 +57,15 @@ test('SYN proxy with NAT needs another one', () => {
   assert.deepEqual(obstacles(desiredTable([nat]), machine(['FULLNAT', 'SYNPROXY', 'SYNPROXY_NAT'])), []);
 });
 
+test('a defence needs a feature of its own', () => {
+  const defended = service('web', '10.99.0.12:80', {
+    defence: { dropStrays: true, dropFragments: false, synRate: 0, synBurst: 1 },
+  });
+  const text = `the running ip_vs does not support defence of services, which is needed by web: ${REMEDY}`;
+  assert.deepEqual(obstacles(desiredTable([defended]), machine()), [{ kernel: true, text }]);
+  assert.deepEqual(obstacles(desiredTable([defended]), machine(['DEFENCE'])), []);
+});
+
 test('a timeout that no kernel has, and devices that are not there', () => {
   const slow = service('slow', '10.99.0.12:80', { establishedTimeout: 900 });
   const addresses = ['10.99.0.1', '10.99.0.2', '10.99.0.3', '10.99.0.4', '10.99.0.5'].map((one) =>

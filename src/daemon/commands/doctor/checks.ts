@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: MIT
 /** Derives the report from the facts. Pure. */
 import { formatAddress } from '../../../base/addresses.ts';
-import { IP_VS_CONN_F_FULLNAT, IP_VS_CONN_F_FWD_MASK, IP_VS_SVC_F_PERSISTENT } from '../../../ipvs/index.ts';
+import {
+  IP_VS_CONN_F_FULLNAT,
+  IP_VS_CONN_F_FWD_MASK,
+  IP_VS_SVC_F_PERSISTENT,
+  IP_VS_SVC_F_SYNPROXY,
+} from '../../../ipvs/index.ts';
 import { SYSCTL_NAMES, SYSCTLS, sysctlText } from '../../reconcile/sysctls.ts';
 import { otherPrograms, routingChecks } from './routing.ts';
-import { isFullnat, serviceChecks } from './services.ts';
+import { isFullnat, serviceChecks, serviceName } from './services.ts';
 import type { Check, Facts, ServiceFacts } from './types.ts';
 
 /** All checks, in the order of the report. Without ip_vs only the one that says so. */
@@ -86,8 +91,19 @@ function sysctls({ sysctls: values = {}, services }: Facts): Check[] {
 }
 
 /** conntrack must ignore FULLNAT's addresses: it never sees both directions of a connection under one tuple. */
-function conntrack({ conntrack: on, conntrackEntries: entries }: Facts, services: readonly ServiceFacts[]): Check {
+function conntrack(
+  { conntrack: on, conntrackEntries: entries, conntrackLoose: loose }: Facts,
+  services: readonly ServiceFacts[],
+): Check {
   const check = 'conntrack';
+  const proxied = services.filter(({ service }) => (service.flags & IP_VS_SVC_F_SYNPROXY) !== 0);
+  if (loose === false && proxied.length > 0)
+    return {
+      check,
+      verdict: 'note',
+      text: `net.netfilter.nf_conntrack_tcp_loose is 0: conntrack has not seen the SYN-ACKs of SYN proxy, and the ACKs that complete handshakes are invalid to it (${proxied.map(({ service }) => serviceName(service)).join(', ')}). Set it to 1, or load this with nft -f if rules drop invalid packets:`,
+      remedy: ['sysctl -w net.netfilter.nf_conntrack_tcp_loose=1', ...notrackRules(services)],
+    };
   if (on) return { check, verdict: 'ok', text: 'net.ipv4.vs.conntrack is 1: conntrack follows these connections' };
   if (on === undefined || !entries)
     return { check, verdict: 'ok', text: 'net.ipv4.vs.conntrack is 0, and conntrack tracks nothing in this namespace' };

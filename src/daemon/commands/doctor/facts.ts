@@ -40,6 +40,7 @@ export async function gather(): Promise<Facts> {
     conntrack: flag(number('/proc/sys/net/ipv4/vs/conntrack')),
     sysctls: sysctls(),
     conntrackEntries: number('/proc/sys/net/netfilter/nf_conntrack_count'),
+    conntrackLoose: flag(number('/proc/sys/net/netfilter/nf_conntrack_tcp_loose')),
   };
 }
 

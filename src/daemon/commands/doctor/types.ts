@@ -60,4 +60,6 @@ export interface Facts {
   sysctls?: Readonly<Record<string, number>>;
   /** Entries of this network namespace. */
   conntrackEntries: number | undefined;
+  /** Whether conntrack takes segments of unknown connections for new ones. */
+  conntrackLoose?: boolean | undefined;
 }

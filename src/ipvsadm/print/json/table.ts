@@ -2,6 +2,7 @@
 /** Services, real servers and local addresses as JSON. The names are a contract: docs/lvsadm.schema.json. */
 import { AF_INET6, formatAddress } from '../../../base/addresses.ts';
 import {
+  type Defence,
   type Destination,
   FORWARDING,
   IP_VS_CONN_F_TUNNEL,
@@ -43,11 +44,16 @@ export function serviceJson({ service, destinations, localAddresses }: ServicePa
     persistenceEngine: service.peName || null,
     onePacket: (flags & IP_VS_SVC_F_ONEPACKET) !== 0,
     synProxy: (flags & IP_VS_SVC_F_SYNPROXY) !== 0,
+    defence: service.defence ? defenceJson(service.defence) : null,
     localPorts: service.portMin || service.portMax ? { min: service.portMin ?? 0, max: service.portMax ?? 0 } : null,
     ...statsJson(service.stats),
     localAddresses: localAddresses?.map(localAddressJson),
     realServers: destinations?.map(destinationJson),
   };
+}
+
+function defenceJson({ dropStrays, dropFragments, synRate, synBurst }: Defence): Json {
+  return { dropStrays, dropFragments, synRate, synBurst };
 }
 
 /** Either fwmark, or protocol, address and port. */

@@ -118,6 +118,7 @@ test('the keys of a service', () => {
     persistenceEngine: 'sip',
     onePacket: false,
     synProxy: false,
+    defence: null,
     localPorts: { min: 5000, max: 6000 },
   });
   assert.deepEqual(Object.keys(counted as object), Object.keys(rates as object));

@@ -115,3 +115,11 @@ test('an edit keeps local ports and SYN proxy unless it names them', async () =>
   assert.deepEqual(synProxy, { enabled: true });
   assert.deepEqual((await service('-E -f 1 -j disable'))?.synProxy, { enabled: false });
 });
+
+test('an edit keeps the defence unless it names it', async () => {
+  const { table } = await read('-A -t 192.0.2.1:80 --defence drop-strays\n-E -t 192.0.2.1:80 -s rr');
+  assert.equal(table.needsDefence, true);
+  assert.equal(table.services[0]?.defence?.dropStrays, true);
+  const ended = (await read('-A -t 192.0.2.1:80 --defence drop-strays\n-E -t 192.0.2.1:80 --defence none')).table;
+  assert.equal(ended.needsDefence, false);
+});
