@@ -16,6 +16,7 @@ import {
   IP_VS_SVC_F_SYNPROXY,
   IPPROTO_UDP,
   Ipvs,
+  NO_DEFENCE,
   type ServiceConfig,
 } from '../../../src/ipvs/index.ts';
 import { COMMAND, type CommandAttributes } from '../../../src/ipvs/tables.ts';
@@ -74,7 +75,7 @@ const udp: Row = { ...row(8001, IP_VS_CONN_F_MASQ), service: serviceConfig(VIP, 
 export const services = rows.length;
 /** Services that may come and go: no honest connection depends on them. */
 const changing = rows.slice(7);
-/** SYN proxy of these is switched on and off. */
+/** SYN proxy of these is switched on and off, and their defence changes. */
 const switched = rows.filter(({ service }) => service.flags & IP_VS_SVC_F_SYNPROXY);
 
 const modules = ['ip_vs', ...['rr', 'wrr', 'wlc', 'sh', 'mh', 'lc', 'dh'].map((name) => `ip_vs_${name}`)];
@@ -176,6 +177,11 @@ function change(random: Random): [command: number, CommandAttributes] {
     const { service: of } = random.pick(switched);
     const flags = random.chance(70) ? IP_VS_SVC_F_SYNPROXY : 0;
     return [2, { service: serviceAttributes({ ...of, flags }, IP_VS_SVC_F_SYNPROXY) }];
+  }
+  if (random.chance(10)) {
+    const { service: of } = random.pick(switched);
+    const defence = { ...NO_DEFENCE, dropStrays: random.chance(50), dropFragments: random.chance(50) };
+    return [2, { service: serviceAttributes({ ...of, defence }, 0) }];
   }
   const victim = random.pick(changing);
   const key = serviceKeyAttributes(victim.service);

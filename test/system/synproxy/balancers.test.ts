@@ -14,7 +14,7 @@ import { extStats, serviceConfig } from '../fullnat/rig.ts';
 import { closeAll, listen } from '../fullnat/tcp.ts';
 import { eventually, sleep } from '../fullnat/wire.ts';
 import { eventually as eventuallyTrue, Lvsd } from '../lvsd/daemon.ts';
-import { type Balancer, Balancers, methods, realServer, ToaReceiver, vip } from './balancers.ts';
+import { type Balancer, Balancers, type Method, methods, realServer, ToaReceiver, vip } from './balancers.ts';
 import { clientSets, Matrix, realServerSets, setStack } from './matrix.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'synproxy-'));
@@ -22,7 +22,7 @@ const port = 80;
 /** How long the kernel accepts cookies of a secret that has been changed, and no third one. */
 const oldSecret = 128_000;
 const full = process.env.LVSD_COUNTS === 'full';
-const handshakes = full ? 2000 : 300;
+const handshakes = full ? 2000 : 150;
 /** Connections at a time: a slow machine takes longer, and loses none. */
 const atATime = 30;
 
@@ -165,14 +165,19 @@ test('settings that the file does not have follow from what checks negotiate', a
 
 const matrix = new Matrix();
 
-for (const method of methods)
-  for (const set of realServerSets)
-    test(`${method.name}: ${clientSets.length} sets of clients, real server with ${set.name}: bytes both ways`, async () => {
-      await matrix.connect(network, nextPort++, method, set, full ? [network.first, network.second] : [network.second]);
-    });
+/** Quick runs have one set of real servers with NAT: the one that needs most of the translation. */
+const isQuick = ({ toa }: Method, { stack }: (typeof realServerSets)[number]) => toa || !stack.sack;
+const cells = methods.flatMap((method) =>
+  realServerSets.filter((set) => full || isQuick(method, set)).map((set) => ({ method, set })),
+);
+
+for (const { method, set } of cells)
+  test(`${method.name}: ${clientSets.length} sets of clients, real server with ${set.name}: bytes both ways`, async () => {
+    await matrix.connect(network, nextPort++, method, set, full ? [network.first, network.second] : [network.second]);
+  });
 
 test('tshark decodes all these connections without a remark: options are as promised, and translated', () => {
-  const count = methods.length * realServerSets.length * clientSets.length;
+  const count = cells.length * clientSets.length;
   assert.equal(matrix.check(join(dir, 'matrix.pcap')), full ? 2 * count : count);
 });
 

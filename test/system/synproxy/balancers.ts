@@ -6,6 +6,7 @@ import type { Socket } from 'node:net';
 import { type Namespace, Topology } from '../../../lab/topology.ts';
 import {
   IP_VS_CONN_F_FULLNAT,
+  IP_VS_CONN_F_MASQ,
   IP_VS_SVC_F_SYNPROXY,
   Ipvs,
   type ServiceConfig,
@@ -23,7 +24,10 @@ export interface Method {
 }
 
 /** Those that SYN proxy works with. */
-export const methods: Method[] = [{ name: 'FULLNAT', flag: IP_VS_CONN_F_FULLNAT, toa: true }];
+export const methods: Method[] = [
+  { name: 'FULLNAT', flag: IP_VS_CONN_F_FULLNAT, toa: true },
+  { name: 'NAT', flag: IP_VS_CONN_F_MASQ, toa: false },
+];
 
 export const vip = '10.99.0.10';
 export const realServer = '10.31.4.2';

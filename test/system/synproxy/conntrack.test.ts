@@ -66,3 +66,16 @@ for (const { name, port, refusing } of methods) {
     await eventually('the end of it', () => tracked(refusing).length === 0);
   });
 }
+
+test('with nf_conntrack_tcp_loose = 0 such a firewall drops the ACKs of clients', async () => {
+  rig.balancer.sysctl({ 'net.netfilter.nf_conntrack_tcp_loose': 0 });
+  const before = dropped();
+  const grown = await rig.counted(async () => {
+    const { socket } = await dial(rig.client, rig.vip, methods[0]?.port ?? 0);
+    socket.on('error', () => {});
+    await eventually('a dropped segment', () => dropped() > before);
+    socket.destroy();
+  });
+  assert.equal(grown.synproxy_ok_ack, undefined);
+  rig.balancer.sysctl({ 'net.netfilter.nf_conntrack_tcp_loose': 1 });
+});

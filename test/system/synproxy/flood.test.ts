@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A flood of SYNs over a small pool of local ports, with real connections beside it: with and without SYN proxy.
+// Floods over a small pool of local ports, with real connections beside them: SYNs with and without SYN proxy, and segments
+// without a connection, with a defence and without.
 import assert from 'node:assert/strict';
 import { execFile, execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -20,7 +21,7 @@ const segments = full ? 100_000 : 20_000;
 const fewer = full ? segments : 8000;
 const rate = full ? 5000 : 2000;
 /** Forged ACKs: a minute of them. */
-const forged = full ? 60 * rate : fewer;
+const forged = 60 * rate;
 /**
  * Milliseconds between real connections, and for which each waits: without SYN proxy they all end before the flood. With
  * it they all begin before the flood ends, and have the time of a busy machine.
@@ -33,6 +34,7 @@ const ports = full ? 2000 : 100;
 
 let rig: Rig;
 let proxied = false;
+let defended = false;
 const dir = mkdtempSync(join(tmpdir(), 'synproxy-'));
 const program = (name: string) => join(dir, name);
 
@@ -63,6 +65,8 @@ interface Outcome {
   most: number;
   /** By how many bytes the kernel's slabs have grown at most. */
   slabs: number;
+  /** How long the flood lasted. */
+  seconds: number;
 }
 
 /** Runs a flood, and real connections beside it. */
@@ -88,13 +92,11 @@ async function flood(kind: string, count = segments): Promise<Outcome> {
   assert.equal(wrong, 0, 'every answer has the right bytes and the address of its client');
   const least = connections * interval + (proxied ? 0 : patience);
   assert.ok(milliseconds > least, 'the flood has lasted longer than the connections');
-  const outcome = { served, most, slabs: mostSlabs };
-  const name = `${kind}${proxied ? '' : ', without SYN proxy'}`;
-  recordFigures(`synproxy-flood-${kind}${proxied ? '' : '-unproxied'}`, {
-    ...{ segments: count, connections, ...outcome },
-    rate: Math.round((1000 * sent) / milliseconds),
-  });
-  console.log(`${name}: ${JSON.stringify(outcome)}, ${Math.round((1000 * sent) / milliseconds)} segments a second`);
+  const outcome = { served, most, slabs: mostSlabs, seconds: milliseconds / 1000 };
+  const how = `${proxied ? '' : '-unproxied'}${defended ? '-defended' : ''}`;
+  const figures = { segments: count, connections, ...outcome, rate: Math.round((1000 * sent) / milliseconds) };
+  recordFigures(`synproxy-flood-${kind}${how}`, figures);
+  console.log(`${kind}${how}: ${JSON.stringify(figures)}`);
   return outcome;
 }
 
@@ -123,27 +125,51 @@ test(`${fewer} SYNs from random addresses, with SYN proxy: none of them fails, a
   const grown = await rig.counted(async () => {
     outcome = await flood('syn', fewer);
   });
-  assert.equal(outcome?.served, connections);
-  assert.ok((outcome?.most ?? 0) <= connections, `${outcome?.most} connections in the table`);
-  assert.ok((outcome?.slabs ?? 0) < 4 << 20, `${outcome?.slabs} bytes in slabs`);
+  assertServed(outcome, grown);
   assert.equal(grown.synproxy_syn_cnt, fewer + connections);
   assert.equal(grown.synproxy_ok_ack, connections);
 });
 
-const others: [string, number][] = [
-  ['ack', forged],
-  ...(full ? (['rst', 'data'] as const) : []).map((kind): [string, number] => [kind, segments]),
-];
+/** Checks that real connections beside a flood were served, and that it left nothing. */
+function assertServed(outcome: Outcome | undefined, grown: Record<string, number>): asserts outcome is Outcome {
+  assert.ok(outcome);
+  assert.equal(outcome.served, connections);
+  assert.ok(outcome.most <= connections, `${outcome.most} connections in the table`);
+  assert.ok(outcome.slabs < 4 << 20, `${outcome.slabs} bytes in slabs`);
+  // A segment passes by chance once in 2^21.
+  assert.ok((grown.synproxy_ok_ack ?? 0) <= connections + 1, String(grown.synproxy_ok_ack));
+}
 
-for (const [kind, count] of others)
-  test(`${count} segments of kind ${kind} without a connection: none of the real connections fails`, async () => {
+if (full)
+  test(`${forged} ACKs without a connection in a minute: none makes one, and no real connection fails`, async () => {
     let outcome: Outcome | undefined;
     const grown = await rig.counted(async () => {
-      outcome = await flood(kind, count);
+      outcome = await flood('ack', forged);
     });
-    assert.equal(outcome?.served, connections);
-    assert.ok((outcome?.most ?? 0) <= connections, `${outcome?.most} connections in the table`);
-    if (kind !== 'rst') assert.ok((grown.synproxy_bad_ack ?? 0) >= count - 2, String(grown.synproxy_bad_ack));
-    // A segment passes by chance once in 2^21.
-    assert.ok((grown.synproxy_ok_ack ?? 0) <= connections + 1, String(grown.synproxy_ok_ack));
+    assertServed(outcome, grown);
+    assert.ok((grown.synproxy_bad_ack ?? 0) >= forged - 2, String(grown.synproxy_bad_ack));
+  });
+
+/** Segments that the SYN proxy drops itself because they may be early: 3 in 256, by chance more. */
+const early = (count: number) => (count * 3) / 256 + 6 * Math.sqrt(count / 64);
+/** Resets a second that a defence lets pass, and at once. */
+const answers = 100;
+
+for (const kind of full ? ['ack', 'rst', 'data'] : ['ack'])
+  test(`${fewer} segments of kind ${kind}, which the defence drops: none of the real connections fails`, async () => {
+    const defence = { dropStrays: true, dropFragments: false, synRate: 0, synBurst: 1 };
+    await rig.ipvs.setService({ ...rig.key, flags: IP_VS_SVC_F_SYNPROXY, defence }, IP_VS_SVC_F_SYNPROXY);
+    defended = true;
+    let outcome: Outcome | undefined;
+    const grown = await rig.counted(async () => {
+      outcome = await flood(kind, fewer);
+    });
+    assertServed(outcome, grown);
+    const passed = kind === 'rst' ? 0 : early(fewer) + answers * (outcome.seconds + 1);
+    const dropped = grown.defence_tcp_drop ?? 0;
+    assert.ok(dropped >= fewer - passed, `${dropped} dropped, at most ${passed} may pass`);
+    assert.ok(
+      (grown.fullnat_conn_refused ?? 0) <= answers * (outcome.seconds + 1),
+      `${grown.fullnat_conn_refused} resets`,
+    );
   });

@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: MIT
+// lab: --uml
+// SYN proxy at its limits: data that is held, real servers that are full or gone, signed SYNs, and clients that use a port
+// again while its connection ends.
+import assert from 'node:assert/strict';
+import { after, afterEach, before, test } from 'node:test';
+import {
+  type DestinationConfig,
+  IP_VS_SVC_F_PERSISTENT,
+  IP_VS_SVC_F_SYNPROXY,
+  type ServiceConfig,
+} from '../../../src/ipvs/index.ts';
+import { ACK, FIN, mss, option, PSH, RST, type Segment, SYN } from '../fullnat/packets.ts';
+import { destConfig, extStats, ip4, type Rig, serviceConfig, setVs } from '../fullnat/rig.ts';
+import { closeAll, closed, dial, listen, readAll } from '../fullnat/tcp.ts';
+import { Capture, eventually, type RawFlow, RawHost, sleep } from '../fullnat/wire.ts';
+import { listening, methods, proxiedRig } from './proxied.ts';
+
+/** Bytes of a client that are held, and of a network namespace. */
+const held = 4096;
+const heldInAll = 4 << 20;
+/** Connections that fill it. */
+const many = heldInAll / held;
+const full = process.env.LVSD_COUNTS === 'full';
+/** Of another listener of the real server. */
+const elsewhere = listening + 7;
+
+let rig: Rig;
+let raw: RawHost;
+let leg: Capture;
+let nextPort = 20_000;
+let silent = false;
+
+before(async () => {
+  rig = await proxiedRig();
+  raw = new RawHost(rig.client, 'eth0', '10.1.0.3');
+  leg = new Capture(rig.rs1, 'eth0');
+  await listen(rig.rs1, elsewhere, (socket) => {
+    socket.write('hello ');
+    socket.on('data', () => socket.end('from elsewhere'));
+  });
+  // What ends stays for the rest of a test.
+  setVs(rig.balancer, { timeout_close: 60, timeout_timewait: 60 });
+});
+
+afterEach(speak);
+
+after(async () => {
+  closeAll();
+  await rig.destroy();
+});
+
+/** The real server's host drops what its service is sent, until `speak`. */
+function silence(): void {
+  silent = true;
+  const rule = `type filter hook prerouting priority -300\ntcp dport ${listening} drop`;
+  rig.rs1.run(['nft', '-f', '-'], { input: `table ip silence {\nchain in {\n${rule}\n}\n}\n` });
+}
+
+function speak(): void {
+  if (silent) rig.rs1.run('nft flush ruleset');
+  silent = false;
+}
+
+const isSynAck = ({ flags }: Segment) => (flags & (SYN | ACK)) === (SYN | ACK);
+const isReset = ({ flags }: Segment) => (flags & RST) !== 0;
+const hello = (one: RawFlow) => one.expect('the greeting', ({ payload }) => payload.toString() === 'hello ');
+const told = () => leg.segments.filter(({ outgoing, destinationPort }) => !outgoing && destinationPort === listening);
+const stateOf = (one: RawFlow) => rig.connections().find(({ client }) => client === one.name)?.state;
+const syn = Buffer.concat([mss(1460), option(4), Buffer.from([1]), option(3, 6)]);
+
+/** A connection that has got as far as the client's ACK; `from`: on a port that was used before. */
+async function connect(port: number, from = ++nextPort): Promise<RawFlow> {
+  raw.capture.clear();
+  leg.clear();
+  const one = raw.flow(rig.vip, port, from);
+  one.send(SYN, { options: syn });
+  await one.expect('SYN-ACK', isSynAck);
+  one.send(ACK);
+  return one;
+}
+
+/** A service with SYN proxy and these real servers. */
+async function service(
+  name: string,
+  port: number,
+  settings: Partial<ServiceConfig>,
+  realServers: DestinationConfig[],
+): Promise<ServiceConfig> {
+  const key = serviceConfig(rig.vip, port, { flags: IP_VS_SVC_F_SYNPROXY, ...settings });
+  await rig.ipvs.addService(key);
+  if (name === 'FULLNAT') for (const laddr of rig.laddrs) await rig.ipvs.addLocalAddress(key, ip4(laddr));
+  for (const one of realServers) await rig.ipvs.addDestination(key, one);
+  return key;
+}
+
+/** Sends so many bytes, from a place on, in segments of at most `size`. */
+function sendBytes(one: RawFlow, from: number, count: number, size = 1400): void {
+  for (let at = from; at < from + count; at += size)
+    one.send(PSH | ACK, { payload: bytes(at, Math.min(size, from + count - at)) });
+}
+
+/** Digits that tell where they are. */
+const bytes = (from: number, count: number) =>
+  Buffer.from(Array.from({ length: count }, (_, index) => 97 + ((from + index) % 23)));
+
+for (const { name, method, port } of methods) {
+  const real = destConfig('10.31.4.2', listening, { method });
+
+  test(`${name}: ${held} bytes of a client are held until its real server answers, the rest it sends again`, async () => {
+    silence();
+    const grown = await rig.counted(async () => {
+      const one = await connect(port);
+      sendBytes(one, 0, held);
+      await eventually('a SYN', () => told().find(({ flags }) => flags & SYN));
+      const counter = () => extStats(rig.balancer).synproxy_synsend_qlen ?? 0;
+      const before = counter();
+      const seq = one.seq;
+      sendBytes(one, held, 100);
+      await eventually('a segment that is not held', () => counter() > before);
+      speak();
+      await hello(one);
+      const first = await eventually('the data', () => {
+        const all = told().filter(({ payload }) => payload.length > 0);
+        return Buffer.concat(all.map(({ payload }) => payload)).length === held && all;
+      });
+      assert.ok(Buffer.concat(first.map(({ payload }) => payload)).equals(bytes(0, held)));
+      one.send(PSH | ACK, { seq, payload: bytes(held, 100) });
+      await eventually('the rest', () => told().some(({ payload }) => payload.equals(bytes(held, 100))));
+      one.send(RST, { seq: (seq + 100) >>> 0 });
+    });
+    assert.equal(grown.synproxy_synsend_qlen, 1);
+  });
+
+  if (full)
+    test(`${name}: ${many} connections with ${held} bytes each are all that is held, until they end`, async () => {
+      silence();
+      raw.capture.clear();
+      const flows = Array.from({ length: many + 20 }, () => raw.flow(rig.vip, port, ++nextPort));
+      for (const one of flows) one.send(SYN, { options: syn });
+      for (const one of flows) await one.expect('SYN-ACK', isSynAck, 30_000);
+      const grown = await rig.counted(async () => {
+        for (const one of flows) {
+          one.send(ACK);
+          sendBytes(one, 0, held, 1024);
+        }
+        await sleep(1000);
+      });
+      // Segments of 1024 bytes: four of each connection beyond the bound.
+      assert.equal(grown.synproxy_synsend_qlen, 80);
+      speak();
+      for (const one of flows) one.send(RST);
+      silence();
+      const later = await rig.counted(async () => {
+        const one = await connect(port);
+        sendBytes(one, 0, held);
+        await eventually('a SYN', () => told().find(({ flags }) => flags & SYN));
+        one.send(RST);
+      });
+      assert.equal(later.synproxy_synsend_qlen, undefined);
+    });
+
+  test(`${name}: a real server that is full since the SYN: the client of the ACK is told; SYNs count nothing`, async () => {
+    const limited = await service(name, port + 1000, {}, [{ ...real, port: elsewhere, upperThreshold: 1 }]);
+    const open = async () => {
+      const [one] = await rig.ipvs.destinations(limited);
+      return one && [one.activeConnections, one.inactiveConnections];
+    };
+    raw.capture.clear();
+    const flows = Array.from({ length: 20 }, () => raw.flow(rig.vip, limited.port, ++nextPort));
+    for (const one of flows) one.send(SYN, { options: syn });
+    for (const one of flows) await one.expect('SYN-ACK', isSynAck);
+    assert.deepEqual(await open(), [0, 0]);
+    const [first, second] = flows.slice(-2);
+    assert.ok(first && second);
+    first.send(ACK);
+    await hello(first);
+    assert.deepEqual(await open(), [1, 0]);
+    const grown = await rig.counted(async () => {
+      second.send(ACK);
+      const reset = await second.expect('RST', isReset);
+      assert.equal(reset.seq, second.ack);
+    });
+    assert.equal(grown.synproxy_no_dest, 1);
+    assert.deepEqual(await open(), [1, 0]);
+    // The kernel sums its counters every two seconds.
+    const counted = async () => (await rig.ipvs.service(limited, { stats: true })).stats?.connections;
+    const end = performance.now() + 20_000;
+    while ((await counted()) === 0n && performance.now() < end) await sleep(100);
+    assert.equal(await counted(), 1n);
+    first.send(RST);
+    await rig.ipvs.deleteService(limited);
+  });
+
+  test(`${name}: duplicate ACKs: none is answered while the real server is silent, and all of them pass afterwards`, async () => {
+    silence();
+    const one = await connect(port);
+    await eventually('a SYN', () => told().find(({ flags }) => flags & SYN));
+    raw.capture.clear();
+    const duplicates = 100;
+    for (let i = 0; i < duplicates; i++) one.send(ACK);
+    speak();
+    await hello(one);
+    // The window opens by one segment; each of the others is the real server's.
+    const answers = one.received().filter(({ payload }) => payload.length === 0);
+    assert.ok(answers.length <= 2, `${answers.length} answers`);
+    leg.clear();
+    for (let i = 0; i < duplicates; i++) one.send(ACK);
+    await eventually('all of them', () => told().filter(({ flags }) => flags === ACK).length === duplicates);
+    one.send(RST);
+  });
+
+  test(`${name}: SYNs with TCP-MD5 are refused`, async () => {
+    raw.capture.clear();
+    const one = raw.flow(rig.vip, port, ++nextPort);
+    const signature = option(19, ...Buffer.alloc(16, 7));
+    one.send(SYN, { options: Buffer.concat([mss(1460), signature]) });
+    const reset = await one.expect('RST', isReset);
+    assert.equal(reset.ack, one.seq);
+    assert.equal(one.received().find(isSynAck), undefined);
+  });
+
+  /** The last of both FINs, in either order. IPVS has no LAST_ACK for connections that it sees both directions of. */
+  const endings: { what: string; state: string; end: (one: RawFlow) => Promise<void> }[] = [
+    { what: 'that was reset', state: 'CLOSE', end: async (one) => void one.send(RST) },
+    {
+      what: 'that the real server closed first',
+      state: 'TIME_WAIT',
+      end: async (one) => {
+        one.send(PSH | ACK, { payload: Buffer.from('end') });
+        await one.expect('FIN', ({ flags }) => (flags & FIN) !== 0);
+        one.send(FIN | ACK);
+      },
+    },
+    {
+      what: 'that the client closed first',
+      state: 'TIME_WAIT',
+      end: async (one) => {
+        one.send(FIN | ACK);
+        await one.expect('FIN', ({ flags }) => (flags & FIN) !== 0);
+      },
+    },
+  ];
+  for (const { what, state, end } of endings)
+    test(`${name}: the port of a connection ${what} is used again: a cookie, and then a new connection`, async () => {
+      const old = await connect(port);
+      await hello(old);
+      await end(old);
+      await eventually(state, () => stateOf(old) === state);
+      const grown = await rig.counted(async () => {
+        const one = await connect(port, old.from);
+        const right = one.ack;
+        const greeting = await hello(one);
+        assert.equal(greeting.seq, right);
+        assert.equal(stateOf(one), 'ESTABLISHED');
+        one.send(RST);
+      });
+      assert.equal(grown.synproxy_conn_reused, 1);
+      const counters = { close: grown.synproxy_conn_reused_close, wait: grown.synproxy_conn_reused_timewait };
+      assert.deepEqual(counters, state === 'CLOSE' ? { close: 1, wait: undefined } : { close: undefined, wait: 1 });
+    });
+
+  test(`${name}: the port of a half-closed connection is used again: its real server challenges, and the next SYN succeeds`, async () => {
+    const old = await connect(port);
+    await hello(old);
+    old.send(PSH | ACK, { payload: Buffer.from('end') });
+    await old.expect('FIN', ({ flags }) => (flags & FIN) !== 0);
+    await eventually('FIN_WAIT', () => stateOf(old) === 'FIN_WAIT');
+    raw.capture.clear();
+    const one = raw.flow(rig.vip, port, old.from);
+    one.send(SYN, { options: syn });
+    // What a client in SYN_SENT does about an ACK that is not for its SYN.
+    const challenge = await one.expect('the challenge', ({ flags }) => (flags & (SYN | ACK)) === ACK);
+    assert.equal(challenge.ack, old.seq);
+    one.send(RST, { seq: challenge.ack });
+    await eventually('the end', () => stateOf(old) !== 'FIN_WAIT');
+    const again = await connect(port, old.from);
+    await hello(again);
+    again.send(RST);
+  });
+
+  test(`${name}: persistence: all connections of a client have one real server`, async () => {
+    const flags = IP_VS_SVC_F_SYNPROXY | IP_VS_SVC_F_PERSISTENT;
+    const persistent = await service(name, port + 2000, { flags, timeout: 300 }, [real, { ...real, port: elsewhere }]);
+    const greetings = new Set<string>();
+    for (let i = 0; i < 6; i++) {
+      const { socket } = await dial(rig.client, rig.vip, persistent.port);
+      socket.write('end');
+      greetings.add(await readAll(socket));
+      await closed(socket);
+    }
+    assert.equal(greetings.size, 1, [...greetings].join(', '));
+    await rig.ipvs.deleteService(persistent);
+  });
+}
