@@ -14,7 +14,7 @@ import { inLanes } from './lib/lanes.mjs';
 import { runLive } from './lib/run.mjs';
 import { ErrorReport, main, say, short, top } from './lib/say.mjs';
 import { setup } from './lib/setup.mjs';
-import { areaWords, labGroups, needPackages, testFiles } from './lib/test-files.mjs';
+import { areaEnv, areaWords, labGroups, needPackages, testFiles } from './lib/test-files.mjs';
 import { inLab, lint, onHost } from './lib/tiers.mjs';
 
 /** @import { Lane } from './lib/lanes.mjs' */
@@ -75,7 +75,7 @@ await main(async (args) => {
   const [only, line] = [value('--only'), value('--line')];
   const words = args.filter((word) => !word.startsWith('--'));
   // Set-up and build are done once, here.
-  const env = { LVSD_COUNTS: full ? 'full' : 'quick', LVSD_SKIP_BUILD: '1' };
+  const env = { LVSD_COUNTS: full ? 'full' : 'quick', LVSD_SKIP_BUILD: '1', ...(full ? areaEnv(words) : {}) };
   const started = Date.now();
   await setup();
   /** @type {Outcome[]} */

@@ -31,10 +31,28 @@ export function testFiles(dir, words = []) {
 const KERNEL_FOLDERS = ['fullnat', 'fuzz', 'kernel', 'synproxy', 'toa'].map((name) => `test/system/${name}`);
 
 /**
- * Returns the words that an area of a full run stands for: `kernel` covers every test of the kernel modules.
+ * What else areas of a full run stand for: `kernel` covers every test of the kernel modules, `synproxy` the fuzzer of
+ * segments, which has services with SYN proxy.
+ * @type {Readonly<Record<string, string[]>>}
+ */
+const AREAS = { kernel: KERNEL_FOLDERS, synproxy: ['test/system/fuzz/segments.test'] };
+
+/**
+ * Returns the words that select the system tests of areas.
  * @param {string[]} words
  */
-export const areaWords = (words) => (words.includes('kernel') ? [...words, ...KERNEL_FOLDERS] : words);
+export const areaWords = (words) => [...words, ...words.flatMap((word) => AREAS[word] ?? [])];
+
+/** Segments of the fuzzer in a full run of `synproxy`, on each kernel line; other full runs have ten times as many. */
+const SYNPROXY_SEGMENTS = '500000';
+
+/**
+ * Returns the environment of a full run of areas.
+ * @param {string[]} words
+ * @returns {Record<string, string>}
+ */
+export const areaEnv = (words) =>
+  words.length === 1 && words[0] === 'synproxy' ? { LVSD_FUZZ: process.env.LVSD_FUZZ ?? SYNPROXY_SEGMENTS } : {};
 
 /**
  * Returns the lab options in a comment line of a system test, such as `// lab: --stock --smp 1`; none without the line.
