@@ -3,9 +3,10 @@
 import { connect, type Socket } from 'node:net';
 import { EXIT, type ExitCode, LvsdError, MalformedError, RefusedError } from '../base/errors.ts';
 import { isSystemError } from '../base/native.ts';
+import type { EventItem } from './events/types.ts';
 import { type RpcError, requestLine } from './json-rpc.ts';
 import { LineReader } from './lines.ts';
-import { type DaemonEvent, INVALID_PARAMS, LONGEST_LINE, LVSD_ERROR } from './messages.ts';
+import { INVALID_PARAMS, LONGEST_LINE, LVSD_ERROR } from './messages.ts';
 import type { Stats, StatsPart } from './metrics/stats.ts';
 import { METHODS, type Method, type Params, type Result } from './verbs.ts';
 
@@ -40,7 +41,7 @@ export class ControlClient {
   readonly #socket: Socket;
   readonly #reader = new LineReader(LONGEST_LINE);
   readonly #waiting = new Map<number, Waiting>();
-  readonly #events: DaemonEvent[] = [];
+  #events: EventItem[] = [];
   /** The parts of the pending answer to `stats`. */
   readonly #parts: StatsPart[] = [];
   #wake: (() => void) | undefined;
@@ -99,13 +100,28 @@ export class ControlClient {
     });
   }
 
-  /** Events after sequence number `after`; with `follow` also later ones, until the connection ends. */
-  async *events({ after = 0, follow = false }: Params<'events'>): AsyncGenerator<DaemonEvent> {
-    const { events } = await this.call('events', { after, follow });
-    yield* events;
-    while (follow) {
-      for (let event = this.#events.shift(); event; event = this.#events.shift()) yield event;
-      if (this.#failure) throw this.#failure;
+  /** Stored events; with `follow` also later ones, until the connection ends, with an error. */
+  async *events(params: Params<'events'>): AsyncGenerator<EventItem> {
+    let answered = false;
+    let failure: Error | undefined;
+    const wake = () => this.#wake?.();
+    this.call('events', params).then(
+      () => {
+        answered = true;
+        wake();
+      },
+      (error: Error) => {
+        failure = error;
+        wake();
+      },
+    );
+    for (;;) {
+      const items = this.#events;
+      this.#events = [];
+      yield* items;
+      if (this.#events.length > 0) continue;
+      if (failure ?? this.#failure) throw failure ?? this.#failure;
+      if (answered && !params.follow) return;
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
@@ -144,8 +160,8 @@ export class ControlClient {
       result?: unknown;
       error?: RpcError;
     };
-    if (message.method === 'event') {
-      this.#events.push(message.params as DaemonEvent);
+    if (message.method === 'events') {
+      for (const item of message.params as EventItem[]) this.#events.push(item);
       this.#wake?.();
     } else if (message.method === 'rows') {
       this.#parts.push(message.params as StatsPart);

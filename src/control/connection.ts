@@ -7,11 +7,11 @@ import { LvsdError, MalformedError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { PeerCredentials } from '../base/native.ts';
 import { shortened } from '../base/printable.ts';
-import type { EventLog } from './event-log.ts';
+import type { EventLog } from './events/log.ts';
+import { type EventsQuery, readQuery } from './events/query.ts';
 import { failureLine, INTERNAL_ERROR, notificationLine, type RpcError, readRequest, resultLine } from './json-rpc.ts';
 import { LineReader } from './lines.ts';
 import {
-  type DaemonEvent,
   INVALID_PARAMS,
   INVALID_REQUEST,
   LONGEST_REQUEST,
@@ -46,9 +46,6 @@ export interface ConnectionContext {
   readonly idle: number;
 }
 
-/** Bytes of events that may remain unread. */
-const UNREAD_EVENTS = 1 << 20;
-
 /** 'uid 0, pid 4711' */
 export const peerText = ({ uid, pid }: PeerCredentials) => `uid ${uid}, pid ${pid}`;
 
@@ -63,7 +60,8 @@ export class Connection {
   /** Instant of the last request. */
   #since = 0;
   #idle: NodeJS.Timeout | undefined;
-  #unsubscribe: (() => void) | undefined;
+  /** Ends the following of events. */
+  #following: AbortController | undefined;
 
   constructor(socket: Socket, peer: PeerCredentials, context: ConnectionContext, onClose: () => void) {
     this.#socket = socket;
@@ -80,7 +78,7 @@ export class Connection {
     // The client disconnected; 'close' follows.
     socket.on('error', () => {});
     socket.on('close', () => {
-      this.#unsubscribe?.();
+      this.#following?.abort();
       clearTimeout(this.#idle);
       onClose();
     });
@@ -92,7 +90,7 @@ export class Connection {
 
   /** Milliseconds since the last request; 0 while there is one, and for a client that follows events. */
   get idleFor(): number {
-    return this.#busy || this.#unsubscribe ? 0 : monotonic() - this.#since;
+    return this.#busy || this.#following ? 0 : monotonic() - this.#since;
   }
 
   #waitForRequest(): void {
@@ -176,12 +174,8 @@ export class Connection {
 
   /** `after` runs once the answer has been written. */
   async #call(method: Method, params: Params<Method>): Promise<{ result: unknown; after?: () => void }> {
-    const { handlers, events, log } = this.#context;
-    if (method === 'events') {
-      const { after, follow } = params as Params<'events'>;
-      const result: Result<'events'> = { events: events.since(after) };
-      return follow ? { result, after: () => this.#follow(result.events.at(-1)?.sequence ?? after ?? 0) } : { result };
-    }
+    const { handlers, log } = this.#context;
+    if (method === 'events') return await this.#events(params as Params<'events'>);
     if (METHODS[method].changes) {
       const words = Object.entries(params).map(([key, value]) => ` ${key} ${shortened(String(value), 200)}`);
       const { uid, gid, pid } = this.peer;
@@ -212,17 +206,30 @@ export class Connection {
     this.#socket.write(failureLine({ id, error }));
   }
 
-  #follow(sent: number): void {
-    this.#unsubscribe?.();
-    const send = (event: DaemonEvent) => {
-      this.#socket.write(notificationLine('event', event));
-      if (this.#socket.writableLength <= UNREAD_EVENTS) return;
-      this.#context.log.warn(`control client (${peerText(this.peer)}) does not read its events: disconnected`);
-      this.#socket.destroy();
-    };
-    // Events since the answer was composed.
-    for (const event of this.#context.events.since(sent)) send(event);
-    this.#unsubscribe = this.#context.events.subscribe(send);
+  /** Sends what is stored, then the answer, then, for a follower, later events: each batch once the last one was read. */
+  async #events(params: Params<'events'>): Promise<{ result: Result<'events'>; after?: () => void }> {
+    const { events } = this.#context;
+    const query = readQuery(params);
+    let cursor = events.cursor;
+    for await (const { items, next } of events.read(query)) {
+      this.#socket.write(notificationLine('events', items));
+      cursor = next;
+      await this.#drained();
+      if (this.#socket.destroyed) break;
+    }
+    return { result: { cursor }, ...(query.follow && { after: () => void this.#follow(query, cursor) }) };
+  }
+
+  async #follow(query: EventsQuery, cursor: string): Promise<void> {
+    this.#following?.abort();
+    const following = new AbortController();
+    this.#following = following;
+    const { signal } = following;
+    for await (const { items } of this.#context.events.follow(query, cursor, signal)) {
+      this.#socket.write(notificationLine('events', items));
+      // However long it takes: what is read later comes from the store.
+      if (this.#socket.writableNeedDrain) await once(this.#socket, 'drain', { signal }).catch(() => {});
+    }
   }
 
   async #drained(): Promise<void> {

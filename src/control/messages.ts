@@ -208,7 +208,6 @@ export interface PlanLine {
   text: string;
 }
 
-/** Subject of an event or a log line. A field without a value is left out. */
 /** One virtual router (VRRP). */
 export interface VrrpStatus {
   name: string;
@@ -236,47 +235,6 @@ export interface VrrpStatus {
   tracked: { kind: 'interface' | 'service'; name: string; up: boolean; weight?: number | undefined }[];
   /** Adverts sent and received, rejections by reason, and the like. */
   counters: Record<string, number>;
-}
-
-export type EventFields = {
-  /** Name of the VRRP instance in the file. */
-  instance?: string | undefined;
-  /** Name of the service in the file. */
-  service?: string | undefined;
-  /** The kernel's service: "tcp 10.99.0.10:443". */
-  virtual?: string | undefined;
-  /** Name of the real server in the file. */
-  server?: string | undefined;
-  /** Of a real server "10.31.4.2:8443"; of a virtual or local address "10.99.0.10/32". */
-  address?: string | undefined;
-  /** The new state: up, down, draining, failed, ... */
-  state?: string | undefined;
-  reason?: string | undefined;
-  /** The kind of a check's failure, from a closed list. */
-  code?: FailureCode | undefined;
-  /** Quorum: the sum of weights, and the one that it is compared with. Override: the weight that was set. */
-  weight?: number | undefined;
-  needed?: number | undefined;
-  /** The user who requested the change. */
-  by?: string | undefined;
-  /** An operation that the kernel rejected: its kind, how often it was tried, and seconds until the next attempt. */
-  op?: string | undefined;
-  attempts?: number | undefined;
-  delay?: number | undefined;
-  /** A start or a reload: the file, operations that were done, operations that failed. */
-  file?: string | undefined;
-  operations?: number | undefined;
-  failed?: number | undefined;
-};
-
-export interface DaemonEvent extends EventFields {
-  /** Incremented by one per event; a gap means lost events. */
-  sequence: number;
-  /** Milliseconds since the epoch. */
-  at: number;
-  kind: 'server' | 'quorum' | 'reload' | 'drift' | 'override' | 'kernel' | 'daemon' | 'vrrp';
-  /** One sentence for people. */
-  text: string;
 }
 
 /** JSON-RPC error codes: the standard's, and lvsd's exit codes as -32000 - code. */

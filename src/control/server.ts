@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import type { Log } from '../base/log.ts';
 import type { PeerCredentials } from '../base/native.ts';
 import { Connection, type Handlers, peerText } from './connection.ts';
-import type { EventLog } from './event-log.ts';
+import type { EventLog } from './events/log.ts';
 import { failureLine } from './json-rpc.ts';
 import { UnixListener } from './listener.ts';
 import { INVALID_REQUEST } from './messages.ts';

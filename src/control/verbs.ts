@@ -8,13 +8,15 @@ import { parseDuration } from '../base/durations.ts';
 import { EXIT, type ExitCode, UsageError } from '../base/errors.ts';
 import { printable } from '../base/printable.ts';
 import { count } from '../base/words.ts';
+import type { EventsParams } from './events/query.ts';
+import { readEventsOptions } from './lvsctl/events-options.ts';
 import { filterStatus } from './lvsctl/filter.ts';
 import { historyText } from './lvsctl/history.ts';
 import { readMetricsOptions } from './lvsctl/metrics-options.ts';
 import { briefText, statusText } from './lvsctl/status.ts';
 import type { Paint } from './lvsctl/terminal.ts';
 import { vrrpText } from './lvsctl/vrrp.ts';
-import type { DaemonEvent, DaemonStatus, PlanLine, PlanObstacle, ServerHistory, VrrpStatus } from './messages.ts';
+import type { DaemonStatus, PlanLine, PlanObstacle, ServerHistory, VrrpStatus } from './messages.ts';
 import type { StatsSummary } from './metrics/stats.ts';
 import { planExitCode, planNotes, planText } from './plan-text.ts';
 
@@ -92,9 +94,17 @@ export const METHODS = {
     parameters: { on: { type: 'boolean', required: true } },
     changes: true,
   }),
-  /** Events after `after`; with `follow`, each later event is sent as a notification `event`. */
-  events: method<{ after?: number; follow?: boolean }, { events: DaemonEvent[] }>({
-    parameters: { after: { type: 'integer' }, follow: { type: 'boolean' } },
+  /** Events and gaps are sent in notifications `events`, the stored ones before the answer, later ones after it. */
+  events: method<EventsParams, { cursor: string }>({
+    parameters: {
+      after: OPTIONAL_STRING,
+      since: { type: 'integer' },
+      service: OPTIONAL_STRING,
+      server: OPTIONAL_STRING,
+      kinds: OPTIONAL_STRING,
+      limit: { type: 'integer' },
+      follow: { type: 'boolean' },
+    },
   }),
   /** Counters and states as numbers, sent as notifications `rows` before the answer, which has those of the whole. */
   stats: method<{ detail?: string }, StatsSummary>({ parameters: { detail: OPTIONAL_STRING } }),
@@ -146,6 +156,10 @@ export const VERB_OPTIONS = {
   detail: { type: 'string' },
   collect: { type: 'string', multiple: true },
   'max-series': { type: 'string' },
+  since: { type: 'string' },
+  service: { type: 'string' },
+  kind: { type: 'string', multiple: true },
+  limit: { type: 'string' },
 } as const;
 
 export interface VerbOptions {
@@ -163,6 +177,10 @@ export interface VerbOptions {
   detail?: string | undefined;
   collect?: string[] | undefined;
   'max-series'?: string | undefined;
+  since?: string | undefined;
+  service?: string | undefined;
+  kind?: string[] | undefined;
+  limit?: string | undefined;
 }
 
 export interface PrintContext {
@@ -409,13 +427,9 @@ export const VERBS: Readonly<Record<string, Verb>> = {
   events: verb({
     method: 'events',
     words: '',
-    help: 'recent events',
-    options: ['follow', 'after'],
-    read: (_words, { follow = false, after }) => {
-      if (after === undefined) return { follow };
-      if (!/^\d{1,15}$/.test(after)) throw new UsageError(`--after takes the number of an event, not ${after}`);
-      return { follow, after: Number(after) };
-    },
+    help: 'stored events; those of a service, a real server or a kind',
+    options: ['follow', 'after', 'since', 'service', 'server', 'kind', 'limit'],
+    read: (_words, options) => readEventsOptions(options, Date.now()),
     // Printed one by one as they arrive: lvsctl/events.ts.
     print: () => '',
   }),

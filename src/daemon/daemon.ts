@@ -220,7 +220,7 @@ export class Daemon {
     for (const service of this.runtime.users(id))
       for (const server of service.realServers)
         if (server.targets.some((target) => target.id === id))
-          this.#parts.reporter.server(inabilityMessage(service, server, id, inability), inability === undefined);
+          this.#parts.reporter.inability(inabilityMessage(service, server, id, inability), inability === undefined);
   }
 
   #updateQuorums(): void {
@@ -252,7 +252,7 @@ export class Daemon {
     for (const { service, ...rest } of overrides) {
       const virtuals = this.runtime.services.filter(({ spec }) => spec.name === service).map(({ key }) => key);
       const override = { service, ...rest, virtuals };
-      if (this.runtime.setOverride(override, on)) this.#parts.reporter.override(overrideMessage(override, on));
+      if (this.runtime.setOverride(override, on)) this.#parts.reporter.override(overrideMessage(override, on), on);
       else if (!on) unchanged.push(override);
     }
     const unsaved = await this.#parts.saveOverrides();

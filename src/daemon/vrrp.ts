@@ -5,9 +5,10 @@ import { errorLine } from '../base/error-line.ts';
 import { LvsdError, UsageError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Config } from '../config/types.ts';
+import type { Kind } from '../control/events/kinds.ts';
 import type { VrrpStatus, VrrpSummary } from '../control/messages.ts';
 import type { TargetState } from '../health/types.ts';
-import type { FromVrrp, InstanceStatus, LastMessage } from '../vrrp/messages.ts';
+import type { EventName, FromVrrp, InstanceStatus, LastMessage } from '../vrrp/messages.ts';
 import { VrrpProcess } from '../vrrp/process.ts';
 import { withdraw } from '../vrrp/withdraw.ts';
 import type { Reporter } from './control/reporter.ts';
@@ -31,6 +32,14 @@ export interface VrrpParts {
   /** Saves the adverts of priority 0 of the instances of which this node is master. */
   saveLastMessages(messages: readonly LastMessage[]): Promise<void>;
 }
+
+const EVENT_KINDS = {
+  contested: 'vrrp.contested',
+  'two-owners': 'vrrp.two_owners',
+  'address-restored': 'vrrp.address_restored',
+  interval: 'vrrp.interval',
+  priority: 'vrrp.priority',
+} as const satisfies Record<EventName, Kind>;
 
 export class Vrrp {
   readonly #process: VrrpProcess;
@@ -219,7 +228,8 @@ export class Vrrp {
         const { instance, to, reason } = message;
         this.#since.set(instance, { at: steady(), state: to, reason });
         const severe = to === 'fault';
-        this.#reporter.vrrp({ text: `is ${to}: ${reason}`, fields: { instance, state: to, reason } }, !severe);
+        const fields = { instance, state: to, reason };
+        this.#reporter.vrrp('vrrp.state', { text: `is ${to}: ${reason}`, fields }, !severe);
         break;
       }
       case 'role':
@@ -227,7 +237,8 @@ export class Vrrp {
         break;
       case 'event': {
         const { instance, event, reason } = message;
-        this.#reporter.vrrp({ text: reason, fields: { instance, state: event, reason } }, event === 'priority');
+        const fields = { instance, state: event, reason };
+        this.#reporter.vrrp(EVENT_KINDS[event], { text: reason, fields }, event === 'priority');
         break;
       }
       case 'status':

@@ -198,7 +198,7 @@ async function flushed(story: Story, lvs: LvsTopology, balancer: Balancer): Prom
   const events = story.show(lvs.balancer, 'lvsctl events', (line) => /drift/.test(line)).stdout;
   story.claim(
     'lvsd has detected, reported and repaired it',
-    /drift +.*10\.99\.0\.10:80.* was deleted/.test(events),
+    /table\.drift +.*10\.99\.0\.10:80.* was deleted/.test(events),
     events,
   );
   story.claim('the client is served', /rs\d/.test(story.show(lvs.client, request(20031)).stdout));

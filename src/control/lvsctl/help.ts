@@ -26,10 +26,14 @@ Options:
   -s, --socket PATH    the control socket; default /run/lvsd/control.sock
   -j, --json           print the daemon's answer as JSON; events: one object per line
   -f, --follow         events: keep printing new events until interrupted
-  -a, --after NUMBER   events: only those after the one with this number
+  -a, --after CURSOR   events: only those after this one, EPOCH:NUMBER or its number
+      --since TIME     events: only those of the last 1h, or since 2026-11-28T10:00:00Z
+      --service NAME   events: only those of this service
+      --kind KIND      events: only this kind, such as real_server.down; may be repeated
+      --limit N        events: the last N (default: 1000)
   -b, --brief          status: one line for each service
   -d, --down           status: only real servers that are down, and services without quorum or with a rejected change
-      --server SERVER  status: only this real server, by name, address or address:port
+      --server SERVER  status, events: only this real server, by name, address or address:port
       --state STATE    status: only real servers that are up, down, draining or unchecked
   -w, --watch          status: again every 2 s until interrupted
   -r, --reason TEXT    drain, disable, force-up, weight: the reason, which status shows
@@ -60,5 +64,6 @@ Examples:
   lvsctl plan || echo 'the kernel differs from the configuration'
   lvsctl --json status | jq '.services[] | select(.quorum.up | not) | .name'
   lvsctl events --follow
+  lvsctl events --since 1h --kind real_server.down
   lvsctl metrics > /run/lvsd.prom.new && mv /run/lvsd.prom.new /var/lib/prometheus/node-exporter/lvsd.prom
 `;

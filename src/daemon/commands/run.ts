@@ -8,7 +8,7 @@ import { EXIT } from '../../base/errors.ts';
 import { version } from '../../base/version.ts';
 import { count } from '../../base/words.ts';
 import type { Config } from '../../config/types.ts';
-import { EventLog } from '../../control/event-log.ts';
+import { EventLog } from '../../control/events/log.ts';
 import { ControlServer } from '../../control/server.ts';
 import { HealthMonitor } from '../../health/monitor.ts';
 import { handlers } from '../control/handlers.ts';
@@ -28,6 +28,7 @@ import { Sysctls } from '../reconcile/sysctls.ts';
 import { TableCache } from '../reconcile/table-cache.ts';
 import { Notifier } from '../sd-notify.ts';
 import { Signals } from '../signals.ts';
+import { eventsDirectory, FileEventStore } from '../state/event-store.ts';
 import { OverridesSaver } from '../state/overrides-saver.ts';
 import { overridesPath, readSaved, reportNotes } from '../state/saved.ts';
 import { StateSaver } from '../state/saver.ts';
@@ -136,12 +137,14 @@ async function serve({ options, config, loader, logs, reporter, kernel, startedA
     startedAt,
     sampler: new Sampler(kernel.reader),
   });
-  const events = reporter.events;
+  const { events } = reporter;
   const control = new ControlServer({ path: options.socket, handlers: methods, events, log: logs.area('control') });
   const readOnly = openReadOnly(options.socket, { handlers: methods, events, log: logs.area('control') });
   try {
     lock = lockNamespace((text) => reporter.log('daemon', 'warn', text));
-    reporter.daemon(`starting lvsd ${version()} with ${file}`, { state: 'starting', file });
+    const onProblem = (text: string) => reporter.log('daemon', 'error', text);
+    events.attach(new FileEventStore(eventsDirectory(options.state), { onProblem }));
+    reporter.daemon('daemon.starting', `starting lvsd ${version()} with ${file}`, { state: 'starting', file });
     for (const line of config.warnings) reporter.log('config', 'warn', line);
     if (process.pid === 1) reporter.log('daemon', 'warn', NO_INIT);
     const signals = new Signals((signal) => {
@@ -153,7 +156,7 @@ async function serve({ options, config, loader, logs, reporter, kernel, startedA
     const counts = `${count(daemon.config.services.size, 'service')}, ${count(operations, 'operation')}, ${failed} failed`;
     if (!monitor) {
       await daemon.reconciler.stop();
-      reporter.daemon(`done: ${counts}`, { state: 'stopped', operations, failed });
+      reporter.daemon('daemon.done', `done: ${counts}`, { state: 'stopped', operations, failed });
       return failed > 0 ? EXIT.RUNTIME : EXIT.OK;
     }
     // After the table: a virtual address must find its services.
@@ -168,7 +171,7 @@ async function serve({ options, config, loader, logs, reporter, kernel, startedA
       setImmediate(releaseMemory);
       return result;
     }, reporter);
-    reporter.daemon(`ready: ${counts}`, { state: 'ready', operations, failed });
+    reporter.daemon('daemon.ready', `ready: ${counts}`, { state: 'ready', operations, failed });
     notifier.ready(counts);
     setImmediate(releaseMemory);
     notifier.watch(() => (monitor.alive ? undefined : 'health checks have stopped'));
@@ -178,7 +181,7 @@ async function serve({ options, config, loader, logs, reporter, kernel, startedA
       notifier.ready(count(daemon.config.services.size, 'service'));
     });
     const signal = await signals.end;
-    reporter.daemon(`stopping: received ${signal}`, { state: 'stopping', reason: signal });
+    reporter.daemon('daemon.stopping', `stopping: received ${signal}`, { state: 'stopping', reason: signal });
     notifier.stopping();
     watch.stop();
     // Independent of on_stop: addresses that stay would be on two nodes.
@@ -191,6 +194,7 @@ async function serve({ options, config, loader, logs, reporter, kernel, startedA
     // After a failed start, the state file is more complete than the runtime state.
     if (started) await saver.close();
     await overridesSaver.close();
+    events.close();
     control.close();
     readOnly?.close();
     hooks?.close();
@@ -218,6 +222,7 @@ async function removeAll(daemon: Daemon, reporter: Reporter): Promise<void> {
     const result = await daemon.removeAll();
     const [operations, failed] = [result.done.length, result.failed.length];
     reporter.daemon(
+      'daemon.removed',
       `removed what lvsd had added (on_stop: remove): ${count(operations, 'operation')}, ${failed} failed`,
       {
         state: 'removed',

@@ -219,8 +219,13 @@ export function handlers({
       // A repeated command is no event.
       if (daemon.reconciler.paused === on) return { paused: on };
       daemon.reconciler.pause(on);
-      if (on) reporter.daemon('paused by the operator: the kernel is not changed until lvsctl resume', PAUSED);
-      else reporter.daemon('resumed by the operator', RESUMED);
+      if (on)
+        reporter.daemon(
+          'daemon.paused',
+          'paused by the operator: the kernel is not changed until lvsctl resume',
+          PAUSED,
+        );
+      else reporter.daemon('daemon.resumed', 'resumed by the operator', RESUMED);
       if (!on) throwFailures(await daemon.reconciler.run());
       return { paused: on };
     },

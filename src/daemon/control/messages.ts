@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** Texts and fields of the log lines and events of the daemon. `service` is a name in the file. */
-import type { EventFields } from '../../control/messages.ts';
+import type { EventFields } from '../../control/events/types.ts';
 import type { Inability, Transition } from '../../health/types.ts';
 import type { Stop } from '../../health/worker/liveness.ts';
 import { type Drift, describe, toJson } from '../../plan/index.ts';

@@ -2,8 +2,9 @@
 /** Reports what happens in the daemon: a log line, and an event for the clients of the control socket. */
 import type { Log, LogFields } from '../../base/log.ts';
 import type { LogArea, LogLevel } from '../../config/types.ts';
-import type { EventLog } from '../../control/event-log.ts';
-import type { DaemonEvent, EventFields } from '../../control/messages.ts';
+import type { Kind } from '../../control/events/kinds.ts';
+import type { EventLog } from '../../control/events/log.ts';
+import type { EventFields, Severity } from '../../control/events/types.ts';
 import { type Drift, describe, type Operation } from '../../plan/index.ts';
 import { driftMessage, type Message, operationFields, type Rejection, rejectionMessage } from './messages.ts';
 
@@ -27,7 +28,12 @@ export class Reporter {
   }
 
   server(message: Message, up: boolean): void {
-    this.#report('server', 'health', up ? 'info' : 'warn', message);
+    this.#health(up ? 'real_server.up' : 'real_server.down', up, message);
+  }
+
+  /** A real server that cannot be checked, or again. */
+  inability(message: Message, able: boolean): void {
+    this.#health(able ? 'real_server.probed' : 'real_server.unprobed', able, message);
   }
 
   /** A check that changed while others keep its real server down; logged only. */
@@ -36,23 +42,22 @@ export class Reporter {
   }
 
   quorum(message: Message, up: boolean): void {
-    this.#report('quorum', 'health', up ? 'info' : 'warn', message);
+    this.#health(up ? 'service.quorum_gained' : 'service.quorum_lost', up, message);
   }
 
   /** A transition or another event of a VRRP instance; `good`: none that needs attention. */
-  vrrp({ text, fields }: Message, good: boolean): void {
-    this.log('daemon', good ? 'info' : 'warn', `vrrp ${fields.instance} ${text}`, fields);
-    this.events.add('vrrp', text, fields);
+  vrrp(kind: Kind, { text, fields }: Message, good: boolean): void {
+    this.#report(kind, 'daemon', good ? 'info' : 'warn', `vrrp ${fields.instance} ${text}`, { text, fields });
   }
 
-  override(message: Message): void {
-    this.#report('override', 'control', 'info', message);
+  override(message: Message, on: boolean): void {
+    const line = `${message.fields.service}: ${message.text}`;
+    this.#report(on ? 'real_server.override' : 'real_server.override_ended', 'control', 'info', line, message);
   }
 
   drift(drift: Drift, service?: string): void {
-    const { text, fields } = driftMessage(drift, service);
-    this.log('kernel', 'warn', `changed by another program: ${text}`, fields);
-    this.events.add('drift', text, fields);
+    const message = driftMessage(drift, service);
+    this.#report('table.drift', 'kernel', 'warn', `changed by another program: ${message.text}`, message);
   }
 
   /** An operation that succeeded; logged only. */
@@ -62,15 +67,17 @@ export class Reporter {
   }
 
   kernelError(operation: Operation, rejection: Rejection): void {
-    const { text, fields } = rejectionMessage(operation, rejection);
-    this.log('kernel', 'error', fields.service === undefined ? text : `${fields.service}: ${text}`, fields);
-    this.events.add('kernel', text, fields);
+    const message = rejectionMessage(operation, rejection);
+    const { service } = message.fields;
+    const line = service === undefined ? message.text : `${service}: ${message.text}`;
+    this.#report(service === undefined ? 'table.refused' : 'service.refused', 'kernel', 'error', line, message);
   }
 
   /** The end of what `kernelError` reported; `service` undefined: global settings. */
   recovered(service: string | undefined): void {
     const text = `${service ?? 'global settings'}: recovered, the kernel accepted the operations`;
-    this.log('kernel', 'info', text, { service, state: 'recovered' });
+    const kind = service === undefined ? 'table.accepted' : 'service.accepted';
+    this.#report(kind, 'kernel', 'info', text, { text, fields: { service, state: 'recovered' } });
   }
 
   /** `text` may have several lines: one for each problem of a file. */
@@ -79,22 +86,31 @@ export class Reporter {
     // The reason has all lines: it is not repeated with each of them.
     const { reason, ...others } = fields;
     for (const line of lines) this.log('config', ok ? 'info' : 'error', line, lines.length > 1 ? others : fields);
-    this.events.add('reload', text, fields);
+    const kind = fields.state === 'rejected' ? 'config.rejected' : 'config.loaded';
+    this.events.add(kind, ok ? 'info' : 'error', text, fields);
   }
 
-  daemon(text: string, fields: EventFields, level: LogLevel = 'info'): void {
-    this.log('daemon', level, text, fields);
-    this.events.add('daemon', text, fields);
+  daemon(kind: Kind, text: string, fields: EventFields, level: LogLevel = 'info'): void {
+    this.#report(kind, 'daemon', level, text, { text, fields });
   }
 
   /** All checks stop, or run again. */
-  checks({ text, fields }: Message, running: boolean): void {
-    this.log('health', running ? 'info' : 'error', text, fields);
-    this.events.add('daemon', text, fields);
+  checks(message: Message, running: boolean): void {
+    const kind = running ? 'checks.resumed' : 'checks.stopped';
+    this.#report(kind, 'health', running ? 'info' : 'error', message.text, message);
   }
 
-  #report(kind: DaemonEvent['kind'], area: LogArea, level: LogLevel, { text, fields }: Message): void {
-    this.log(area, level, `${fields.service}: ${text}`, fields);
-    this.events.add(kind, text, fields);
+  #health(kind: Kind, good: boolean, message: Message): void {
+    this.#report(kind, 'health', good ? 'info' : 'warn', `${message.fields.service}: ${message.text}`, message);
+  }
+
+  #report(kind: Kind, area: LogArea, level: LogLevel, line: string, { text, fields }: Message): void {
+    this.log(area, level, line, fields);
+    this.events.add(kind, SEVERITIES[level], text, fields);
   }
 }
+
+const SEVERITIES = { error: 'error', warn: 'warning', info: 'info', debug: 'info' } as const satisfies Record<
+  LogLevel,
+  Severity
+>;

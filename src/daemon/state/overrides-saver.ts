@@ -79,13 +79,13 @@ export class OverridesSaver {
     this.#attempts = 0;
     if (!this.#unsaved) return;
     this.#unsaved = undefined;
-    this.#options.reporter.daemon('the overrides are saved again', { file, state: 'overrides saved' });
+    this.#options.reporter.daemon('file.saved', 'the overrides are saved again', { file, state: 'overrides saved' });
   }
 
   #failed(file: string, reason: string): string {
     if (this.#unsaved?.reason !== reason) {
       const text = `cannot save the overrides, a reboot would end them; trying again: ${reason}`;
-      this.#options.reporter.daemon(text, { file, state: 'overrides not saved', reason }, 'error');
+      this.#options.reporter.daemon('file.not_saved', text, { file, state: 'overrides not saved', reason }, 'error');
     }
     this.#unsaved = { file, problem: 'not saved', since: this.#unsaved?.since ?? steady(), reason };
     clearTimeout(this.#retry);

@@ -28,7 +28,7 @@ export function overridesPath({ state, overrides }: StatePaths): string | undefi
 /** Logs notes, and adds an event for each file that was ignored. */
 export function reportNotes(notes: readonly SavedNote[], reporter: Reporter): void {
   for (const { level, text, file, reason } of notes) {
-    if (level === 'warn') reporter.daemon(text, { file, reason, state: 'file ignored' }, level);
+    if (level === 'warn') reporter.daemon('file.ignored', text, { file, reason, state: 'file ignored' }, level);
     else reporter.log('daemon', level, text, { file, reason });
   }
 }

@@ -4,7 +4,8 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Namespace, type Result, type Running, until } from '../../../lab/topology.ts';
 import { ControlClient } from '../../../src/control/client.ts';
-import type { DaemonEvent, DaemonStatus, RealServerStatus } from '../../../src/control/messages.ts';
+import { type DaemonEvent, isGap } from '../../../src/control/events/types.ts';
+import type { DaemonStatus, RealServerStatus } from '../../../src/control/messages.ts';
 
 /** The content of a configuration file. JSON is valid YAML. */
 export type Conf = Record<string, unknown>;
@@ -123,8 +124,15 @@ export class Lvsd {
     return found;
   }
 
-  async events(after = 0): Promise<DaemonEvent[]> {
-    return (await this.client.call('events', { after })).events;
+  async events(): Promise<DaemonEvent[]> {
+    const found: DaemonEvent[] = [];
+    const client = await ControlClient.open(this.socket);
+    try {
+      for await (const item of client.events({})) if (!isGap(item)) found.push(item);
+    } finally {
+      client.close();
+    }
+    return found;
   }
 
   /** Runs one of lvsd's programs to its end, with any exit status. */

@@ -209,7 +209,7 @@ describe('drift', () => {
       /changed by another program: address 10\.31\.3\.101\/32 on in0 was deleted/,
     );
     const events = await lvsd.events();
-    assert.equal(events.filter(({ kind }) => kind === 'drift').length >= 6, true);
+    assert.equal(events.filter(({ kind }) => kind === 'table.drift').length >= 6, true);
     assert.ok(!/ is down/.test(lvsd.log), lvsd.log);
   });
 

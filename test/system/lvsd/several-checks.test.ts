@@ -50,7 +50,7 @@ test('a real server with several checks serves while all of them pass', async ()
   await eventually('one to pass', async () => (await lvsd.server('shop', '10.31.5.2:80')).checks?.[1]?.up);
   assert.equal((await lvsd.server('shop', '10.31.5.2:80')).state, 'down');
   assert.ok(!web2In());
-  const events = (await lvsd.events()).filter(({ kind }) => kind === 'server');
+  const events = (await lvsd.events()).filter(({ kind }) => kind.startsWith('real_server.'));
   assert.deepEqual(
     events.map(({ server, state }) => `${server} ${state}`),
     ['10.31.5.2 down'],

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { until } from '../../../lab/topology.ts';
 import { native } from '../../../src/base/native.ts';
-import { EventLog } from '../../../src/control/event-log.ts';
+import { EventLog } from '../../../src/control/events/log.ts';
 import { Reporter } from '../../../src/daemon/control/reporter.ts';
 import { RuntimeState } from '../../../src/daemon/model/runtime-state.ts';
 import { writeLastMessages } from '../../../src/daemon/state/vrrp-file.ts';

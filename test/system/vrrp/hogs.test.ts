@@ -119,7 +119,7 @@ const held = (where: Namespace, network: string) =>
 async function takeovers(): Promise<{ lvsd: number; keepalived: number }> {
   const events = (await Promise.all([first.events(), second.events()])).flat();
   return {
-    lvsd: events.filter(({ kind, text }) => kind === 'vrrp' && / is master/.test(text)).length,
+    lvsd: events.filter(({ kind, text }) => kind === 'vrrp.state' && / is master/.test(text)).length,
     keepalived: keepalived
       .map(({ log }) => readFileSync(log, 'utf8').split('Entering MASTER STATE').length - 1)
       .reduce((sum, one) => sum + one),

@@ -59,7 +59,7 @@ test('daemons that another program stops or starts are put right, as drift', asy
   second.namespace.run('ipvsadm --start-daemon master --mcast-interface eth0 --syncid 7');
   await follows(first, second);
   const drift = await eventually('the events', async () => {
-    const texts = (await second.lvsd.events()).filter(({ kind }) => kind === 'drift').map(({ text }) => text);
+    const texts = (await second.lvsd.events()).filter(({ kind }) => kind === 'table.drift').map(({ text }) => text);
     return texts.length >= 2 && texts;
   });
   assert.deepEqual(drift, [

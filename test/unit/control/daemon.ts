@@ -5,7 +5,7 @@ import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
-import { EventLog } from '../../../src/control/event-log.ts';
+import { EventLog } from '../../../src/control/events/log.ts';
 import type { DaemonStatus } from '../../../src/control/messages.ts';
 import { ControlServer, type ControlServerOptions, type Handlers } from '../../../src/control/server.ts';
 import { METHODS } from '../../../src/control/verbs.ts';

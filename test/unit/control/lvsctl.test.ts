@@ -424,19 +424,22 @@ test('exit codes and texts of failures', async () => {
 
 test('events: kept ones, then new ones until the daemon ends; gaps are shown', async () => {
   const daemon = fakeDaemon();
-  for (let i = 0; i < 3000; i++)
-    daemon.events.add('server', i % 2 ? `shop: event ${i}` : `event ${i}`, { service: 'shop' });
+  for (let i = 0; i < 12_000; i++)
+    daemon.events.add('service.refused', 'error', i % 2 ? `shop: event ${i}` : `event ${i}`, { service: 'shop' });
   const kept = await lvsctl(daemon.path, 'events', '--after', '1');
   assert.match(
     kept.out,
-    /^… 1999 events are no longer available\n\d{4}-\d\d-\d\d \d\d:\d\d:\d\d {2}2001 {2}server {4}shop: event 2000\n/,
+    /^… the events 2 to 7000 are not available\n\d{4}-\d\d-\d\d \d\d:\d\d:\d\d {2}7001 {2}service\.refused {8}shop: event 7000\n/,
   );
-  assert.equal(kept.out.trimEnd().split('\n').length, 1001);
-  const following = lvsctl(daemon.path, 'events', '-f', '--json', '-a', '2999');
-  while (!daemon.log.lines.some((line) => line.includes('control client connected')) || daemon.log.lines.length < 2)
+  assert.equal(kept.out.trimEnd().split('\n').length, 5001);
+  const foreign = await lvsctl(daemon.path, 'events', '--after', '1f00ba5e:7');
+  assert.match(foreign.out, /^… the events after 1f00ba5e:7 are no longer available: all that are stored follow\n/);
+  assert.equal((await lvsctl(daemon.path, 'events')).out.trimEnd().split('\n').length, 1000);
+  const following = lvsctl(daemon.path, 'events', '-f', '--json', '-a', '11999');
+  while (!daemon.log.lines.some((line) => line.includes('control client connected')) || daemon.log.lines.length < 4)
     await new Promise((resolve) => setTimeout(resolve, 10));
   await new Promise((resolve) => setTimeout(resolve, 100));
-  daemon.events.add('drift', 'someone ran ipvsadm\x1b');
+  daemon.events.add('table.drift', 'warning', 'someone ran ipvsadm\x1b');
   await new Promise((resolve) => setTimeout(resolve, 100));
   daemon.server.close();
   const { code, out, err } = await following;
@@ -450,7 +453,7 @@ test('events: kept ones, then new ones until the daemon ends; gaps are shown', a
     .map((line) => JSON.parse(line) as { sequence: number; text: string });
   assert.deepEqual(
     events.map(({ sequence }) => sequence),
-    [3000, 3001],
+    [12000, 12001],
   );
   assert.equal(events[1]?.text, 'someone ran ipvsadm\x1b');
 });
@@ -484,7 +487,7 @@ test('command lines: accepted ones, and errors of wrong ones', () => {
     command: {
       name: 'events',
       verb: VERBS.events,
-      params: { follow: true, after: 7 },
+      params: { follow: true, after: '7' },
       options: { follow: true, after: '7' },
     },
     socket: '/x',
@@ -505,7 +508,7 @@ test('command lines: accepted ones, and errors of wrong ones', () => {
     [['metrics', '--detail', 'all'], /^--detail takes summary, services, real_servers, full, not all/],
     [['metrics', '--collect', 'foo'], /^--collect takes process, service, .*, not foo/],
     [['metrics', '--max-series', '0'], /^--max-series takes a number from 1 to 10000000, not 0/],
-    [['events', '--after', 'x'], /^--after takes the number of an event, not x/],
+    [['events', '--after', 'x'], /^after takes the number of an event or a cursor such as 1f00ba5e:42, not x/],
     [['--bogus'], /^unknown option '--bogus' \(see/],
     [['-s'], /^option '-s, --socket <value>' argument missing \(see/],
   ];

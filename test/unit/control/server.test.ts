@@ -10,6 +10,7 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LvsdError, UsageError } from '../../../src/base/errors.ts';
 import { ControlClient } from '../../../src/control/client.ts';
+import { type EventItem, isGap } from '../../../src/control/events/types.ts';
 import { LONGEST_REQUEST } from '../../../src/control/messages.ts';
 import { METHODS, READ_ONLY } from '../../../src/control/verbs.ts';
 import { answers, fakeDaemon, freshPath, rawClient, STATUS } from './daemon.ts';
@@ -92,7 +93,7 @@ test('an invalid request gets an error with a reason, and the next one is still 
     ['{"jsonrpc":"2.0","id":1,"method":"drain"}', -32602, /drain needs server: a string/, 1],
     ['{"jsonrpc":"2.0","id":1,"method":"drain","params":{"server":7}}', -32602, /drain needs server: a string/, 1],
     ['{"jsonrpc":"2.0","id":1,"method":"drain","params":{"server":"a","__proto__":1}}', -32602, /__proto__/, 1],
-    ['{"jsonrpc":"2.0","id":1,"method":"events","params":{"after":1.5}}', -32602, /after: an integer/, 1],
+    ['{"jsonrpc":"2.0","id":1,"method":"events","params":{"after":1.5}}', -32602, /after: a string/, 1],
     [`${'['.repeat(30_000)}`, -32700, /not valid JSON/],
     [`${'['.repeat(30_000)}${']'.repeat(30_000)}`, -32600, /batches are not supported/],
   ];
@@ -170,7 +171,7 @@ test('a second daemon does not start', async () => {
 });
 
 const serve = (path: string) => `
-  import { EventLog } from ${JSON.stringify(new URL('../../../src/control/event-log.ts', import.meta.url).pathname)};
+  import { EventLog } from ${JSON.stringify(new URL('../../../src/control/events/log.ts', import.meta.url).pathname)};
   import { ControlServer } from ${JSON.stringify(new URL('../../../src/control/server.ts', import.meta.url).pathname)};
   const log = { error: console.error, warn() {}, info() {}, debug() {} };
   new ControlServer({ path: ${JSON.stringify(path)}, handlers: {}, events: new EventLog(), log });
@@ -295,29 +296,50 @@ test('a client that does not read its answer is disconnected', async () => {
   socket.destroy();
 });
 
-test('events: kept ones, then new ones; a client that does not read them is disconnected', async () => {
+test('events: kept ones, then new ones; a client that does not read them for long gets a gap', async () => {
   using daemon = fakeDaemon();
-  for (let i = 1; i <= 3; i++) daemon.events.add('server', `event ${i}`, { service: 'shop' });
+  for (let i = 1; i <= 3; i++) daemon.events.add('real_server.down', 'warning', `event ${i}`, { service: 'shop' });
   const socket = await rawClient(daemon.path);
   let text = '';
   socket.on('data', (chunk) => {
     text += String(chunk);
   });
-  socket.write(request('events', { after: 1, follow: true }));
+  socket.write(request('events', { after: '1', follow: true }));
   await wait(() => text.includes('event 3'));
-  daemon.events.add('drift', 'event 4');
+  daemon.events.add('table.drift', 'warning', 'event 4');
   await wait(() => text.includes('event 4'));
   const lines = text
     .trimEnd()
     .split('\n')
-    .map((line) => JSON.parse(line) as { result?: { events: { sequence: number }[] }; params?: { sequence: number } });
+    .map((line) => JSON.parse(line) as { params?: { sequence: number }[] });
   assert.deepEqual(
-    lines.flatMap(({ result, params }) => result?.events ?? params ?? []).map(({ sequence }) => sequence),
+    lines.flatMap(({ params = [] }) => params).map(({ sequence }) => sequence),
     [2, 3, 4],
   );
+  // Asleep for longer than the events are kept: a gap, then those that are left, and the daemon has kept no more of them.
   socket.pause();
-  for (let i = 0; i < 200; i++) daemon.events.add('server', 'x'.repeat(20_000));
-  await wait(() => daemon.log.lines.some((line) => line.includes('does not read its events: disconnected')));
+  text = '';
+  for (let i = 0; i < 20; i++) {
+    for (let n = 0; n < 1000; n++) daemon.events.add('real_server.down', 'warning', 'x'.repeat(500));
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  socket.resume();
+  await wait(() => text.includes('"sequence":20004'));
+  const items = text
+    .trimEnd()
+    .split('\n')
+    .flatMap((line) => (JSON.parse(line) as { params: EventItem[] }).params);
+  let last = 4;
+  let gaps = 0;
+  for (const item of items) {
+    if (!isGap(item)) assert.equal(item.sequence, ++last);
+    else {
+      assert.ok('from' in item.gap && item.gap.from === last + 1);
+      last = item.gap.to;
+      gaps++;
+    }
+  }
+  assert.deepEqual([last, gaps], [20_004, 1]);
   socket.destroy();
 });
 

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { NetlinkDumpInterruptedError, NetlinkOverrunError } from '../../../src/base/errors.ts';
-import { EventLog } from '../../../src/control/event-log.ts';
+import { EventLog } from '../../../src/control/events/log.ts';
 import { Reporter } from '../../../src/daemon/control/reporter.ts';
 import { Reconciler } from '../../../src/daemon/reconcile/reconciler.ts';
 import type { TableCache } from '../../../src/daemon/reconcile/table-cache.ts';

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { SILENT_LOG } from '../../../src/base/log.ts';
-import { EventLog } from '../../../src/control/event-log.ts';
+import { EventLog } from '../../../src/control/events/log.ts';
 import { overrideMessage, overrideNoteText } from '../../../src/daemon/control/messages.ts';
 import { Reporter } from '../../../src/daemon/control/reporter.ts';
 import { desiredState } from '../../../src/daemon/model/desired-state.ts';
@@ -264,7 +264,7 @@ test('a file that was ignored is an event', async () => {
   reportNotes([{ level: 'warn', file: '/x', text: 'ignored: r', reason: 'r' }], new Reporter(() => SILENT_LOG, events));
   assert.deepEqual(
     events.since().map(({ kind, state, file, reason }) => [kind, state, file, reason]),
-    [['daemon', 'file ignored', '/x', 'r']],
+    [['file.ignored', 'file ignored', '/x', 'r']],
   );
 });
 

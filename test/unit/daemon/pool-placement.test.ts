@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { LvsdError } from '../../../src/base/errors.ts';
-import { EventLog } from '../../../src/control/event-log.ts';
+import { EventLog } from '../../../src/control/events/log.ts';
 import { briefText, statusText } from '../../../src/control/lvsctl/status.ts';
 import { PLAIN } from '../../../src/control/lvsctl/terminal.ts';
 import { Reporter } from '../../../src/daemon/control/reporter.ts';

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { Writable } from 'node:stream';
 import { test } from 'node:test';
-import { EventLog } from '../../../src/control/event-log.ts';
+import { EventLog } from '../../../src/control/events/log.ts';
 import { checksMessage, overrideMessage, quorumMessage, serverMessage } from '../../../src/daemon/control/messages.ts';
 import { Reporter } from '../../../src/daemon/control/reporter.ts';
 import { DaemonLog } from '../../../src/daemon/log/log.ts';
@@ -31,7 +31,7 @@ async function reported(report: (reporter: Reporter) => void): Promise<{ event: 
   report(new Reporter((area) => log.area(area), events));
   await log.flush();
   const without = (value: object | undefined) => {
-    const { at: _, sequence: _s, time: _t, ...rest } = JSON.parse(JSON.stringify(value ?? {}));
+    const { at: _, sequence: _s, epoch: _e, time: _t, ...rest } = JSON.parse(JSON.stringify(value ?? {}));
     return rest;
   };
   return { event: without(events.since()[0]), line: without(text === '' ? undefined : JSON.parse(text)) };
@@ -56,7 +56,7 @@ test('a real server that goes down', async () => {
   };
   const { event, line } = await reported((to) => to.server(serverMessage(web, web1, transition), false));
   const text = `${virtual} real server 10.31.0.1:80 (web1) is down: connection refused`;
-  assert.deepEqual(event, { kind: 'server', text, ...fields });
+  assert.deepEqual(event, { kind: 'real_server.down', severity: 'warning', text, ...fields });
   assert.deepEqual(line, { level: 'warn', area: 'health', text: `web: ${text}`, ...fields });
 });
 
@@ -66,16 +66,17 @@ test('a quorum', async () => {
     to.quorum(quorumMessage({ service: web, up: false, weight: 0 }), false),
   );
   const text = `${virtual} lost its quorum: weight 0, needs 1`;
-  assert.deepEqual(event, { kind: 'quorum', text, ...fields });
+  assert.deepEqual(event, { kind: 'service.quorum_lost', severity: 'warning', text, ...fields });
   assert.deepEqual(line, { level: 'warn', area: 'health', text: `web: ${text}`, ...fields });
 });
 
 test('an override', async () => {
   const { event } = await reported((to) =>
-    to.override(overrideMessage({ service: 'web', server: '10.31.0.1:80' }, true)),
+    to.override(overrideMessage({ service: 'web', server: '10.31.0.1:80' }, true), true),
   );
   assert.deepEqual(event, {
-    kind: 'override',
+    kind: 'real_server.override',
+    severity: 'info',
     text: 'real server 10.31.0.1:80 drained by the operator',
     service: 'web',
     address: '10.31.0.1:80',
@@ -96,7 +97,7 @@ test('drift', async () => {
   const { event, line } = await reported((to) =>
     to.drift({ text, service: web.key, virtual, address: '10.31.0.1:80' }, 'web'),
   );
-  assert.deepEqual(event, { kind: 'drift', text, ...fields });
+  assert.deepEqual(event, { kind: 'table.drift', severity: 'warning', text, ...fields });
   assert.deepEqual(line, {
     level: 'warn',
     area: 'kernel',
@@ -125,24 +126,32 @@ test('an operation that the kernel rejects, and its recovery', async () => {
   const rejection = { reason: 'out of memory', attempts: 2, retryIn: 2 };
   const { event, line } = await reported((to) => to.kernelError(operation, rejection));
   const text = `failed: + ${virtual} real server 10.31.0.1:80 forward masquerade, weight 1: out of memory; attempt 2, next one in 2 s`;
-  assert.deepEqual(event, { kind: 'kernel', text, ...fields });
+  assert.deepEqual(event, { kind: 'service.refused', severity: 'error', text, ...fields });
   assert.deepEqual(line, { level: 'error', area: 'kernel', text: `web: ${text}`, ...fields });
   const once = await reported((to) => to.kernelError(operation, { ...rejection, retryIn: undefined }));
   const { delay: _, ...without } = fields;
-  assert.deepEqual(once.event, { kind: 'kernel', text: text.replace(/; attempt.*/, ''), ...without });
-  assert.deepEqual((await reported((to) => to.recovered('web'))).line, {
-    level: 'info',
-    area: 'kernel',
+  assert.deepEqual(once.event, {
+    kind: 'service.refused',
+    severity: 'error',
+    text: text.replace(/; attempt.*/, ''),
+    ...without,
+  });
+  const recovered = await reported((to) => to.recovered('web'));
+  const same = {
     text: 'web: recovered, the kernel accepted the operations',
     service: 'web',
     state: 'recovered',
-  });
+  };
+  assert.deepEqual(recovered.line, { level: 'info', area: 'kernel', ...same });
+  assert.deepEqual(recovered.event, { kind: 'service.accepted', severity: 'info', ...same });
+  const settings = await reported((to) => to.recovered(undefined));
+  assert.deepEqual((settings.event as { kind: string }).kind, 'table.accepted');
 });
 
 test('a reload', async () => {
   const fields = { file: '/etc/lvsd/lvsd.yaml', state: 'applied', operations: 3, failed: 0 };
   const { event, line } = await reported((to) => to.reload('reloaded', fields, true));
-  assert.deepEqual(event, { kind: 'reload', text: 'reloaded', ...fields });
+  assert.deepEqual(event, { kind: 'config.loaded', severity: 'info', text: 'reloaded', ...fields });
   assert.deepEqual(line, { level: 'info', area: 'config', text: 'reloaded', ...fields });
 });
 
@@ -151,6 +160,6 @@ test('all health checks stop', async () => {
   const { event, line } = await reported((reporter) => reporter.checks(checksMessage(stop), false));
   const text = 'health checks have stopped, all states are kept: the health worker does not respond';
   const fields = { text, state: 'not checking', reason: stop.reason };
-  assert.deepEqual(event, { kind: 'daemon', ...fields });
+  assert.deepEqual(event, { kind: 'checks.stopped', severity: 'error', ...fields });
   assert.deepEqual(line, { level: 'error', area: 'health', ...fields });
 });

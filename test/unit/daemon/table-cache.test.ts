@@ -7,7 +7,7 @@ import { AF_INET } from '../../../src/base/addresses.ts';
 import { NetlinkError } from '../../../src/base/errors.ts';
 import type { Log } from '../../../src/base/log.ts';
 import type { ServiceSpec } from '../../../src/config/types.ts';
-import { EventLog } from '../../../src/control/event-log.ts';
+import { EventLog } from '../../../src/control/events/log.ts';
 import { Reporter } from '../../../src/daemon/control/reporter.ts';
 import { desiredState } from '../../../src/daemon/model/desired-state.ts';
 import { RuntimeState } from '../../../src/daemon/model/runtime-state.ts';
@@ -103,7 +103,7 @@ function balancer() {
         ),
       ]),
     weights: () => model.read().services[0]?.destinations.map(({ weight }) => weight),
-    drifts: () => events.since(0).filter(({ kind }) => kind === 'drift'),
+    drifts: () => events.since(0).filter(({ kind }) => kind === 'table.drift'),
   };
 }
 
