@@ -14,6 +14,9 @@ export const DEFAULT_SOCKET = '/run/lvsd/control.sock';
 /** Milliseconds to wait for an answer, unless the method has its own timeout. */
 const TIMEOUT = 60_000;
 
+/** Events that wait for their reader. */
+const MOST_WAITING = 5000;
+
 /** No process listens on the socket. */
 export class NoDaemonError extends LvsdError {
   constructor(path: string) {
@@ -119,6 +122,7 @@ export class ControlClient {
       const items = this.#events;
       this.#events = [];
       yield* items;
+      this.#socket.resume();
       if (this.#events.length > 0) continue;
       if (failure ?? this.#failure) throw failure ?? this.#failure;
       if (answered && !params.follow) return;
@@ -162,6 +166,8 @@ export class ControlClient {
     };
     if (message.method === 'events') {
       for (const item of message.params as EventItem[]) this.#events.push(item);
+      // The rest waits in the daemon, which keeps no queue for it.
+      if (this.#events.length > MOST_WAITING) this.#socket.pause();
       this.#wake?.();
     } else if (message.method === 'rows') {
       this.#parts.push(message.params as StatsPart);

@@ -55,6 +55,8 @@ async function run(options: Options): Promise<number> {
       return (await import('./commands/doctor/doctor.ts')).doctor(options);
     case 'withdraw':
       return (await import('./commands/withdraw.ts')).withdrawVrrp(options);
+    case 'web':
+      return (await import('./commands/web.ts')).web(options);
     case 'check':
       return (await import('./commands/check.ts')).check(options);
     case 'plan':

@@ -13,22 +13,28 @@ export interface MetricsOptions {
   'max-series'?: string | undefined;
 }
 
+/** Names of the options in messages. */
+const WORDS = { detail: '--detail', collect: '--collect', maxSeries: '--max-series' };
+
 /** Throws UsageError. */
-export function readMetricsOptions(given: MetricsOptions): {
+export function readMetricsOptions(
+  given: MetricsOptions,
+  words = WORDS,
+): {
   detail: Detail;
   groups: Group[] | undefined;
   maxSeries: number;
 } {
   const { detail = DEFAULT_DETAIL, collect, 'max-series': most = `${MAX_SERIES}` } = given;
   const level = DETAILS.find((one) => one === detail);
-  if (!level) throw new UsageError(`--detail takes ${DETAILS.join(', ')}, not ${detail}`);
+  if (!level) throw new UsageError(`${words.detail} takes ${DETAILS.join(', ')}, not ${detail}`);
   const groups = collect?.map((name) => {
     const group = GROUPS.find((one) => one === name);
-    if (!group) throw new UsageError(`--collect takes ${GROUPS.join(', ')}, not ${name}`);
+    if (!group) throw new UsageError(`${words.collect} takes ${GROUPS.join(', ')}, not ${name}`);
     return group;
   });
   const maxSeries = /^\d{1,8}$/.test(most) ? Number(most) : 0;
   if (maxSeries < 1 || maxSeries > MOST_SERIES)
-    throw new UsageError(`--max-series takes a number from 1 to ${MOST_SERIES}, not ${most}`);
+    throw new UsageError(`${words.maxSeries} takes a number from 1 to ${MOST_SERIES}, not ${most}`);
   return { detail: level, groups, maxSeries };
 }

@@ -3,6 +3,7 @@
  * The families of metrics, each declared once: the text (text.ts) and docs/metrics.md are derived from this table. Labels
  * come from the file and the kernel only, never from traffic or answers of real servers. Pure.
  */
+import type { ProcessNumbers } from '../../base/process-numbers.ts';
 import {
   type Cell,
   type Detail,
@@ -109,6 +110,11 @@ const realServer = (level: Detail, name: string, column: number, help: string, v
 const localAddress = (name: string, column: number, help: string) =>
   row('localAddresses', 'local_address', 'real_servers', `local_address_${name}`, column, help);
 
+const ofProcesses =
+  (key: keyof ProcessNumbers): SummaryFamily['samples'] =>
+  ({ processes }) =>
+    processes.map((one) => [one[key], { process: one.name }] as const);
+
 const VRRP_STATES = { init: 0, backup: 1, master: 2, fault: 3 } as const;
 
 export const FAMILIES: readonly Family[] = [
@@ -187,33 +193,16 @@ export const FAMILIES: readonly Family[] = [
       ipvs ? [[ipvs[key]]] : [],
     ),
   ),
-  gauge(
-    'process_resident_memory_bytes',
-    'process',
-    'Resident memory.',
-    (summary) => [[summary.process.residentMemory, { process: 'daemon' }]],
-    ['process'],
-  ),
+  gauge('process_resident_memory_bytes', 'process', 'Resident memory.', ofProcesses('residentMemory'), ['process']),
+  counter('process_cpu_seconds_total', 'process', 'CPU time, of user and system.', ofProcesses('cpu'), ['process']),
+  gauge('process_open_fds', 'process', 'Open file descriptors.', ofProcesses('openFiles'), ['process']),
+  gauge('process_start_time_seconds', 'process', 'Start of the process.', ofProcesses('startedAt'), ['process']),
   counter(
-    'process_cpu_seconds_total',
+    'events_total',
     'process',
-    'CPU time, of user and system.',
-    (summary) => [[summary.process.cpu, { process: 'daemon' }]],
-    ['process'],
-  ),
-  gauge(
-    'process_open_fds',
-    'process',
-    'Open file descriptors.',
-    (summary) => [[summary.process.openFiles, { process: 'daemon' }]],
-    ['process'],
-  ),
-  gauge(
-    'process_start_time_seconds',
-    'process',
-    'Start of the process.',
-    (summary) => [[summary.process.startedAt, { process: 'daemon' }]],
-    ['process'],
+    'Events since the start of lvsd, by kind.',
+    ({ events }) => Object.entries(events).map(([kind, count]) => [count, { kind }] as const),
+    ['kind'],
   ),
   gauge(
     'vrrp_state',
@@ -322,4 +311,9 @@ export const FAMILIES: readonly Family[] = [
 export const OWN_FAMILIES = {
   up: 'Whether the daemon answered.',
   metrics_omitted_series: 'Series that were left out because there were too many.',
+} as const;
+
+/** What lvsd web adds. */
+export const WEB_FAMILIES = {
+  scrape_duration_seconds: 'Time that lvsd web took for this scrape, before it was sent whole.',
 } as const;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 /** The answer to `stats`: numbers of the whole, and rows of services, real servers and local addresses. */
 
+import type { ProcessNumbers } from '../../base/process-numbers.ts';
+
 export const DETAILS = ['summary', 'services', 'real_servers', 'full'] as const;
 export type Detail = (typeof DETAILS)[number];
 export const DEFAULT_DETAIL: Detail = 'real_servers';
@@ -113,7 +115,9 @@ export interface StatsSummary {
     inBytes: number;
     outBytes: number;
   } | null;
-  process: { residentMemory: number; cpu: number; openFiles: number; startedAt: number };
+  processes: ({ name: 'daemon' | 'web' } & ProcessNumbers)[];
+  /** Events of this run, by kind. */
+  events: Readonly<Record<string, number>>;
   vrrp: readonly {
     name: string;
     state: 'init' | 'backup' | 'master' | 'fault';

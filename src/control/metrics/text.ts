@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** Writes metrics in Prometheus' text format 0.0.4, in chunks. Pure. */
-import { FAMILIES, type Family, type Group, type Labels, OWN_FAMILIES, TABLES } from './families.ts';
+import { FAMILIES, type Family, type Group, type Labels, OWN_FAMILIES, TABLES, WEB_FAMILIES } from './families.ts';
 import { DEFAULT_DETAIL, DETAILS, type Detail, type Row, type Stats } from './stats.ts';
 
 export interface TextOptions {
@@ -18,6 +18,12 @@ const PREFIX = 'lvsd_';
 
 /** The text of a daemon that does not answer. */
 export const DOWN_TEXT = `${head('up', 'gauge', OWN_FAMILIES.up)}${PREFIX}up 0\n`;
+
+/** What lvsd web adds at the end of a scrape of so many seconds. */
+export function scrapeText(seconds: number): string {
+  const text = head('scrape_duration_seconds', 'gauge', WEB_FAMILIES.scrape_duration_seconds);
+  return `${text}${PREFIX}scrape_duration_seconds ${numberText(seconds)}\n`;
+}
 
 export function* metricsText(stats: Stats, options: TextOptions = {}): Generator<string> {
   const { groups, maxSeries = MAX_SERIES } = options;

@@ -8,6 +8,7 @@ Usage:
   lvsd apply [-f FILE] [--json]      change it once, without health checks
   lvsd doctor [--json]               examine this machine's IPVS and report problems
   lvsd withdraw                      give away what VRRP left when lvsd and its VRRP process were killed
+  lvsd web [--listen ADDRESS:PORT]   metrics and events of a running lvsd over HTTP, without any right
   lvsd help | -h | --help
   lvsd version | -V | --version
 
@@ -21,6 +22,9 @@ Options:
       --state PATH   the state file, read after a restart; default /run/lvsd/state.json
       --overrides PATH  drains and other overrides, which survive a reboot; default /var/lib/lvsd/overrides.json, or
                         none if there is a --state: then they are in that file only
+      --listen ADDRESS:PORT  web: a loopback address, unix:PATH, or systemd for a socket of the service manager; default
+                        127.0.0.1:5873. Its --socket is /run/lvsd/read.sock by default
+      --host NAME    web: another name by which it may be asked; may be repeated
       --json         output for programs
 
 plan and apply use the control socket of a running daemon, which has the health states: a real server that is down is

@@ -3,7 +3,7 @@
 import { parseArgs } from 'node:util';
 import { UsageError } from '../../base/errors.ts';
 
-export const COMMANDS = ['run', 'check', 'plan', 'apply', 'doctor', 'withdraw', 'help', 'version'] as const;
+export const COMMANDS = ['run', 'check', 'plan', 'apply', 'doctor', 'withdraw', 'web', 'help', 'version'] as const;
 export type Command = (typeof COMMANDS)[number];
 
 export interface Options {
@@ -16,6 +16,9 @@ export interface Options {
   node: string | undefined;
   json: boolean;
   once: boolean;
+  /** Of `web`. */
+  listen?: string;
+  host?: string[];
 }
 
 export const DEFINITIONS = {
@@ -26,6 +29,8 @@ export const DEFINITIONS = {
   node: { type: 'string' },
   json: { type: 'boolean' },
   once: { type: 'boolean' },
+  listen: { type: 'string' },
+  host: { type: 'string', multiple: true },
   test: { type: 'boolean', short: 't' },
   foreground: { type: 'boolean', short: 'n' },
   help: { type: 'boolean', short: 'h' },
@@ -40,6 +45,7 @@ const OPTIONS: Readonly<Record<Command, readonly string[]>> = {
   apply: ['file', 'socket', 'state', 'overrides', 'node', 'json'],
   doctor: ['json'],
   withdraw: ['socket', 'state'],
+  web: ['listen', 'socket', 'host'],
   help: [],
   version: [],
 };
@@ -55,12 +61,14 @@ export function parseOptions(words: readonly string[]): Options {
   return {
     command,
     file: values.file ?? '/etc/lvsd/lvsd.yaml',
-    socket: values.socket ?? '/run/lvsd/control.sock',
+    socket: values.socket ?? (command === 'web' ? '/run/lvsd/read.sock' : '/run/lvsd/control.sock'),
     state: values.state ?? '/run/lvsd/state.json',
     node: values.node,
     json: values.json ?? false,
     once: values.once ?? false,
     ...(values.overrides === undefined ? {} : { overrides: values.overrides }),
+    ...(values.listen !== undefined && { listen: values.listen }),
+    ...(values.host && { host: values.host }),
   };
 }
 
@@ -87,6 +95,6 @@ function commandOf(values: ReturnType<typeof parse>['values'], positionals: read
   }
   const command = COMMANDS.find((one) => one === word);
   if (!command)
-    throw new UsageError(`unknown command ${word}; allowed: ${COMMANDS.slice(0, 6).join(', ')} (see lvsd --help)`);
+    throw new UsageError(`unknown command ${word}; allowed: ${COMMANDS.slice(0, 7).join(', ')} (see lvsd --help)`);
   return command;
 }

@@ -161,7 +161,7 @@ export function handlers({
       return { servers: await serverHistories(daemon.runtime, found, history) };
     },
     stats: ({ detail }, _peer, notify) =>
-      stats({ daemon, kernel, sampler, health, vrrp, loader, startedAt }, detail, notify),
+      stats({ daemon, kernel, sampler, health, vrrp, loader, events: reporter.events }, detail, notify),
     vrrp: async ({ instance }) => ({ instances: await vrrp.status(instance) }),
     yield: async ({ instance, hold = YIELD_HOLD }) => {
       if (hold < 0 || hold > LONGEST_HOLD)

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 /** The answer to `stats`, from the runtime state, health states and a reading of the kernel's counters. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { formatAddress } from '../../base/addresses.ts';
 import { monotonic, wallTime } from '../../base/clock.ts';
 import { UsageError } from '../../base/errors.ts';
+import { ownNumbers } from '../../base/process-numbers.ts';
 import { version } from '../../base/version.ts';
 import type { Notify } from '../../control/connection.ts';
+import type { EventLog } from '../../control/events/log.ts';
 import {
   type Cell,
   DEFAULT_DETAIL,
@@ -46,13 +48,12 @@ export interface StatsParts {
   health: () => Promise<ReadonlyMap<string, TargetState>>;
   vrrp: Vrrp;
   loader: Loader;
-  /** By the clock `steady()`. */
-  startedAt: number;
+  events: EventLog;
 }
 
 /** Sends the rows and returns the rest. Throws UsageError, and errors of netlink. */
 export async function stats(
-  { daemon, kernel, sampler, health, vrrp, loader, startedAt }: StatsParts,
+  { daemon, kernel, sampler, health, vrrp, loader, events }: StatsParts,
   detail: string = DEFAULT_DETAIL,
   notify: Notify,
 ): Promise<StatsSummary> {
@@ -95,12 +96,8 @@ export async function stats(
     checkTargets: states.size,
     table: { age: Math.max(0, monotonic() - reading.at) / 1000, reading: sampler.durations },
     ipvs: wholeTable(),
-    process: {
-      residentMemory: process.memoryUsage.rss(),
-      cpu: (process.cpuUsage().user + process.cpuUsage().system) / 1e6,
-      openFiles: readdirSync('/proc/self/fd').length,
-      startedAt: wallTime(startedAt) / 1000,
-    },
+    processes: [{ name: 'daemon', ...ownNumbers() }],
+    events: Object.fromEntries(events.counts),
     vrrp: instances.map(({ name, state, configuredPriority, priority, addresses }) => ({
       name,
       state,

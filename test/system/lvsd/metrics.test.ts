@@ -165,6 +165,23 @@ test('a restart of lvsd keeps the counters of the kernel', async () => {
   assert.deepEqual(sorted(await agree()), before);
 });
 
+test('lvsd web serves the same text, and lvsd_up 0 without lvsd', async () => {
+  const { balancer } = site.lvs;
+  const web = balancer.spawn(['lvsd', 'web', '--socket', `${site.lvsd.dir}/read.sock`]);
+  await until('lvsd web', () => web.stderr().includes('listening on http://127.0.0.1:5873'), 60_000);
+  const get = () => balancer.run(['curl', '-sS', '-m', '60', 'http://127.0.0.1:5873/metrics?detail=full']).stdout;
+  const kernel = (text: string) => text.split('\n').filter((line) => /^lvsd_(service|real_server|ipvs)_/.test(line));
+  const found = kernel(get());
+  assert.ok(found.length > 30, `${found.length}`);
+  const { stdout } = await site.lvsd.ctl('metrics', '--detail', 'full');
+  assert.deepEqual(found, kernel(stdout));
+  await site.lvsd.stop();
+  assert.match(get(), /^lvsd_up 0$/m);
+  await site.lvsd.start();
+  assert.match(get(), /^lvsd_up 1$/m);
+  await web.stop();
+});
+
 test('members of the group read, and nobody else does', () => {
   const socket = `${site.lvsd.dir}/read.sock`;
   const { mode, gid } = statSync(socket);

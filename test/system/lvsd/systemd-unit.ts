@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
-/** examples/lvsd.service as the lab runs it. */
+/** examples/lvsd.service and lvsd-web.service as the lab runs them. */
 import { readFileSync } from 'node:fs';
 
-const unit = readFileSync(new URL('../../../examples/lvsd.service', import.meta.url), 'utf8')
-  .replace(/^(Exec\w+=-?)lvs/gm, '$1/opt/lvsd-lab/bin/lvs')
-  // This systemd has no network targets to wait for.
-  .replace(/^Wants=.*\n/m, '')
-  .replace(/^After=.*$/m, 'DefaultDependencies=no');
+const unitOf = (name: string) =>
+  readFileSync(new URL(`../../../examples/${name}`, import.meta.url), 'utf8')
+    .replace(/^(Exec\w+=-?)lvs/gm, '$1/opt/lvsd-lab/bin/lvs')
+    // This systemd has no network targets to wait for.
+    .replace(/^Wants=.*\n/m, '')
+    .replace(/^After=.*$/m, 'DefaultDependencies=no');
 
 /**
  * Adds the journal, a shorter watchdog timeout, and the capabilities that docs/operations.md names for `user:`. lvsd
@@ -18,9 +19,17 @@ After=systemd-journald.socket
 [Service]
 WatchdogSec=10
 CapabilityBoundingSet=CAP_SETUID CAP_SETGID CAP_KILL
+# docs/web.md: for the read-only socket.
+SupplementaryGroups=lvsd
 PrivateTmp=no
 ProtectHome=no
 `;
 
 /** The unit's files by their path below /run/systemd/system. */
-export const UNIT = { 'lvsd.service': unit, 'lvsd.service.d/lab.conf': dropIn };
+export const UNIT = { 'lvsd.service': unitOf('lvsd.service'), 'lvsd.service.d/lab.conf': dropIn };
+
+/** lvsd web, started by hand. */
+export const WEB_UNIT = {
+  'lvsd-web.service': unitOf('lvsd-web.service'),
+  'lvsd-web.service.d/lab.conf': '[Service]\nPrivateTmp=no\nProtectHome=no\n',
+};

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 // lab: --stock
 // examples/lvsd.service under a real systemd: lvsd starts, checks, reloads and is restarted by the watchdog in its
-// sandbox.
+// sandbox; lvsd-web.service serves its metrics without any right.
 import assert from 'node:assert/strict';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Machine } from './systemd-machine.ts';
-import { UNIT } from './systemd-unit.ts';
+import { UNIT, WEB_UNIT } from './systemd-unit.ts';
 
 const FILE = '/etc/lvsd/lvsd.yaml';
 const check = (script: string) => ({
@@ -48,7 +48,8 @@ const table = () => machine.run('ipvsadm', '-Sn').stdout;
 before(async () => {
   mkdirSync('/etc/lvsd', { recursive: true });
   writeFileSync(FILE, JSON.stringify(CONFIG));
-  machine = await Machine.boot('lvsd.service', UNIT);
+  if (!/^lvsd:/m.test(readFileSync('/etc/group', 'utf8'))) appendFileSync('/etc/group', 'lvsd:x:987:\n');
+  machine = await Machine.boot('lvsd.service', { ...UNIT, ...WEB_UNIT });
 });
 after(() => {
   process.stderr.write(log());
@@ -105,6 +106,29 @@ test('a reload applies a file; an invalid one changes nothing and is reported', 
   assert.equal(machine.run('systemctl', 'reload', 'lvsd').status, 0);
   assert.equal(table(), before);
   assert.equal(show('MainPID'), pid);
+});
+
+test('lvsd web serves metrics and events as a user without any right, and cannot open the control socket', async () => {
+  assert.equal(machine.run('systemctl', 'start', 'lvsd-web').status, 0);
+  const get = (path: string) => machine.run('curl', '-sS', '-m', '30', `http://127.0.0.1:5873${path}`).stdout;
+  const failure = () => `${machine.run('journalctl', '-u', 'lvsd-web', '-o', 'cat', '--no-pager').stdout}\n${log()}`;
+  await machine.until('metrics', () => /^lvsd_up 1$/m.test(get('/metrics'))).catch(() => assert.fail(failure()));
+  assert.match(get('/metrics'), /^lvsd_services 2$/m);
+  assert.match(
+    machine.run('sh', '-c', 'curl -sS -m 5 http://127.0.0.1:5873/events | head -4').stdout,
+    /^id: [0-9a-f]{8}:\d+$/m,
+  );
+  const pid = machine.property('lvsd-web', 'MainPID');
+  const status = machine.run('cat', `/proc/${pid}/status`).stdout;
+  assert.match(status, /^CapEff:\s*0+$/m);
+  assert.match(status, /^CapBnd:\s*0+$/m);
+  assert.doesNotMatch(status, /^Uid:\s*0\b/m);
+  const [, uid = ''] = /^Uid:\s*(\d+)/m.exec(status) ?? [];
+  const as = (...words: string[]) =>
+    machine.run('setpriv', '--reuid', uid, '--regid', uid, '--groups', '987', ...words);
+  assert.equal(as('lvsctl', '--socket', '/run/lvsd/read.sock', 'plan').status, 0);
+  assert.equal(as('lvsctl', 'plan').status, 4);
+  assert.equal(machine.run('systemctl', 'stop', 'lvsd-web').status, 0);
 });
 
 test('the VRRP process has real-time priority; when all is killed, its address is given away', async () => {

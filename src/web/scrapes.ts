@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT
+/** `/metrics`: asks the daemon for its numbers and writes them as text for Prometheus. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { setImmediate as turn } from 'node:timers/promises';
+import { constants, createGzip } from 'node:zlib';
+import { monotonic } from '../base/clock.ts';
+import { errorLine } from '../base/error-line.ts';
+import { LvsdError, UsageError } from '../base/errors.ts';
+import { ownNumbers } from '../base/process-numbers.ts';
+import { ControlClient } from '../control/client.ts';
+import { readMetricsOptions } from '../control/lvsctl/metrics-options.ts';
+import type { Stats } from '../control/metrics/stats.ts';
+import { DOWN_TEXT, metricsText, scrapeText } from '../control/metrics/text.ts';
+import { respond, single, writePart } from './respond.ts';
+
+/** Scrapes at a time. */
+const MOST = 4;
+/** Milliseconds. */
+const LONGEST = 30_000;
+const PARAMETERS = ['collect[]', 'detail', 'max_series'];
+
+export class Scrapes {
+  readonly #socket: string;
+  readonly #onProblem: (problem: string | undefined) => void;
+  #running = 0;
+
+  /** `onProblem`: why the daemon does not answer; undefined: it does. */
+  constructor(socket: string, onProblem: (problem: string | undefined) => void) {
+    this.#socket = socket;
+    this.#onProblem = onProblem;
+  }
+
+  async serve(request: IncomingMessage, response: ServerResponse, parameters: URLSearchParams): Promise<void> {
+    let options: ReturnType<typeof readMetricsOptions>;
+    try {
+      options = optionsOf(parameters);
+    } catch (error) {
+      if (!(error instanceof UsageError)) throw error;
+      respond(response, 400, `${error.message}\n`);
+      return;
+    }
+    if (this.#running >= MOST) {
+      respond(response, 503, `${MOST} scrapes are running already\n`, { 'Retry-After': '5' });
+      return;
+    }
+    this.#running++;
+    const timer = setTimeout(() => response.destroy(), LONGEST);
+    try {
+      await this.#write(request, response, options);
+    } finally {
+      clearTimeout(timer);
+      this.#running--;
+    }
+  }
+
+  async #write(
+    request: IncomingMessage,
+    response: ServerResponse,
+    options: ReturnType<typeof readMetricsOptions>,
+  ): Promise<void> {
+    const start = monotonic();
+    const stats = await this.#stats(options.detail);
+    response.setHeader('Content-Type', 'text/plain; version=0.0.4; charset=utf-8');
+    const zip = /\bgzip\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))/.test(`${request.headers['accept-encoding'] ?? ''}`);
+    if (zip) response.setHeader('Content-Encoding', 'gzip');
+    if (request.method === 'HEAD') {
+      response.end();
+      return;
+    }
+    const out = zip ? createGzip({ level: constants.Z_BEST_SPEED }) : response;
+    if (out !== response) out.pipe(response);
+    stats?.summary.processes.push({ name: 'web', ...ownNumbers() });
+    const parts = stats ? metricsText(stats, options) : [DOWN_TEXT];
+    for (const part of parts) {
+      if (!(await writePart(out, response, part))) break;
+      await turn();
+    }
+    out.end(scrapeText((monotonic() - start) / 1000));
+  }
+
+  /** Undefined: the daemon does not answer. */
+  async #stats(detail: string): Promise<Stats | undefined> {
+    let client: ControlClient | undefined;
+    try {
+      client = await ControlClient.open(this.#socket);
+      const stats = await client.stats({ detail });
+      this.#onProblem(undefined);
+      return stats;
+    } catch (error) {
+      if (!(error instanceof LvsdError)) throw error;
+      this.#onProblem(errorLine(error));
+      return undefined;
+    } finally {
+      client?.close();
+    }
+  }
+}
+
+/** Throws UsageError. */
+function optionsOf(parameters: URLSearchParams): ReturnType<typeof readMetricsOptions> {
+  for (const name of parameters.keys())
+    if (!PARAMETERS.includes(name)) throw new UsageError(`found parameter ${name}; allowed: ${PARAMETERS.join(', ')}`);
+  const collect = parameters.getAll('collect[]');
+  return readMetricsOptions(
+    {
+      detail: single(parameters, 'detail'),
+      collect: collect.length > 0 ? collect : undefined,
+      'max-series': single(parameters, 'max_series'),
+    },
+    { detail: 'detail', collect: 'collect[]', maxSeries: 'max_series' },
+  );
+}

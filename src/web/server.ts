@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: MIT
+/**
+ * `lvsd web`: metrics and events over HTTP, from the read-only socket of the daemon. It has no right of its own, reads no
+ * configuration and changes nothing.
+ */
+import { chmodSync, rmSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import { connect } from 'node:net';
+import { errorLine } from '../base/error-line.ts';
+import { EXIT, LvsdError } from '../base/errors.ts';
+import { isSystemError } from '../base/native.ts';
+import { EventStreams } from './event-streams.ts';
+import type { Listen } from './listen.ts';
+import { allowedHosts, refusalOf, SECURITY_HEADERS } from './requests.ts';
+import { respond } from './respond.ts';
+import { Scrapes } from './scrapes.ts';
+
+/** Bytes. */
+const LARGEST_HEADER = 8192;
+/** Milliseconds. */
+const HEADERS_TIMEOUT = 5000;
+const REQUEST_TIMEOUT = 10_000;
+const MOST_CONNECTIONS = 64;
+/** The first descriptor of sd_listen_fds(3). */
+const FIRST_PASSED = 3;
+
+export interface WebOptions {
+  listen: Listen;
+  /** The daemon's read-only socket. */
+  socket: string;
+  /** Names by which it may be asked, besides its address and those of loopback. */
+  hosts: readonly string[];
+  /** A line for the log. */
+  log: (text: string) => void;
+}
+
+/** Completes the path of a request. */
+const BASE = 'http://localhost';
+const INDEX = 'lvsd: /metrics for Prometheus, /events as server-sent events\n';
+
+/** A server that is not listening yet. */
+export function webServer({ listen, socket, hosts, log }: WebOptions): Server {
+  const allowed = allowedHosts(listen, hosts);
+  let known: string | undefined;
+  const scrapes = new Scrapes(socket, (problem) => {
+    if (problem !== known) log(problem ?? 'the daemon answers again');
+    known = problem;
+  });
+  const streams = new EventStreams(socket);
+  const limits = {
+    maxHeaderSize: LARGEST_HEADER,
+    headersTimeout: HEADERS_TIMEOUT,
+    requestTimeout: REQUEST_TIMEOUT,
+    connectionsCheckingInterval: 1000,
+  };
+  const server = createServer(limits, (request, response) => {
+    for (const [name, value] of Object.entries(SECURITY_HEADERS)) response.setHeader(name, value);
+    // A body is not read.
+    request.resume();
+    const refusal = refusalOf(request.method, request.headers, allowed);
+    if (refusal) {
+      respond(response, refusal.status, refusal.text, { Connection: 'close', ...refusal.headers });
+      return;
+    }
+    if (!URL.canParse(request.url ?? '/', BASE)) {
+      respond(response, 400, 'not a path\n');
+      return;
+    }
+    const { pathname, searchParams } = new URL(request.url ?? '/', BASE);
+    const answer = async () => {
+      if (pathname === '/metrics') await scrapes.serve(request, response, searchParams);
+      else if (pathname === '/events') await streams.serve(request, response, searchParams);
+      else if (pathname === '/') respond(response, 200, INDEX);
+      else respond(response, 404, `not found; ${INDEX}`);
+    };
+    answer().catch((error: unknown) => {
+      log(`${pathname}: ${errorLine(error)}`);
+      if (response.headersSent) response.destroy();
+      else respond(response, 500, 'internal error: the log of lvsd web has it\n');
+    });
+  });
+  server.maxConnections = MOST_CONNECTIONS;
+  return server;
+}
+
+/** Runs until SIGTERM or SIGINT; returns the exit status. Throws LvsdError if it cannot listen. */
+export async function serveWeb(options: WebOptions): Promise<number> {
+  const server = webServer(options);
+  const ended = new Promise<void>((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve());
+  });
+  await listening(server, options.listen);
+  options.log(`listening on ${listenText(options.listen)}`);
+  await ended;
+  server.closeAllConnections();
+  server.close();
+  return EXIT.OK;
+}
+
+async function listening(server: Server, listen: Listen): Promise<void> {
+  try {
+    if (listen.kind === 'unix') await removeStale(listen.path);
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      if (listen.kind === 'tcp') server.listen({ host: listen.host, port: listen.port }, resolve);
+      else if (listen.kind === 'systemd') server.listen({ fd: passedDescriptor() }, resolve);
+      else server.listen({ path: listen.path }, resolve);
+    });
+    if (listen.kind === 'unix') chmodSync(listen.path, 0o660);
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    throw new LvsdError('ERR_LVSD_WEB', `cannot listen on ${listenText(listen)}: ${errorLine(error)}`);
+  }
+}
+
+/** Throws LvsdError if the service manager passed no socket. */
+function passedDescriptor(): number {
+  const { LISTEN_PID: pid, LISTEN_FDS: count } = process.env;
+  if (pid !== String(process.pid) || !(Number(count) >= 1))
+    throw new LvsdError('ERR_LVSD_WEB', '--listen systemd: no socket was passed (lvsd-web.socket)');
+  return FIRST_PASSED;
+}
+
+/** Removes a socket that no program serves. */
+async function removeStale(path: string): Promise<void> {
+  const probe = connect({ path });
+  const code = await new Promise<string | undefined>((resolve) => {
+    probe.once('connect', () => resolve(undefined));
+    probe.once('error', (error: NodeJS.ErrnoException) => resolve(error.code));
+  });
+  probe.destroy();
+  if (code === 'ECONNREFUSED') rmSync(path, { force: true });
+}
+
+function listenText(listen: Listen): string {
+  if (listen.kind === 'systemd') return 'the socket of the service manager';
+  if (listen.kind === 'unix') return `unix:${listen.path}`;
+  return `http://${listen.host.includes(':') ? `[${listen.host}]` : listen.host}:${listen.port}`;
+}
