@@ -15,6 +15,7 @@ import { historyText } from './lvsctl/history.ts';
 import { readMetricsOptions } from './lvsctl/metrics-options.ts';
 import { briefText, statusText } from './lvsctl/status.ts';
 import type { Paint } from './lvsctl/terminal.ts';
+import { readTopOptions } from './lvsctl/top/options.ts';
 import { vrrpText } from './lvsctl/vrrp.ts';
 import type { DaemonStatus, PlanLine, PlanObstacle, ServerHistory, VrrpStatus } from './messages.ts';
 import type { StatsSummary } from './metrics/stats.ts';
@@ -106,8 +107,13 @@ export const METHODS = {
       follow: { type: 'boolean' },
     },
   }),
-  /** Counters and states as numbers, sent as notifications `rows` before the answer, which has those of the whole. */
-  stats: method<{ detail?: string }, StatsSummary>({ parameters: { detail: OPTIONAL_STRING } }),
+  /**
+   * Counters and states as numbers, sent as notifications `rows` before the answer, which has those of the whole.
+   * `service`: the real servers of this one are sent whatever the detail.
+   */
+  stats: method<{ detail?: string; service?: string }, StatsSummary>({
+    parameters: { detail: OPTIONAL_STRING, service: OPTIONAL_STRING },
+  }),
   vrrp: method<{ instance?: string }, { instances: VrrpStatus[] }>({ parameters: { instance: OPTIONAL_STRING } }),
   /** The instance leaves the master's role, and does not preempt for `hold` milliseconds (default: ten minutes). */
   yield: method<
@@ -160,6 +166,10 @@ export const VERB_OPTIONS = {
   service: { type: 'string' },
   kind: { type: 'string', multiple: true },
   limit: { type: 'string' },
+  sort: { type: 'string' },
+  interval: { type: 'string' },
+  once: { type: 'boolean' },
+  batch: { type: 'string' },
 } as const;
 
 export interface VerbOptions {
@@ -181,6 +191,10 @@ export interface VerbOptions {
   service?: string | undefined;
   kind?: string[] | undefined;
   limit?: string | undefined;
+  sort?: string | undefined;
+  interval?: string | undefined;
+  once?: boolean | undefined;
+  batch?: string | undefined;
 }
 
 export interface PrintContext {
@@ -312,6 +326,18 @@ export const VERBS: Readonly<Record<string, Verb>> = {
     options: ['detail', 'collect', 'max-series'],
     read: (_words, options) => ({ detail: readMetricsOptions(options).detail }),
     // Printed with the rows of `stats`: lvsctl/metrics.ts.
+    print: () => '',
+  }),
+  top: verb({
+    method: 'stats',
+    words: '',
+    help: 'services with their rates, worst first, until q is pressed',
+    options: ['sort', 'interval', 'once', 'batch'],
+    read: (_words, options) => {
+      readTopOptions(options);
+      return {};
+    },
+    // Drawn frame by frame: lvsctl/top/run.ts.
     print: () => '',
   }),
   vrrp: verb({

@@ -41,6 +41,10 @@ Options:
       --detail LEVEL   metrics: summary, services, real_servers (default) or full
       --collect GROUP  metrics: only this group, such as service; may be repeated
       --max-series N   metrics: less detail if there are more (default: 600000)
+      --sort COLUMN    top: state (default), name, active, conn/s, in or out
+      --interval TIME  top: time between two readings, 1s to 60s (default: 2s)
+      --once           top: print one frame, without rates
+      --batch N        top: print N frames
       --for DURATION   yield: time without preemption, such as 30m (default: 10m)
   -h, --help           print this help
   -V, --version        print the version
@@ -63,6 +67,7 @@ Examples:
   lvsctl history shop web1
   lvsctl plan || echo 'the kernel differs from the configuration'
   lvsctl --json status | jq '.services[] | select(.quorum.up | not) | .name'
+  lvsctl top --sort conn/s
   lvsctl events --follow
   lvsctl events --since 1h --kind real_server.down
   lvsctl metrics > /run/lvsd.prom.new && mv /run/lvsd.prom.new /var/lib/prometheus/node-exporter/lvsd.prom

@@ -9,6 +9,7 @@ import { execute, type Streams } from './execute.ts';
 import { helpText } from './help.ts';
 import { parseInvocation } from './options.ts';
 import { endQuietlyWithReader, paintFor } from './terminal.ts';
+import { top } from './top/run.ts';
 
 /** Runs one command line. Prints expected errors without a stack trace. */
 export async function main(words: readonly string[]): Promise<number> {
@@ -35,6 +36,7 @@ async function run(words: readonly string[], streams: Streams): Promise<number> 
     streams.out(command.name === 'help' ? helpText() : `lvsctl ${version()}\n`);
     return EXIT.OK;
   }
+  if (command.name === 'top') return await top(socket, command.options, json, streams.out, streams.paint);
   const client = await ControlClient.open(socket).catch((error: unknown) => {
     // Alerts need a sample rather than no file.
     if (command.name === 'metrics' && error instanceof NoDaemonError) streams.out(DOWN_TEXT);

@@ -160,8 +160,8 @@ export function handlers({
       if (found.length === 0) throw new UsageError(unknownServer(daemon.runtime, server, service));
       return { servers: await serverHistories(daemon.runtime, found, history) };
     },
-    stats: ({ detail }, _peer, notify) =>
-      stats({ daemon, kernel, sampler, health, vrrp, loader, events: reporter.events }, detail, notify),
+    stats: (params, _peer, notify) =>
+      stats({ daemon, kernel, sampler, health, vrrp, loader, events: reporter.events }, params, notify),
     vrrp: async ({ instance }) => ({ instances: await vrrp.status(instance) }),
     yield: async ({ instance, hold = YIELD_HOLD }) => {
       if (hold < 0 || hold > LONGEST_HOLD)

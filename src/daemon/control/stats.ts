@@ -19,6 +19,7 @@ import {
   type StatsSummary,
   UNPROBED,
 } from '../../control/metrics/stats.ts';
+import type { Params } from '../../control/verbs.ts';
 import type { TargetState } from '../../health/types.ts';
 import {
   type DestinationConfig,
@@ -54,7 +55,7 @@ export interface StatsParts {
 /** Sends the rows and returns the rest. Throws UsageError, and errors of netlink. */
 export async function stats(
   { daemon, kernel, sampler, health, vrrp, loader, events }: StatsParts,
-  detail: string = DEFAULT_DETAIL,
+  { detail = DEFAULT_DETAIL, service: only }: Params<'stats'>,
   notify: Notify,
 ): Promise<StatsSummary> {
   const level = DETAILS.indexOf(detail as (typeof DETAILS)[number]);
@@ -73,10 +74,13 @@ export async function stats(
   if (level >= DETAILS.indexOf('services'))
     for (const service of services)
       await rows.add('services', serviceRow(service, source, refused.has(service.spec.name)));
-  if (level >= DETAILS.indexOf('real_servers')) {
-    for (const service of services) for (const row of serverRows(service, source)) await rows.add('realServers', row);
+  const whole = level >= DETAILS.indexOf('real_servers');
+  for (const service of services)
+    if (whole || service.spec.name === only)
+      for (const row of serverRows(service, source)) await rows.add('realServers', row);
+  // Few beside the real servers; `lvsctl top` shows them with services.
+  if (level >= DETAILS.indexOf('services'))
     for (const row of localAddressRows(services, reading)) await rows.add('localAddresses', row);
-  }
   await rows.end();
   const { overrides } = runtime;
   const kinds = (kind: string) => overrides.filter((one) => kindOf(one) === kind).length;
