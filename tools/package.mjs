@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// npm run package [-- [--out DIR] [--level 0..9]]: the Debian packages, npm's and SHA256SUMS, in DIR
-// (build/packages). The same commit becomes the same bytes, in whatever folder: docs/packages.md.
+// npm run package [-- [--out DIR] [--level 0..9]]: the Debian packages, npm's, the container image and
+// SHA256SUMS, in DIR (build/packages). The same commit becomes the same bytes, in whatever folder: docs/packages.md.
 import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
@@ -9,11 +9,14 @@ import { runQuiet } from './lib/run.mjs';
 import { main, say, short, top } from './lib/say.mjs';
 import { setup, setupApt } from './lib/setup.mjs';
 import { buildDebs } from './package/debs.mjs';
+import { buildImage } from './package/image.mjs';
 import { nodeBinary } from './package/node-binary.mjs';
 import { revision } from './package/revision.mjs';
 import { stage } from './package/stage.mjs';
 
 await main(async (args) => {
+  // Folders that this process makes become part of the packages.
+  process.umask(0o022);
   const { values } = parseArgs({
     args,
     options: {
@@ -33,6 +36,7 @@ await main(async (args) => {
     say(`building the packages of ${version}`);
     buildDebs(tree, { version, epoch, level, out: fresh });
     runQuiet('npm', ['pack', '--ignore-scripts', '--silent', '--pack-destination', fresh], { cwd: tree });
+    await buildImage(join(fresh, `lvsd_${version}_amd64.deb`), { version, epoch, out: fresh });
     const names = readdirSync(fresh).sort();
     const sum = (/** @type {string} */ name) =>
       createHash('sha256')

@@ -105,6 +105,7 @@ test('built in another folder, with another umask, locale and time zone: the sam
   const command = `umask 077; exec "$0" tools/package.mjs --out "$1" --level 0`;
   const env = { ...process.env, TZ: 'Asia/Tokyo', LC_ALL: 'C' };
   execFileSync('sh', ['-c', command, process.execPath, out], { cwd: copy, env, stdio: 'pipe' });
+  const packaged = run('dpkg-deb', '-f', debOf(built, 'lvsd'), 'Version').trim();
   const sums = (dir: string) => readFileSync(join(dir, 'SHA256SUMS'), 'utf8');
   assert.equal(sums(out), sums(built));
   assert.deepEqual(
@@ -112,7 +113,7 @@ test('built in another folder, with another umask, locale and time zone: the sam
       .trim()
       .split('\n')
       .map((line) => line.replace(/^\S+ {2}/, '').replace(/_.*$/, '')),
-    [`lvsd-${version}.tgz`, 'lvsd-ipvs-dkms', 'lvsd-ipvsadm', 'lvsd-toa-dkms', 'lvsd'],
+    [`lvsd-${packaged}.oci.tar`, `lvsd-${version}.tgz`, 'lvsd-ipvs-dkms', 'lvsd-ipvsadm', 'lvsd-toa-dkms', 'lvsd'],
   );
 });
 
@@ -122,7 +123,7 @@ test('apt installs lvsd in a bare Debian 12: programs, manual pages and configur
   const tool = debOf(built, 'lvsd-ipvsadm');
   const script = `
 set +x
-list() { find / -xdev \\( -path /proc -o -path /dev -o -path /tmp -o -path /var/lib/apt -o -path /var/log -o -path /var/cache \\) -prune -o -print | sort; }
+list() { find / -xdev \\( -path /proc -o -path /dev -o -path /tmp -o -path /var/lib/apt -o -path /var/log -o -path /var/cache/apt -o -path /var/cache/debconf -o -path /var/cache/man -o -path /var/cache/ldconfig \\) -prune -o -print | sort; }
 apt-get -qq update
 apt-get -qq -y install --no-install-recommends libstdc++6
 list > /tmp/before

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The commands of the README's section "Install" in a bare Debian 12: npm pack of a fresh clone, then the installed
+// The commands of the README's section "Install with npm" in a bare Debian 12: npm pack of a fresh clone, then the installed
 // package without a compiler and a network; and the error with Debian's Node 18.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -12,7 +12,7 @@ import { bareRoot, commandBlocks, inRoot, layerOf, removeTree } from '../../../l
 
 const top = join(fileURLToPath(import.meta.url), '../../../..');
 const { version, bin } = JSON.parse(readFileSync(join(top, 'package.json'), 'utf8'));
-const [pack = '', install = ''] = commandBlocks(readFileSync(join(top, 'README.md'), 'utf8'), 'Install');
+const [pack = '', install = ''] = commandBlocks(readFileSync(join(top, 'README.md'), 'utf8'), 'Install with npm');
 const [packages = '', ...packing] = pack.split('\n');
 const update = 'apt-get -qq update';
 
