@@ -6,6 +6,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { KERNEL_COUNTERS, parseKernelCounters } from '../../src/control/metrics/kernel-counters.ts';
 
 const top = fileURLToPath(new URL('../..', import.meta.url));
 const folder = join(top, 'kernel-patches/6.1');
@@ -56,6 +57,16 @@ test('each counter that the kernel counts is in an assertion of a system test', 
     const isExpected = isCounted && ![...NO_MEMORY, ...UNREACHED].includes(name);
     assert.equal(isTested, isExpected, `${name}: named by a test`);
   }
+});
+
+test('each row that the kernel counts is a metric, and no other is', () => {
+  const rows = [...new Set(added.flatMap((line) => /"([a-z_]+)",?$/.exec(line)?.[1] ?? []))];
+  const found = rows.filter((row) => counted.has(row.toUpperCase()));
+  assert.deepEqual(found.sort(), Object.keys(KERNEL_COUNTERS).sort());
+  const lines = [...rows, 'new_row'].map((row) => `${row.padEnd(25)}:         1          2 \n`);
+  const parsed = parseKernelCounters(`${' '.repeat(34)}CPU0       CPU1       \n${lines.join('')}`);
+  for (const row of [...found, 'new_row']) assert.equal(parsed[row], 3, row);
+  for (const row of ALWAYS_0) assert.equal(parsed[row], undefined, row);
 });
 
 test('docs/synproxy.md lists each counter of SYN proxy and defence that the kernel counts', () => {

@@ -4,6 +4,7 @@
  * come from the file and the kernel only, never from traffic or answers of real servers. Pure.
  */
 import type { ProcessNumbers } from '../../base/process-numbers.ts';
+import { KERNEL_COUNTERS } from './kernel-counters.ts';
 import {
   type Cell,
   type Detail,
@@ -115,6 +116,8 @@ const ofProcesses =
   ({ processes }) =>
     processes.map((one) => [one[key], { process: one.name }] as const);
 
+const DIRECTIONS = ['sent', 'received'] as const;
+
 const VRRP_STATES = { init: 0, backup: 1, master: 2, fault: 3 } as const;
 
 export const FAMILIES: readonly Family[] = [
@@ -193,6 +196,22 @@ export const FAMILIES: readonly Family[] = [
       ipvs ? [[ipvs[key]]] : [],
     ),
   ),
+  ...Object.entries(KERNEL_COUNTERS).map(([key, [name, help]]) =>
+    counter(name, 'kernel', help, ({ kernelCounters }) => {
+      const value = kernelCounters?.[key];
+      return value === undefined ? [] : [[value]];
+    }),
+  ),
+  counter(
+    'ipvs_unknown_total',
+    'kernel',
+    'Counters of IPVS that this version of lvsd does not know.',
+    ({ kernelCounters }) =>
+      Object.entries(kernelCounters ?? {}).flatMap(([key, value]) =>
+        Object.hasOwn(KERNEL_COUNTERS, key) ? [] : [[value, { row: key }] as const],
+      ),
+    ['row'],
+  ),
   gauge('process_resident_memory_bytes', 'process', 'Resident memory.', ofProcesses('residentMemory'), ['process']),
   counter('process_cpu_seconds_total', 'process', 'CPU time, of user and system.', ofProcesses('cpu'), ['process']),
   gauge('process_open_fds', 'process', 'Open file descriptors.', ofProcesses('openFiles'), ['process']),
@@ -231,6 +250,28 @@ export const FAMILIES: readonly Family[] = [
     'Addresses of a virtual router.',
     ({ vrrp }) => vrrp.map(({ name, addresses }) => [addresses, { instance_name: name }] as const),
     ['instance_name'],
+  ),
+  counter(
+    'vrrp_adverts_total',
+    'vrrp',
+    'Adverts of a virtual router.',
+    ({ vrrp }) =>
+      vrrp.flatMap(({ name, counters }) =>
+        DIRECTIONS.map((direction) => [counters[direction] ?? 0, { instance_name: name, direction }] as const),
+      ),
+    ['instance_name', 'direction'],
+  ),
+  counter(
+    'vrrp_incidents_total',
+    'vrrp',
+    'What else a virtual router counts, such as adverts that were rejected, by reason.',
+    ({ vrrp }) =>
+      vrrp.flatMap(({ name, counters }) =>
+        Object.entries(counters).flatMap(([key, value]) =>
+          DIRECTIONS.some((one) => one === key) ? [] : [[value, { instance_name: name, incident: key }] as const],
+        ),
+      ),
+    ['instance_name', 'incident'],
   ),
   {
     ...service('info', S.port, 'What describes a service; always 1.', () => 1),

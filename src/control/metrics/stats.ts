@@ -115,6 +115,8 @@ export interface StatsSummary {
     inBytes: number;
     outBytes: number;
   } | null;
+  /** Rows of /proc/net/ip_vs_ext_stats; null: a stock kernel. */
+  kernelCounters: Readonly<Record<string, number>> | null;
   processes: ({ name: 'daemon' | 'web' } & ProcessNumbers)[];
   /** Events of this run, by kind. */
   events: Readonly<Record<string, number>>;
@@ -124,6 +126,8 @@ export interface StatsSummary {
     priority: number;
     effectivePriority: number;
     addresses: number;
+    /** As `lvsctl vrrp` shows them. */
+    counters: Readonly<Record<string, number>>;
   }[];
 }
 

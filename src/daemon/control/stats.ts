@@ -9,6 +9,7 @@ import { ownNumbers } from '../../base/process-numbers.ts';
 import { version } from '../../base/version.ts';
 import type { Notify } from '../../control/connection.ts';
 import type { EventLog } from '../../control/events/log.ts';
+import { parseKernelCounters } from '../../control/metrics/kernel-counters.ts';
 import {
   type Cell,
   DEFAULT_DETAIL,
@@ -100,14 +101,16 @@ export async function stats(
     checkTargets: states.size,
     table: { age: Math.max(0, monotonic() - reading.at) / 1000, reading: sampler.durations },
     ipvs: wholeTable(),
+    kernelCounters: kernelCounters(),
     processes: [{ name: 'daemon', ...ownNumbers() }],
     events: Object.fromEntries(events.counts),
-    vrrp: instances.map(({ name, state, configuredPriority, priority, addresses }) => ({
+    vrrp: instances.map(({ name, state, configuredPriority, priority, addresses, counters }) => ({
       name,
       state,
       priority: configuredPriority,
       effectivePriority: priority,
       addresses: addresses.length,
+      counters,
     })),
   };
 }
@@ -328,6 +331,14 @@ function wholeTable(): StatsSummary['ipvs'] {
       inBytes: inBytes as number,
       outBytes,
     };
+  } catch {
+    return null;
+  }
+}
+
+function kernelCounters(): StatsSummary['kernelCounters'] {
+  try {
+    return parseKernelCounters(readFileSync('/proc/net/ip_vs_ext_stats', 'latin1'));
   } catch {
     return null;
   }

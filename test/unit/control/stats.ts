@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Numbers of a made-up daemon, and a handler that answers with them.
 
+import { KERNEL_COUNTERS } from '../../../src/control/metrics/kernel-counters.ts';
 import {
   LOCAL_ADDRESS_COLUMNS,
   REAL_SERVER_COLUMNS,
@@ -36,9 +37,19 @@ export const STATS: Stats = {
     checkTargets: 3,
     table: { age: 1.5, reading: { bounds: [0.001, 0.01], counts: [0, 2], count: 3, sum: 0.25 } },
     ipvs: { connections: 1, inPackets: 2, outPackets: 3, inBytes: 4, outBytes: 5 },
+    kernelCounters: { ...Object.fromEntries(Object.keys(KERNEL_COUNTERS).map((row) => [row, 3])), new_row: 4 },
     processes: [{ name: 'daemon', residentMemory: 1e8, cpu: 1.25, openFiles: 30, startedAt: 1_700_000_000 }],
     events: { 'real_server.down': 2 },
-    vrrp: [{ name: 'edge', state: 'master', priority: 100, effectivePriority: 90, addresses: 2 }],
+    vrrp: [
+      {
+        name: 'edge',
+        state: 'master',
+        priority: 100,
+        effectivePriority: 90,
+        addresses: 2,
+        counters: { sent: 7, 'IP length': 1 },
+      },
+    ],
   },
   services: [
     service('shop'),

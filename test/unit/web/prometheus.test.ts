@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+// examples/prometheus: promtool accepts the rules, each alert fires and does not; a real Prometheus scrapes lvsd web and
+// evaluates every expression.
+import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { load } from 'js-yaml';
+import { FAMILIES } from '../../../src/control/metrics/families.ts';
+import { READ_ONLY } from '../../../src/control/verbs.ts';
+import { parseListen } from '../../../src/web/listen.ts';
+import { webServer } from '../../../src/web/server.ts';
+import { prometheus } from '../../support/prometheus.ts';
+import { fakeDaemon } from '../control/daemon.ts';
+import { STATS, statsHandler } from '../control/stats.ts';
+
+const examples = fileURLToPath(new URL('../../../examples/prometheus', import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), 'lvsd-prometheus-'));
+let bin: string;
+before(async () => {
+  bin = await prometheus();
+});
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+interface Rules {
+  groups: { rules: { alert: string; expr: string }[] }[];
+}
+const text = readFileSync(join(examples, 'lvsd.rules.yml'), 'utf8');
+const rules = (load(text) as Rules).groups.flatMap((group) => group.rules);
+
+function promtool(...words: string[]): string {
+  const { status, stdout, stderr } = spawnSync(join(bin, 'promtool'), words, { cwd: examples, encoding: 'utf8' });
+  assert.equal(status, 0, stdout + stderr);
+  return stdout;
+}
+
+test('promtool accepts the rules and the configuration', () => {
+  promtool('check', 'rules', 'lvsd.rules.yml');
+  promtool('check', 'config', 'scrape.yml');
+});
+
+test('each alert has a case in which it fires, and one in which it does not', () => {
+  promtool('test', 'rules', 'lvsd.test.yml');
+  interface Cases {
+    tests: { alert_rule_test: { alertname: string; exp_alerts: unknown[] }[] }[];
+  }
+  const cases = (load(readFileSync(join(examples, 'lvsd.test.yml'), 'utf8')) as Cases).tests.flatMap(
+    (one) => one.alert_rule_test,
+  );
+  for (const { alert } of rules)
+    assert.deepEqual(
+      cases.filter(({ alertname }) => alertname === alert).map(({ exp_alerts: fires }) => fires.length),
+      [1, 0],
+      alert,
+    );
+});
+
+test('the expressions use metrics of the list only', () => {
+  const known = new Set(['lvsd_up', ...FAMILIES.map(({ name }) => `lvsd_${name}`)]);
+  for (const { alert, expr } of rules)
+    for (const [name] of expr.matchAll(/\blvsd_\w+/g)) assert.ok(known.has(name), `${alert}: ${name}`);
+});
+
+test('a real Prometheus scrapes lvsd web and evaluates every expression', { timeout: 240_000 }, async () => {
+  using daemon = fakeDaemon({ stats: statsHandler(STATS) }, { methods: READ_ONLY });
+  const web = webServer({ listen: parseListen('127.0.0.1:5873'), socket: daemon.path, hosts: [], log: () => {} });
+  web.listen(0, '127.0.0.1');
+  await once(web, 'listening');
+  const { port } = web.address() as AddressInfo;
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const { port: own } = probe.address() as AddressInfo;
+  probe.close();
+  const config = join(folder, 'prometheus.yml');
+  const job = { job_name: 'lvsd', scrape_interval: '1s', params: { detail: ['full'] } };
+  writeFileSync(
+    config,
+    JSON.stringify({
+      rule_files: [join(examples, 'lvsd.rules.yml')],
+      scrape_configs: [{ ...job, static_configs: [{ targets: [`127.0.0.1:${port}`] }] }],
+    }),
+  );
+  const words = [
+    `--config.file=${config}`,
+    `--storage.tsdb.path=${folder}/data`,
+    `--web.listen-address=127.0.0.1:${own}`,
+  ];
+  const child = spawn(join(bin, 'prometheus'), words, { stdio: ['ignore', 'ignore', 'pipe'] });
+  let err = '';
+  child.stderr.on('data', (chunk) => {
+    err += String(chunk);
+  });
+  interface Answer {
+    status: string;
+    error?: string;
+    data?: { result: { value: [number, string] }[] };
+  }
+  const query = async (expr: string): Promise<Answer> => {
+    const answer = await fetch(`http://127.0.0.1:${own}/api/v1/query?query=${encodeURIComponent(expr)}`);
+    return (await answer.json()) as Answer;
+  };
+  try {
+    for (const end = Date.now() + 180_000; ; await new Promise((resolve) => setTimeout(resolve, 200))) {
+      const found = await query('lvsd_up').catch(() => undefined);
+      if (found?.data?.result[0]?.value[1] === '1') break;
+      assert.ok(Date.now() < end, err);
+    }
+    for (const { alert, expr } of rules) {
+      const { status, error } = await query(expr);
+      assert.equal(status, 'success', `${alert}: ${error}`);
+    }
+    // Every family that the daemon had samples of is there.
+    for (const { name, type } of FAMILIES) {
+      const series = type === 'histogram' ? `lvsd_${name}_bucket` : `lvsd_${name}`;
+      assert.ok(((await query(series)).data?.result.length ?? 0) > 0, series);
+    }
+  } finally {
+    child.kill('SIGTERM');
+    web.closeAllConnections();
+    web.close();
+  }
+});
