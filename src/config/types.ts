@@ -82,8 +82,11 @@ export interface VrrpInstance {
   downAfter: number;
   preempt: boolean;
   preemptDelay: number;
-  /** `ready`: not before the first checks of the tracked services have been made. */
-  preemptAfter: 'now' | 'ready';
+  /**
+   * `ready`: not before the first checks of the tracked services have been made. `synced`: also not before the master has
+   * sent its connections for a while.
+   */
+  preemptAfter: 'now' | 'ready' | 'synced';
   /** Undefined: by the age of the carrier. */
   startDelay: number | undefined;
   /** Name of its group, all members of which have one role. */
@@ -94,6 +97,8 @@ export interface VrrpInstance {
   source: Uint8Array | undefined;
   /** Undefined: multicast. */
   peers: readonly Uint8Array[] | undefined;
+  /** Of adverts of unicast peers; undefined: any. */
+  minTtl: number | undefined;
   fromAnywhere: boolean;
   password: string | undefined;
   /** With what the other members of its group track. */

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /**
  * The classic BPF program (linux/filter.h) that lets only messages of own virtual routers reach a socket: the kernel drops
- * those of others, and over IPv4 those from beyond a router, without waking this process.
+ * those of others, and those from beyond a router, without waking this process.
  */
-import { AF_INET, type Family } from '../base/addresses.ts';
+import { AF_INET, AF_INET6, type Family } from '../base/addresses.ts';
 import { host } from '../netlink/endian.ts';
-import { GROUP_IPV4 } from './packet.ts';
+import { GROUP_IPV4, GROUP_IPV6 } from './packet.ts';
 
 /** BPF_LDX | BPF_B | BPF_MSH: X = 4 * (byte & 15), the length of an IPv4 header. */
 const LOAD_HEADER_LENGTH = 0xb1;
@@ -28,9 +28,16 @@ const INSTRUCTION = 8;
 /** Offset of the virtual router ID in a message. */
 const VIRTUAL_ROUTER_ID = 1;
 
-/** Offsets in an IPv4 header. */
-const TTL = 8;
-const DESTINATION = 16;
+/**
+ * SKF_NET_OFF: offsets from the IP header on, wherever the data of the socket begins. A raw IPv6 socket sees messages
+ * without their header, and has no other way to check the hop limit in the kernel: IPV6_MINHOPCOUNT is for TCP.
+ */
+const IPV6_HEADER = -0x100000 >>> 0;
+/** Where the fields of IP headers are. */
+const HEADERS = {
+  [AF_INET]: { ttl: 8, destination: 16, group: Buffer.from(GROUP_IPV4) },
+  [AF_INET6]: { ttl: IPV6_HEADER + 7, destination: IPV6_HEADER + 24, group: Buffer.from(GROUP_IPV6) },
+} as const;
 
 type Instruction = readonly [code: number, jumpTrue: number, jumpFalse: number, k: number];
 
@@ -38,7 +45,7 @@ type Instruction = readonly [code: number, jumpTrue: number, jumpFalse: number, 
 export interface Passable {
   virtualRouterId: number;
   multicast: boolean;
-  /** Over IPv4 only. */
+  /** Of the TTL or hop limit. */
   minTtl: number;
 }
 
@@ -60,7 +67,7 @@ export function advertFilter(family: Family, routers: Iterable<Passable>): Buffe
   for (const { virtualRouterId: id, multicast, minTtl } of routers) {
     const key = `${multicast} ${minTtl}`;
     tests.push({ id, key });
-    conditions.set(key, { instructions: ipv4 ? conditionsOf(multicast, minTtl) : [[RETURN, 0, 0, WHOLE]], start: 0 });
+    conditions.set(key, { instructions: conditionsOf(family, multicast, minTtl), start: 0 });
   }
   let start = load.length + 2 * tests.length + 1;
   for (const one of conditions.values()) {
@@ -86,17 +93,13 @@ export function advertFilter(family: Family, routers: Iterable<Passable>): Buffe
   return bytes;
 }
 
-function conditionsOf(multicast: boolean, minTtl: number): Instruction[] {
-  const group: Instruction[] = [
-    [LOAD_WORD, 0, 0, DESTINATION],
-    [JUMP_EQUAL, 1, 0, Buffer.from(GROUP_IPV4).readUInt32BE()],
-    [RETURN, 0, 0, 0],
-  ];
-  return [
-    [LOAD, 0, 0, TTL],
-    [JUMP_AT_LEAST, 1, 0, minTtl],
-    [RETURN, 0, 0, 0],
-    ...(multicast ? group : []),
-    [RETURN, 0, 0, WHOLE],
-  ];
+function conditionsOf(family: Family, multicast: boolean, minTtl: number): Instruction[] {
+  const { ttl, destination, group } = HEADERS[family];
+  const instructions: Instruction[] = [];
+  if (minTtl > 0) instructions.push([LOAD, 0, 0, ttl], [JUMP_AT_LEAST, 1, 0, minTtl], [RETURN, 0, 0, 0]);
+  for (let at = 0; multicast && at < group.length; at += 4) {
+    instructions.push([LOAD_WORD, 0, 0, destination + at]);
+    instructions.push([JUMP_EQUAL, 1, 0, group.readUInt32BE(at)], [RETURN, 0, 0, 0]);
+  }
+  return [...instructions, [RETURN, 0, 0, WHOLE]];
 }

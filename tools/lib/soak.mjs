@@ -2,12 +2,12 @@
 // Words and closing line of npm run soak.
 import { ErrorReport } from './say.mjs';
 
-/** @typedef {{ line: string, seed: number, seconds: number }} Soak */
+/** @typedef {{ what: 'fuzz' | 'vrrp', line: string, seed: number, seconds: number }} Soak */
 
 /** @type {Record<string, number>} */
 const UNITS = { s: 1, m: 60, h: 3600, d: 86_400 };
 
-const usage = 'usage: npm run soak -- [--kernel 6.1|6.12] [--seed N] [DURATION: 90m, 8h, 2d; default 1h]';
+const usage = 'usage: npm run soak -- [vrrp] [--kernel 6.1|6.12] [--seed N] [DURATION: 90m, 8h, 2d; default 1h]';
 
 /**
  * @param {string} text
@@ -24,9 +24,14 @@ function duration(text) {
  * @returns {Soak}
  */
 export function parseSoak(args) {
-  const soak = { line: '6.1', seed: Math.floor(Math.random() * 1e9), seconds: 3600 };
+  /** @type {Soak} */
+  const soak = { what: 'fuzz', line: '6.1', seed: Math.floor(Math.random() * 1e9), seconds: 3600 };
   for (let at = 0; at < args.length; at += 1) {
     const name = args[at] ?? '';
+    if (name === 'vrrp') {
+      soak.what = name;
+      continue;
+    }
     if (!name.startsWith('-')) {
       soak.seconds = duration(name);
       continue;
@@ -49,4 +54,17 @@ export function soakEnd({ line, rounds, count, seconds, failedSeed }) {
   return failedSeed === undefined
     ? `soak: passed: ${done}`
     : `soak: failed: after ${done}, in the round with --seed ${failedSeed}`;
+}
+
+/** The longest time that one VM runs, in seconds. */
+const VRRP_ROUND = 3600;
+
+/**
+ * Returns the lengths of the rounds that make up a soak of VRRP.
+ * @param {number} seconds
+ */
+export function vrrpRounds(seconds) {
+  const whole = Array.from({ length: Math.floor(seconds / VRRP_ROUND) }, () => VRRP_ROUND);
+  const rest = seconds % VRRP_ROUND;
+  return rest === 0 ? whole : [...whole, rest];
 }

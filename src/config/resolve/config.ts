@@ -67,6 +67,7 @@ export function resolveConfig(
     raw.vrrp_groups ?? {},
     takenAddresses(resolved, places),
     new Set(resolved.keys()),
+    raw.connection_sync,
     problems,
   );
   checkPools(raw.local_addresses ?? {}, resolved, vrrp, problems);

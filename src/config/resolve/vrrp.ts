@@ -4,7 +4,7 @@ import { AF_INET, AF_INET6, type Family, formatAddress } from '../../base/addres
 import { formatDuration } from '../../base/durations.ts';
 import { describe, listOf } from '../describe.ts';
 import { DEFAULTS } from '../limits.ts';
-import type { RawVrrp, RawVrrpGroup } from '../schema.ts';
+import type { RawConfig, RawVrrp, RawVrrpGroup } from '../schema.ts';
 import { closest } from '../suggest.ts';
 import type { VrrpAddress, VrrpInstance, VrrpTracked } from '../types.ts';
 import type { Path } from '../yaml/positions.ts';
@@ -24,13 +24,14 @@ const LISTED = { [AF_INET]: 255, [AF_INET6]: 90 } as const;
 
 /**
  * The instances by name. Problems go to `problems`. `taken`: addresses of services with a device and of pools;
- * `services`: names of services.
+ * `services`: names of services; `sync`: connection sync, as the file has it.
  */
 export function resolveVrrp(
   raw: Readonly<Record<string, RawVrrp>>,
   groups: Readonly<Record<string, RawVrrpGroup>>,
   taken: ReadonlyMap<number | string, string>,
   services: ReadonlySet<string>,
+  sync: RawConfig['connection_sync'],
   problems: ProblemSink,
 ): Map<string, VrrpInstance> {
   const instances = new Map<string, VrrpInstance>();
@@ -39,7 +40,9 @@ export function resolveVrrp(
   for (const [name, one] of Object.entries(raw)) {
     const path = ['vrrp', name];
     const track = resolveTrack(one.track, one.interface, path, services, problems);
-    const preemptAfter = preemptAfterOf(one, track);
+    const preemptAfter = preemptAfterOf(one, track, sync?.follow === name);
+    if (preemptAfter === 'synced' && sync === undefined)
+      problems.report([...path, 'preempt', 'after'], 'found synced without connection_sync; allowed: now or ready');
     const before = resolveInstance(name, one, path, holders, problems);
     const instance = { ...before, track, preemptAfter, group: undefined };
     warn(instance, path, problems);
@@ -138,6 +141,7 @@ function resolveInstance(
     extraAddresses,
     source: raw.source === undefined ? undefined : address(['source'], raw.source),
     peers,
+    minTtl: raw.unicast?.min_ttl,
     fromAnywhere: raw.unicast?.from_anywhere ?? false,
     password: raw.password,
     announce: {
@@ -148,9 +152,16 @@ function resolveInstance(
   };
 }
 
-function preemptAfterOf({ preempt }: RawVrrp, track: readonly VrrpTracked[]): 'now' | 'ready' {
+/** `followed`: connection sync follows the instance. */
+function preemptAfterOf(
+  { preempt }: RawVrrp,
+  track: readonly VrrpTracked[],
+  followed: boolean,
+): VrrpInstance['preemptAfter'] {
   const after = typeof preempt === 'object' ? preempt.after : undefined;
-  return after ?? (track.some(({ kind }) => kind === 'service') ? 'ready' : 'now');
+  if (after !== undefined) return after;
+  if (followed) return 'synced';
+  return track.some(({ kind }) => kind === 'service') ? 'ready' : 'now';
 }
 
 /** Intervals below leave too little time for a busy machine, in milliseconds. */

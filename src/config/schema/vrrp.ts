@@ -209,6 +209,16 @@ export const vrrpSchema = Type.Object(
               'Addresses of the other nodes. Addresses of this node are left out, so that all nodes can have one list.',
             examples: [['10.99.0.1', '10.99.0.2']],
           }),
+          min_ttl: Type.Optional(
+            Type.Integer({
+              minimum: 1,
+              maximum: 255,
+              title: 'a number from 1 to 255',
+              description:
+                'Lowest TTL, or hop limit, of adverts that are accepted. 255: from the same link only. keepalived sends IPv6 unicast with 64. Without this key: any.',
+              examples: [255],
+            }),
+          ),
           from_anywhere: Type.Optional(
             Type.Boolean({
               title: 'true or false',
@@ -250,9 +260,9 @@ export const vrrpSchema = Type.Object(
                 }),
               ),
               after: Type.Optional(
-                choice(['now', 'ready'], {
+                choice(['now', 'ready', 'synced'], {
                   description:
-                    '`ready`: not before the real servers of the tracked services have been checked once, or a minute has passed. Without this key: `ready` if services are tracked, else `now`.',
+                    '`ready`: not before the real servers of the tracked services have been checked once, or a minute has passed. `synced`: also not before the lower master has sent its connections for 30s. Without this key: `synced` if `connection_sync` follows this virtual router, else `ready` if services are tracked, else `now`.',
                   examples: ['now'],
                 }),
               ),

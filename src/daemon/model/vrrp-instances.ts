@@ -7,6 +7,11 @@ import type { RuntimeState } from './runtime-state.ts';
 
 /** Microseconds of a millisecond. */
 const MILLISECOND = 1000;
+/**
+ * Milliseconds for which a node with `preempt: { after: synced }` leaves a lower master in place: the kernel sends a
+ * connection with its third packet and then with each 50th, and never all of them at once.
+ */
+const SYNC_TIME = 30_000;
 
 /** Whether the services that instances track have their quorum, on all of their ports. */
 export function trackedServices({ vrrp }: Config, runtime: RuntimeState): Record<string, boolean> {
@@ -41,7 +46,7 @@ export function vrrpInstances({ vrrp, localAddresses }: Config): InstanceConfigu
 }
 
 function toConfiguration(instance: VrrpInstance, pools: readonly LocalAddressPool[]): InstanceConfiguration {
-  const { family, source, peers, password } = instance;
+  const { family, source, peers, password, minTtl } = instance;
   const text = (address: Uint8Array) => formatAddress(family, address);
   // A node's own address may be among the peers, so that all nodes can have one file.
   const others = peers?.map(text).filter((peer) => source === undefined || peer !== text(source));
@@ -56,7 +61,7 @@ function toConfiguration(instance: VrrpInstance, pools: readonly LocalAddressPoo
       interval: instance.interval * MILLISECOND,
       downAfter: instance.downAfter,
       preempt: instance.preempt,
-      preemptDelay: instance.preemptDelay * MILLISECOND,
+      preemptDelay: MILLISECOND * Math.max(instance.preemptDelay, instance.preemptAfter === 'synced' ? SYNC_TIME : 0),
       ...(instance.startDelay === undefined ? {} : { startDelay: instance.startDelay * MILLISECOND }),
       ...(instance.group === undefined ? {} : { grouped: true }),
       answerLower: instance.answerLower,
@@ -67,7 +72,7 @@ function toConfiguration(instance: VrrpInstance, pools: readonly LocalAddressPoo
     fromAnywhere: instance.fromAnywhere,
     checksumWithoutPseudoHeader: false,
     announce: instance.announce,
-    waitsForChecks: instance.preemptAfter === 'ready',
+    waitsForChecks: instance.preemptAfter !== 'now',
     ...(instance.group === undefined ? {} : { group: instance.group }),
     track: instance.track.map(({ kind, name, weight }) => ({
       kind,
@@ -75,7 +80,9 @@ function toConfiguration(instance: VrrpInstance, pools: readonly LocalAddressPoo
       ...(weight === undefined ? {} : { weight }),
     })),
     ...(source === undefined ? {} : { source: text(source) }),
-    ...(others === undefined ? {} : { peers: others.map((address) => ({ address })) }),
+    ...(others === undefined
+      ? {}
+      : { peers: others.map((address) => ({ address, ...(minTtl === undefined ? {} : { minTtl }) })) }),
     ...(password === undefined ? {} : { password }),
   };
 }

@@ -32,8 +32,11 @@ export class Balancers {
   readonly bytes = BODY;
   readonly #switches: { outside: Namespace; inside: Namespace };
 
+  readonly #preemptAfter: 'now' | 'synced';
+
   /** `name` makes folders unique. */
-  constructor(name: string) {
+  constructor(name: string, preemptAfter: 'now' | 'synced' = 'now') {
+    this.#preemptAfter = preemptAfter;
     const outside = this.topology.namespace('outside');
     const inside = this.topology.namespace('inside');
     this.#switches = { outside, inside };
@@ -92,6 +95,7 @@ export class Balancers {
           virtual_router_id: 51,
           advert_interval: '100ms',
           priority,
+          preempt: { after: this.#preemptAfter },
           addresses: [`${VIRTUAL}/24`],
           extra_addresses: !nat ? [] : [{ address: `${GATEWAY}/24`, device: 'eth1' }],
         },

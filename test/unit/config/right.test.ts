@@ -13,6 +13,7 @@ import {
   type ServiceSpec,
   type Virtual,
 } from '../../../src/config/index.ts';
+import { vrrpInstances } from '../../../src/daemon/model/vrrp-instances.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'lvsd-right-'));
 after(() => rmSync(dir, { recursive: true, force: true }));
@@ -479,6 +480,33 @@ nodes:
   assert.deepEqual(addresses(on('lb2')), ['10.0.0.2', '10.0.0.3']);
   assert.deepEqual([...on('lb2.example').services.keys()], ['web', 'own']);
   assert.deepEqual(on('other').log.level, 'warn');
+});
+
+test('preemption waits for connections where connection sync follows the instance, for checks where it tracks services', () => {
+  const instance = (id: number, more = '') =>
+    `{ interface: eth0, virtual_router_id: ${id}, addresses: [10.99.0.${id}]${more} }`;
+  const config = loadFiles({
+    'lvsd.yaml': `version: 1
+services:
+  shop: { address: 203.0.113.10, port: 80, real_servers: [10.0.0.2] }
+vrrp:
+  edge: ${instance(1, ', preempt: { delay: 45s }')}
+  tracks: ${instance(2, ', track: { services: [shop] }')}
+  other: ${instance(3)}
+  asked: ${instance(4, ', preempt: { after: synced, delay: 5s }')}
+connection_sync: { device: eth1, follow: edge }
+`,
+  });
+  const effect = vrrpInstances(config).map(({ settings, waitsForChecks }) => [
+    settings.preemptDelay / 1e6,
+    waitsForChecks,
+  ]);
+  assert.deepEqual(effect, [
+    [45, true],
+    [0, true],
+    [0, false],
+    [30, true],
+  ]);
 });
 
 test('what is valid, but probably not meant, is a warning with its place', () => {

@@ -2,13 +2,16 @@
 // Words and closing line of npm run soak.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseSoak, soakEnd } from '../../../tools/lib/soak.mjs';
+import { parseSoak, soakEnd, vrrpRounds } from '../../../tools/lib/soak.mjs';
 
 test('a duration is a number with a unit; without one the fuzzers run for an hour on 6.1', () => {
   const { seed, ...rest } = parseSoak([]);
   assert.ok(Number.isInteger(seed));
-  assert.deepEqual(rest, { line: '6.1', seconds: 3600 });
-  assert.deepEqual(parseSoak(['--kernel', '6.12', '--seed', '7', '90m']), { line: '6.12', seed: 7, seconds: 5400 });
+  assert.deepEqual(rest, { what: 'fuzz', line: '6.1', seconds: 3600 });
+  const found = parseSoak(['--kernel', '6.12', '--seed', '7', '90m']);
+  assert.deepEqual(found, { what: 'fuzz', line: '6.12', seed: 7, seconds: 5400 });
+  const { what, seconds } = parseSoak(['vrrp', '8h']);
+  assert.deepEqual([what, seconds], ['vrrp', 28_800]);
   for (const [text, seconds] of [
     ['20s', 20],
     ['8h', 28_800],
@@ -16,6 +19,12 @@ test('a duration is a number with a unit; without one the fuzzers run for an hou
   ] as const) {
     assert.equal(parseSoak([text]).seconds, seconds);
   }
+});
+
+test('a soak of VRRP has rounds of an hour at most', () => {
+  assert.deepEqual(vrrpRounds(600), [600]);
+  assert.deepEqual(vrrpRounds(3600), [3600]);
+  assert.deepEqual(vrrpRounds(9000), [3600, 3600, 1800]);
 });
 
 test('other words are rejected', () => {

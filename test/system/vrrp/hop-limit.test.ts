@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+// lab: --stock
+// Adverts over IPv6 that came over a router, or to another address, do not reach the process: the kernel drops them.
+import assert from 'node:assert/strict';
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { until } from '../../../lab/topology.ts';
+import { MODES, Pair } from './pair.ts';
+
+const pair = new Pair(MODES.find(({ name }) => name === 'version 3, IPv6') ?? assert.fail(), 53);
+const node = pair.lvsd;
+const sender = pair.topology.namespace('vx53');
+const script = join(mkdtempSync(join(tmpdir(), 'lvsd-hops-')), 'send.py');
+const COUNT = 20;
+
+/** Sends adverts with an interval of 0, the last thing that acceptance looks at, so that each one is counted. */
+const SEND = `
+import socket, struct, sys
+hops, to, count, source = int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4:]
+s = socket.socket(socket.AF_INET6, socket.SOCK_RAW, 112)
+s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_CHECKSUM, 6)
+index = socket.if_nametoindex('eth0')
+for name in (socket.IPV6_MULTICAST_HOPS, socket.IPV6_UNICAST_HOPS): s.setsockopt(socket.IPPROTO_IPV6, name, hops)
+s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, index)
+if source: s.bind((source[0], 0, 0, 0))
+advert = struct.pack('>BBBBHH', 0x31, 51, 200, 1, 0, 0) + socket.inet_pton(socket.AF_INET6, 'fe80::100')
+for _ in range(count): s.sendto(advert, (to, 0, 0, index))
+`;
+
+before(async () => {
+  const addresses = ['fd09::99/64'];
+  pair.topology.link({ in: sender, device: 'eth0', addresses }, { in: pair.switch, device: 'port9' });
+  pair.switch.ip('link set port9 master br0');
+  writeFileSync(script, SEND);
+  await node.start(150);
+  await until('the takeover', () => pair.holds(node), 60_000);
+});
+after(() => pair.destroy());
+
+/** Rejected messages, by reason. */
+async function rejected(): Promise<Record<string, number>> {
+  const entries = Object.entries((await node.status()).counters).filter(([name]) => name.startsWith('rejected: '));
+  return Object.fromEntries(entries.map(([name, value]) => [name.slice('rejected: '.length), value]));
+}
+
+const send = (hops: number, to: string, ...more: string[]) =>
+  sender.run(['python3', script, String(hops), to, String(COUNT), ...more]);
+
+test('multicast: only adverts to the group with a hop limit of 255 arrive', async () => {
+  const text = node.namespace.run(['ip', '-6', '-o', 'addr', 'show', 'dev', 'eth0', 'scope', 'link']).stdout;
+  const own = /inet6 (fe80::(?!100\/)[0-9a-f:]+)\//.exec(text)?.[1] ?? assert.fail(text);
+  send(254, 'ff02::12');
+  send(255, own);
+  send(255, 'ff02::12');
+  await until('those of the link', async () => (await rejected())['interval of 0'] === COUNT);
+  assert.deepEqual(await rejected(), { 'interval of 0': COUNT });
+});
+
+test('unicast with min_ttl: only adverts with at least this hop limit arrive', async () => {
+  node.more = { source: 'fd09::1', peers: [{ address: 'fd09::99', minTtl: 255 }] };
+  node.configure(150);
+  await until('the start of the instance', async () => (await node.status()).phase === 'master', 60_000);
+  send(254, 'fd09::1', 'fd09::99');
+  send(255, 'fd09::1', 'fd09::99');
+  await until('those of the link', async () => (await rejected())['interval of 0'] === COUNT);
+  assert.deepEqual(await rejected(), { 'interval of 0': COUNT });
+});
