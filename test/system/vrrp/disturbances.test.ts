@@ -14,7 +14,7 @@ import { type LvsdNode, MODES, Pair } from './pair.ts';
 const FAST = MODES.find(({ name }) => name === 'version 3, 100 ms') ?? assert.fail();
 const full = process.env.LVSD_COUNTS === 'full';
 /** Stops of each side, half of them short and half of them long. */
-const STOPS = full ? 50 : 4;
+const STOPS = full ? 50 : 2;
 const LONG_STOP = full ? 8000 : 3000;
 /** Malformed messages, and how many of them in a second. */
 const [MALFORMED, RATE] = full ? [20_000, 500] : [600, 100];

@@ -6,12 +6,13 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { until } from '../../../lab/topology.ts';
-import { MODES, Pair } from './pair.ts';
+import { Topology, until } from '../../../lab/topology.ts';
+import { LvsdNode, MODES } from './pair.ts';
 
-const pair = new Pair(MODES.find(({ name }) => name === 'version 3, IPv6') ?? assert.fail(), 53);
-const node = pair.lvsd;
-const sender = pair.topology.namespace('vx53');
+const topology = new Topology();
+const [router, sender] = [topology.namespace('router'), topology.namespace('sender')];
+const mode = MODES.find(({ name }) => name === 'version 3, IPv6') ?? assert.fail();
+const node = new LvsdNode(router, mode, 'fe80::100', 0);
 const script = join(mkdtempSync(join(tmpdir(), 'lvsd-hops-')), 'send.py');
 const COUNT = 20;
 
@@ -30,14 +31,18 @@ for _ in range(count): s.sendto(advert, (to, 0, 0, index))
 `;
 
 before(async () => {
-  const addresses = ['fd09::99/64'];
-  pair.topology.link({ in: sender, device: 'eth0', addresses }, { in: pair.switch, device: 'port9' });
-  pair.switch.ip('link set port9 master br0');
+  topology.link(
+    { in: router, device: 'eth0', addresses: ['fd09::1/64'] },
+    { in: sender, device: 'eth0', addresses: ['fd09::99/64'] },
+  );
   writeFileSync(script, SEND);
   await node.start(150);
-  await until('the takeover', () => pair.holds(node), 60_000);
+  await until('the takeover', async () => (await node.status()).phase === 'master', 60_000);
 });
-after(() => pair.destroy());
+after(async () => {
+  await node.end('SIGKILL');
+  await topology.destroy();
+});
 
 /** Rejected messages, by reason. */
 async function rejected(): Promise<Record<string, number>> {
