@@ -64,8 +64,8 @@ export class Instance {
   #facts = NO_FACTS;
   #dependence: Dependence;
   #timer: NodeJS.Timeout | undefined;
-  /** The role and source address of the last deposit. */
-  #deposited = '0 ';
+  /** The role and source address of the last deposit; undefined: it must be renewed. */
+  #deposited: string | undefined = '0 ';
   /** Events that other routers cause. */
   readonly #events = new EventReports<EventName>((event, reason) =>
     this.#surroundings.report(this.#configuration.name, { event, reason }),
@@ -101,8 +101,9 @@ export class Instance {
     const [before, { name: oldName }] = [this.#all, this.#configuration];
     if (configuration.name !== oldName) this.#forgetName(oldName);
     this.#configuration = configuration;
-    const { name, settings, interface: device } = configuration;
-    if (name !== oldName) this.#surroundings.role(name, this.#state.phase === 'master');
+    const { settings, interface: device } = configuration;
+    // The messages list addresses, and go to peers: they may be others now.
+    this.#deposited = undefined;
     const [added, removed] = [without(this.#all, before), without(before, this.#all)];
     const addresses = added.length + removed.length > 0;
     if (addresses && this.#state.phase === 'master') {
@@ -122,7 +123,13 @@ export class Instance {
     this.#surroundings.announcer.cancel(name);
     this.#surroundings.role(name, false);
     this.#surroundings.deposit(name, []);
-    this.#deposited = '';
+  }
+
+  /** Reports role and last messages under a new name, once no other instance has that name any more. */
+  introduce(): void {
+    this.#surroundings.role(this.#configuration.name, this.#state.phase === 'master');
+    this.#deposited = undefined;
+    this.#deposit();
   }
 
   /** What received messages are checked against; undefined while there is no source address. */

@@ -72,17 +72,22 @@ export class Router {
     const before = this.#instances;
     const after = new Map<string, Instance>();
     const fresh: Instance[] = [];
+    const renamed: Instance[] = [];
     for (const configuration of list) {
       const key = identity(configuration);
       const kept = before.get(key);
       before.delete(key);
       const instance = kept ?? new Instance(configuration, this.#surroundings());
       if (kept === undefined) fresh.push(instance);
-      else if (JSON.stringify(kept.configuration) !== JSON.stringify(configuration)) kept.configure(configuration);
+      else if (JSON.stringify(kept.configuration) !== JSON.stringify(configuration)) {
+        if (kept.configuration.name !== configuration.name) renamed.push(kept);
+        kept.configure(configuration);
+      }
       after.set(key, instance);
     }
     const stopped = [...before.values()].map((instance) => instance.stop());
     this.#instances = after;
+    for (const instance of renamed) instance.introduce();
     this.#openSockets();
     for (const instance of fresh) {
       instance.observe(this.#facts);

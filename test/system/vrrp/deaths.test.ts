@@ -92,10 +92,44 @@ test('an orderly stop leaves nothing behind', async () => {
   assert.ok((await resignations()) > zeros, 'it sent priority 0');
 });
 
+test('a reload renews what the process leaves with the daemon, for other addresses and other names', async () => {
+  // A process without a daemon that would clean up after it, here and in the next test.
+  const node = pair.lvsd;
+  await node.start(150);
+  await pair.settles(node);
+  /** Virtual router ID and number of addresses of the message that was left last under a name. */
+  const left = (name: string) => {
+    const last = node.messages.findLast((one) => one.type === 'last-messages' && one.instance === name);
+    const [message] = last?.type === 'last-messages' ? last.messages : [];
+    return message && [...Buffer.from(message.message, 'base64')].filter((_, at) => at === 1 || at === 3).join();
+  };
+  const isMaster = (name: string) => {
+    const last = node.messages.findLast((one) => one.type === 'role' && one.instance === name);
+    return last?.type === 'role' && last.master;
+  };
+  await until('one address', () => left('edge') === '51,1');
+  const one = node.configuration(150);
+  const [first] = one.addresses;
+  const more = { ...one, addresses: [first ?? assert.fail(), { address: '10.9.0.101', prefix: 32 }] };
+  node.send({ type: 'configure', instances: [more] });
+  await until('two addresses', () => left('edge') === '51,2');
+  const other = { ...one, virtualRouterId: 52, addresses: [{ address: '10.9.0.102', prefix: 32 }] };
+  node.send({ type: 'configure', instances: [one, { ...other, name: 'inside' }] });
+  await until('two masters', () => left('edge') === '51,1' && left('inside') === '52,1');
+  node.send({
+    type: 'configure',
+    instances: [
+      { ...one, name: 'inside' },
+      { ...other, name: 'edge' },
+    ],
+  });
+  await until('exchanged names', () => left('inside') === '51,1' && left('edge') === '52,1');
+  assert.ok(isMaster('inside') && isMaster('edge'));
+  node.configure(150);
+  await until('one name', () => left('edge') === '51,1' && left('inside') === undefined);
+});
+
 test('lvsd withdraw does it for a process that was killed together with lvsd', async () => {
-  // A process without a daemon that would clean up after it.
-  await pair.lvsd.start(150);
-  await pair.settles(pair.lvsd);
   const dir = mkdtempSync(join(tmpdir(), 'lvsd-withdraw-'));
   const state = join(dir, 'state.json');
   const deposits = () => pair.lvsd.messages.flatMap((one) => (one.type === 'last-messages' ? [one.messages] : []));
