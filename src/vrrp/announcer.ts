@@ -40,18 +40,25 @@ interface Job {
   round: number;
   next: number;
   second: boolean;
+  /** Runs between two rounds. */
+  pause: NodeJS.Timeout | undefined;
 }
 
 export class Announcer {
-  readonly #socket: NativeSocket;
+  readonly #socket: Pick<NativeSocket, 'send' | 'close'>;
   readonly #failed: (error: Error) => void;
+  /** By instance; the one that sent last is the last. */
   readonly #jobs = new Map<string, Job>();
-  readonly #timers = new Map<string, NodeJS.Timeout>();
+  /** Frames of this turn, by interface. */
+  readonly #used = new Map<number, number>();
+  #turn: NodeJS.Timeout | undefined;
 
-  /** Needs CAP_NET_RAW. `failed` gets the error of a frame that could not be sent; the rest is sent. */
-  constructor(failed: (error: Error) => void) {
-    // Protocol 0: the socket receives nothing.
-    this.#socket = new (native().Socket)(AF_PACKET, SOCK_RAW, 0);
+  /**
+   * Needs CAP_NET_RAW, unless the caller has a packet socket. `failed` gets the error of a frame that could not be sent;
+   * the rest is sent.
+   */
+  constructor(failed: (error: Error) => void, socket: Pick<NativeSocket, 'send' | 'close'> = packetSocket()) {
+    this.#socket = socket;
     this.#failed = failed;
   }
 
@@ -59,35 +66,57 @@ export class Announcer {
   announce(instance: string, list: readonly Announcement[], rounds: Rounds): void {
     this.cancel(instance);
     if (list.length === 0) return;
-    this.#jobs.set(instance, { list, rounds, round: 0, next: 0, second: false });
-    this.#turn(instance);
+    this.#jobs.set(instance, { list, rounds, round: 0, next: 0, second: false, pause: undefined });
+    this.#work();
   }
 
   /** Ends the announcement of an instance: its addresses are somewhere else. */
   cancel(instance: string): void {
+    clearTimeout(this.#jobs.get(instance)?.pause);
     this.#jobs.delete(instance);
-    clearTimeout(this.#timers.get(instance));
-    this.#timers.delete(instance);
   }
 
   close(): void {
     for (const instance of [...this.#jobs.keys()]) this.cancel(instance);
+    clearTimeout(this.#turn);
     this.#socket.close();
   }
 
-  #turn(instance: string): void {
-    const job = this.#jobs.get(instance);
-    if (job === undefined) return;
-    const part = job.list.slice(job.next, job.next + FRAMES_PER_TURN);
-    for (const announcement of part) this.#send(announcement);
-    job.next += part.length;
+  /** Sends a frame of each instance in turn, as long as its interface may get more in this turn. */
+  #work(): void {
+    for (;;) {
+      const [found] = [...this.#jobs].filter(([, job]) => job.pause === undefined && this.#mayGet(job.list[job.next]));
+      if (found === undefined) break;
+      this.#step(...found);
+    }
+    if (this.#used.size === 0) return;
+    this.#turn ??= setTimeout(() => {
+      this.#turn = undefined;
+      this.#used.clear();
+      this.#work();
+    }, TURN);
+  }
+
+  #mayGet(next: Announcement | undefined): boolean {
+    return next !== undefined && (this.#used.get(next.index) ?? 0) < FRAMES_PER_TURN;
+  }
+
+  /** Sends the next frame of an instance, which then is behind the others. */
+  #step(instance: string, job: Job): void {
+    const next = job.list[job.next];
+    if (next === undefined) return;
+    this.#used.set(next.index, (this.#used.get(next.index) ?? 0) + 1);
+    this.#send(next);
+    job.next += 1;
+    this.#jobs.delete(instance);
     const pause = nextPause(job);
-    if (pause === undefined) this.cancel(instance);
-    else
-      this.#timers.set(
-        instance,
-        setTimeout(() => this.#turn(instance), pause),
-      );
+    if (pause === undefined) return;
+    this.#jobs.set(instance, job);
+    if (pause === 0) return;
+    job.pause = setTimeout(() => {
+      job.pause = undefined;
+      this.#work();
+    }, pause);
   }
 
   #send({ family, address, index, hardwareAddress, router }: Announcement): void {
@@ -103,10 +132,15 @@ export class Announcer {
   }
 }
 
-/** Moves a job on to its next round; milliseconds until its next turn, or undefined after the last one. */
+/** A socket that sends whole frames. Protocol 0: it receives nothing. */
+function packetSocket(): NativeSocket {
+  return new (native().Socket)(AF_PACKET, SOCK_RAW, 0);
+}
+
+/** Moves a job on to its next round; milliseconds until its next frame, or undefined after the last one. */
 function nextPause(job: Job): number | undefined {
   const { list, rounds } = job;
-  if (job.next < list.length) return TURN;
+  if (job.next < list.length) return 0;
   job.next = 0;
   job.round += 1;
   if (job.round < rounds.repeat) return Math.max(rounds.interval, TURN);

@@ -18,6 +18,8 @@ const SLOW = mode('version 3');
 const PRIORITY = 100;
 /** Virtual routers of a pair: a cut makes each of them take over, by a timer of its own. */
 const ROUTERS = full ? [0, 1, 2, 3, 4] : [0];
+/** Milliseconds before a cut: a router that falls back three times in 10 s takes over later. */
+const SPACING = 3500;
 const routerId = (index: number) => 51 + index;
 const virtual = (index: number) => `10.9.0.${100 + index}`;
 
@@ -110,7 +112,7 @@ async function measure({ nodes }: Pairing, mode: Mode, cuts: number, number: num
   const end = await pair.capture('port1');
   const at: number[] = [];
   for (let cut = 0; cut < cuts; cut++) {
-    await sleep((3 * mode.interval) / 1000);
+    await sleep(Math.max((3 * mode.interval) / 1000, SPACING));
     at.push(Date.now() / 1000);
     pair.switch.ip('link set port0 nomaster');
     await holdsAll(backup);
