@@ -19,15 +19,17 @@ const COUNT = 20;
 /** Sends adverts with an interval of 0, the last thing that acceptance looks at, so that each one is counted. */
 const SEND = `
 import socket, struct, sys
-hops, to, count, source = int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4:]
+count, source, sendings = int(sys.argv[1]), sys.argv[2], sys.argv[3:]
 s = socket.socket(socket.AF_INET6, socket.SOCK_RAW, 112)
 s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_CHECKSUM, 6)
 index = socket.if_nametoindex('eth0')
-for name in (socket.IPV6_MULTICAST_HOPS, socket.IPV6_UNICAST_HOPS): s.setsockopt(socket.IPPROTO_IPV6, name, hops)
 s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, index)
-if source: s.bind((source[0], 0, 0, 0))
+if source: s.bind((source, 0, 0, 0))
 advert = struct.pack('>BBBBHH', 0x31, 51, 200, 1, 0, 0) + socket.inet_pton(socket.AF_INET6, 'fe80::100')
-for _ in range(count): s.sendto(advert, (to, 0, 0, index))
+for hops, to in zip(sendings[::2], sendings[1::2]):
+    for name in (socket.IPV6_MULTICAST_HOPS, socket.IPV6_UNICAST_HOPS):
+        s.setsockopt(socket.IPPROTO_IPV6, name, int(hops))
+    for _ in range(count): s.sendto(advert, (to, 0, 0, index))
 `;
 
 before(async () => {
@@ -50,15 +52,14 @@ async function rejected(): Promise<Record<string, number>> {
   return Object.fromEntries(entries.map(([name, value]) => [name.slice('rejected: '.length), value]));
 }
 
-const send = (hops: number, to: string, ...more: string[]) =>
-  sender.run(['python3', script, String(hops), to, String(COUNT), ...more]);
+/** Sends `COUNT` adverts with each hop limit to its destination. */
+const send = (source: string, ...sendings: [hops: number, to: string][]) =>
+  sender.run(['python3', script, String(COUNT), source, ...sendings.flat().map(String)]);
 
 test('multicast: only adverts to the group with a hop limit of 255 arrive', async () => {
   const text = node.namespace.run(['ip', '-6', '-o', 'addr', 'show', 'dev', 'eth0', 'scope', 'link']).stdout;
   const own = /inet6 (fe80::(?!100\/)[0-9a-f:]+)\//.exec(text)?.[1] ?? assert.fail(text);
-  send(254, 'ff02::12');
-  send(255, own);
-  send(255, 'ff02::12');
+  send('', [254, 'ff02::12'], [255, own], [255, 'ff02::12']);
   await until('those of the link', async () => (await rejected())['interval of 0'] === COUNT);
   assert.deepEqual(await rejected(), { 'interval of 0': COUNT });
 });
@@ -67,8 +68,7 @@ test('unicast with min_ttl: only adverts with at least this hop limit arrive', a
   node.more = { source: 'fd09::1', peers: [{ address: 'fd09::99', minTtl: 255 }] };
   node.configure(150);
   await until('the start of the instance', async () => (await node.status()).phase === 'master', 60_000);
-  send(254, 'fd09::1', 'fd09::99');
-  send(255, 'fd09::1', 'fd09::99');
+  send('fd09::99', [254, 'fd09::1'], [255, 'fd09::1']);
   await until('those of the link', async () => (await rejected())['interval of 0'] === COUNT);
   assert.deepEqual(await rejected(), { 'interval of 0': COUNT });
 });
