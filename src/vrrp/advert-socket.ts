@@ -81,6 +81,7 @@ export class AdvertSocket {
   readonly #addresses = Buffer.alloc(SLOTS * ADDRESS_SIZE);
   readonly #control = Buffer.alloc(SLOTS * CONTROL_SIZE);
   readonly #readable: () => void;
+  #program: Buffer | undefined;
   #pause: NodeJS.Timeout | undefined;
   /** When no message waited, by performance.now(): those that wait now have arrived since. */
   #emptyAt = performance.now();
@@ -143,7 +144,11 @@ export class AdvertSocket {
 
   /** Receives messages of these virtual routers only, from the next one on. */
   filter(routers: Iterable<Passable>): void {
-    this.#socket.attachFilter(advertFilter(this.#family, routers));
+    const program = advertFilter(this.#family, routers);
+    // Each reload and each change of an address anywhere comes here.
+    if (this.#program?.equals(program)) return;
+    this.#socket.attachFilter(program);
+    this.#program = program;
   }
 
   /** Messages that the kernel dropped because too many waited. */
