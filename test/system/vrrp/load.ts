@@ -15,12 +15,15 @@ export interface Attempt {
   error?: string;
 }
 
-/** Makes `rate` connections a second, each one request and one answer, until it gets SIGTERM; then prints them all. */
+/**
+ * Makes `rate` connections a second, each one request and one answer. Says so on stderr once it has made more than `rate` of
+ * them; after SIGTERM it makes as many again, then prints them all.
+ */
 const CLIENT = `
 const net = require('node:net');
 const [host, port, rate] = [process.argv[2], Number(process.argv[3]), Number(process.argv[4])];
 const done = [];
-let open = 0, made = 0, over = false;
+let open = 0, made = 0, over = false, last = Infinity;
 const start = Date.now();
 const finish = () => { if (over && open === 0) { process.stdout.write(JSON.stringify(done)); } };
 const one = () => {
@@ -40,9 +43,13 @@ const one = () => {
   socket.setTimeout(5000, () => end('timeout'));
 };
 const timer = setInterval(() => {
-  while (made < ((Date.now() - start) * rate) / 1000) one();
+  while (made < Math.min(last, ((Date.now() - start) * rate) / 1000)) {
+    one();
+    if (made === rate + 1) process.stderr.write('made\\n');
+  }
+  if (made >= last) { clearInterval(timer); over = true; finish(); }
 }, 5);
-process.on('SIGTERM', () => { clearInterval(timer); over = true; finish(); });
+process.on('SIGTERM', () => { last = made + rate + 1; });
 `;
 
 export class Load {
@@ -53,11 +60,15 @@ export class Load {
     this.#site = site;
   }
 
-  /** Begins to make connections; the returned function ends that and returns all of them. */
+  /**
+   * Begins to make connections, and resolves when more than `rate` have begun. The returned function ends that, after as
+   * many again, and returns all of them.
+   */
   async connections(port: number, rate: number): Promise<() => Promise<Attempt[]>> {
     const script = join(this.#dir, 'client.cjs');
     writeFileSync(script, CLIENT);
     const running = this.#site.client.spawn([process.execPath, script, VIRTUAL, String(port), String(rate)]);
+    await until('connections', () => running.stderr().includes('made'), 60_000);
     return async () => {
       running.child.kill('SIGTERM');
       await running.ended;

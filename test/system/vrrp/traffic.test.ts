@@ -4,7 +4,6 @@
 // better balancer leaves the other one in place until it has its connections.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { until } from '../../../lab/topology.ts';
 import { recordFigures } from '../../support/figures.ts';
 import { type Balancer, Balancers, VIRTUAL } from './balancers.ts';
@@ -45,16 +44,12 @@ async function failover(name: string, away: () => void, back: () => void): Promi
     nat: await load.connections(PORTS.nat, RATE),
     fullnat: await load.connections(PORTS.fullnat, RATE),
   };
-  await sleep(3000);
   const at = Date.now();
   away();
   await site.settles(second);
   const over = Date.now();
-  await sleep(3000);
-  const found = {
-    nat: effect(await ends.nat(), { at, over }),
-    fullnat: effect(await ends.fullnat(), { at, over }),
-  };
+  const [nat, fullnat] = await Promise.all([ends.nat(), ends.fullnat()]);
+  const found = { nat: effect(nat, { at, over }), fullnat: effect(fullnat, { at, over }) };
   back();
   await site.settles(first);
   const whole = await downloads();
