@@ -3,7 +3,7 @@
 // Traffic of known size through a NAT, a FULLNAT and a direct service: lvsctl metrics has what clients and servers moved
 // and what ipvsadm shows, also after a restart of lvsd; the read-only socket allows reading to its group, and no more.
 import assert from 'node:assert/strict';
-import { appendFileSync, readFileSync, statSync } from 'node:fs';
+import { appendFileSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { until } from '../../../lab/topology.ts';
 import { eventually } from './daemon.ts';
@@ -197,4 +197,64 @@ test('members of the group read, and nobody else does', () => {
   const refused = as(`--groups=${GID}`, 'pause', 'on');
   assert.deepEqual([refused.status, refused.stderr], [4, 'lvsctl: not permitted on read.sock; use control.sock\n']);
   assert.equal(as('--clear-groups', 'metrics').status, 4);
+});
+
+test('what is secret in the file is in no answer of the read-only socket, nor on the page of lvsd web', async () => {
+  const { balancer } = site.lvs;
+  const script = '/run/canary-script';
+  writeFileSync(script, '#!/bin/sh\nexit 1\n', { mode: 0o755 });
+  writeFileSync('/run/canary-secret', 'c'.repeat(16), { mode: 0o600 });
+  const pace = { interval: '1s', timeout: '900ms', fall: 1 };
+  await site.lvsd.stop();
+  await site.lvsd.start({
+    version: 1,
+    vrrp: {
+      edge: {
+        interface: 'vip0',
+        version: 2,
+        virtual_router_id: 51,
+        password: 'canary51',
+        addresses: ['10.99.0.99/32'],
+      },
+    },
+    services: {
+      web: {
+        address: '10.99.0.11',
+        port: 80,
+        device: 'vip0',
+        hooks: { down: [script, 'canary-hook'], up: [script, 'canary-hook'] },
+        real_servers: [
+          {
+            address: '10.31.4.2',
+            check: {
+              type: 'http',
+              ...pace,
+              path: '/healthz?canary-query',
+              headers: { Authorization: 'canary-header' },
+            },
+          },
+          { address: '10.31.5.2', check: { type: 'exec', ...pace, command: [script, 'canary-argument'] } },
+        ],
+      },
+    },
+  });
+  await eventually(
+    'a failure of the program',
+    async () => (await site.lvsd.server('web', '10.31.5.2:80')).state === 'down',
+    60_000,
+  );
+  const socket = `${site.lvsd.dir}/read.sock`;
+  const answers = ['status', 'metrics', 'plan', 'events', 'vrrp'].map((verb) => {
+    const { stdout, stderr } = balancer.run(['lvsctl', '--json', '--socket', socket, verb], { accept: 'any' });
+    assert.ok(stdout.length > 2, `${verb}: ${stderr}`);
+    return stdout;
+  });
+  const web = balancer.spawn(['lvsd', 'web', '--socket', socket]);
+  await until('lvsd web', () => web.stderr().includes('listening'), 60_000);
+  answers.push(balancer.run(['curl', '-sS', '-m', '60', 'http://127.0.0.1:5873/metrics?detail=full']).stdout);
+  answers.push(balancer.run('curl -sS -m 3 http://127.0.0.1:5873/events || true').stdout);
+  await web.stop();
+  for (const answer of answers) assert.doesNotMatch(answer, /canary-(hook|query|header|argument)|canary51|cccccccc/);
+  // The places of programs and files are not secret, and say which one failed.
+  assert.match(answers.join('\n'), /exit status 1/);
 });
