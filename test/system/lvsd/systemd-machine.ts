@@ -4,7 +4,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const BOOT = 120_000;
@@ -15,26 +15,33 @@ export interface Ran {
   stderr: string;
 }
 
-/** Commands that make an overlay of `layers` the root. The guest's own root is in /host. */
-function ownRoot(dir: string, layers: readonly string[]): string[] {
+/** Commands that mount an overlay of `layers`, with a view of the guest's own root in /host. */
+function mountRoot(root: string, layers: readonly string[]): string[] {
+  const own = dirname(root);
   return [
-    `mkdir ${dir}/own && mount -t tmpfs tmpfs ${dir}/own && cd ${dir}/own && mkdir root upper work`,
-    `mount -t overlay overlay -o lowerdir=${[...layers].reverse().join(':')},upperdir=upper,workdir=work root`,
-    'cd root && mkdir -p host',
-    'mount -t proc proc proc && mount -t sysfs sysfs sys && mount -t cgroup2 cgroup2 sys/fs/cgroup',
-    'mount --rbind /dev dev && mount --rbind / host',
-    'pivot_root . mnt && cd / && umount -l /mnt',
+    `mkdir ${own}`,
+    `mount -t tmpfs tmpfs ${own}`,
+    `mkdir ${root} ${own}/upper ${own}/work`,
+    `mount -t overlay overlay -o lowerdir=${[...layers].reverse().join(':')},upperdir=${own}/upper,workdir=${own}/work ${root}`,
+    `mount -t proc proc ${root}/proc`,
+    `mount -t sysfs sysfs ${root}/sys`,
+    `mount -t cgroup2 cgroup2 ${root}/sys/fs/cgroup`,
+    `mount --rbind /dev ${root}/dev`,
+    `mkdir ${root}/host`,
+    `mount --bind / ${root}/host`,
   ];
 }
 
 export class Machine {
   readonly #unshare: ChildProcess;
   readonly #dir: string;
+  readonly #ownRoot: boolean;
   #pid = '';
 
-  private constructor(unshare: ChildProcess, dir: string) {
+  private constructor(unshare: ChildProcess, dir: string, ownRoot: boolean) {
     this.#unshare = unshare;
     this.#dir = dir;
+    this.#ownRoot = ownRoot;
   }
 
   /**
@@ -47,32 +54,36 @@ export class Machine {
     layers: readonly string[] = [],
   ): Promise<Machine> {
     const dir = mkdtempSync(join(tmpdir(), 'lvsd-systemd-'));
+    const root = layers.length > 0 ? join(dir, 'own/root') : '';
     const copies = Object.entries(files).map(([path, text], i) => {
       writeFileSync(join(dir, String(i)), text);
-      return `mkdir -p "$(dirname /run/systemd/system/${path})" && cp ${dir}/${i} /run/systemd/system/${path}`;
+      const to = `${root}/run/systemd/system/${path}`;
+      return `mkdir -p "$(dirname ${to})" && cp ${dir}/${i} ${to}`;
     });
     const script = [
       'set -e',
       'ip link set lo up',
-      ...(layers.length > 0 ? ownRoot(dir, layers) : []),
-      'mount -t tmpfs tmpfs /run',
+      ...(root === '' ? [] : mountRoot(root, layers)),
+      `mount -t tmpfs tmpfs ${root}/run`,
       ...copies,
       'export container=lab',
-      `exec /lib/systemd/systemd --system --unit=${unit} --log-target=console --show-status=no`,
+      `exec ${root && `chroot ${root} `}/lib/systemd/systemd --system --unit=${unit} --log-target=console --show-status=no`,
     ];
     const apart = ['--pid', '--fork', '--kill-child', '--mount', '--mount-proc', '--cgroup', '--uts', '--ipc', '--net'];
     const unshare = spawn('unshare', [...apart, 'sh', '-c', script.join('\n')], {
       stdio: ['ignore', 'inherit', 'inherit'],
     });
-    const machine = new Machine(unshare, dir);
-    await machine.until('systemd to answer', () => machine.run('systemctl', 'is-system-running').stdout !== '', BOOT);
+    const machine = new Machine(unshare, dir, root !== '');
+    // Before systemd runs, systemctl says "offline".
+    const answers = () => !['', 'offline\n'].includes(machine.run('systemctl', 'is-system-running').stdout);
+    await machine.until('systemd to answer', answers, BOOT);
     return machine;
   }
 
   /** Runs a program in the unit's namespaces. */
   run(program: string, ...words: string[]): Ran {
     this.#pid ||= readFileSync(`/proc/${this.#unshare.pid}/task/${this.#unshare.pid}/children`, 'utf8').trim();
-    const into = ['-t', this.#pid, '-m', '-p', '-i', '-C', '-n', '--'];
+    const into = ['-t', this.#pid, '-m', ...(this.#ownRoot ? ['-r'] : []), '-p', '-i', '-C', '-n', '--'];
     const { status, stdout, stderr } = spawnSync('nsenter', [...into, program, ...words], { encoding: 'utf8' });
     return { status, stdout, stderr };
   }
