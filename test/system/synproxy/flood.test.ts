@@ -165,7 +165,8 @@ for (const kind of full ? ['ack', 'rst', 'data'] : ['ack'])
       outcome = await flood(kind, fewer);
     });
     assertServed(outcome, grown);
-    const passed = kind === 'rst' ? 0 : early(fewer) + answers * (outcome.seconds + 1);
+    // Two of them may be lost on their way, as above.
+    const passed = 2 + (kind === 'rst' ? 0 : early(fewer) + answers * (outcome.seconds + 1));
     const dropped = grown.defence_tcp_drop ?? 0;
     assert.ok(dropped >= fewer - passed, `${dropped} dropped, at most ${passed} may pass`);
     assert.ok(

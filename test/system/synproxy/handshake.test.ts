@@ -17,6 +17,8 @@ const scaleOffered = 7;
 const address = '10.1.0.3';
 
 const vip = '10.99.0.10';
+const full = process.env.LVSD_COUNTS === 'full';
+const many = full ? 100 : 30;
 
 let rig: Rig;
 let raw: RawHost;
@@ -96,7 +98,8 @@ for (const { name, method, port, refusing } of methods) {
     assert.equal(value(answer, 3)?.[0], scaleOffered);
     assert.equal(value(answer, 8)?.readUInt32BE(4), 1000);
     await sleep(50);
-    assert.deepEqual(told(), []);
+    // Connections of the test before may still end.
+    assert.deepEqual(toldSyns(), []);
     assert.equal(connection(one), undefined);
   });
 
@@ -308,17 +311,19 @@ for (const { name, method, port, refusing } of methods) {
     assert.equal(grown.synproxy_rs_error, 1);
   });
 
-  test(`${name}: a real server that is silent: three SYNs, and then the client is told`, async () => {
-    silence();
-    const one = flow(port);
-    const { options } = await begin(one);
-    one.send(ACK, { options });
-    const expected = one.ack;
-    const reset = await one.expect('RST', isReset, 12_000);
-    assert.equal(reset.seq, expected);
-    assert.equal(toldSyns().length, 3);
-    assert.ok(connection(one) === undefined || connection(one)?.state === 'CLOSE');
-  });
+  // Seven seconds each.
+  if (full || name === 'FULLNAT')
+    test(`${name}: a real server that is silent: three SYNs, and then the client is told`, async () => {
+      silence();
+      const one = flow(port);
+      const { options } = await begin(one);
+      one.send(ACK, { options });
+      const expected = one.ack;
+      const reset = await one.expect('RST', isReset, 12_000);
+      assert.equal(reset.seq, expected);
+      assert.equal(toldSyns().length, 3);
+      assert.ok(connection(one) === undefined || connection(one)?.state === 'CLOSE');
+    });
 
   test(`${name}: a client that goes away meanwhile: its RST ends the connection`, async () => {
     silence();
@@ -343,8 +348,8 @@ for (const { name, method, port, refusing } of methods) {
     await begin(flow(port));
   });
 
-  test(`${name}: sockets: a hundred connections, a port used again at once`, async () => {
-    for (let i = 0; i < 100; i++) {
+  test(`${name}: sockets: ${many} connections, a port used again at once`, async () => {
+    for (let i = 0; i < many; i++) {
       const { socket } = await dial(rig.client, rig.vip, port, { from: '10.1.0.2', fromPort: 30_000 + (i % 3) });
       socket.write('end');
       assert.equal(await readAll(socket), 'hello bye');

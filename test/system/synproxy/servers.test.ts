@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { IP_VS_CONN_F_FULLNAT, IP_VS_CONN_F_MASQ, IP_VS_SVC_F_SYNPROXY } from '../../../src/ipvs/index.ts';
 import { ACK, mss, option, PSH, RST, type Segment, SYN, tcpPacket, timestamps } from '../fullnat/packets.ts';
-import { destConfig, fullnatRig, ip4, type Rig, serviceConfig } from '../fullnat/rig.ts';
+import { destConfig, extStats, fullnatRig, ip4, type Rig, serviceConfig } from '../fullnat/rig.ts';
 import { closeAll } from '../fullnat/tcp.ts';
 import { eventually, type RawFlow, RawHost } from '../fullnat/wire.ts';
 
@@ -16,6 +16,8 @@ const methods = [
 ];
 const serverAddress = '10.31.4.77';
 const scaleOffered = 7;
+/** Bytes of a client that are held. */
+const held = 4096;
 
 let rig: Rig;
 let raw: RawHost;
@@ -220,6 +222,24 @@ for (const { name, port } of methods) {
     assert.equal(data.payload.toString(), 'held and more');
     assert.equal(data.seq, (syn.seq + 1) >>> 0);
     one.send(RST);
+  });
+
+  test(`${name}: ${held} bytes of a client are held until its real server answers, the rest it sends again`, async () => {
+    const { one, syn, options } = await begin(port, withoutStamps);
+    const bytes = Buffer.from(Array.from({ length: held + 100 }, (_, index) => 97 + (index % 23)));
+    const rest = bytes.subarray(held);
+    for (let at = 0; at < held; at += 1024) one.send(PSH | ACK, { options, payload: bytes.subarray(at, at + 1024) });
+    const counter = () => extStats(rig.balancer).synproxy_synsend_qlen ?? 0;
+    const before = counter();
+    const seq = one.seq;
+    one.send(PSH | ACK, { options, payload: rest });
+    await eventually('a segment that is not held', () => counter() === before + 1);
+    synAck(syn, Buffer.concat([mss(1460), sackPermitted, wscale(scaleOffered)]));
+    const payloads = () => told().flatMap(({ payload }) => (payload.length > 0 ? [payload] : []));
+    await eventually('the data', () => Buffer.concat(payloads()).equals(bytes.subarray(0, held)));
+    one.send(PSH | ACK, { options, seq, payload: rest });
+    await eventually('the rest', () => Buffer.concat(payloads()).equals(bytes));
+    one.send(RST, { seq: (seq + rest.length) >>> 0 });
   });
 
   test(`${name}: segments that do not answer the SYN are not forwarded`, async () => {
