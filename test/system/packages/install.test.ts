@@ -72,6 +72,10 @@ test('installed, it is neither started nor enabled; started, it changes nothing 
   assert.deepEqual([show('ActiveState'), show('UnitFileState')], ['inactive', 'disabled']);
   ok('systemctl', 'start', 'lvsd');
   assert.equal(show('ActiveState'), 'active');
+  // lvsd web, as a user without any right, reads by the group that the package has made.
+  assert.equal(ok('stat', '-c', '%a %U %G', '/run/lvsd/read.sock'), '660 root lvsd\n');
+  ok('systemctl', 'start', 'lvsd-web');
+  assert.equal(machine.property('lvsd-web', 'ActiveState'), 'active');
   assert.equal(table(), '');
   write(config('remove'));
   ok('systemctl', 'reload', 'lvsd');

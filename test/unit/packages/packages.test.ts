@@ -45,6 +45,7 @@ test('lvsd has programs, addon, schema, unit, manual pages, completions and one 
     assert.equal(files.get(`./usr/${program}`), '-rwxr-xr-x root/root', program);
   for (const file of [
     'etc/lvsd/lvsd.yaml',
+    'lib/systemd/system/lvsd-web.service',
     'lib/systemd/system/lvsd.service',
     'usr/lib/lvsd/build/config/schema.json',
     'usr/lib/lvsd/build/native/lvsd.node',
