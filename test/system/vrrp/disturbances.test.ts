@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // lab: --stock
 // Two lvsd routers with adverts every 100 ms during disturbances: stopped processes, removed addresses and links,
-// malformed messages, split networks, reloads.
+// malformed messages, split networks, reloads. The time of day of the second one jumps by an hour all the time.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { mkdtempSync, writeFileSync } from 'node:fs';
@@ -27,7 +27,24 @@ const transitions = ({ messages }: LvsdNode): string[] =>
 // One pair for all tests: an emulated CPU takes seconds to start a node.
 const made = new Pair(FAST, 20);
 
+/** A host that uses the address, and later sends malformed messages. */
+const client = made.topology.namespace('vx26');
+const dir = mkdtempSync(join(tmpdir(), 'lvsd-disturbances-'));
+
+/** The kernel's timestamps of received messages do not follow. */
+const JUMPS = `
+const now = Date.now;
+let hours = 0;
+Date.now = () => now() + 3_600_000 * hours;
+setInterval(() => { hours = (hours + 2) % 3 - 1; }, 300).unref();
+`;
+
 before(async () => {
+  made.topology.link({ in: client, device: 'eth0', addresses: ['10.9.0.99/24'] }, { in: made.switch, device: 'port9' });
+  made.switch.ip('link set port9 master br0');
+  const jumps = join(dir, 'jumps.cjs');
+  writeFileSync(jumps, JUMPS);
+  made.other.nodeOptions = ['--require', jumps];
   await made.other.start(100);
   await made.settles(made.other);
   await made.lvsd.start(150);
@@ -94,6 +111,21 @@ test('both are masters while the network is split, then the one with the higher 
   await made.settles(made.lvsd);
 });
 
+test('a master that the other one does not hear for a while: afterwards neighbours have its address', async () => {
+  const { stdout } = made.lvsd.namespace.run(['ip', '-o', 'link', 'show', 'eth0']);
+  const mac = / link\/ether ([0-9a-f:]+) /.exec(stdout)?.[1] ?? assert.fail(stdout);
+  // A datagram makes the kernel look for its neighbour.
+  client.run(['python3', '-c', `import socket\nsocket.socket(2, 2).sendto(b'', ('${made.virtual}', 9))`]);
+  made.switch.ip('link set port1 type bridge_slave mcast_flood off');
+  await until('both to be masters', () => made.holds(made.lvsd) && made.holds(made.other));
+  made.switch.ip('link set port1 type bridge_slave mcast_flood on');
+  await made.settles(made.lvsd);
+  const neighbour = () => client.run(['ip', 'neigh', 'show', made.virtual]).stdout;
+  await until('the right neighbour', () => neighbour().includes(mac), full ? 1000 : 20_000).catch((error: Error) => {
+    throw new Error(`${error.message}: ${neighbour()}instead of ${mac}`);
+  });
+});
+
 test('200 reloads without a change cause no transition; a lower priority does', async () => {
   const before = await counts(made);
   for (let round = 0; round < 200; round++) {
@@ -109,12 +141,9 @@ test('200 reloads without a change cause no transition; a lower priority does', 
 
 test(`${RATE} malformed messages a second, ${MALFORMED} in all, do not delay the adverts of a master`, async () => {
   const before = await counts(made);
-  const sender = made.topology.namespace('vx26');
-  made.topology.link({ in: sender, device: 'eth0', addresses: ['10.9.0.99/24'] }, { in: made.switch, device: 'port9' });
-  made.switch.ip('link set port9 master br0');
-  const script = join(mkdtempSync(join(tmpdir(), 'lvsd-sender-')), 'send.py');
+  const script = join(dir, 'send.py');
   writeFileSync(script, SENDER);
-  const [file = '', ...args] = sender.inside(['python3', script, String(MALFORMED), String(RATE)]);
+  const [file = '', ...args] = client.inside(['python3', script, String(MALFORMED), String(RATE)]);
   const child = spawn(file, args, { stdio: ['ignore', 'inherit', 'inherit'] });
   const code = await new Promise((resolve) => child.once('exit', resolve));
   assert.equal(code, 0);

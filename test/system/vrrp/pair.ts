@@ -133,6 +133,8 @@ export class LvsdNode implements Node {
   #request = 0;
   /** Further settings of its configuration. */
   more: Partial<InstanceConfiguration> = {};
+  /** Options of Node.js. */
+  nodeOptions: readonly string[] = [];
 
   constructor(namespace: Namespace, mode: Mode, virtual: string, index: 0 | 1) {
     this.namespace = namespace;
@@ -179,7 +181,7 @@ export class LvsdNode implements Node {
   /** `configure`: sends another configuration than that of one instance. */
   async start(priority: number, configure = () => this.configure(priority)): Promise<void> {
     const worker = join(import.meta.dirname, '../../../dist/workers/vrrp.cjs');
-    const [file = '', ...args] = this.namespace.inside([process.execPath, worker]);
+    const [file = '', ...args] = this.namespace.inside([process.execPath, ...this.nodeOptions, worker]);
     this.messages.length = 0;
     const child = spawn(file, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
     child.on('message', (message: FromVrrp) => this.messages.push(message));
