@@ -46,6 +46,9 @@ export interface ConnectionContext {
   readonly idle: number;
 }
 
+/** Milliseconds that a part of the stored events may remain unread. */
+const SLOWEST_READER = 10 * 60_000;
+
 /** 'uid 0, pid 4711' */
 export const peerText = ({ uid, pid }: PeerCredentials) => `uid ${uid}, pid ${pid}`;
 
@@ -60,6 +63,8 @@ export class Connection {
   /** Instant of the last request. */
   #since = 0;
   #idle: NodeJS.Timeout | undefined;
+  /** Since when a follower of events has not read. */
+  #asleepSince: number | undefined;
   /** Ends the following of events. */
   #following: AbortController | undefined;
 
@@ -88,9 +93,11 @@ export class Connection {
     this.#socket.destroy();
   }
 
-  /** Milliseconds since the last request; 0 while there is one, and for a client that follows events. */
+  /** Milliseconds since the last request, or since a follower of events has not read; 0 while there is a request. */
   get idleFor(): number {
-    return this.#busy || this.#following ? 0 : monotonic() - this.#since;
+    // A follower that does not read gives its place to others.
+    if (this.#following) return this.#asleepSince === undefined ? 0 : monotonic() - this.#asleepSince;
+    return this.#busy ? 0 : monotonic() - this.#since;
   }
 
   #waitForRequest(): void {
@@ -98,7 +105,7 @@ export class Connection {
     clearTimeout(this.#idle);
     const { idle } = this.#context;
     this.#idle = setTimeout(() => {
-      if (this.idleFor === 0) return;
+      if (this.#busy || this.#following) return;
       this.#fail(null, { code: INVALID_REQUEST, message: `no request for ${idle / 1000} s: disconnected` });
       this.#socket.destroySoon();
     }, idle).unref();
@@ -214,30 +221,39 @@ export class Connection {
     for await (const { items, next } of events.read(query)) {
       this.#socket.write(notificationLine('events', items));
       cursor = next;
-      await this.#drained();
+      await this.#drained(SLOWEST_READER);
       if (this.#socket.destroyed) break;
     }
-    return { result: { cursor }, ...(query.follow && { after: () => void this.#follow(query, cursor) }) };
+    return { result: { cursor }, ...(query.follow && { after: () => this.#follow(query, cursor) }) };
   }
 
-  async #follow(query: EventsQuery, cursor: string): Promise<void> {
+  #follow(query: EventsQuery, cursor: string): void {
     this.#following?.abort();
     const following = new AbortController();
     this.#following = following;
-    const { signal } = following;
+    this.#sendEvents(query, cursor, following.signal).catch((error: unknown) => {
+      this.#context.log.error(`events: ${error instanceof Error ? error.message : String(error)}`);
+      this.#socket.destroy();
+    });
+  }
+
+  async #sendEvents(query: EventsQuery, cursor: string, signal: AbortSignal): Promise<void> {
     for await (const { items } of this.#context.events.follow(query, cursor, signal)) {
       this.#socket.write(notificationLine('events', items));
       // However long it takes: what is read later comes from the store.
-      if (this.#socket.writableNeedDrain) await once(this.#socket, 'drain', { signal }).catch(() => {});
+      if (!this.#socket.writableNeedDrain) continue;
+      this.#asleepSince = monotonic();
+      await once(this.#socket, 'drain', { signal }).catch(() => {});
+      this.#asleepSince = undefined;
     }
   }
 
-  async #drained(): Promise<void> {
+  async #drained(patience = this.#context.patience): Promise<void> {
     if (!this.#socket.writableNeedDrain || this.#socket.destroyed) return;
     const timer = setTimeout(() => {
       this.#context.log.warn(`control client (${peerText(this.peer)}) does not read its answer: disconnected`);
       this.#socket.destroy();
-    }, this.#context.patience);
+    }, patience);
     const stop = new AbortController();
     const { signal } = stop;
     try {

@@ -106,6 +106,8 @@ export const METHODS = {
       limit: { type: 'integer' },
       follow: { type: 'boolean' },
     },
+    // All stored events come before the answer, at the speed of the reader.
+    timeout: 24 * 3_600_000,
   }),
   /**
    * Counters and states as numbers, sent as notifications `rows` before the answer, which has those of the whole.

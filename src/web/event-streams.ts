@@ -16,6 +16,7 @@ const MOST = 20;
 const HEARTBEAT = 15_000;
 /** Stored events that come first, without a cursor. */
 const FIRST = 100;
+const MOST_FIRST = 10_000;
 const PARAMETERS = ['after', 'service', 'server', 'kinds', 'limit'];
 
 export class EventStreams {
@@ -56,6 +57,11 @@ export class EventStreams {
       respond(response, 503, `${error.message}\n`, { 'Retry-After': '5' });
       return;
     }
+    // 'close' may have been emitted while the socket was opened.
+    if (response.destroyed) {
+      client.close();
+      return;
+    }
     response.on('close', () => client.close());
     response.writeHead(200, { 'Content-Type': 'text/event-stream' });
     if (request.method === 'HEAD') {
@@ -63,7 +69,11 @@ export class EventStreams {
       return;
     }
     response.flushHeaders();
-    const heartbeat = setInterval(() => response.write(': \n\n'), HEARTBEAT);
+    const heartbeat = setInterval(() => {
+      // Not even the last comment was read.
+      if (response.writableLength > 0) response.destroy();
+      else response.write(': \n\n');
+    }, HEARTBEAT);
     try {
       for await (const item of client.events(params))
         if (!(await writePart(response, response, eventText(item)))) break;
@@ -96,7 +106,8 @@ function paramsOf(parameters: URLSearchParams, last: string | string[] | undefin
   );
   const after = typeof last === 'string' && last !== '' ? last : single(parameters, 'after');
   const limit = single(parameters, 'limit') ?? (after === undefined ? `${FIRST}` : undefined);
-  if (limit !== undefined && !/^\d{1,7}$/.test(limit)) throw new UsageError(`limit takes a number, not ${limit}`);
+  if (limit !== undefined && !(/^\d{1,5}$/.test(limit) && Number(limit) <= MOST_FIRST))
+    throw new UsageError(`limit takes a number up to ${MOST_FIRST}, not ${limit}`);
   const params: EventsParams = {
     ...given,
     follow: true,

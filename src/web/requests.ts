@@ -38,7 +38,9 @@ export function refusalOf(
       status: 421,
       text: `not a name of this server: add --host ${/^[\w.-]{1,255}$/.test(host) ? host : 'NAME'}\n`,
     };
-  if (headers['sec-fetch-site'] === 'cross-site') return { status: 403, text: 'not for pages of other sites\n' };
+  // Absent: no browser, or an old one. Another port of localhost is the same site, but not the same origin.
+  if (!['same-origin', 'none'].includes(`${headers['sec-fetch-site'] ?? 'none'}`))
+    return { status: 403, text: 'not for pages of other origins\n' };
   return undefined;
 }
 

@@ -3,6 +3,7 @@
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import type { Writable } from 'node:stream';
+import { setTimeout } from 'node:timers/promises';
 
 /** Milliseconds that a client may leave a part of an answer unread. */
 const PATIENCE = 30_000;
@@ -17,19 +18,23 @@ export async function writePart(out: Writable, response: ServerResponse, text: s
   if (response.destroyed) return false;
   if (out.write(text)) return true;
   const stop = new AbortController();
-  const timer = setTimeout(() => response.destroy(), PATIENCE);
+  const { signal } = stop;
+  const drained = once(out, 'drain', { signal }).then(() => true);
+  const closed = once(response, 'close', { signal }).then(() => false);
+  const late = setTimeout(PATIENCE, false, { signal });
   try {
-    await Promise.race([once(out, 'drain', { signal: stop.signal }), once(response, 'close', { signal: stop.signal })]);
+    if (await Promise.race([drained, closed, late])) return true;
   } catch {
     // The stream failed and closes.
   } finally {
     stop.abort();
-    clearTimeout(timer);
+    await Promise.allSettled([drained, closed, late]);
   }
-  return !response.destroyed;
+  response.destroy();
+  return false;
 }
 
-/** The only value of a parameter; undefined without it. */
+/** The value of a parameter, the first of several; undefined without it. */
 export function single(parameters: URLSearchParams, name: string): string | undefined {
   return parameters.get(name) ?? undefined;
 }

@@ -59,7 +59,8 @@ export class Scrapes {
     options: ReturnType<typeof readMetricsOptions>,
   ): Promise<void> {
     const start = monotonic();
-    const stats = await this.#stats(options.detail);
+    const stats = await this.#stats(options.detail, response);
+    stats?.summary.processes.push({ name: 'web', ...ownNumbers() });
     response.setHeader('Content-Type', 'text/plain; version=0.0.4; charset=utf-8');
     const zip = /\bgzip\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))/.test(`${request.headers['accept-encoding'] ?? ''}`);
     if (zip) response.setHeader('Content-Encoding', 'gzip');
@@ -69,7 +70,6 @@ export class Scrapes {
     }
     const out = zip ? createGzip({ level: constants.Z_BEST_SPEED }) : response;
     if (out !== response) out.pipe(response);
-    stats?.summary.processes.push({ name: 'web', ...ownNumbers() });
     const parts = stats ? metricsText(stats, options) : [DOWN_TEXT];
     for (const part of parts) {
       if (!(await writePart(out, response, part))) break;
@@ -79,18 +79,23 @@ export class Scrapes {
   }
 
   /** Undefined: the daemon does not answer. */
-  async #stats(detail: string): Promise<Stats | undefined> {
+  async #stats(detail: string, response: ServerResponse): Promise<Stats | undefined> {
     let client: ControlClient | undefined;
+    const close = () => client?.close();
     try {
       client = await ControlClient.open(this.#socket);
+      if (response.destroyed) return undefined;
+      response.once('close', close);
       const stats = await client.stats({ detail });
       this.#onProblem(undefined);
       return stats;
     } catch (error) {
       if (!(error instanceof LvsdError)) throw error;
-      this.#onProblem(errorLine(error));
+      // A scraper that has gone says nothing of the daemon.
+      if (!response.destroyed) this.#onProblem(errorLine(error));
       return undefined;
     } finally {
+      response.removeListener('close', close);
       client?.close();
     }
   }

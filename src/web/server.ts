@@ -38,7 +38,7 @@ export interface WebOptions {
 const BASE = 'http://localhost';
 const INDEX = 'lvsd: /metrics for Prometheus, /events as server-sent events\n';
 
-/** A server that is not listening yet. */
+/** A server; the caller lets it listen. */
 export function webServer({ listen, socket, hosts, log }: WebOptions): Server {
   const allowed = allowedHosts(listen, hosts);
   let known: string | undefined;
@@ -57,6 +57,11 @@ export function webServer({ listen, socket, hosts, log }: WebOptions): Server {
     for (const [name, value] of Object.entries(SECURITY_HEADERS)) response.setHeader(name, value);
     // A body is not read.
     request.resume();
+    // A pipelined request: until the answer before it is sent, its own has no socket, and would not see it close.
+    if (response.socket === null) {
+      request.socket.destroy();
+      return;
+    }
     const refusal = refusalOf(request.method, request.headers, allowed);
     if (refusal) {
       respond(response, refusal.status, refusal.text, { Connection: 'close', ...refusal.headers });
@@ -101,7 +106,7 @@ async function listening(server: Server, listen: Listen): Promise<void> {
   try {
     if (listen.kind === 'unix') await removeStale(listen.path);
     await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
+      server.on('error', reject);
       if (listen.kind === 'tcp') server.listen({ host: listen.host, port: listen.port }, resolve);
       else if (listen.kind === 'systemd') server.listen({ fd: passedDescriptor() }, resolve);
       else server.listen({ path: listen.path }, resolve);

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: MIT
 /**
  * Events of the daemon: the last ones in memory, older ones in the store. A reader has a cursor and no queue of its own, so
- * that a slow one costs nothing; what it misses is a gap in what it gets.
+ * that a slow one costs nothing; missed events are reported as gaps.
  */
 import { randomBytes } from 'node:crypto';
+import { shortened } from '../../base/printable.ts';
 import type { Kind } from './kinds.ts';
 import type { EventsQuery } from './query.ts';
 import type { DaemonEvent, EventFields, EventItem, Severity } from './types.ts';
 
 /** Events kept in memory. */
 const KEPT = 5000;
+/** Characters of a text or a reason: that of a rejected file has a line for each problem. */
+const LONGEST_TEXT = 2000;
 /** Events that a reader gets at once. */
 const BATCH = 500;
 
@@ -27,7 +30,7 @@ export interface EventStore {
   /** The last stored events, oldest first. */
   readonly tail: readonly DaemonEvent[];
   append(events: readonly DaemonEvent[]): void;
-  /** Marks an end in order. */
+  /** Marks a clean shutdown. */
   close(): void;
   /** Stored events with a higher number than `after`, oldest first. */
   read(after: number): AsyncIterable<DaemonEvent>;
@@ -36,7 +39,7 @@ export interface EventStore {
 export class EventLog {
   readonly #kept: number;
   #events: DaemonEvent[] = [];
-  /** Those that are not yet stored and told. */
+  /** Not yet stored or sent. */
   #new: DaemonEvent[] = [];
   #flush: NodeJS.Immediate | undefined;
   #store: EventStore | undefined;
@@ -73,7 +76,14 @@ export class EventLog {
   /** Adds an event with the current time: `text` for people, `fields` for programs. */
   add(kind: Kind, severity: Severity, text: string, fields: EventFields = {}): void {
     this.#counts.set(kind, (this.#counts.get(kind) ?? 0) + 1);
-    this.#new.push({ sequence: this.#next++, epoch: this.#epoch, at: Date.now(), kind, severity, text, ...fields });
+    const event = { sequence: this.#next++, epoch: this.#epoch, at: Date.now(), kind, severity };
+    const { reason } = fields;
+    this.#new.push({
+      ...event,
+      text: shortened(text, LONGEST_TEXT),
+      ...fields,
+      ...(reason !== undefined && { reason: shortened(reason, LONGEST_TEXT) }),
+    });
     this.#flush ??= setImmediate(() => this.flush());
   }
 
@@ -105,13 +115,18 @@ export class EventLog {
   }
 
   /** The stored events that are selected, and gaps; the next batch is read when it is asked for. */
-  async *read({ after, limit, selects }: EventsQuery): AsyncGenerator<EventBatch> {
+  async *read({ after, limit: most, selects }: EventsQuery): AsyncGenerator<EventBatch> {
+    let limit = most;
     this.flush();
     let from: number | undefined;
     if (after) {
       const { epoch = this.#epoch, sequence } = after;
       if (epoch === this.#epoch && sequence < this.#next) from = sequence;
-      else yield { items: [{ gap: { cursor: `${epoch}:${sequence}` } }], next: `${this.#epoch}:0` };
+      else {
+        yield { items: [{ gap: { cursor: `${epoch}:${sequence}` } }], next: `${this.#epoch}:0` };
+        // All that is stored follows.
+        limit = undefined;
+      }
     } else if (!selects && limit !== undefined && limit < this.#events.length) {
       // All of the last ones are in memory.
       from = this.#events.at(-limit - 1)?.sequence;
@@ -163,6 +178,7 @@ export class EventLog {
     for (;;) {
       const first = this.#events[0]?.sequence;
       if (first === undefined) return;
+      const before = at;
       if (this.#store && (at ?? 0) + 1 < first)
         for await (const event of this.#store.read(at ?? 0)) {
           // The rest is in memory.
@@ -170,6 +186,8 @@ export class EventLog {
           take(event);
           if (items.length >= BATCH) yield batch();
         }
+      // What has left memory since then is stored.
+      if (at !== before && (at ?? 0) + 1 < (this.#events[0]?.sequence ?? 0)) continue;
       const index = this.#indexAfter(at ?? 0);
       for (const event of this.#events.slice(index, index + BATCH)) take(event);
       yield batch();

@@ -23,6 +23,7 @@ export type EventsParams = {
 /** Without `after` and `since`. */
 export const DEFAULT_LIMIT = 1000;
 export const MOST_EVENTS = 1_000_000;
+const MOST_KINDS = 50;
 
 export interface EventsQuery {
   after: { epoch: string | undefined; sequence: number } | undefined;
@@ -38,6 +39,7 @@ export function readQuery({ after, since, service, server, kinds, limit, follow 
   if (cursor === null)
     throw new UsageError(`after takes the number of an event or a cursor such as 1f00ba5e:42, not ${after}`);
   const words = kinds?.split(',');
+  if (words && words.length > MOST_KINDS) throw new UsageError(`kinds takes at most ${MOST_KINDS} kinds`);
   for (const word of words ?? [])
     if (!selectsKinds(word)) throw new UsageError(`there are no events of kind ${word}: docs/events.md has the list`);
   if (limit !== undefined && (limit < 1 || limit > MOST_EVENTS))

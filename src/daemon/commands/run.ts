@@ -194,13 +194,13 @@ async function serve({ options, config, loader, logs, reporter, kernel, startedA
     // After a failed start, the state file is more complete than the runtime state.
     if (started) await saver.close();
     await overridesSaver.close();
-    events.close();
     control.close();
     readOnly?.close();
     hooks?.close();
     notifier.close();
     await vrrp.stop();
     await monitor?.stop();
+    events.close();
     lock?.close();
   }
 }

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT
 /**
- * Events on disk: two segments of JSON lines, of which the older one is replaced. They are appended without fsync: a crash
- * of the machine may lose the last ones, but no number is used for two events.
+ * Events on disk: two segments of JSON lines, of which the older is overwritten. They are appended without fsync: a crash
+ * of the machine may lose the last ones. Numbers are reserved with fsync, so that none is used for two events.
  */
 import { randomBytes } from 'node:crypto';
 import {
   closeSync,
+  constants,
   createReadStream,
   fstatSync,
+  fsyncSync,
   ftruncateSync,
   mkdirSync,
   openSync,
@@ -28,8 +30,8 @@ const DEFAULT_DIRECTORY = '/var/lib/lvsd/events';
 const KEEP = 32 << 20;
 /** Bytes at the end of the last segment that are read at the start. */
 const TAIL = 1 << 20;
-/** Numbers that are skipped after an end without the last line: events may have been told and then lost. */
-const SKIPPED = 1000;
+/** Numbers that are reserved on disk before they are used, so that none is used again after a crash of the machine. */
+const RESERVED = 10_000;
 
 /** The folder of events: each state file has one. */
 export function eventsDirectory(state: string): string {
@@ -42,9 +44,10 @@ export interface StoreOptions {
   onProblem: (text: string) => void;
 }
 
-/** The last line of a segment whose writer ended in order. */
-interface End {
-  end: number;
+/** A line that is no event: numbers up to `next - 1` may have been used. The last line after a clean shutdown has the next. */
+interface Mark {
+  next: number;
+  epoch: string;
 }
 
 export class FileEventStore implements EventStore {
@@ -57,6 +60,8 @@ export class FileEventStore implements EventStore {
   #fd: number | undefined;
   #size = 0;
   #last: number;
+  /** The first number that is not reserved. */
+  #reserved: number;
   #failing = false;
 
   /** Does not throw: without a folder or a file, a new epoch begins. */
@@ -65,42 +70,89 @@ export class FileEventStore implements EventStore {
     this.#keep = keep;
     this.#onProblem = onProblem;
     let found: Found | undefined;
+    let reserved = false;
     try {
-      mkdirSync(directory, { recursive: true, mode: 0o750 });
-      this.#fd = openSync(this.#path('current'), 'a+', 0o640);
+      this.#fd = this.#open();
       found = readEnd(this.#fd, true) ?? this.#endOfPrevious();
-      this.#size = fstatSync(this.#fd).size;
     } catch (error) {
       this.#fail(error);
     }
-    this.epoch = found?.epoch ?? randomBytes(4).toString('hex');
-    this.next = found ? found.last + (found.clean ? 1 : 1 + SKIPPED) : 1;
-    this.tail = found?.events ?? [];
-    this.#last = this.next - 1;
+    const next = found?.next ?? 1;
+    this.#reserved = next;
+    let epoch = found?.epoch ?? newEpoch();
+    if (this.#fd !== undefined) reserved = this.#reserve(next, epoch);
+    // Numbers of this run will not be found by the next one.
+    if (!reserved) epoch = newEpoch();
+    this.epoch = epoch;
+    this.next = next;
+    this.tail = reserved ? (found?.events ?? []) : [];
+    this.#last = next - 1;
   }
 
   append(events: readonly DaemonEvent[]): void {
     this.#last = events.at(-1)?.sequence ?? this.#last;
+    if (this.#last >= this.#reserved) this.#reserve(this.#last + 1, this.epoch);
     this.#write(`${events.map((event) => JSON.stringify(event)).join('\n')}\n`);
     if (this.#size >= this.#keep / 2) this.#rotate();
   }
 
   async *read(after: number): AsyncGenerator<DaemonEvent> {
     let last = after;
-    for (const segment of ['previous', 'current'] as const)
-      for await (const event of readLines(this.#path(segment))) {
-        // The segments may have changed places in between.
-        if (event.sequence <= last || event.epoch !== this.epoch) continue;
-        last = event.sequence;
-        yield event;
-      }
+    // Both at once: the segments may change places while the first one is read.
+    const files = (['previous', 'current'] as const).flatMap((segment) => this.#openSegment(segment));
+    try {
+      for (let fd = files.shift(); fd !== undefined; fd = files.shift())
+        for await (const event of readLines(fd)) {
+          if (event.sequence <= last || event.epoch !== this.epoch) continue;
+          last = event.sequence;
+          yield event;
+        }
+    } finally {
+      for (const fd of files) closeSync(fd);
+    }
   }
 
   close(): void {
-    const end: End = { end: this.#last };
-    this.#write(`${JSON.stringify(end)}\n`);
+    this.#write(`${this.#mark(this.#last + 1, this.epoch)}\n`);
     if (this.#fd !== undefined) closeSync(this.#fd);
     this.#fd = undefined;
+  }
+
+  #mark(next: number, epoch: string): string {
+    return JSON.stringify({ next, epoch } satisfies Mark);
+  }
+
+  /** Reserves numbers from `next` on. False: the disk does not have it. */
+  #reserve(next: number, epoch: string): boolean {
+    const end = next + RESERVED;
+    this.#write(`${this.#mark(end, epoch)}\n`);
+    if (this.#failing || this.#fd === undefined) return false;
+    try {
+      fsyncSync(this.#fd);
+      // The name of a new file too.
+      const folder = openSync(this.#directory, 'r');
+      fsyncSync(folder);
+      closeSync(folder);
+    } catch (error) {
+      this.#fail(error);
+      return false;
+    }
+    this.#reserved = end;
+    return true;
+  }
+
+  /** A regular file, as an earlier run made it: nobody's link or pipe. */
+  #open(): number {
+    mkdirSync(this.#directory, { recursive: true, mode: 0o750 });
+    const { O_RDWR, O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants;
+    const fd = openSync(this.#path('current'), O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o640);
+    const { size, uid } = fstatSync(fd);
+    if (!fstatSync(fd).isFile() || uid !== process.geteuid?.()) {
+      closeSync(fd);
+      throw Object.assign(new Error(`${this.#path('current')} is not a file of this user`), { code: 'EPERM' });
+    }
+    this.#size = size;
+    return fd;
   }
 
   #path(segment: 'current' | 'previous'): string {
@@ -108,24 +160,29 @@ export class FileEventStore implements EventStore {
   }
 
   #endOfPrevious(): Found | undefined {
-    let fd: number | undefined;
+    for (const fd of this.#openSegment('previous'))
+      try {
+        return readEnd(fd);
+      } finally {
+        closeSync(fd);
+      }
+    return undefined;
+  }
+
+  /** Empty: there is no such segment. Throws system errors. */
+  #openSegment(segment: 'current' | 'previous'): number[] {
     try {
-      fd = openSync(this.#path('previous'), 'r');
-      return readEnd(fd);
+      return [openSync(this.#path(segment), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)];
     } catch (error) {
-      if (isSystemError(error) && error.code === 'ENOENT') return undefined;
+      // A folder that could not be made was reported.
+      if (isSystemError(error) && ['ENOENT', 'ENOTDIR'].includes(error.code)) return [];
       throw error;
-    } finally {
-      if (fd !== undefined) closeSync(fd);
     }
   }
 
   #write(text: string): void {
     try {
-      if (this.#fd === undefined) {
-        mkdirSync(this.#directory, { recursive: true, mode: 0o750 });
-        this.#fd = openSync(this.#path('current'), 'a+', 0o640);
-      }
+      this.#fd ??= this.#open();
       // After a failure the last line may not be whole.
       const bytes = Buffer.from(this.#failing ? `\n${text}` : text);
       for (let at = 0; at < bytes.length; ) at += writeSync(this.#fd, bytes, at);
@@ -142,6 +199,8 @@ export class FileEventStore implements EventStore {
       if (this.#fd !== undefined) closeSync(this.#fd);
       this.#fd = undefined;
       this.#size = 0;
+      // The end of the previous segment is not read any more.
+      this.#reserve(this.#last + 1, this.epoch);
     } catch (error) {
       this.#fail(error);
     }
@@ -157,12 +216,14 @@ export class FileEventStore implements EventStore {
 
 interface Found {
   epoch: string;
-  last: number;
-  clean: boolean;
+  /** The first number that was certainly not used. */
+  next: number;
   events: DaemonEvent[];
 }
 
-/** Reads the last events of a segment; with `cut`, cuts off a line that is not whole. Undefined: it has no event. */
+const newEpoch = (): string => randomBytes(4).toString('hex');
+
+/** Reads the last events of a segment; with `cut`, cuts off a line that is not whole. Undefined: it has no line of a store. */
 function readEnd(fd: number, cut = false): Found | undefined {
   const { size } = fstatSync(fd);
   const start = Math.max(0, size - TAIL);
@@ -177,32 +238,35 @@ function readEnd(fd: number, cut = false): Found | undefined {
   if (cut && whole < length) ftruncateSync(fd, start + whole);
   const lines = bytes.subarray(0, whole).toString('utf8').split('\n');
   const events: DaemonEvent[] = [];
-  let end: number | undefined;
+  let epoch: string | undefined;
+  let next = 0;
   for (const line of lines) {
     const value = parsed(line);
     if (value === undefined) continue;
-    end = 'end' in value ? value.end : undefined;
-    if ('end' in value) continue;
     // Of one epoch, so that the numbers of what is kept in memory grow.
-    if (value.epoch !== events[0]?.epoch) events.length = 0;
-    events.push(value);
+    if (value.epoch !== epoch) {
+      events.length = 0;
+      next = 0;
+    }
+    epoch = value.epoch;
+    if ('next' in value) next = value.next;
+    else {
+      events.push(value);
+      next = Math.max(next, value.sequence + 1);
+    }
   }
-  const last = events.at(-1);
-  if (!last) return undefined;
-  return { epoch: last.epoch, last: end ?? last.sequence, clean: end !== undefined, events };
+  return epoch === undefined ? undefined : { epoch, next, events };
 }
 
-async function* readLines(path: string): AsyncGenerator<DaemonEvent> {
-  const stream = createReadStream(path, { encoding: 'utf8' });
+/** Closes the file. */
+async function* readLines(fd: number): AsyncGenerator<DaemonEvent> {
+  const stream = createReadStream('', { fd, encoding: 'utf8' });
   const lines = createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY });
   try {
     for await (const line of lines) {
       const value = parsed(line);
-      if (value && !('end' in value)) yield value;
+      if (value && !('next' in value)) yield value;
     }
-  } catch (error) {
-    // Without the segment its events are a gap.
-    if (!isSystemError(error)) throw error;
   } finally {
     lines.close();
     stream.destroy();
@@ -210,14 +274,13 @@ async function* readLines(path: string): AsyncGenerator<DaemonEvent> {
 }
 
 /** Undefined: not a line of this file. */
-function parsed(line: string): DaemonEvent | End | undefined {
+function parsed(line: string): DaemonEvent | Mark | undefined {
   if (line === '') return undefined;
   try {
-    const value = JSON.parse(line) as Partial<DaemonEvent & End> | null;
-    if (Number.isSafeInteger(value?.end)) return value as End;
-    const isEvent =
-      Number.isSafeInteger(value?.sequence) && typeof value?.epoch === 'string' && typeof value.kind === 'string';
-    return isEvent ? (value as DaemonEvent) : undefined;
+    const value = JSON.parse(line) as Partial<DaemonEvent & Mark> | null;
+    if (typeof value?.epoch !== 'string') return undefined;
+    if (Number.isSafeInteger(value.next)) return value as Mark;
+    return Number.isSafeInteger(value.sequence) && typeof value.kind === 'string' ? (value as DaemonEvent) : undefined;
   } catch {
     return undefined;
   }

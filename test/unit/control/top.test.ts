@@ -33,8 +33,22 @@ const stats = (connections: number, age: number): Stats => ({
     service('mail', {}),
   ],
   realServers: [
-    server('web1', { connections: 0, inBytes: 0, outBytes: 0, active: 0, inactive: 3, weight: 0, configuredWeight: 2 }),
+    server('web1', {
+      address: '10.31.4.2',
+      port: 8443,
+      virtual: 'tcp 10.99.0.4:443',
+      connections: 0,
+      inBytes: 0,
+      outBytes: 0,
+      active: 0,
+      inactive: 3,
+      weight: 0,
+      configuredWeight: 2,
+    }),
     server('web2', {
+      address: '10.31.4.3',
+      port: 8443,
+      virtual: 'tcp 10.99.0.4:443',
       connections,
       inBytes: 0,
       outBytes: 0,
@@ -48,14 +62,15 @@ const stats = (connections: number, age: number): Stats => ({
 });
 
 const OPEN = [
-  { name: 'web1', state: 'down', since: NOW - 9000, reason: 'connection refused' },
-  { name: 'web2', state: 'up', since: NOW - 3 * 3_600_000, reason: 'status 200' },
+  { name: 'web1', address: '10.31.4.2', port: 8443, state: 'down', since: NOW - 9000, reason: 'connection refused' },
+  { name: 'web2', address: '10.31.4.3', port: 8443, state: 'up', since: NOW - 3 * 3_600_000, reason: 'status 200' },
 ] as RealServerStatus[];
 
 function view(): View {
   const model = new Model();
   model.update(stats(0, 0), 0, 'shop');
-  return model.update(stats(5000, 0), 10_000, 'shop');
+  model.update(stats(5000, 0), 10_000, 'shop');
+  return model.update(stats(10_000, 0), 20_000, 'shop');
 }
 
 const draw = (screen: Partial<Screen>, rows: number, columns: number, problem?: string) =>
@@ -64,11 +79,11 @@ const draw = (screen: Partial<Screen>, rows: number, columns: number, problem?: 
 test('rates are differences of readings; the same reading twice changes nothing', () => {
   const model = new Model();
   const first = model.update(stats(100, 0), 0, undefined);
-  assert.equal(first.services[0]?.connections, 0);
+  assert.equal(first.services[0]?.connections, Number.NaN);
   const second = model.update(stats(600, 2), 12_000, undefined);
   assert.deepEqual(
     [second.services[0]?.connections, second.services[0]?.inBytes, second.services[0]?.history],
-    [50, 50_000, [0, 50]],
+    [50, 50_000, [50]],
   );
   // Asked again, of the same reading.
   const same = model.update(stats(600, 4), 14_000, undefined);
@@ -83,20 +98,57 @@ test('a frame, worst first, with the real servers of the open service', () => {
   assert.deepEqual(
     lines.map((line) => line.trimEnd()),
     [
-      'lvsd up 2d   5 services, 4 to look at   3 real servers, 1 down   500 conn/s   24Mb/s',
+      'lvsd up 2d   5 services, 4 not up   3 real servers, 1 down   500 conn/s   24Mb/s',
       'sort: state   every 2s   ? help',
-      'SERVICE   ADDRESS            STATE      UP  ACTIVE  INACT  CONN/S  IN b/s  OUT b/s  10 MIN  WHY',
-      '  auth    tcp 10.99.0.4:443  refused   4/4    4.8k   1.2k       0       0        0  ▁▁      the kernel refuses a change',
-      '  pay     tcp 10.99.0.3:443  down      0/4       0      0       0       0        0  ▁▁      no real server',
-      '  dns     tcp 10.99.0.3:443  sorry     4/4    4.8k   1.2k       0       0        0  ▁▁      sorry server',
-      '> shop    tcp 10.99.0.4:443  degraded  3/4    4.8k   1.2k     500    4.0M      20M  ▁█      1 not up',
-      '    web1                     down 9s   0/2       0      3       0       0        0          connection refused',
-      '    web2                     up 3h       2    2.4k    900     500       0        0          status 200',
+      'SERVICE   ADDRESS            STATE      UP  ACTIVE  INACT  CONN/S  IN b/s  OUT b/s  LAST  WHY',
+      '  auth    tcp 10.99.0.4:443  refused   4/4    4.8k   1.2k       0       0        0  ▁▁    the kernel refuses a change',
+      '  pay     tcp 10.99.0.3:443  down      0/4       0      0       0       0        0  ▁▁    no real server',
+      '  dns     tcp 10.99.0.3:443  sorry     4/4    4.8k   1.2k       0       0        0  ▁▁    sorry server',
+      '> shop    tcp 10.99.0.4:443  degraded  3/4    4.8k   1.2k     500    4.0M      20M  ██    1 not up',
+      '    web1                     down 9s   0/2       0      3       0       0        0        connection refused',
+      '    web2                     up 3h       2    2.4k    900     500       0        0        status 200',
       '  mail    tcp 10.99.0.4:443  up        4/4    4.8k   1.2k       0       0        0  ▁▁',
       '',
       '',
       '',
       'inner 103/102 ports [##########]  exhausted 106   vrrp edge master',
+    ],
+  );
+});
+
+test('a service with two ports has the real servers of each below it', () => {
+  const model = new Model();
+  const both: Stats = {
+    ...stats(0, 0),
+    services: [80, 443]
+      .map((port) => service('shop', { port }))
+      .map((cells, i) => cells.map((cell, at) => (at === 1 ? `tcp 10.99.0.4:${i ? 443 : 80}` : cell))),
+    realServers: [80, 443].map((port) =>
+      server('web1', { virtual: `tcp 10.99.0.4:${port}`, address: '10.31.4.2', port, active: port }),
+    ),
+  };
+  const open = [80, 443].map((port) => ({
+    name: 'web1',
+    address: '10.31.4.2',
+    port,
+    reason: `port ${port}`,
+  })) as RealServerStatus[];
+  const given = {
+    view: model.update(both, 0, 'shop'),
+    screen: { ...INITIAL, sort: 'name', open: 'shop' } as Screen,
+    open,
+    now: NOW,
+  };
+  const lines = frame(given, 12, 160, PLAIN).map((line) => line.replace(/ +/g, ' ').trim());
+  assert.deepEqual(
+    lines
+      .slice(3, 7)
+      .map((line) => [line.includes('10.99.0.4:443'), line.includes('port 443'), line.includes('port 80')]),
+    [
+      [true, false, false],
+      [false, true, false],
+      [false, false, false],
+      [false, false, true],
     ],
   );
 });
@@ -195,6 +247,8 @@ test('numbers and curves', () => {
     [0, '0'],
     [0.25, '0.3'],
     [9, '9'],
+    [Number.NaN, '-'],
+    [9.96, '10'],
     [9.94, '9.9'],
     [10.2, '10'],
     [999, '999'],
@@ -258,11 +312,13 @@ test('without a terminal: one frame, several, and as JSON', async () => {
 const skip = spawnSync('script', ['--version']).status !== 0 && 'no script(1) here';
 
 test('on a terminal: drawn, opened, and left as it was, by q and by a signal', { skip, timeout: 120_000 }, async () => {
+  let hanging = false;
   using daemon = fakeDaemon({
-    stats: statsHandler(stats(5, 0)),
+    stats: (...request) => (hanging ? new Promise(() => {}) : statsHandler(stats(5, 0))(...request)),
     status: () => ({ ...({} as object), services: [{ realServers: OPEN }] }) as never,
   });
-  for (const end of ['q', 'SIGTERM', 'lost'] as const) {
+  for (const end of ['q', 'SIGTERM', 'pending', 'lost'] as const) {
+    hanging = false;
     const command = `stty rows 30 columns 150; stty -a > /dev/null; before=$(stty -g); ${process.execPath} ${program} -s ${daemon.path} top; code=$?; [ "$before" = "$(stty -g)" ] && echo same $code`;
     const child = spawn('script', ['-qec', command, '/dev/null'], {
       stdio: ['pipe', 'pipe', 'inherit'],
@@ -283,7 +339,13 @@ test('on a terminal: drawn, opened, and left as it was, by q and by a signal', {
     child.stdin.write('\r');
     await until(/web1 .*connection refused/);
     if (end === 'q') child.stdin.write('q');
-    else if (end === 'SIGTERM') {
+    else if (end === 'pending') {
+      hanging = true;
+      // The next reading does not end; nor does one that Enter asks for.
+      await new Promise((resolve) => setTimeout(resolve, 2500));
+      child.stdin.write('\r');
+      child.stdin.write('q');
+    } else if (end === 'SIGTERM') {
       const [pid] = spawnSync('pgrep', ['-f', `${daemon.path} top$`], { encoding: 'utf8' })
         .stdout.trim()
         .split('\n')
@@ -296,6 +358,8 @@ test('on a terminal: drawn, opened, and left as it was, by q and by a signal', {
     }
     await until(/same 0/);
     await closed;
+    // Nothing is drawn on the screen that was there before.
+    assert.doesNotMatch(out.slice(out.lastIndexOf('\x1b[?1049l')), /SERVICE/);
     assert.ok(out.includes('\x1b[?1049h') && out.lastIndexOf('\x1b[?1049l') > out.lastIndexOf('\x1b[?1049h'), end);
   }
 });

@@ -162,30 +162,36 @@ function afterServer(): void {
   daemon.server.close();
 }
 
-describe('events', () => {
-  /** Reads a stream until `enough`, then closes it. */
-  async function stream(path: string, headers: Record<string, string>, enough: (text: string) => boolean) {
-    return await new Promise<string>((resolve, reject) => {
-      const request = httpRequest({ host: '127.0.0.1', port, path, headers }, (response) => {
-        let received = '';
-        response.on('data', (chunk) => {
-          received += String(chunk);
-          if (!enough(received)) return;
-          request.destroy();
-          resolve(received);
-        });
-        response.on('end', () => reject(new Error(`ended: ${received}`)));
+/** Reads a stream until `enough`, then closes it. */
+async function stream(path: string, headers: Record<string, string>, enough: (text: string) => boolean) {
+  return await new Promise<string>((resolve, reject) => {
+    const request = httpRequest({ host: '127.0.0.1', port, path, headers }, (response) => {
+      let received = '';
+      response.on('data', (chunk) => {
+        received += String(chunk);
+        if (!enough(received)) return;
+        request.destroy();
+        resolve(received);
       });
-      request.on('error', () => {});
-      request.end();
+      response.on('end', () => reject(new Error(`ended: ${received}`)));
     });
-  }
+    request.on('error', () => {});
+    request.end();
+  });
+}
 
+describe('events', () => {
   test('the last ones, then new ones; each has its cursor, by which a browser resumes', async () => {
     for (let i = 0; i < 200; i++) daemon.events.add('real_server.down', 'warning', `event ${i}\r\nx`);
-    const first = stream('/events', {}, (all) => all.includes('one more'));
-    while (daemon.log.lines.length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    let sawLast = () => {};
+    const stored = new Promise<void>((resolve) => {
+      sawLast = resolve;
+    });
+    const first = stream('/events', {}, (all) => {
+      if (all.includes('"text":"event 199')) sawLast();
+      return all.includes('one more');
+    });
+    await stored;
     daemon.events.add('table.drift', 'warning', 'one more');
     const [epoch] = daemon.events.cursor.split(':');
     const ids = [...(await first).matchAll(/^id: (.*)$/gm)].map(([, id]) => id);
@@ -241,7 +247,9 @@ describe('requests that are refused', () => {
       assert.deepEqual([status, headers.allow], [405, 'GET, HEAD'], method);
       assert.equal(headers['access-control-allow-origin'], undefined);
     }
-    assert.equal((await get('/metrics', { 'Sec-Fetch-Site': 'cross-site' })).status, 403);
+    for (const site of ['cross-site', 'same-site'])
+      assert.equal((await get('/metrics', { 'Sec-Fetch-Site': site })).status, 403, site);
+    assert.equal((await get('/metrics', { 'Sec-Fetch-Site': 'none' })).status, 200);
     assert.equal((await get('/metrics', { 'Sec-Fetch-Site': 'same-origin' })).status, 200);
     const head = await get('/metrics', {}, 'HEAD');
     assert.deepEqual([head.status, head.body.length], [200, 0]);
@@ -271,13 +279,51 @@ describe('requests that are refused', () => {
     return received;
   }
 
-  test('a header of 64 KB, bytes that are not HTTP, an URL that is none', async () => {
-    assert.match(await raw(`GET / HTTP/1.1\r\nHost: localhost\r\nX: ${'x'.repeat(65_536)}\r\n\r\n`), /^HTTP\/1.1 431 /);
+  test('a header of 9 KB, bytes that are not HTTP, an URL that is none', async () => {
+    assert.match(await raw(`GET / HTTP/1.1\r\nHost: localhost\r\nX: ${'x'.repeat(9000)}\r\n\r\n`), /^HTTP\/1.1 431 /);
     assert.match(await raw('\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n'), /^HTTP\/1.1 400 /);
     assert.match(await raw('GET http://[ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n'), /^HTTP\/1.1 400 /);
     assert.match(await raw('GET /metrics HTTP/1.1\r\nConnection: close\r\n\r\n'), /^HTTP\/1.1 400 /);
     assert.match(await raw('GET /metrics HTTP/1.1\r\nHost:\r\nConnection: close\r\n\r\n'), /^HTTP\/1.1 421 /);
     assert.equal((await get('/metrics')).status, 200);
+  });
+
+  test('pipelined requests, and clients that go at once, take no place for good', { timeout: 60_000 }, async () => {
+    const request = (path: string) => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`;
+    const hang = async (bytes: string) => {
+      const socket = connect(port, '127.0.0.1');
+      socket.on('error', () => {});
+      await once(socket, 'connect');
+      await new Promise((resolve) => socket.write(bytes, resolve));
+      return socket;
+    };
+    const piped = await hang(request('/events') + request('/metrics').repeat(8));
+    const many = await hang(request('/events').repeat(30));
+    daemon.events.add('daemon.ready', 'info', 'x');
+    for (let i = 0; i < 60; i++) (await hang(request('/events?service=nobody'))).destroy();
+    piped.destroy();
+    many.destroy();
+    for (const end = Date.now() + 30_000; ; await new Promise((resolve) => setTimeout(resolve, 50))) {
+      const scrapes = await Promise.all([1, 2, 3, 4].map(() => get('/metrics')));
+      const streams = await Promise.all(
+        Array.from({ length: 20 }, () => stream('/events', {}, (all) => all.includes('\n\n')).catch(() => '')),
+      );
+      if (scrapes.every(({ status }) => status === 200) && streams.every((text) => text !== '')) break;
+      assert.ok(Date.now() < end, 'places are lost');
+    }
+  });
+
+  test('20 followers of events; another one is told when to try again', async () => {
+    daemon.events.add('daemon.ready', 'info', 'x');
+    const followers = Array.from({ length: 20 }, () => connect(port, '127.0.0.1'));
+    for (const socket of followers) {
+      socket.on('error', () => {});
+      socket.write('GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n');
+      await once(socket, 'data');
+    }
+    const { status, headers } = await get('/events');
+    assert.deepEqual([status, headers['retry-after']], [503, '60']);
+    for (const socket of followers) socket.destroy();
   });
 
   test('a client that sends a byte now and then is disconnected', { timeout: 60_000 }, async () => {

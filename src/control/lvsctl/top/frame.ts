@@ -5,7 +5,7 @@ import { count } from '../../../base/words.ts';
 import type { RealServerStatus } from '../../messages.ts';
 import { type Column, table } from '../table.ts';
 import type { Colour, Paint } from '../terminal.ts';
-import { spanText } from '../words.ts';
+import { endpointText, spanText } from '../words.ts';
 import type { PoolView, Rates, ServerView, ServiceState, ServiceView, View } from './model.ts';
 import { type Screen, shown } from './screen.ts';
 
@@ -41,10 +41,11 @@ export function frame(given: Frame, rows: number, columns: number, paint: Paint)
   const bad = view.services.filter(({ state }) => state !== 'up').length;
   const { down } = view.realServers;
   const total = Object.values(view.realServers).reduce((sum, one) => sum + one, 0);
-  const sum = (key: keyof Rates) => view.services.reduce((all, one) => all + one[key], 0);
+  const rates = view.services.filter(({ connections }) => !Number.isNaN(connections));
+  const sum = (key: keyof Rates) => (rates.length > 0 ? rates.reduce((all, one) => all + one[key], 0) : Number.NaN);
   const head = [
     `lvsd up ${spanText(now - view.startedAt * 1000)}`,
-    `${count(view.services.length, 'service')}${bad > 0 ? `, ${bad} to look at` : ''}`,
+    `${count(view.services.length, 'service')}${bad > 0 ? `, ${bad} not up` : ''}`,
     `${count(total, 'real server')}${down > 0 ? `, ${down} down` : ''}`,
     `${short(sum('connections'))} conn/s`,
     `${short(8 * (sum('inBytes') + sum('outBytes')))}b/s`,
@@ -53,7 +54,7 @@ export function frame(given: Frame, rows: number, columns: number, paint: Paint)
     `sort: ${screen.sort}${screen.reverse ? ' (reverse)' : ''}`,
     `every ${screen.interval / 1000}s`,
     ...(screen.paused ? ['paused'] : []),
-    ...(screen.bad ? ['only those to look at'] : []),
+    ...(screen.bad ? ['only those not up'] : []),
     ...(screen.typing || screen.search !== '' ? [`search: ${screen.search}${screen.typing ? '_' : ''}`] : []),
     '? help',
   ].join('   ');
@@ -90,7 +91,8 @@ function body(
     lines.push({ of: 'service', service, chosen: i === index });
     if (service.name !== screen.open) continue;
     for (const server of view.servers)
-      lines.push({ of: 'server', server, status: open.find(({ name }) => name === server.name) });
+      if (server.virtual === service.virtual)
+        lines.push({ of: 'server', server, status: open.find((one) => endpointText(one) === server.address) });
   }
   const first = Math.max(0, Math.min(chosenLine - Math.floor(room / 2), lines.length - room));
   const visible = lines.slice(first, first + Math.max(1, room));
@@ -124,7 +126,7 @@ const columnsAt = (now: number): Column<Line>[] => [
   { title: 'CONN/S', text: (line) => short(numbersOf(line).connections), right: true },
   { title: 'IN b/s', text: (line) => short(8 * numbersOf(line).inBytes), right: true },
   { title: 'OUT b/s', text: (line) => short(8 * numbersOf(line).outBytes), right: true },
-  { title: '10 MIN', text: (line) => (line.of === 'service' ? curve(line.service.history) : '') },
+  { title: 'LAST', text: (line) => (line.of === 'service' ? curve(line.service.history) : '') },
   {
     title: 'WHY',
     text: (line) =>
@@ -182,9 +184,10 @@ export function curve(history: readonly number[]): string {
   return points.map((value) => BARS[top === 0 ? 0 : Math.round((value / top) * (BARS.length - 1))]).join('');
 }
 
-/** Three digits and a unit: 0, 9.3, 577, 4.8k, 32M. */
+/** Three digits and a unit: 0, 9.3, 577, 4.8k, 32M; '-' for NaN. */
 export function short(value: number): string {
-  if (value < 10) return value === Math.round(value) ? `${value}` : value.toFixed(1);
+  if (Number.isNaN(value)) return '-';
+  if (value < 9.95) return value === Math.round(value) ? `${value}` : value.toFixed(1);
   const units = ['', 'k', 'M', 'G', 'T', 'P'];
   let at = 0;
   while (value >= 999.5 && at < units.length - 1) {
@@ -223,7 +226,7 @@ const HELP = [
   'Enter, right     show its real servers; left: hide them',
   's, >, <          sort by the next or the previous column; r: reverse',
   '/                search by name and address; Esc: end the search',
-  '!                only services that need a look',
+  '!                only services that are not up',
   'space            stop and go on',
   '+, -             a longer or a shorter interval',
   '',

@@ -8,6 +8,7 @@ import {
   SERVICE_COLUMNS,
   type Stats,
 } from '../../metrics/stats.ts';
+import { endpointText } from '../words.ts';
 
 /** Rates kept for each service: with a reading every 5 s, those of 10 minutes. */
 const HISTORY = 120;
@@ -19,7 +20,7 @@ export type ServiceState = 'refused' | 'down' | 'sorry' | 'degraded' | 'up';
 export const STATES: readonly ServiceState[] = ['refused', 'down', 'sorry', 'degraded', 'up'];
 
 export interface Rates {
-  /** Per second. */
+  /** Per second; NaN: not known yet, for lack of a second reading. */
   connections: number;
   inBytes: number;
   outBytes: number;
@@ -40,6 +41,10 @@ export interface ServiceView extends Rates {
 
 export interface ServerView extends Rates {
   name: string;
+  /** Of its service. */
+  virtual: string;
+  /** "10.31.4.2:8443" */
+  address: string;
   weight: number | undefined;
   configuredWeight: number;
   active: number;
@@ -79,7 +84,7 @@ interface Counters {
   values: ReadonlyMap<string, readonly [connections: number, inBytes: number, outBytes: number]>;
 }
 
-const NONE: Rates = { connections: 0, inBytes: 0, outBytes: 0 };
+const UNKNOWN: Rates = { connections: Number.NaN, inBytes: Number.NaN, outBytes: Number.NaN };
 
 /** Rates of one table. */
 class RateTable {
@@ -90,12 +95,12 @@ class RateTable {
   update({ at, values }: Counters): boolean {
     const last = this.#last;
     if (last && at - last.at < SAME_READING) return false;
-    const seconds = last ? (at - last.at) / 1000 : 0;
+    const seconds = last ? (at - last.at) / 1000 : Number.NaN;
     this.#rates = new Map(
       [...values].map(([key, now]) => {
         const before = last?.values.get(key);
         // A counter that fell began anew.
-        const rate = (index: 0 | 1 | 2) => (before ? Math.max(0, now[index] - before[index]) / seconds : 0);
+        const rate = (index: 0 | 1 | 2) => (before ? Math.max(0, now[index] - before[index]) / seconds : Number.NaN);
         return [key, { connections: rate(0), inBytes: rate(1), outBytes: rate(2) }];
       }),
     );
@@ -104,7 +109,7 @@ class RateTable {
   }
 
   of(key: string): Rates {
-    return this.#rates.get(key) ?? NONE;
+    return this.#rates.get(key) ?? UNKNOWN;
   }
 }
 
@@ -143,6 +148,8 @@ export class Model {
       services: stats.services.map((row) => ({ ...this.#service(row, keyOf(row)) })),
       servers: stats.realServers.map((row) => ({
         name: text(row[R('realServer')]),
+        virtual: text(row[R('virtual')]),
+        address: endpointText({ address: text(row[R('address')]), port: number(row[R('port')]) }),
         weight: row[R('weight')] === null ? undefined : number(row[R('weight')]),
         configuredWeight: number(row[R('configuredWeight')]),
         active: number(row[R('active')]),
@@ -174,7 +181,12 @@ export class Model {
 
   #keepHistory(keys: readonly string[]): void {
     this.#history = new Map(
-      keys.map((key) => [key, [...(this.#history.get(key) ?? []), this.#services.of(key).connections].slice(-HISTORY)]),
+      keys.map((key) => [
+        key,
+        [...(this.#history.get(key) ?? []), this.#services.of(key).connections]
+          .filter((one) => !Number.isNaN(one))
+          .slice(-HISTORY),
+      ]),
     );
   }
 }

@@ -24,6 +24,7 @@ const CLEAR_LINE = '\x1b[K';
 class Source {
   readonly #socket: string;
   readonly #model = new Model();
+  #client: ControlClient | undefined;
 
   constructor(socket: string) {
     this.#socket = socket;
@@ -32,6 +33,7 @@ class Source {
   /** Throws the client's errors. A connection each time: lvsd ends one that is idle for a minute. */
   async read(open: string | undefined): Promise<{ view: View; open: RealServerStatus[] }> {
     const client = await ControlClient.open(this.#socket);
+    this.#client = client;
     try {
       const stats = await client.stats({ detail: 'services', ...(open !== undefined && { service: open }) });
       const view = this.#model.update(stats, monotonic(), open);
@@ -42,6 +44,11 @@ class Source {
     } finally {
       client.close();
     }
+  }
+
+  /** Ends a pending reading with an error. */
+  close(): void {
+    this.#client?.close();
   }
 }
 
@@ -101,8 +108,27 @@ async function showTop(socket: string, start: Screen, paint: Paint): Promise<Exi
     const lines = frame({ ...shownFrame, screen, now: drawnAt }, rows, columns, paint);
     stdout.write(lines.map((line, index) => `\x1b[${index + 1};1H${line}${CLEAR_LINE}`).join(''));
   };
-  const read = async () => {
+  let over = false;
+  let pending = false;
+  /** Reads and draws now, then again and again. While an answer is pending, the one that follows it is asked for at once. */
+  const round = async (): Promise<void> => {
     clearTimeout(timer);
+    again = pending;
+    if (pending) return;
+    pending = true;
+    try {
+      if (!screen.paused) await read();
+    } finally {
+      pending = false;
+    }
+    if (over) return;
+    draw();
+    timer = setTimeout(next, again ? 0 : screen.interval);
+  };
+  let again = false;
+  let fail = (_error: unknown): void => {};
+  const next = () => void round().catch((error: unknown) => fail(error));
+  const read = async () => {
     try {
       shownFrame = await source.read(screen.open);
       drawnAt = Date.now();
@@ -119,15 +145,13 @@ async function showTop(socket: string, start: Screen, paint: Paint): Promise<Exi
     stdin.setRawMode(false);
     stdout.write(LEAVE);
   };
+  const resume = () => {
+    enter();
+    draw();
+  };
 
   const code = new Promise<ExitCode>((resolve, reject) => {
-    const round = () => {
-      const done = screen.paused ? Promise.resolve() : read();
-      done.then(() => {
-        draw();
-        timer = setTimeout(round, screen.interval);
-      }, reject);
-    };
+    fail = reject;
     emitKeypressEvents(stdin);
     stdin.on('keypress', (_text: string | undefined, key: Key) => {
       if (key.ctrl && key.name === 'z') {
@@ -146,18 +170,14 @@ async function showTop(socket: string, start: Screen, paint: Paint): Promise<Exi
       if (after.chosen === undefined) screen = { ...after, chosen: shown(shownFrame.view.services, after)[0]?.key };
       draw();
       if (screen.open !== before.open || (before.paused && !screen.paused)) {
-        clearTimeout(timer);
-        round();
+        next();
       }
     });
     stdin.on('end', () => resolve(EXIT.OK));
-    for (const signal of ['SIGTERM', 'SIGHUP', 'SIGINT'] as const) process.once(signal, () => resolve(EXIT.OK));
-    process.on('SIGCONT', () => {
-      enter();
-      draw();
-    });
+    for (const signal of ['SIGTERM', 'SIGHUP', 'SIGINT'] as const) process.on(signal, () => resolve(EXIT.OK));
+    process.on('SIGCONT', resume);
     stdout.on('resize', draw);
-    round();
+    next();
   });
   enter();
   // Also after an error that nothing catches.
@@ -166,7 +186,11 @@ async function showTop(socket: string, start: Screen, paint: Paint): Promise<Exi
   try {
     return await code;
   } finally {
+    over = true;
     clearTimeout(timer);
+    source.close();
+    stdout.removeListener('resize', draw);
+    process.removeListener('SIGCONT', resume);
     stdin.pause();
     stdin.removeAllListeners('keypress');
     process.removeListener('exit', leave);

@@ -61,13 +61,15 @@ export function shown(services: readonly ServiceView[], { sort, reverse, search,
 
 type Order = (a: ServiceView, b: ServiceView) => number;
 const byName: Order = (a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0);
+/** NaN is the last. */
+const descending = (a: number, b: number): number => (b || 0) - (a || 0);
 const ORDERS: Readonly<Record<Sort, Order>> = {
-  state: (a, b) => STATES.indexOf(a.state) - STATES.indexOf(b.state) || b.connections - a.connections,
+  state: (a, b) => STATES.indexOf(a.state) - STATES.indexOf(b.state) || descending(a.connections, b.connections),
   name: byName,
   active: (a, b) => b.active - a.active,
-  'conn/s': (a, b) => b.connections - a.connections,
-  in: (a, b) => b.inBytes - a.inBytes,
-  out: (a, b) => b.outBytes - a.outBytes,
+  'conn/s': (a, b) => descending(a.connections, b.connections),
+  in: (a, b) => descending(a.inBytes, b.inBytes),
+  out: (a, b) => descending(a.outBytes, b.outBytes),
 };
 
 /** The screen after a key; undefined: quit. `page`: services that fit. */
