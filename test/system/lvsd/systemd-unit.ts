@@ -19,8 +19,6 @@ After=systemd-journald.socket
 [Service]
 WatchdogSec=10
 CapabilityBoundingSet=CAP_SETUID CAP_SETGID CAP_KILL
-# docs/web.md: for the read-only socket.
-SupplementaryGroups=lvsd
 PrivateTmp=no
 ProtectHome=no
 `;
@@ -28,8 +26,9 @@ ProtectHome=no
 /** The unit's files by their path below /run/systemd/system. */
 export const UNIT = { 'lvsd.service': unitOf('lvsd.service'), 'lvsd.service.d/lab.conf': dropIn };
 
-/** lvsd web, started by hand. */
+/** lvsd web, started by hand, and what docs/web.md adds to lvsd's unit for it. There must be a group lvsd. */
 export const WEB_UNIT = {
+  'lvsd.service.d/web.conf': '[Service]\nSupplementaryGroups=lvsd\n',
   'lvsd-web.service': unitOf('lvsd-web.service'),
   'lvsd-web.service.d/lab.conf': '[Service]\nPrivateTmp=no\nProtectHome=no\n',
 };
