@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** What this process uses, for metrics. */
+/** Memory, CPU time and descriptors of this process, for metrics. */
 import { readdirSync } from 'node:fs';
 import { steady, wallTime } from './clock.ts';
 

@@ -8,7 +8,7 @@ import { LvsdError, UsageError } from '../base/errors.ts';
 import { ControlClient } from '../control/client.ts';
 import { type EventsParams, readQuery } from '../control/events/query.ts';
 import { type EventItem, isGap } from '../control/events/types.ts';
-import { respond, single, writePart } from './respond.ts';
+import { allowParameters, Places, respond, single, writePart } from './respond.ts';
 
 /** Streams at a time: fewer than clients of the read-only socket. */
 const MOST = 20;
@@ -21,31 +21,15 @@ const PARAMETERS = ['after', 'service', 'server', 'kinds', 'limit'];
 
 export class EventStreams {
   readonly #socket: string;
-  #running = 0;
+  readonly #places = new Places(MOST, { text: `${MOST} clients follow events already`, retryAfter: '60' });
 
   constructor(socket: string) {
     this.#socket = socket;
   }
 
-  async serve(request: IncomingMessage, response: ServerResponse, parameters: URLSearchParams): Promise<void> {
-    let params: EventsParams;
-    try {
-      params = paramsOf(parameters, request.headers['last-event-id']);
-    } catch (error) {
-      if (!(error instanceof UsageError)) throw error;
-      respond(response, 400, `${error.message}\n`);
-      return;
-    }
-    if (this.#running >= MOST) {
-      respond(response, 503, `${MOST} clients follow events already\n`, { 'Retry-After': '60' });
-      return;
-    }
-    this.#running++;
-    try {
-      await this.#stream(request, response, params);
-    } finally {
-      this.#running--;
-    }
+  serve(request: IncomingMessage, response: ServerResponse, parameters: URLSearchParams): Promise<void> {
+    const read = () => paramsOf(parameters, request.headers['last-event-id']);
+    return this.#places.serve(response, read, (params) => this.#stream(request, response, params));
   }
 
   async #stream(request: IncomingMessage, response: ServerResponse, params: EventsParams): Promise<void> {
@@ -96,8 +80,7 @@ export function eventText(item: EventItem): string {
 
 /** Throws UsageError. `last`: of a client that connects again. */
 function paramsOf(parameters: URLSearchParams, last: string | string[] | undefined): EventsParams {
-  for (const name of parameters.keys())
-    if (!PARAMETERS.includes(name)) throw new UsageError(`found parameter ${name}; allowed: ${PARAMETERS.join(', ')}`);
+  allowParameters(parameters, PARAMETERS);
   const given = Object.fromEntries(
     ['service', 'server', 'kinds'].flatMap((name) => {
       const value = single(parameters, name);

@@ -5,13 +5,13 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { constants, createGzip } from 'node:zlib';
 import { monotonic } from '../base/clock.ts';
 import { errorLine } from '../base/error-line.ts';
-import { LvsdError, UsageError } from '../base/errors.ts';
+import { LvsdError } from '../base/errors.ts';
 import { ownNumbers } from '../base/process-numbers.ts';
 import { ControlClient } from '../control/client.ts';
 import { readMetricsOptions } from '../control/lvsctl/metrics-options.ts';
 import type { Stats } from '../control/metrics/stats.ts';
 import { DOWN_TEXT, metricsText, scrapeText } from '../control/metrics/text.ts';
-import { respond, single, writePart } from './respond.ts';
+import { allowParameters, Places, single, writePart } from './respond.ts';
 
 /** Scrapes at a time. */
 const MOST = 4;
@@ -22,7 +22,7 @@ const PARAMETERS = ['collect[]', 'detail', 'max_series'];
 export class Scrapes {
   readonly #socket: string;
   readonly #onProblem: (problem: string | undefined) => void;
-  #running = 0;
+  readonly #places = new Places(MOST, { text: `${MOST} scrapes are running already`, retryAfter: '5' });
 
   /** `onProblem`: why the daemon does not answer; undefined: it does. */
   constructor(socket: string, onProblem: (problem: string | undefined) => void) {
@@ -30,27 +30,19 @@ export class Scrapes {
     this.#onProblem = onProblem;
   }
 
-  async serve(request: IncomingMessage, response: ServerResponse, parameters: URLSearchParams): Promise<void> {
-    let options: ReturnType<typeof readMetricsOptions>;
-    try {
-      options = optionsOf(parameters);
-    } catch (error) {
-      if (!(error instanceof UsageError)) throw error;
-      respond(response, 400, `${error.message}\n`);
-      return;
-    }
-    if (this.#running >= MOST) {
-      respond(response, 503, `${MOST} scrapes are running already\n`, { 'Retry-After': '5' });
-      return;
-    }
-    this.#running++;
-    const timer = setTimeout(() => response.destroy(), LONGEST);
-    try {
-      await this.#write(request, response, options);
-    } finally {
-      clearTimeout(timer);
-      this.#running--;
-    }
+  serve(request: IncomingMessage, response: ServerResponse, parameters: URLSearchParams): Promise<void> {
+    return this.#places.serve(
+      response,
+      () => optionsOf(parameters),
+      async (options) => {
+        const timer = setTimeout(() => response.destroy(), LONGEST);
+        try {
+          await this.#write(request, response, options);
+        } finally {
+          clearTimeout(timer);
+        }
+      },
+    );
   }
 
   async #write(
@@ -103,8 +95,7 @@ export class Scrapes {
 
 /** Throws UsageError. */
 function optionsOf(parameters: URLSearchParams): ReturnType<typeof readMetricsOptions> {
-  for (const name of parameters.keys())
-    if (!PARAMETERS.includes(name)) throw new UsageError(`found parameter ${name}; allowed: ${PARAMETERS.join(', ')}`);
+  allowParameters(parameters, PARAMETERS);
   const collect = parameters.getAll('collect[]');
   return readMetricsOptions(
     {

@@ -154,7 +154,7 @@ export class EventLog {
         if (batch.items.length > 0) yield batch;
         if (signal.aborted) return;
       }
-      // The last event that was told is the last one in memory.
+      // The reader has all events.
       if ((this.#events.at(-1)?.sequence ?? 0) <= at) await this.#flushed(signal);
     }
   }
@@ -186,7 +186,7 @@ export class EventLog {
           take(event);
           if (items.length >= BATCH) yield batch();
         }
-      // What has left memory since then is stored.
+      // Memory was trimmed during the read; the store has those events.
       if (at !== before && (at ?? 0) + 1 < (this.#events[0]?.sequence ?? 0)) continue;
       const index = this.#indexAfter(at ?? 0);
       for (const event of this.#events.slice(index, index + BATCH)) take(event);

@@ -354,7 +354,7 @@ export const OWN_FAMILIES = {
   metrics_omitted_series: 'Series that were left out because there were too many.',
 } as const;
 
-/** What lvsd web adds. */
+/** Families of lvsd web. */
 export const WEB_FAMILIES = {
   scrape_duration_seconds: 'Time that lvsd web took for this scrape, before it was sent whole.',
 } as const;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** `lvsd run`: creates the parts of the daemon, connects them, and runs until a signal. */
-import { existsSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { steady } from '../../base/clock.ts';
 import { errorLine } from '../../base/error-line.ts';
@@ -205,8 +205,16 @@ async function serve({ options, config, loader, logs, reporter, kernel, startedA
   }
 }
 
+/** Milliseconds after which the file of an upgrade is one of an upgrade that was killed. */
+const LONGEST_UPGRADE = 10 * 60_000;
+
 /** Whether the Debian package is restarting lvsd: it places this file, and the table stays as it is. */
-const isUpgrading = ({ state }: Options) => existsSync(join(dirname(state), 'upgrading'));
+function isUpgrading({ state }: Options): boolean {
+  const found = statSync(join(dirname(state), 'upgrading'), { throwIfNoEntry: false });
+  return (
+    found !== undefined && found.uid === process.geteuid?.() && Math.abs(Date.now() - found.mtimeMs) < LONGEST_UPGRADE
+  );
+}
 
 /** Without the role of a master this node must not send connections any more; it still receives those of the others. */
 async function endSync(daemon: Daemon, reporter: Reporter): Promise<void> {

@@ -108,9 +108,21 @@ async function showTop(socket: string, start: Screen, paint: Paint): Promise<Exi
     const lines = frame({ ...shownFrame, screen, now: drawnAt }, rows, columns, paint);
     stdout.write(lines.map((line, index) => `\x1b[${index + 1};1H${line}${CLEAR_LINE}`).join(''));
   };
+  const read = async () => {
+    try {
+      shownFrame = await source.read(screen.open);
+      drawnAt = Date.now();
+    } catch (error) {
+      if (!(error instanceof LvsdError)) throw error;
+      shownFrame = { ...shownFrame, problem: errorLine(error) };
+    }
+  };
   let over = false;
   let pending = false;
-  /** Reads and draws now, then again and again. While an answer is pending, the one that follows it is asked for at once. */
+  /** Another round was asked for while an answer was pending. */
+  let again = false;
+  let fail: (error: unknown) => void = () => {};
+  /** Reads, draws, and begins the next round after the interval. */
   const round = async (): Promise<void> => {
     clearTimeout(timer);
     again = pending;
@@ -123,20 +135,9 @@ async function showTop(socket: string, start: Screen, paint: Paint): Promise<Exi
     }
     if (over) return;
     draw();
-    timer = setTimeout(next, again ? 0 : screen.interval);
+    timer = setTimeout(begin, again ? 0 : screen.interval);
   };
-  let again = false;
-  let fail = (_error: unknown): void => {};
-  const next = () => void round().catch((error: unknown) => fail(error));
-  const read = async () => {
-    try {
-      shownFrame = await source.read(screen.open);
-      drawnAt = Date.now();
-    } catch (error) {
-      if (!(error instanceof LvsdError)) throw error;
-      shownFrame = { ...shownFrame, problem: errorLine(error) };
-    }
-  };
+  const begin = () => void round().catch((error: unknown) => fail(error));
   const enter = () => {
     stdin.setRawMode(true);
     stdout.write(ENTER);
@@ -169,15 +170,13 @@ async function showTop(socket: string, start: Screen, paint: Paint): Promise<Exi
       screen = after;
       if (after.chosen === undefined) screen = { ...after, chosen: shown(shownFrame.view.services, after)[0]?.key };
       draw();
-      if (screen.open !== before.open || (before.paused && !screen.paused)) {
-        next();
-      }
+      if (screen.open !== before.open || (before.paused && !screen.paused)) begin();
     });
     stdin.on('end', () => resolve(EXIT.OK));
     for (const signal of ['SIGTERM', 'SIGHUP', 'SIGINT'] as const) process.on(signal, () => resolve(EXIT.OK));
     process.on('SIGCONT', resume);
     stdout.on('resize', draw);
-    next();
+    begin();
   });
   enter();
   // Also after an error that nothing catches.

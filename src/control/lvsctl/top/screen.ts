@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** What an operator has chosen in `lvsctl top`, and the keys that change it. Pure. */
+/** The order, search and selection of `lvsctl top`, and the keys that change them. Pure. */
 import { type ServiceView, STATES } from './model.ts';
 
 export const SORTS = ['state', 'name', 'active', 'conn/s', 'in', 'out'] as const;
