@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // lab: --stock
 // needs: packages
-// The package under a real systemd in a bare Debian 12: installed and started; in full runs upgraded, removed and purged.
+// The package under a real systemd in a bare Debian 12: installed, started, with checks of real servers; in full runs
+// upgraded, removed and purged.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -18,8 +19,17 @@ const config = (onStop: string) =>
   JSON.stringify({
     version: 1,
     on_stop: onStop,
-    services: { shop: { address: '10.99.0.10', port: 80, scheduler: 'rr', real_servers: ['127.0.0.1:8080'] } },
+    services: {
+      shop: {
+        address: '10.99.0.10',
+        port: 80,
+        scheduler: 'rr',
+        check: { type: 'http', path: '/healthz', body: { matches: '^well' }, interval: '1s', rise: 1, fall: 2 },
+        real_servers: ['127.0.0.1:8080', '127.0.0.1:8081'],
+      },
+    },
   });
+/** While nothing listens at port 8081. */
 const TABLE = '-A -t 10.99.0.10:80 -s rr\n-a -t 10.99.0.10:80 -r 127.0.0.1:8080 -m -w 1\n';
 
 let machine: Machine;
@@ -67,7 +77,7 @@ after(() => {
   machine.off();
 });
 
-test('installed, it is neither started nor enabled; started, it changes nothing until there is a service', () => {
+test('installed, it is neither started nor enabled; started, it changes nothing until there is a service', async () => {
   assert.match(dpkg('-i', `/host${deb}`), /^lvsd is not started\./m);
   assert.deepEqual([show('ActiveState'), show('UnitFileState')], ['inactive', 'disabled']);
   ok('systemctl', 'start', 'lvsd');
@@ -77,9 +87,17 @@ test('installed, it is neither started nor enabled; started, it changes nothing 
   ok('systemctl', 'start', 'lvsd-web');
   assert.equal(machine.property('lvsd-web', 'ActiveState'), 'active');
   assert.equal(table(), '');
+  // A real server by the Node that the package brings.
+  const well = "require('http').createServer((_, answer) => answer.end('well')).listen(8080, '127.0.0.1')";
+  ok('systemd-run', '--unit=well', '/usr/lib/lvsd/bin/node', '-e', well);
   write(config('remove'));
   ok('systemctl', 'reload', 'lvsd');
+  const status = () => ok('lvsctl', 'status');
+  const checked = () =>
+    /^ +127\.0\.0\.1:8080 +up .*status 200/m.test(status()) && /127\.0\.0\.1:8081 +down /.test(status());
+  await machine.until('results of checks', checked).catch(() => assert.fail(`${status()}\n${log()}`));
   assert.equal(table(), TABLE);
+  assert.match(ok('lvsctl', 'status', '--brief'), /^shop +tcp 10\.99\.0\.10:80 .* 1 of 2 .* 127\.0\.0\.1:8081$/m);
 });
 
 // Each takes as long as the first, most of it for dpkg on an emulated CPU.
