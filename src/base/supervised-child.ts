@@ -33,6 +33,8 @@ export class SupervisedChild<M> {
   /** Between the end of one process and the timer of the next. */
   #ending = false;
   #stopped = false;
+  /** Started again so often. */
+  restarts = 0;
 
   constructor(options: SupervisedChildOptions<M>) {
     this.#options = options;
@@ -110,6 +112,7 @@ export class SupervisedChild<M> {
     // Not from within the exit event: a process that cannot start would block all timers of this one.
     this.#restart = setTimeout(() => {
       this.#restart = undefined;
+      this.restarts++;
       this.#spawn();
     }, this.#delay);
     this.#delay = Math.min(2 * this.#delay, LONGEST_DELAY);

@@ -53,6 +53,10 @@ export class ControlServer {
     );
   }
 
+  get clients(): number {
+    return this.#connections.size;
+  }
+
   /** Closes all connections and removes the socket. */
   close(): void {
     this.#listener.close();

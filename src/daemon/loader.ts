@@ -20,6 +20,10 @@ export class Loader {
   loadedAt = steady();
   /** The reason why the last reload was rejected; undefined if it was not. */
   error: string | undefined;
+  /** `refused`: the kernel refused a change; `rejected`: the file is not valid. */
+  readonly reloads = { done: 0, refused: 0, rejected: 0 };
+  /** Of the text of the configuration in effect; twelve hexadecimal digits. */
+  digest = '';
 
   constructor(file: string, node: string | undefined) {
     this.file = resolve(file);
@@ -31,7 +35,9 @@ export class Loader {
 
   /** Throws ConfigError. */
   read(): Config {
-    return this.#rereader.read();
+    const config = this.#rereader.read();
+    this.digest ||= this.#rereader.digest;
+    return config;
   }
 
   onReload(apply: (config: Config) => Promise<CycleResult>, reporter: Reporter): void {
@@ -54,15 +60,18 @@ export class Loader {
       config = this.read();
     } catch (error) {
       this.error = errorLine(error);
+      this.reloads.rejected++;
       const text = `${file} rejected; keeping the running configuration: ${this.error}`;
       this.#reporter?.reload(text, { file, state: 'rejected', reason: this.error }, false);
       throw error;
     }
     this.error = undefined;
+    this.digest = this.#rereader.digest;
     this.loadedAt = steady();
     for (const line of config.warnings) this.#reporter?.log('config', 'warn', line);
     const result = await this.#apply(config);
     const [operations, failed] = [result.done.length, result.failed.length];
+    this.reloads[failed === 0 ? 'done' : 'refused']++;
     const text = `${file} reloaded: ${count(operations, 'operation')}, ${failed} failed`;
     this.#reporter?.reload(
       text,

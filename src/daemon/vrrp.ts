@@ -4,9 +4,11 @@ import { steady, wallTime } from '../base/clock.ts';
 import { errorLine } from '../base/error-line.ts';
 import { LvsdError, UsageError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import { Tally, type TallyRow } from '../base/tally.ts';
 import type { Config } from '../config/types.ts';
 import type { Kind } from '../control/events/kinds.ts';
 import type { VrrpStatus, VrrpSummary } from '../control/messages.ts';
+import type { StatsSummary } from '../control/metrics/stats.ts';
 import type { TargetState } from '../health/types.ts';
 import type { EventName, FromVrrp, InstanceStatus, LastMessage } from '../vrrp/messages.ts';
 import { VrrpProcess } from '../vrrp/process.ts';
@@ -20,6 +22,15 @@ const ANSWER_TIME = 2000;
 /** Milliseconds between two looks at first results of checks, and after which they are not waited for. */
 const RESULTS_INTERVAL = 500;
 const RESULTS_TIME = 60_000;
+
+export interface VrrpNumbers {
+  instances: StatsSummary['vrrp'];
+  lateness: StatsSummary['vrrpLateness'];
+  /** By instance and new state, since lvsd started. */
+  transitions: readonly TallyRow[];
+  pid: number | undefined;
+  restarts: number;
+}
 
 export interface VrrpParts {
   runtime: RuntimeState;
@@ -58,6 +69,8 @@ export class Vrrp {
   #config: Config | undefined;
   /** The state of each instance, since when, by the clock `steady()`, and why. */
   readonly #since = new Map<string, { at: number; state: VrrpSummary['state']; reason: string }>();
+  /** By instance and new state. */
+  readonly #transitions = new Tally();
   readonly #waiting = new Map<number, (list: InstanceStatus[]) => void>();
   #requests = 0;
   /** The last write of the adverts. */
@@ -155,9 +168,34 @@ export class Vrrp {
   /** Throws UsageError for an unknown name, LvsdError if the process does not answer. */
   async status(name?: string): Promise<VrrpStatus[]> {
     this.#require(name);
+    if (this.#config === undefined || !this.#used) return [];
+    return this.#statuses(await this.#ask(), name);
+  }
+
+  /** For metrics. Throws LvsdError if the process does not answer. */
+  async numbers(): Promise<VrrpNumbers> {
+    const list = this.#config !== undefined && this.#used ? await this.#ask() : [];
+    const details = new Map(list.map((one) => [one.name, one]));
+    return {
+      instances: this.#statuses(list).map(({ name, state, configuredPriority, priority, addresses, counters }) => ({
+        name,
+        state,
+        priority: configuredPriority,
+        effectivePriority: priority,
+        addresses: addresses.length,
+        counters,
+        lastAdvert: (details.get(name)?.lastAdvert ?? 0) / 1000,
+      })),
+      lateness: list.map(({ name, lateness }) => [name, lateness] as const),
+      transitions: this.#transitions.rows,
+      pid: this.#process.pid,
+      restarts: this.#process.restarts,
+    };
+  }
+
+  #statuses(list: readonly InstanceStatus[], name?: string): VrrpStatus[] {
     const config = this.#config;
-    if (config === undefined || !this.#used) return [];
-    const list = await this.#ask();
+    if (config === undefined) return [];
     return list
       .filter((one) => name === undefined || one.name === name)
       .flatMap((one) => {
@@ -227,6 +265,7 @@ export class Vrrp {
       case 'state': {
         const { instance, to, reason } = message;
         this.#since.set(instance, { at: steady(), state: to, reason });
+        this.#transitions.add(instance, to);
         const severe = to === 'fault';
         const fields = { instance, state: to, reason };
         this.#reporter.vrrp('vrrp.state', { text: `is ${to}: ${reason}`, fields }, !severe);

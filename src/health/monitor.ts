@@ -6,12 +6,13 @@
  */
 import { steady } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
+import { CheckCounts, type CheckTotals } from './check-counts.ts';
 import { type CheckHistory, EMPTY_HISTORY } from './history.ts';
 import { resumed, unknown } from './machine.ts';
 import type { Check, Inability, Target, TargetState, Transition } from './types.ts';
 import type { Stop } from './worker/liveness.ts';
 import { LoadWatch } from './worker/load-watch.ts';
-import type { FromWorker, Load, StateRow, ToWorker, WireTarget } from './worker/messages.ts';
+import type { FromWorker, LaneLoads, Load, StateRow, ToWorker, WireTarget } from './worker/messages.ts';
 import { fromRow } from './worker/messages.ts';
 import { HealthWorker } from './worker/process.ts';
 
@@ -35,6 +36,8 @@ interface MonitoredTarget {
   state: TargetState;
   /** The last transitions, oldest first. */
   transitions: Omit<Transition, 'id'>[] | undefined;
+  /** All since lvsd started. */
+  transitionCount: number;
   inability: Inability | undefined;
   /** What handshakes negotiate (negotiated.ts); 0: not known. */
   negotiated: number;
@@ -63,11 +66,26 @@ class SharedTexts {
   }
 }
 
+/** What checks have counted since lvsd started. */
+export interface CheckNumbers extends CheckTotals {
+  lanes: LaneLoads;
+  /** Seconds in which the health worker was ready but did not run. */
+  lost: number;
+  /** Results that changed a state. */
+  transitions: { up: number; down: number };
+  /** Process ids, and how often the health worker was started again. */
+  worker: number | undefined;
+  helper: number | undefined;
+  restarts: number;
+}
+
 interface Snapshot {
   request: number;
   answer: Promise<void>;
   done: () => void;
 }
+
+const NO_LANES: LaneLoads = { sockets: { running: 0, queued: 0 }, programs: { running: 0, queued: 0 } };
 
 export class HealthMonitor {
   readonly #log: Log;
@@ -86,6 +104,11 @@ export class HealthMonitor {
   /** Requests for histories that wait for their answer. */
   readonly #histories = new Map<number, (found: ReadonlyMap<number, CheckHistory>) => void>();
   readonly #reasons = new SharedTexts();
+  readonly #counts = new CheckCounts();
+  readonly #transitions = { up: 0, down: 0 };
+  #lanes: LaneLoads = NO_LANES;
+  #lost = 0;
+  #helper: number | undefined;
   #load: Load = { probes: 0, running: 0, queued: 0, limit: 0, longestWait: 0, lost: 0 };
 
   constructor({ concurrency, log }: HealthMonitorOptions) {
@@ -96,6 +119,8 @@ export class HealthMonitor {
       onStart: () => this.#send([...this.#byId.values()], []),
       onMessage: (message) => this.#receive(message),
       onEnd: () => {
+        this.#lanes = NO_LANES;
+        this.#helper = undefined;
         this.#snapshot?.done();
         for (const done of [...this.#histories.values()]) done(new Map());
       },
@@ -140,6 +165,7 @@ export class HealthMonitor {
         target,
         state,
         transitions: undefined,
+        transitionCount: 0,
         inability: undefined,
         negotiated: 0,
       };
@@ -223,6 +249,23 @@ export class HealthMonitor {
   /** Load of the health worker in the last second. */
   get load(): Readonly<Load> {
     return this.#load;
+  }
+
+  /** Transitions of a target since lvsd started. */
+  transitionsOf(id: string): number {
+    return this.#byId.get(id)?.transitionCount ?? 0;
+  }
+
+  get numbers(): CheckNumbers {
+    return {
+      ...this.#counts.totals,
+      lanes: this.#lanes,
+      lost: this.#lost / 1000,
+      transitions: { ...this.#transitions },
+      worker: this.#worker.pid,
+      helper: this.#helper,
+      restarts: this.#worker.restarts,
+    };
   }
 
   /** Stops the health worker and all probes. */
@@ -310,7 +353,7 @@ export class HealthMonitor {
         this.#histories.get(message.request)?.(new Map(message.list.map(({ number, history }) => [number, history])));
         break;
       case 'beat':
-        this.#beat(message.load);
+        this.#beat(message);
         break;
       case 'log':
         this.#log[message.level](message.text);
@@ -342,8 +385,12 @@ export class HealthMonitor {
     if (isNew) for (const listener of this.#inabilityListeners) listener(known.target.id, known.inability);
   }
 
-  #beat(load: Load): void {
+  #beat({ load, counts, lanes, helper }: Extract<FromWorker, { type: 'beat' }>): void {
     this.#load = load;
+    this.#counts.add(counts);
+    this.#lanes = lanes;
+    this.#lost += load.lost;
+    this.#helper = helper;
     const line = this.#loadWatch.check(load, performance.now());
     if (line !== undefined) this.#log.warn(line);
   }
@@ -351,9 +398,11 @@ export class HealthMonitor {
   #addTransition(number: number, { up, reason, code, at }: Omit<Transition, 'id'>, latency: number): void {
     const known = this.#byNumber.get(number);
     if (!known) return;
+    this.#transitions[up ? 'up' : 'down']++;
     const { target, state } = known;
     const last = { at, ok: up, reason, code, latency };
     known.state = { ...state, up, streak: 0, since: at, probed: true, last };
+    known.transitionCount++;
     known.transitions ??= [];
     if (known.transitions.length >= TRANSITIONS) known.transitions.shift();
     known.transitions.push({ up, reason, code, at });

@@ -11,6 +11,7 @@ import {
   NLMSGERR_ATTR_MSG,
   NLMSGERR_ATTR_OFFS,
 } from './constants.ts';
+import { countNetlinkError } from './counts.ts';
 import { host } from './endian.ts';
 import { AttributeReader, type MessageView } from './reader.ts';
 
@@ -24,6 +25,7 @@ export function readAck(message: MessageView): NetlinkError | undefined {
   }
   const errno = -host.readI32(buffer, start);
   if (errno === 0) return undefined;
+  countNetlinkError(errno);
   return new NetlinkError(errno, message.flags & NLM_F_ACK_TLVS ? readExtendedAck(message) : {});
 }
 

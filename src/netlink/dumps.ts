@@ -13,6 +13,7 @@ import {
 import { readAck } from './ack.ts';
 import { now, soon } from './clock.ts';
 import { NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP, NLMSG_OVERRUN } from './constants.ts';
+import { netlinkCounts } from './counts.ts';
 import { Deadline } from './deadline.ts';
 import { host } from './endian.ts';
 import type { MessageView } from './reader.ts';
@@ -181,6 +182,7 @@ export class DumpChannel {
     if (dump.interrupted && !error) {
       if (dump.attempt < DUMP_ATTEMPTS) {
         dump.attempt++;
+        netlinkCounts.dumpRetries++;
         dump.failure = undefined;
         dump.reset();
         // Later, because the rest of this datagram is still being read.

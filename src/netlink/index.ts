@@ -2,6 +2,7 @@
 /** `lvsd/generic-netlink`: netlink for Node; errors carry the kernel's own messages. */
 export { type Decoded, decodeTable, encodeTable, type Scalar, type Table } from './attributes.ts';
 export { NetlinkClient, type NetlinkClientOptions, type RequestOptions } from './client.ts';
+export { netlinkCounts } from './counts.ts';
 export {
   type GenericFamily,
   type GenericMessage,

@@ -17,6 +17,7 @@ import {
   SOL_NETLINK,
   SOL_SOCKET,
 } from './constants.ts';
+import { netlinkCounts } from './counts.ts';
 import { host } from './endian.ts';
 import { MessageView } from './reader.ts';
 
@@ -173,6 +174,7 @@ export class NetlinkSocket {
   #reportOverrun(): void {
     if (!this.#overrun) return;
     this.#overrun = false;
+    netlinkCounts.overruns++;
     this.#handlers.overrun(new NetlinkOverrunError());
   }
 }

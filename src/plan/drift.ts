@@ -8,8 +8,12 @@ import { sameDaemon } from './sync-difference.ts';
 import { addressText, destinationText, endpointText, serviceText, syncText } from './texts.ts';
 import type { Actual, ActualAddress, ActualService } from './types.ts';
 
+export type DriftObject = 'service' | 'real_server' | 'local_address' | 'address' | 'timeouts' | 'sync';
+
 /** One change. */
 export interface Drift {
+  /** What changed, by kind of object; several in a summary. */
+  objects: Partial<Record<DriftObject, number>>;
   /** "weight of real server 10.31.4.2:80 of tcp 10.99.0.10:80 is 5, not 2". */
   text: string;
   /** `serviceKeyText`; undefined: not about a service. */
@@ -39,10 +43,18 @@ export function drift(before: Actual, now: Actual, filter: DriftFilter = {}): Dr
     ...serviceDrift(before, now, service),
     ...addressDrift(before.addresses, now.addresses, address),
     ...(sync ? syncDrift(before, now) : []),
-    ...sentences('timeouts', timeoutChanges(before.timeouts, now.timeouts)).map((text) => ({ text })),
+    ...sentences('timeouts', timeoutChanges(before.timeouts, now.timeouts)).map((text) => ({
+      objects: { timeouts: 1 },
+      text,
+    })),
   ];
   if (found.length <= MAX_LISTED) return found;
-  return [...found.slice(0, MAX_LISTED), { text: `and ${found.length - MAX_LISTED} more changes` }];
+  const more = found.slice(MAX_LISTED);
+  const objects: Drift['objects'] = {};
+  for (const one of more)
+    for (const [object, count] of Object.entries(one.objects) as [DriftObject, number][])
+      objects[object] = (objects[object] ?? 0) + count;
+  return [...found.slice(0, MAX_LISTED), { objects, text: `and ${more.length} more changes` }];
 }
 
 function serviceDrift(before: Actual, now: Actual, includes: (key: string) => boolean): Drift[] {
@@ -56,14 +68,14 @@ function serviceDrift(before: Actual, now: Actual, includes: (key: string) => bo
     if (!includes(key)) continue;
     known++;
     const virtual = serviceText(was.service);
-    if (!is) found.push({ text: `${virtual} was deleted`, service: key, virtual });
+    if (!is) found.push({ objects: { service: 1 }, text: `${virtual} was deleted`, service: key, virtual });
     else if (is !== was) for (const part of partDrift(was, is)) found.push({ ...part, service: key, virtual });
   }
   if (known > 1 && now.services.length === 0)
-    return [{ text: `the whole table was cleared: ${known} services were deleted` }];
+    return [{ objects: { service: known }, text: `the whole table was cleared: ${known} services were deleted` }];
   for (const [key, { service }] of left) {
     const virtual = serviceText(service);
-    if (includes(key)) found.push({ text: `${virtual} was added`, service: key, virtual });
+    if (includes(key)) found.push({ objects: { service: 1 }, text: `${virtual} was added`, service: key, virtual });
   }
   return found;
 }
@@ -71,14 +83,19 @@ function serviceDrift(before: Actual, now: Actual, includes: (key: string) => bo
 function partDrift(was: ActualService, is: ActualService): Drift[] {
   const name = serviceText(was.service);
   return [
-    ...sentences(name, changes(SERVICE_FIELDS, was.service, is.service)).map((text) => ({ text })),
+    ...sentences(name, changes(SERVICE_FIELDS, was.service, is.service)).map((text) => ({
+      objects: { service: 1 },
+      text,
+    })),
     ...compared(was.destinations, is.destinations, {
+      object: 'real_server',
       key: destinationKeyText,
       text: (one) => `${destinationText(one)} of ${name}`,
       address: ({ family, address, port }) => endpointText(family, address, port),
       changed: (a, b, text) => sentences(text, changes(DESTINATION_FIELDS, a, b)),
     }),
     ...compared(was.localAddresses, is.localAddresses, {
+      object: 'local_address',
       key: ({ address }) => bytesKey(address),
       text: ({ address }) => `${localAddressText(address)} of ${name}`,
       address: () => undefined,
@@ -89,22 +106,28 @@ function partDrift(was: ActualService, is: ActualService): Drift[] {
 }
 
 interface Comparison<T> {
+  object: DriftObject;
   key: (one: T) => string;
   text: (one: T) => string;
   address: (one: T) => string | undefined;
   changed: (was: T, is: T, text: string) => string[];
 }
 
-function compared<T>(before: readonly T[], now: readonly T[], { key, text, address, changed }: Comparison<T>): Drift[] {
+function compared<T>(
+  before: readonly T[],
+  now: readonly T[],
+  { object, key, text, address, changed }: Comparison<T>,
+): Drift[] {
   const left = new Map(now.map((one) => [key(one), one]));
   const found: Drift[] = [];
   for (const was of before) {
     const is = left.get(key(was));
     left.delete(key(was));
     const texts = is ? changed(was, is, text(was)) : [`${text(was)} was deleted`];
-    for (const sentence of texts) found.push({ text: sentence, address: address(was) });
+    for (const sentence of texts) found.push({ objects: { [object]: 1 }, text: sentence, address: address(was) });
   }
-  for (const one of left.values()) found.push({ text: `${text(one)} was added`, address: address(one) });
+  for (const one of left.values())
+    found.push({ objects: { [object]: 1 }, text: `${text(one)} was added`, address: address(one) });
   return found;
 }
 
@@ -117,7 +140,11 @@ function addressDrift(
   const present = new Set(now.map(key));
   return before
     .filter((one) => includes(one) && !present.has(key(one)))
-    .map((one) => ({ text: `address ${addressText(one)} was deleted`, address: addressText(one) }));
+    .map((one) => ({
+      objects: { address: 1 },
+      text: `address ${addressText(one)} was deleted`,
+      address: addressText(one),
+    }));
 }
 
 function syncDrift({ syncDaemons: before }: Actual, { syncDaemons: now }: Actual): Drift[] {
@@ -125,8 +152,8 @@ function syncDrift({ syncDaemons: before }: Actual, { syncDaemons: now }: Actual
   const gone = before.filter((one) => !now.some((other) => sameDaemon(one, other)));
   const come = now.filter((one) => !before.some((other) => sameDaemon(one, other)));
   return [
-    ...gone.map((one) => ({ text: `${syncText(one)} was stopped` })),
-    ...come.map((one) => ({ text: `${syncText(one)} was started` })),
+    ...gone.map((one) => ({ objects: { sync: 1 }, text: `${syncText(one)} was stopped` })),
+    ...come.map((one) => ({ objects: { sync: 1 }, text: `${syncText(one)} was started` })),
   ];
 }
 

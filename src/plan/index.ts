@@ -3,7 +3,7 @@
 export { apply } from './apply.ts';
 export { type Description, describe, nameOf, type OperationJson, toJson } from './describe.ts';
 export { DifferenceCache, difference } from './difference.ts';
-export { type Drift, type DriftFilter, drift } from './drift.ts';
+export { type Drift, type DriftFilter, type DriftObject, drift } from './drift.ts';
 export { sameKey } from './keys.ts';
 export { type Obstacle, obstacles } from './obstacles.ts';
 export type { KernelWriter } from './operation.ts';

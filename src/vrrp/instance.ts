@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 /** One virtual router at work: feeds its state machine, carries out the actions, and keeps one timer. */
+
 import { readFileSync } from 'node:fs';
 import { AF_INET, AF_INET6, type Family, formatAddress } from '../base/addresses.ts';
+import { HistogramCounts, LATENESS_BOUNDS } from '../base/histogram.ts';
 import type { DeviceAddress, Link } from '../net/index.ts';
 import { type AcceptedAdvert, type Expectations, listDiffers } from './acceptance.ts';
 import type { Announcement, Announcer } from './announcer.ts';
@@ -59,6 +61,10 @@ export const NO_FACTS: Facts = {
 export class Instance {
   readonly #surroundings: Surroundings;
   readonly counters = new Map<string, number>();
+  /** Seconds by which the timer ran late. */
+  readonly lateness = new HistogramCounts(LATENESS_BOUNDS);
+  /** When the last advert was received, in milliseconds since the epoch. */
+  lastAdvert: number | undefined;
   #configuration: InstanceConfiguration;
   #state: State;
   #facts = NO_FACTS;
@@ -306,6 +312,7 @@ export class Instance {
   #fire(): void {
     const due = this.#state.deadline?.at ?? 0;
     const late = now() - due;
+    this.lateness.observe(Math.max(0, late) / 1e6);
     this.#surroundings.drain();
     if (late > 0) this.#apply({ kind: 'stalled', by: late });
     this.#apply({ kind: 'tick' });

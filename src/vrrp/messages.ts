@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** Messages between the daemon and its VRRP process, as JSON over the channel of child_process.fork(). */
 import type { Family } from '../base/addresses.ts';
+import type { Histogram } from '../base/histogram.ts';
 import type { InstanceConfiguration } from './configuration.ts';
 import type { TrackedState } from './tracking.ts';
 import type { Phase } from './types.ts';
@@ -27,6 +28,10 @@ export interface InstanceStatus {
   tracked: TrackedState[];
   /** Counters of adverts and rejections. */
   counters: Record<string, number>;
+  /** When the last advert was received, in milliseconds since the epoch; undefined: none yet. */
+  lastAdvert: number | undefined;
+  /** Seconds by which its timers ran late. */
+  lateness: Histogram;
 }
 
 /** A message that the daemon sends in the name of a process that died. */

@@ -71,6 +71,10 @@ export class VrrpProcess {
     return this.#child.pid;
   }
 
+  get restarts(): number {
+    return this.#child.restarts;
+  }
+
   /** Tells whether services that instances track have their quorum, and whether their first checks have been made. */
   services(up: Record<string, boolean>, checked: boolean): void {
     this.#services = { type: 'services', up, checked };

@@ -121,14 +121,18 @@ export class Router {
   }
 
   status(): InstanceStatus[] {
-    return [...this.#instances.values()].map(({ configuration, state, counters, faults, tracked }) => ({
-      name: configuration.name,
-      phase: state.phase,
-      priority: state.priority,
-      faults,
-      tracked,
-      counters: { ...Object.fromEntries(counters), ...this.#dropped(configuration) },
-    }));
+    return [...this.#instances.values()].map(
+      ({ configuration, state, counters, faults, tracked, lastAdvert, lateness }) => ({
+        name: configuration.name,
+        phase: state.phase,
+        priority: state.priority,
+        faults,
+        tracked,
+        counters: { ...Object.fromEntries(counters), ...this.#dropped(configuration) },
+        lastAdvert,
+        lateness: lateness.histogram,
+      }),
+    );
   }
 
   #dropped({ interface: device, family }: InstanceConfiguration): { dropped?: number } {
@@ -292,6 +296,7 @@ export class Router {
     const result = acceptMessage(arrival, find);
     if (result.accepted) {
       result.instance.instance.count('received');
+      result.instance.instance.lastAdvert = Date.now();
       result.instance.instance.receive(result.advert, arrival.age);
     } else {
       result.instance?.instance.count(`rejected: ${result.reason}`);

@@ -6,6 +6,7 @@ import { constants, createGzip } from 'node:zlib';
 import { monotonic } from '../base/clock.ts';
 import { errorLine } from '../base/error-line.ts';
 import { LvsdError } from '../base/errors.ts';
+import { EventLoopLag } from '../base/event-loop-lag.ts';
 import { ownNumbers } from '../base/process-numbers.ts';
 import { ControlClient } from '../control/client.ts';
 import { readMetricsOptions } from '../control/lvsctl/metrics-options.ts';
@@ -21,6 +22,7 @@ const PARAMETERS = ['collect[]', 'detail', 'max_series'];
 
 export class Scrapes {
   readonly #socket: string;
+  readonly #lag = new EventLoopLag();
   readonly #onProblem: (problem: string | undefined) => void;
   readonly #places = new Places(MOST, { text: `${MOST} scrapes are running already`, retryAfter: '5' });
 
@@ -52,7 +54,7 @@ export class Scrapes {
   ): Promise<void> {
     const start = monotonic();
     const stats = await this.#stats(options.detail, response);
-    stats?.summary.processes.push({ name: 'web', ...ownNumbers() });
+    stats?.summary.processes.push({ name: 'web', loop: this.#lag.numbers, ...ownNumbers() });
     response.setHeader('Content-Type', 'text/plain; version=0.0.4; charset=utf-8');
     const zip = /\bgzip\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))/.test(`${request.headers['accept-encoding'] ?? ''}`);
     if (zip) response.setHeader('Content-Encoding', 'gzip');

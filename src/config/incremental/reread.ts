@@ -3,6 +3,7 @@
  * Reads a configuration again after a change. If the change is within some services, only those are parsed and validated,
  * and all other services stay the same objects. The result is equal to that of loadConfig.
  */
+import { createHash, type Hash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type { ReadText } from '../files.ts';
 import { type LoadOptions, loadFrom, readerOf } from '../load.ts';
@@ -22,6 +23,8 @@ export class Rereader {
   #known: Known | undefined;
   /** Number of times that only a part was read. */
   parts = 0;
+  /** Twelve hexadecimal digits of the text of all files as they were last read. */
+  digest = '';
 
   constructor(path: string, options: LoadOptions = {}) {
     this.#path = path;
@@ -31,20 +34,31 @@ export class Rereader {
 
   /** Throws ConfigError. */
   read(): Config {
+    const hash = createHash('sha256');
+    const config = this.#read(hash);
+    this.digest = hash.digest('hex').slice(0, 12);
+    return config;
+  }
+
+  #read(hash: Hash): Config {
     const part = this.#known && this.#readPart(this.#known);
-    if (!part) return this.#readWhole();
+    if (!part) return this.#readWhole(hash);
+    hash.update(part.sections.text);
     this.#known = part;
     this.parts++;
     return part.config;
   }
 
-  #readWhole(): Config {
+  #readWhole(hash: Hash): Config {
     let text: string | undefined;
     const config = loadFrom(
       this.#path,
       (path, room) => {
         const found = this.#readText(path, room);
-        if (typeof found !== 'string') text = found.text;
+        if (typeof found !== 'string') {
+          text = found.text;
+          hash.update(text);
+        }
         return found;
       },
       this.#options,

@@ -30,6 +30,8 @@ export interface EventStore {
   /** The last stored events, oldest first. */
   readonly tail: readonly DaemonEvent[];
   append(events: readonly DaemonEvent[]): void;
+  /** Events that could not be stored. */
+  readonly dropped: number;
   /** Marks a clean shutdown. */
   close(): void;
   /** Stored events with a higher number than `after`, oldest first. */
@@ -55,6 +57,11 @@ export class EventLog {
   /** Events of this run by kind. */
   get counts(): ReadonlyMap<Kind, number> {
     return this.#counts;
+  }
+
+  /** Events that could not be stored. */
+  get dropped(): number {
+    return this.#store?.dropped ?? 0;
   }
 
   /** The place after the last event: 'EPOCH:NUMBER'. */

@@ -3,12 +3,13 @@
  * The families of metrics, each declared once: the text (text.ts) and docs/metrics.md are derived from this table. Labels
  * come from the file and the kernel only, never from traffic or answers of real servers. Pure.
  */
-import type { ProcessNumbers } from '../../base/process-numbers.ts';
+import { FAILURE_CODES } from '../../base/failure-codes.ts';
+import type { Histogram } from '../../base/histogram.ts';
+import type { TallyRow } from '../../base/tally.ts';
 import { KERNEL_COUNTERS } from './kernel-counters.ts';
 import {
   type Cell,
   type Detail,
-  type Histogram,
   LOCAL_ADDRESS_COLUMNS,
   REAL_SERVER_COLUMNS,
   REAL_SERVER_STATES,
@@ -44,7 +45,7 @@ export interface SummaryFamily extends Common {
 
 export interface HistogramFamily extends Common {
   table: 'histogram';
-  histogram(summary: StatsSummary): Histogram;
+  histograms(summary: StatsSummary): readonly (readonly [histogram: Histogram, labels?: Labels])[];
 }
 
 /** One sample for each row. */
@@ -111,10 +112,37 @@ const realServer = (level: Detail, name: string, column: number, help: string, v
 const localAddress = (name: string, column: number, help: string) =>
   row('localAddresses', 'local_address', 'real_servers', `local_address_${name}`, column, help);
 
+const histogram = (
+  name: string,
+  group: Group,
+  help: string,
+  histograms: HistogramFamily['histograms'],
+  labels: readonly string[] = [],
+): HistogramFamily => ({
+  name,
+  type: 'histogram',
+  group,
+  level: 'summary',
+  help,
+  labels,
+  table: 'histogram',
+  histograms,
+});
+
 const ofProcesses =
-  (key: keyof ProcessNumbers): SummaryFamily['samples'] =>
+  (value: (one: StatsSummary['processes'][number]) => number | undefined): SummaryFamily['samples'] =>
   ({ processes }) =>
-    processes.map((one) => [one[key], { process: one.name }] as const);
+    processes.flatMap((one) => {
+      const found = value(one);
+      return found === undefined ? [] : [[found, { process: one.name }] as const];
+    });
+
+/** Samples of counts by two words, which become labels. */
+const tallied = (rows: readonly TallyRow[], first: string, second: string) =>
+  rows.map(([one, other, count]) => [count, { [first]: one, [second]: other }] as const);
+
+const counted = (counts: Readonly<Record<string, number>>, label: string) =>
+  Object.entries(counts).map(([key, count]) => [count, { [label]: key }] as const);
 
 const DIRECTIONS = ['sent', 'received'] as const;
 
@@ -147,6 +175,20 @@ export const FAMILIES: readonly Family[] = [
     'Time of the last reload of the configuration that was accepted.',
     ({ reloadedAt }) => [[reloadedAt]],
   ),
+  counter(
+    'config_reloads_total',
+    'process',
+    'Reloads of the configuration: done, refused by the kernel in part, or rejected as invalid.',
+    ({ reloads }) => counted(reloads, 'result'),
+    ['result'],
+  ),
+  gauge(
+    'config_info',
+    'process',
+    'The configuration in effect, and the start of the SHA-256 of its text; always 1.',
+    ({ config: { file, sha256 } }) => [[1, { file, sha256 }]],
+    ['file', 'sha256'],
+  ),
   gauge('services', 'process', 'Virtual services of the file.', ({ services }) => [[services]]),
   gauge(
     'real_servers',
@@ -171,18 +213,124 @@ export const FAMILIES: readonly Family[] = [
     ],
     ['kind'],
   ),
+  gauge(
+    'plan_operations',
+    'process',
+    'Operations that are due, but wait: lvsd is paused, or the kernel refused them.',
+    ({ reconcile }) => [[reconcile.open]],
+  ),
   gauge('check_targets', 'check', 'Endpoints that are checked.', ({ checkTargets }) => [[checkTargets]]),
+  histogram(
+    'check_duration_seconds',
+    'check',
+    'Duration of checks, by type.',
+    ({ checks }) => (checks?.durations ?? []).map(([type, one]) => [one, { type }] as const),
+    ['type'],
+  ),
+  counter(
+    'check_results_total',
+    'check',
+    'Results of checks: ok, failed, impossible for lack of something on this machine, discarded as this machine was late.',
+    ({ checks }) => tallied(checks?.results ?? [], 'type', 'result'),
+    ['type', 'result'],
+  ),
+  counter(
+    'check_failures_total',
+    'check',
+    `Checks that failed, by reason: ${FAILURE_CODES.join(', ')}.`,
+    ({ checks }) => tallied(checks?.failures ?? [], 'type', 'reason'),
+    ['type', 'reason'],
+  ),
+  histogram(
+    'check_lateness_seconds',
+    'check',
+    'Time from when checks are due to when they begin: of sockets and of programs.',
+    ({ checks }) => (checks?.lateness ?? []).map(([lane, one]) => [one, { lane }] as const),
+    ['lane'],
+  ),
+  counter(
+    'check_lost_seconds_total',
+    'check',
+    'Time in which the health worker was ready but did not run.',
+    ({ checks }) => (checks ? [[checks.lost]] : []),
+  ),
+  gauge(
+    'checks_running',
+    'check',
+    'Checks in progress.',
+    ({ checks }) => Object.entries(checks?.lanes ?? {}).map(([lane, { running }]) => [running, { lane }] as const),
+    ['lane'],
+  ),
+  gauge(
+    'checks_queued',
+    'check',
+    'Checks that are due and wait for the limit of simultaneous ones.',
+    ({ checks }) => Object.entries(checks?.lanes ?? {}).map(([lane, { queued }]) => [queued, { lane }] as const),
+    ['lane'],
+  ),
+  counter(
+    'transitions_total',
+    'check',
+    'Endpoints that checks took up or down.',
+    ({ checks }) => (checks ? counted(checks.transitions, 'to') : []),
+    ['to'],
+  ),
+  counter(
+    'kernel_operations_total',
+    'kernel',
+    'Changes of the kernel: done, refused by it, or skipped as they depend on a refused one.',
+    ({ reconcile }) => tallied(reconcile.operations, 'operation', 'result'),
+    ['operation', 'result'],
+  ),
+  histogram(
+    'reconcile_duration_seconds',
+    'kernel',
+    'Duration of cycles that compare the kernel with what it should have.',
+    ({ reconcile }) => [[reconcile.durations]],
+  ),
+  counter(
+    'reconcile_cycles_total',
+    'kernel',
+    'Such cycles: done, partial as the kernel refused something, or ended by an error.',
+    ({ reconcile }) => counted(reconcile.cycles, 'result'),
+    ['result'],
+  ),
+  gauge(
+    'reconcile_last_success_timestamp_seconds',
+    'kernel',
+    'End of the last cycle that was done.',
+    ({ reconcile }) => (reconcile.lastSuccess === null ? [] : [[reconcile.lastSuccess]]),
+  ),
+  counter(
+    'drift_total',
+    'kernel',
+    'Changes by other programs of what lvsd had set, by what they changed.',
+    ({ reconcile }) => counted(reconcile.drift, 'object'),
+    ['object'],
+  ),
+  counter(
+    'netlink_errors_total',
+    'kernel',
+    'Answers of the kernel with an error; some are expected.',
+    ({ netlink }) => counted(netlink.errors, 'errno'),
+    ['errno'],
+  ),
+  counter(
+    'netlink_overruns_total',
+    'kernel',
+    'Losses of messages of the kernel that were not read in time.',
+    ({ netlink }) => [[netlink.overruns]],
+  ),
+  counter(
+    'netlink_dump_retries_total',
+    'kernel',
+    'Readings of a table that were repeated, as it changed meanwhile.',
+    ({ netlink }) => [[netlink.dumpRetries]],
+  ),
   gauge('table_age_seconds', 'process', "Age of the reading of the kernel's counters.", ({ table }) => [[table.age]]),
-  {
-    name: 'table_read_duration_seconds',
-    type: 'histogram',
-    group: 'process',
-    level: 'summary',
-    help: "Duration of readings of the kernel's counters.",
-    labels: [],
-    table: 'histogram',
-    histogram: ({ table }) => table.reading,
-  },
+  histogram('table_read_duration_seconds', 'process', "Duration of readings of the kernel's counters.", ({ table }) => [
+    [table.reading],
+  ]),
   ...(
     [
       ['connections', 'connections', 'Connections'],
@@ -212,16 +360,113 @@ export const FAMILIES: readonly Family[] = [
       ),
     ['row'],
   ),
-  gauge('process_resident_memory_bytes', 'process', 'Resident memory.', ofProcesses('residentMemory'), ['process']),
-  counter('process_cpu_seconds_total', 'process', 'CPU time, of user and system.', ofProcesses('cpu'), ['process']),
-  gauge('process_open_fds', 'process', 'Open file descriptors.', ofProcesses('openFiles'), ['process']),
-  gauge('process_start_time_seconds', 'process', 'Start of the process.', ofProcesses('startedAt'), ['process']),
+  gauge(
+    'process_resident_memory_bytes',
+    'process',
+    'Resident memory.',
+    ofProcesses((one) => one.residentMemory),
+    ['process'],
+  ),
+  counter(
+    'process_cpu_seconds_total',
+    'process',
+    'CPU time, of user and system.',
+    ofProcesses((one) => one.cpu),
+    ['process'],
+  ),
+  gauge(
+    'process_open_fds',
+    'process',
+    'Open file descriptors.',
+    ofProcesses((one) => one.openFiles ?? undefined),
+    ['process'],
+  ),
+  gauge(
+    'process_max_fds',
+    'process',
+    'Limit of open file descriptors.',
+    ofProcesses((one) => one.maxFiles ?? undefined),
+    ['process'],
+  ),
+  gauge(
+    'process_start_time_seconds',
+    'process',
+    'Start of the process.',
+    ofProcesses((one) => one.startedAt),
+    ['process'],
+  ),
+  counter(
+    'process_restarts_total',
+    'process',
+    'How often lvsd started a process of its own again.',
+    ({ restarts }) => counted(restarts, 'process'),
+    ['process'],
+  ),
+  gauge(
+    'event_loop_lag_p50_seconds',
+    'process',
+    'Median of how late timers ran, in the last whole minute.',
+    ofProcesses(({ loop }) => loop?.p50),
+    ['process'],
+  ),
+  gauge(
+    'event_loop_lag_p99_seconds',
+    'process',
+    'The 99th percentile of that.',
+    ofProcesses(({ loop }) => loop?.p99),
+    ['process'],
+  ),
+  gauge(
+    'event_loop_lag_max_seconds',
+    'process',
+    'The maximum of that.',
+    ofProcesses(({ loop }) => loop?.max),
+    ['process'],
+  ),
+  gauge(
+    'event_loop_utilization_ratio',
+    'process',
+    'Part of the time in which the process did not wait, in the last whole minute.',
+    ofProcesses(({ loop }) => loop?.utilization),
+    ['process'],
+  ),
   counter(
     'events_total',
     'process',
     'Events since the start of lvsd, by kind.',
-    ({ events }) => Object.entries(events).map(([kind, count]) => [count, { kind }] as const),
+    ({ events }) => counted(events, 'kind'),
     ['kind'],
+  ),
+  counter('events_dropped_total', 'process', 'Events that could not be stored.', ({ eventsDropped }) => [
+    [eventsDropped],
+  ]),
+  counter(
+    'log_lines_dropped_total',
+    'process',
+    'Log lines that were dropped, as they were not read in time.',
+    ({ logLinesDropped }) => [[logLinesDropped]],
+  ),
+  gauge(
+    'control_clients',
+    'process',
+    'Clients of the control socket and of the read-only socket.',
+    ({ controlClients }) => counted(controlClients, 'socket'),
+    ['socket'],
+  ),
+  counter(
+    'hook_runs_total',
+    'process',
+    'Runs of hooks: done, failed, stopped after their timeout, or lost with the process that ran them.',
+    ({ hooks }) => counted(hooks.runs, 'result'),
+    ['result'],
+  ),
+  histogram('hook_duration_seconds', 'process', 'Duration of runs of hooks.', ({ hooks }) => [[hooks.durations]]),
+  gauge(
+    'sync_daemon',
+    'kernel',
+    "The kernel's daemons that exchange connections with other nodes; always 1.",
+    ({ syncDaemons }) => syncDaemons.map(({ role, device, id }) => [1, { role, device, id: `${id}` }] as const),
+    ['role', 'device', 'id'],
   ),
   gauge(
     'vrrp_state',
@@ -249,6 +494,28 @@ export const FAMILIES: readonly Family[] = [
     'vrrp',
     'Addresses of a virtual router.',
     ({ vrrp }) => vrrp.map(({ name, addresses }) => [addresses, { instance_name: name }] as const),
+    ['instance_name'],
+  ),
+  gauge(
+    'vrrp_last_advert_timestamp_seconds',
+    'vrrp',
+    'When a virtual router last received an advert.',
+    ({ vrrp }) =>
+      vrrp.flatMap(({ name, lastAdvert }) => (lastAdvert > 0 ? [[lastAdvert, { instance_name: name }] as const] : [])),
+    ['instance_name'],
+  ),
+  counter(
+    'vrrp_transitions_total',
+    'vrrp',
+    'Changes of the state of a virtual router.',
+    ({ vrrpTransitions }) => tallied(vrrpTransitions, 'instance_name', 'to'),
+    ['instance_name', 'to'],
+  ),
+  histogram(
+    'vrrp_lateness_seconds',
+    'vrrp',
+    'How late the timers of a virtual router ran.',
+    ({ vrrpLateness }) => vrrpLateness.map(([name, one]) => [one, { instance_name: name }] as const),
     ['instance_name'],
   ),
   counter(
@@ -339,6 +606,7 @@ export const FAMILIES: readonly Family[] = [
   realServer('real_servers', 'last_change_timestamp_seconds', R.lastChange, 'When its checks last changed its state.'),
   realServer('full', 'checks_total', R.checks, 'Results of its checks.'),
   realServer('real_servers', 'check_failures_total', R.failures, 'Checks that failed.'),
+  realServer('full', 'transitions_total', R.transitions, 'Changes of the state of its checks since lvsd started.'),
   realServer('full', 'check_duration_seconds', R.latency, 'Duration of the last check.'),
   localAddress('ports', L.ports, 'Local ports, summed over services.'),
   localAddress('ports_in_use', L.portsInUse, 'Local ports that connections use.'),

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 /** The answer to `stats`: numbers of the whole, and rows of services, real servers and local addresses. */
 
+import type { EventLoopNumbers } from '../../base/event-loop-lag.ts';
+import type { Histogram } from '../../base/histogram.ts';
 import type { ProcessNumbers } from '../../base/process-numbers.ts';
+import type { TallyRow } from '../../base/tally.ts';
 
 export const DETAILS = ['summary', 'services', 'real_servers', 'full'] as const;
 export type Detail = (typeof DETAILS)[number];
@@ -64,6 +67,7 @@ export const REAL_SERVER_COLUMNS = [
   'lastChange',
   'checks',
   'failures',
+  'transitions',
   'latency',
 ] as const;
 
@@ -83,13 +87,7 @@ export const UNPROBED = -1;
 
 export const REAL_SERVER_STATES = ['up', 'down', 'draining', 'unchecked', 'disabled', 'unprobed'] as const;
 
-/** A histogram with cumulative counts: of values up to each bound, and of all. */
-export interface Histogram {
-  bounds: readonly number[];
-  counts: readonly number[];
-  count: number;
-  sum: number;
-}
+export type ProcessName = 'daemon' | 'health' | 'exec' | 'vrrp' | 'web';
 
 /** Instants are seconds since the epoch, durations seconds. */
 export interface StatsSummary {
@@ -100,12 +98,38 @@ export interface StatsSummary {
   features: readonly string[];
   reloadSuccessful: boolean;
   reloadedAt: number;
+  config: { file: string; sha256: string };
+  reloads: { done: number; refused: number; rejected: number };
   services: number;
   realServers: { [S in (typeof REAL_SERVER_STATES)[number]]: number };
   refusedServices: number;
   paused: boolean;
   overrides: { drain: number; disable: number; up: number; weight: number };
   checkTargets: number;
+  /** Null: no checks are made (`lvsd apply`). */
+  checks: {
+    /** By type of check, and result or code. */
+    results: readonly TallyRow[];
+    failures: readonly TallyRow[];
+    durations: readonly (readonly [type: string, histogram: Histogram])[];
+    lateness: readonly (readonly [lane: string, histogram: Histogram])[];
+    lanes: Readonly<Record<string, { running: number; queued: number }>>;
+    lost: number;
+    transitions: { up: number; down: number };
+  } | null;
+  reconcile: {
+    /** Operations of the last plan that were not done. */
+    open: number;
+    /** By kind of operation and result. */
+    operations: readonly TallyRow[];
+    durations: Histogram;
+    cycles: { done: number; partial: number; error: number };
+    lastSuccess: number | null;
+    drift: Readonly<Record<string, number>>;
+  };
+  netlink: { errors: Readonly<Record<string, number>>; overruns: number; dumpRetries: number };
+  hooks: { runs: Readonly<Record<string, number>>; durations: Histogram };
+  syncDaemons: readonly { role: string; device: string; id: number }[];
   table: { age: number; reading: Histogram };
   /** Sums of /proc/net/ip_vs_stats; null: there is no such file. */
   ipvs: {
@@ -117,9 +141,16 @@ export interface StatsSummary {
   } | null;
   /** Rows of /proc/net/ip_vs_ext_stats; null: a stock kernel. */
   kernelCounters: Readonly<Record<string, number>> | null;
-  processes: ({ name: 'daemon' | 'web' } & ProcessNumbers)[];
+  processes: ({ name: ProcessName; loop?: EventLoopNumbers } & ProcessNumbers)[];
+  /** How often lvsd started a process of its own again. */
+  restarts: Readonly<Record<string, number>>;
   /** Events of this run, by kind. */
   events: Readonly<Record<string, number>>;
+  /** Events that could not be stored. */
+  eventsDropped: number;
+  logLinesDropped: number;
+  /** By the name of the socket. */
+  controlClients: Readonly<Record<string, number>>;
   vrrp: readonly {
     name: string;
     state: 'init' | 'backup' | 'master' | 'fault';
@@ -128,7 +159,12 @@ export interface StatsSummary {
     addresses: number;
     /** As `lvsctl vrrp` shows them. */
     counters: Readonly<Record<string, number>>;
+    /** 0: none yet. */
+    lastAdvert: number;
   }[];
+  vrrpLateness: readonly (readonly [instance: string, histogram: Histogram])[];
+  /** By instance and new state. */
+  vrrpTransitions: readonly TallyRow[];
 }
 
 export interface Stats {

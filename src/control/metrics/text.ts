@@ -103,12 +103,15 @@ function* lines(family: Family, stats: Stats, labels: RowLabels): Generator<stri
       for (const [value, given = {}] of family.samples(stats.summary)) yield sample(name, labelsText(given), value);
       return;
     case 'histogram': {
-      const { bounds, counts, count, sum } = family.histogram(stats.summary);
-      for (const [index, bound] of bounds.entries())
-        yield sample(`${name}_bucket`, `le="${numberText(bound)}"`, counts[index] ?? 0);
-      yield sample(`${name}_bucket`, 'le="+Inf"', count);
-      yield sample(`${name}_sum`, '', sum);
-      yield sample(`${name}_count`, '', count);
+      for (const [{ bounds, counts, count, sum }, given = {}] of family.histograms(stats.summary)) {
+        const own = labelsText(given);
+        const bucket = (bound: number) => `${own}${own && ','}le="${numberText(bound)}"`;
+        for (const [index, bound] of bounds.entries())
+          yield sample(`${name}_bucket`, bucket(bound), counts[index] ?? 0);
+        yield sample(`${name}_bucket`, bucket(Number.POSITIVE_INFINITY), count);
+        yield sample(`${name}_sum`, own, sum);
+        yield sample(`${name}_count`, own, count);
+      }
       return;
     }
     default:
@@ -126,7 +129,7 @@ function seriesOf(family: Family, stats: Stats): number {
     case 'summary':
       return family.samples(stats.summary).length;
     case 'histogram':
-      return family.histogram(stats.summary).bounds.length + 3;
+      return family.histograms(stats.summary).reduce((sum, [{ bounds }]) => sum + bounds.length + 3, 0);
     default: {
       let count = 0;
       for (const row of stats[family.table]) if (family.value(row) !== undefined) count++;

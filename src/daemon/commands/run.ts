@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { steady } from '../../base/clock.ts';
 import { errorLine } from '../../base/error-line.ts';
 import { EXIT } from '../../base/errors.ts';
+import { EventLoopLag } from '../../base/event-loop-lag.ts';
 import { version } from '../../base/version.ts';
 import { count } from '../../base/words.ts';
 import type { Config } from '../../config/types.ts';
@@ -119,6 +120,7 @@ async function serve({ options, config, loader, logs, reporter, kernel, startedA
     onRole: (instance, master) => daemon.setMaster(instance, master),
     saveLastMessages: (messages) => writeLastMessages(options.state, messages),
   });
+  const lag = new EventLoopLag();
   let started = false;
   let lock: NamespaceLock | undefined;
   // The socket comes first: it fails if another lvsd is running.
@@ -136,10 +138,26 @@ async function serve({ options, config, loader, logs, reporter, kernel, startedA
     reporter,
     startedAt,
     sampler: new Sampler(kernel.reader),
+    numbers: {
+      monitor,
+      hooks,
+      lag,
+      logLinesDropped: () => logs.dropped,
+      controlClients: () => ({ control: control.clients, ...(readOnly && { read: readOnly.clients }) }),
+    },
   });
   const { events } = reporter;
-  const control = new ControlServer({ path: options.socket, handlers: methods, events, log: logs.area('control') });
-  const readOnly = openReadOnly(options.socket, { handlers: methods, events, log: logs.area('control') });
+  const control: ControlServer = new ControlServer({
+    path: options.socket,
+    handlers: methods,
+    events,
+    log: logs.area('control'),
+  });
+  const readOnly: ControlServer | undefined = openReadOnly(options.socket, {
+    handlers: methods,
+    events,
+    log: logs.area('control'),
+  });
   try {
     lock = lockNamespace((text) => reporter.log('daemon', 'warn', text));
     const onProblem = (text: string) => reporter.log('daemon', 'error', text);
@@ -198,6 +216,7 @@ async function serve({ options, config, loader, logs, reporter, kernel, startedA
     readOnly?.close();
     hooks?.close();
     notifier.close();
+    lag.close();
     await vrrp.stop();
     await monitor?.stop();
     events.close();

@@ -27,7 +27,7 @@ import { type SettingFailure, sysctlLine } from '../reconcile/sysctls.ts';
 import type { Vrrp } from '../vrrp.ts';
 import type { Reporter } from './reporter.ts';
 import type { Sampler } from './sampler.ts';
-import { stats } from './stats.ts';
+import { type StatsParts, stats } from './stats.ts';
 import {
   checksStatus,
   failureStatuses,
@@ -55,6 +55,8 @@ export interface HandlerParts {
   /** By the clock `steady()`. */
   startedAt: number;
   sampler: Sampler;
+  /** What else metrics show. */
+  numbers: Pick<StatsParts, 'monitor' | 'hooks' | 'lag' | 'logLinesDropped' | 'controlClients'>;
 }
 
 /** The handlers by method. Each throws LvsdError, which the client gets. */
@@ -72,6 +74,7 @@ export function handlers({
   reporter,
   startedAt,
   sampler,
+  numbers,
 }: HandlerParts): Handlers {
   const requireService = (service: string | undefined): void => {
     if (service !== undefined && !daemon.config.services.has(service))
@@ -161,7 +164,7 @@ export function handlers({
       return { servers: await serverHistories(daemon.runtime, found, history) };
     },
     stats: (params, _peer, notify) =>
-      stats({ daemon, kernel, sampler, health, vrrp, loader, events: reporter.events }, params, notify),
+      stats({ daemon, kernel, sampler, health, vrrp, loader, events: reporter.events, ...numbers }, params, notify),
     vrrp: async ({ instance }) => ({ instances: await vrrp.status(instance) }),
     yield: async ({ instance, hold = YIELD_HOLD }) => {
       if (hold < 0 || hold > LONGEST_HOLD)

@@ -5,7 +5,7 @@
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import { monotonic } from '../../base/clock.ts';
-import type { Histogram } from '../../control/metrics/stats.ts';
+import { DURATION_BOUNDS, type Histogram, HistogramCounts } from '../../base/histogram.ts';
 import { type Ipvs, type LocalAddress, type ServiceConfig, StatisticsTable } from '../../ipvs/index.ts';
 
 /** Milliseconds for which a reading is shared. */
@@ -14,8 +14,6 @@ const SHARED = 5000;
 const SHARE = 20;
 /** Services of which the real servers are read in one turn of the event loop. */
 const SERVICES_A_TURN = 200;
-/** Seconds. */
-const BOUNDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10] as const;
 
 export interface Reading {
   /** Instant of its end, by `monotonic()`. */
@@ -38,9 +36,7 @@ export class Sampler {
   readonly #now: () => number;
   #last: { reading: Reading; until: number } | undefined;
   #running: Promise<Reading> | undefined;
-  readonly #counts = BOUNDS.map(() => 0);
-  #count = 0;
-  #sum = 0;
+  readonly #durations = new HistogramCounts(DURATION_BOUNDS);
 
   constructor(
     reader: Pick<Ipvs, 'serviceStatistics' | 'destinationStatistics' | 'localAddresses' | 'features'>,
@@ -52,7 +48,7 @@ export class Sampler {
 
   /** Durations of the readings so far. */
   get durations(): Histogram {
-    return { bounds: BOUNDS, counts: [...this.#counts], count: this.#count, sum: this.#sum };
+    return this.#durations.histogram;
   }
 
   /** The last reading, or a new one. Throws NetlinkError. */
@@ -81,13 +77,7 @@ export class Sampler {
     const at = this.#now();
     const result = { at, ...reading, localAddresses };
     this.#last = { reading: result, until: at + Math.max(SHARED, SHARE * (at - start)) };
-    this.#observe((at - start) / 1000);
+    this.#durations.observe((at - start) / 1000);
     return result;
-  }
-
-  #observe(seconds: number): void {
-    for (const [index, bound] of BOUNDS.entries()) if (seconds <= bound) (this.#counts[index] as number) += 1;
-    this.#count++;
-    this.#sum += seconds;
   }
 }

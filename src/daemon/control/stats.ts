@@ -4,8 +4,11 @@ import { readFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { formatAddress } from '../../base/addresses.ts';
 import { monotonic, wallTime } from '../../base/clock.ts';
+import { errnoName } from '../../base/errno.ts';
 import { UsageError } from '../../base/errors.ts';
-import { ownNumbers } from '../../base/process-numbers.ts';
+import type { EventLoopLag } from '../../base/event-loop-lag.ts';
+import { DURATION_BOUNDS, HistogramCounts } from '../../base/histogram.ts';
+import { numbersOf, ownNumbers } from '../../base/process-numbers.ts';
 import { version } from '../../base/version.ts';
 import type { Notify } from '../../control/connection.ts';
 import type { EventLog } from '../../control/events/log.ts';
@@ -21,17 +24,21 @@ import {
   UNPROBED,
 } from '../../control/metrics/stats.ts';
 import type { Params } from '../../control/verbs.ts';
+import type { HealthMonitor } from '../../health/monitor.ts';
 import type { TargetState } from '../../health/types.ts';
 import {
   type DestinationConfig,
   destinationKey,
   FORWARDING,
+  IP_VS_STATE_MASTER,
   type LocalAddress,
   namesByNumber,
   type Statistic,
 } from '../../ipvs/index.ts';
+import { netlinkCounts } from '../../netlink/index.ts';
 import { endpointText, serviceText } from '../../plan/texts.ts';
 import type { Daemon } from '../daemon.ts';
+import type { HookRunner } from '../hooks/hooks.ts';
 import type { Loader } from '../loader.ts';
 import { kindOf } from '../model/overrides.ts';
 import type { RuntimeState } from '../model/runtime-state.ts';
@@ -51,27 +58,35 @@ export interface StatsParts {
   vrrp: Vrrp;
   loader: Loader;
   events: EventLog;
+  /** Undefined: no checks are made. */
+  monitor: HealthMonitor | undefined;
+  hooks: HookRunner | undefined;
+  lag: EventLoopLag;
+  logLinesDropped: () => number;
+  controlClients: () => Readonly<Record<string, number>>;
 }
 
 /** Sends the rows and returns the rest. Throws UsageError, and errors of netlink. */
 export async function stats(
-  { daemon, kernel, sampler, health, vrrp, loader, events }: StatsParts,
+  parts: StatsParts,
   { detail = DEFAULT_DETAIL, service: only }: Params<'stats'>,
   notify: Notify,
 ): Promise<StatsSummary> {
   const level = DETAILS.indexOf(detail as (typeof DETAILS)[number]);
   if (level < 0) throw new UsageError(`found detail ${detail}; allowed: ${DETAILS.join(', ')}`);
+  const { daemon, kernel, sampler, health, vrrp, monitor } = parts;
   const { runtime } = daemon;
-  const [reading, states, info, instances] = await Promise.all([
+  const [reading, states, info, routers, syncDaemons] = await Promise.all([
     sampler.read(() => runtime.services.map(sampled)),
     health(),
     kernel.reader.info(),
-    vrrp.status(),
+    vrrp.numbers(),
+    kernel.reader.daemons(),
   ]);
   const refused = daemon.reconciler.backoff.failures;
   const rows = new RowSender(notify);
   const { services } = runtime;
-  const source = { runtime, reading, states };
+  const source = { runtime, reading, states, transitions: (id: string) => monitor?.transitionsOf(id) ?? 0 };
   if (level >= DETAILS.indexOf('services'))
     for (const service of services)
       await rows.add('services', serviceRow(service, source, refused.has(service.spec.name)));
@@ -91,28 +106,82 @@ export async function stats(
     kernel: release(),
     modules: info.buildId ?? '',
     features: [...info.features],
-    reloadSuccessful: loader.error === undefined,
-    reloadedAt: wallTime(loader.loadedAt) / 1000,
+    ...configNumbers(parts),
     services: services.length,
     realServers: serverCounts(source),
     refusedServices: refused.size,
     paused: daemon.reconciler.paused,
     overrides: { drain: kinds('drain'), disable: kinds('disable'), up: kinds('up'), weight: kinds('weight') },
     checkTargets: states.size,
+    ...activity(parts),
     table: { age: Math.max(0, monotonic() - reading.at) / 1000, reading: sampler.durations },
     ipvs: wholeTable(),
     kernelCounters: kernelCounters(),
-    processes: [{ name: 'daemon', ...ownNumbers() }],
-    events: Object.fromEntries(events.counts),
-    vrrp: instances.map(({ name, state, configuredPriority, priority, addresses, counters }) => ({
-      name,
-      state,
-      priority: configuredPriority,
-      effectivePriority: priority,
-      addresses: addresses.length,
-      counters,
+    processes: processes(parts, routers.pid),
+    restarts: { ...(monitor && { health: monitor.numbers.restarts }), vrrp: routers.restarts },
+    vrrp: routers.instances,
+    vrrpLateness: routers.lateness,
+    vrrpTransitions: routers.transitions,
+    syncDaemons: syncDaemons.map(({ state, interface: device, syncId }) => ({
+      role: state === IP_VS_STATE_MASTER ? 'master' : 'backup',
+      device,
+      id: syncId,
     })),
   };
+}
+
+function configNumbers({ loader }: StatsParts) {
+  return {
+    reloadSuccessful: loader.error === undefined,
+    reloadedAt: wallTime(loader.loadedAt) / 1000,
+    config: { file: loader.file, sha256: loader.digest },
+    reloads: { ...loader.reloads },
+  };
+}
+
+/** What the daemon has counted of its own work. */
+function activity({ daemon, monitor, hooks, events, logLinesDropped, controlClients }: StatsParts) {
+  const { counts } = daemon.reconciler;
+  const errors = [...netlinkCounts.errors].map(([errno, count]) => [errnoName(errno), count] as const);
+  return {
+    checks: monitor ? checkNumbers(monitor) : null,
+    reconcile: {
+      open: counts.open,
+      operations: counts.operations.rows,
+      durations: counts.durations.histogram,
+      cycles: { ...counts.cycles },
+      lastSuccess: counts.lastSuccess === undefined ? null : wallTime(counts.lastSuccess) / 1000,
+      drift: { ...counts.drift },
+    },
+    netlink: {
+      errors: Object.fromEntries(errors),
+      overruns: netlinkCounts.overruns,
+      dumpRetries: netlinkCounts.dumpRetries,
+    },
+    hooks: {
+      runs: { ...(hooks?.runs ?? {}) },
+      durations: (hooks?.durations ?? new HistogramCounts(DURATION_BOUNDS)).histogram,
+    },
+    events: Object.fromEntries(events.counts),
+    eventsDropped: events.dropped,
+    logLinesDropped: logLinesDropped(),
+    controlClients: controlClients(),
+  };
+}
+
+function checkNumbers({ numbers }: HealthMonitor): StatsSummary['checks'] {
+  const { results, failures, durations, lateness, lanes, lost, transitions } = numbers;
+  return { results, failures, durations, lateness, lanes, lost, transitions };
+}
+
+function processes({ monitor, lag }: StatsParts, vrrp: number | undefined): StatsSummary['processes'] {
+  const { worker, helper } = monitor?.numbers ?? {};
+  const others = (
+    [...Object.entries({ health: worker, exec: helper, vrrp })] as ['health' | 'exec' | 'vrrp', number?][]
+  )
+    .map(([name, pid]) => [name, pid === undefined ? undefined : numbersOf(pid)] as const)
+    .flatMap(([name, numbers]) => (numbers ? [{ name, ...numbers }] : []));
+  return [{ name: 'daemon', loop: lag.numbers, ...ownNumbers() }, ...others];
 }
 
 /** Sends rows in parts, so that the event loop and slow clients get their time. */
@@ -144,6 +213,8 @@ interface Source {
   runtime: RuntimeState;
   reading: Reading;
   states: ReadonlyMap<string, TargetState>;
+  /** Of a target, since lvsd started. */
+  transitions(id: string): number;
 }
 
 const sampled = ({ key, config, spec }: VirtualService): Sampled => ({
@@ -207,7 +278,7 @@ function localPorts(addresses: readonly LocalAddress[] | undefined): Cell[] {
 
 /** Real servers of the file, then those that were removed from it and drain. */
 function* serverRows(service: VirtualService, source: Source): Generator<Row> {
-  const { runtime, states } = source;
+  const { runtime, states, transitions } = source;
   for (const server of service.realServers) {
     const state = runtime.serverState(service, server);
     const known = server.targets.flatMap(({ id }) => states.get(id) ?? []);
@@ -223,6 +294,7 @@ function* serverRows(service: VirtualService, source: Source): Generator<Row> {
               wallTime(Math.max(...known.map(({ since }) => since))) / 1000,
               sum(({ probes }) => probes),
               sum(({ failures }) => failures),
+              server.targets.reduce((total, { id }) => total + transitions(id), 0),
               last ? last.latency / 1000 : null,
             ],
     });
@@ -240,7 +312,7 @@ function* serverRows(service: VirtualService, source: Source): Generator<Row> {
   }
 }
 
-const NO_CHECKS: Cell[] = [null, null, null, null];
+const NO_CHECKS: Cell[] = [null, null, null, null, null];
 
 function serverRow(
   { key, spec, config }: VirtualService,

@@ -5,6 +5,7 @@
  */
 import { formatAddress } from '../../base/addresses.ts';
 import { formatDuration } from '../../base/durations.ts';
+import { DURATION_BOUNDS, HistogramCounts } from '../../base/histogram.ts';
 import type { Log } from '../../base/log.ts';
 import { ENDED, execHelper, type RunningProgram } from '../../health/exec/helper.ts';
 import type { Run } from '../../health/exec/messages.ts';
@@ -37,6 +38,9 @@ export class HookRunner {
   /** By the name of the service. */
   readonly #services = new Map<string, ServiceHooks>();
   readonly #programs = new Set<RunningProgram>();
+  /** Runs by result; `lost`: the exec helper ended before the program did. */
+  readonly runs = { done: 0, failed: 0, timeout: 0, lost: 0 };
+  readonly durations = new HistogramCounts(DURATION_BOUNDS);
   #running = 0;
   #closed = false;
 
@@ -127,8 +131,14 @@ export class HookRunner {
     }
   }
 
+  #count(result: keyof HookRunner['runs'], milliseconds: number): void {
+    this.runs[result]++;
+    this.durations.observe(milliseconds / 1000);
+  }
+
   #start(name: string, event: HookEvent, attempt: number, done: () => void): void {
     const { command, user, environment, timeout, label } = event;
+    const startedAt = performance.now();
     let late = false;
     let program: RunningProgram | undefined;
     const ended = (verdict: Verdict): void => {
@@ -139,6 +149,7 @@ export class HookRunner {
         setTimeout(() => (this.#closed ? done() : this.#start(name, event, attempt + 1, done)), PAUSE);
         return;
       }
+      this.#count(late ? 'timeout' : RESULTS[verdict.outcome], performance.now() - startedAt);
       const line = `${name}: hook for ${label} (${command[0]})`;
       if (late) this.#log.warn(`${line}: stopped after its timeout of ${formatDuration(timeout)}`);
       else if (verdict.outcome === 'success') this.#log.debug(`${line}: ${verdict.reason}`);
@@ -154,6 +165,8 @@ export class HookRunner {
     if (!over) this.#programs.add(program);
   }
 }
+
+const RESULTS = { success: 'done', failure: 'failed', inconclusive: 'lost' } as const;
 
 function facts(event: 'server' | 'quorum', service: VirtualService, state: string, reason: string) {
   const { config, spec } = service;

@@ -57,6 +57,11 @@ export class DaemonLog {
     return this.#areas.get(name) ?? this.#makeArea(name);
   }
 
+  /** Lines that were dropped, because they were not read in time. */
+  get dropped(): number {
+    return this.#sink.lost;
+  }
+
   /** Sets levels and format for the next lines. */
   configure(settings: LogSettings): void {
     this.#settings = settings;

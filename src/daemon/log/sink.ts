@@ -18,7 +18,10 @@ export class LineSink {
   readonly #limits: SinkLimits;
   readonly #note: (dropped: number) => string;
   #waiting = 0;
+  /** Not reported yet. */
   #dropped = 0;
+  /** Lines that were dropped since the start. */
+  lost = 0;
   #whenEmpty: (() => void) | undefined;
 
   /** `note` creates the line that reports the number of dropped lines. */
@@ -38,6 +41,7 @@ export class LineSink {
   /** Counts a line as dropped. */
   drop(): void {
     this.#dropped++;
+    this.lost++;
   }
 
   /** Resolves when everything is written, or after a second. */
@@ -57,8 +61,10 @@ export class LineSink {
     this.#waiting++;
     this.#stream.write(line, (error) => {
       this.#waiting--;
-      if (error) this.#dropped += lost;
-      else if (this.#dropped > 0 && this.#waiting <= this.#limits.lines / 2) this.#reportDropped();
+      if (error) {
+        this.#dropped += lost;
+        this.lost++;
+      } else if (this.#dropped > 0 && this.#waiting <= this.#limits.lines / 2) this.#reportDropped();
       if (this.#waiting === 0) this.#whenEmpty?.();
     });
   }

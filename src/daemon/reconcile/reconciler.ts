@@ -11,6 +11,7 @@ import { apply, type DriftFilter, describe, difference, drift, type KernelWriter
 import type { Actual, Desired, Operation, OperationResult, Ownership, Plan } from '../../plan/types.ts';
 import type { Reporter } from '../control/reporter.ts';
 import { Backoff, poolOwner, retryDelay } from './backoff.ts';
+import { ReconcileCounts } from './counts.ts';
 import type { TableCache } from './table-cache.ts';
 
 export interface DesiredSource {
@@ -50,6 +51,7 @@ export class Reconciler {
   readonly #source: DesiredSource;
   readonly #reporter: Reporter;
   readonly backoff = new Backoff();
+  readonly counts = new ReconcileCounts();
   #running: Promise<CycleResult> | undefined;
   #next: Promise<CycleResult> | undefined;
   #refresh: Refresh = 'all';
@@ -163,8 +165,10 @@ export class Reconciler {
   }
 
   #reportDrift(before: Actual, now: Actual): void {
-    for (const one of drift(before, now, this.#source.driftFilter()))
+    for (const one of drift(before, now, this.#source.driftFilter())) {
+      this.counts.drifted(one.objects);
       this.#reporter.drift(one, one.service === undefined ? undefined : this.#source.serviceName(one.service));
+    }
   }
 
   /** Resolves when no cycle is in progress. */
@@ -181,7 +185,7 @@ export class Reconciler {
   #begin(prepare?: () => Promise<void>): Promise<CycleResult> {
     const cycle = Promise.resolve(prepare)
       .then((first) => first?.())
-      .then(() => this.#cycle())
+      .then(() => this.#counted())
       .finally(() => {
         if (this.#running === cycle) this.#running = undefined;
         this.#armRetry();
@@ -190,8 +194,31 @@ export class Reconciler {
     return cycle;
   }
 
+  async #counted(): Promise<CycleResult> {
+    if (this.#paused) {
+      this.#countOpen();
+      return { ...NO_OPERATIONS, paused: true };
+    }
+    const start = monotonic();
+    try {
+      const result = await this.#cycle();
+      this.counts.cycle(result.failed.length > 0 ? 'partial' : 'done', monotonic() - start);
+      return result;
+    } catch (error) {
+      this.counts.cycle('error', monotonic() - start);
+      throw error;
+    }
+  }
+
+  /** What a cycle would do. */
+  #countOpen(): void {
+    const actual = this.#table.actual;
+    if (!actual) return;
+    const plan = difference(this.#source.desired(), actual, this.#source.ownership(), this.#table.differences);
+    this.counts.open = plan.operations.length;
+  }
+
   async #cycle(): Promise<CycleResult> {
-    if (this.#paused) return { ...NO_OPERATIONS, paused: true };
     if (this.#stopped) return NO_OPERATIONS;
     const done: Operation[] = [];
     const failed: CycleResult['failed'][number][] = [];
@@ -208,13 +235,16 @@ export class Reconciler {
             (operation) => !this.backoff.waits(ownerOf(operation), () => describe(operation).text, now),
           );
       this.#reportRecovery(plan);
+      this.counts.open = plan.operations.length;
       if (operations.length === 0) break;
       const tried = new Set(unhindered ? [] : operations);
       const left = unhindered ? [] : plan.operations.filter((operation) => !tried.has(operation));
       const { results, unverified } = await this.#apply(operations, left);
       const deleted: string[] = [];
       for (const { operation, error } of results) {
+        this.counts.operation(operation.op, error);
         if (error === undefined) {
+          this.counts.open--;
           done.push(operation);
           if (operation.op === 'delete-service') deleted.push(serviceKeyText(operation.service));
         } else if (error !== 'skipped')

@@ -63,6 +63,8 @@ export class FileEventStore implements EventStore {
   /** The first number that is not reserved. */
   #reserved: number;
   #failing = false;
+  /** Events that could not be stored. */
+  dropped = 0;
 
   /** Does not throw: without a folder or a file, a new epoch begins. */
   constructor(directory: string, { keep = KEEP, onProblem }: StoreOptions) {
@@ -93,6 +95,7 @@ export class FileEventStore implements EventStore {
     this.#last = events.at(-1)?.sequence ?? this.#last;
     if (this.#last >= this.#reserved) this.#reserve(this.#last + 1, this.epoch);
     this.#write(`${events.map((event) => JSON.stringify(event)).join('\n')}\n`);
+    if (this.#failing) this.dropped += events.length;
     if (this.#size >= this.#keep / 2) this.#rotate();
   }
 

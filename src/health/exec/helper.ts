@@ -53,6 +53,11 @@ class ExecHelper {
   #missed = 0;
   readonly #running = new Map<number, Running>();
 
+  /** Undefined: it does not run. */
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
   /** Calls back once all processes of the program have ended. */
   run(run: Run, ended: (verdict: Verdict) => void): RunningProgram {
     const child = this.#child ?? this.#start();

@@ -36,6 +36,7 @@ export interface Work<T> {
 }
 
 interface LaneState<T> {
+  name: Lane;
   limit: number;
   running: number;
   queued: number;
@@ -67,17 +68,21 @@ class Queue<T> {
 export class Schedule<T> {
   readonly #heap = new Heap<Slot<T>>();
   readonly #lanes: Record<Lane, LaneState<T>>;
+  readonly #onStart: (lane: Lane, late: number) => void;
   /** Longest wait of a due probe in milliseconds since this was last set to 0. */
   longestWait = 0;
 
-  constructor(limits: Readonly<Record<Lane, number>>) {
-    const lane = (limit: number): LaneState<T> => ({
-      limit,
+  /** `onStart`: called for each probe that is started, with the milliseconds since it was due. */
+  constructor(limits: Readonly<Record<Lane, number>>, onStart: (lane: Lane, late: number) => void = () => {}) {
+    this.#onStart = onStart;
+    const lane = (name: Lane): LaneState<T> => ({
+      name,
+      limit: limits[name],
       running: 0,
       queued: 0,
       queues: [new Queue(), new Queue()],
     });
-    this.#lanes = { sockets: lane(limits.sockets), programs: lane(limits.programs) };
+    this.#lanes = { sockets: lane('sockets'), programs: lane('programs') };
   }
 
   limit(lane: Lane, most: number): void {
@@ -161,6 +166,12 @@ export class Schedule<T> {
     return this.#lanes.sockets.running + this.#lanes.programs.running;
   }
 
+  /** Probes of a lane, and due ones that wait for its limit. */
+  laneLoad(lane: Lane): { running: number; queued: number } {
+    const { running, queued } = this.#lanes[lane];
+    return { running, queued };
+  }
+
   /** Due probes that wait for the limit. */
   get queued(): number {
     return this.#lanes.sockets.queued + this.#lanes.programs.queued;
@@ -178,7 +189,9 @@ export class Schedule<T> {
       slot.state = 'running';
       slot.at = now + slot.timing.timeout;
       this.#heap.add(slot);
-      this.longestWait = Math.max(this.longestWait, now - slot.due);
+      const late = now - slot.due;
+      this.longestWait = Math.max(this.longestWait, late);
+      this.#onStart(lane.name, late);
       started.push(slot.value);
     }
   }

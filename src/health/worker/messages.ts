@@ -4,7 +4,9 @@
  * numbers, assigned by the daemon and never reused. Only changes are sent, and snapshots on request.
  */
 import type { FailureCode } from '../../base/failure-codes.ts';
+import type { CheckCountsPart } from '../check-counts.ts';
 import type { CheckHistory } from '../history.ts';
+import type { Lane } from '../schedule/schedule.ts';
 import type { Check, Inability, TargetState, Transition } from '../types.ts';
 
 /** A TargetState without its id. */
@@ -55,6 +57,9 @@ export interface Load {
   lost: number;
 }
 
+/** Probes in progress, and due ones that wait. */
+export type LaneLoads = Record<Lane, { running: number; queued: number }>;
+
 export type FromWorker =
   | { type: 'transitions'; list: (Omit<Transition, 'id'> & { number: number; latency: number })[] }
   /** States whose streak changed: a restarted health worker continues with them. */
@@ -64,7 +69,8 @@ export type FromWorker =
   | { type: 'inability'; number: number; inability?: Inability | undefined }
   | { type: 'states'; request: number; rows: StateRow[]; last: boolean }
   | { type: 'history'; request: number; list: { number: number; history: CheckHistory }[] }
-  | { type: 'beat'; load: Load }
+  /** `helper`: process id of the exec helper. */
+  | { type: 'beat'; load: Load; counts: CheckCountsPart; lanes: LaneLoads; helper: number | undefined }
   | { type: 'log'; level: LogLevel; text: string };
 
 /** Inverse of fromRow. */

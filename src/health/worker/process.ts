@@ -62,6 +62,14 @@ export class HealthWorker {
     });
   }
 
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
+  get restarts(): number {
+    return this.#child.restarts;
+  }
+
   get running(): boolean {
     return this.#child.running;
   }

@@ -2,6 +2,7 @@
 /** Probes targets by schedule and keeps their states. Connects the pure parts with timers and sockets. */
 import { steady } from '../../base/clock.ts';
 import { formatDuration } from '../../base/durations.ts';
+import { CheckCounts } from '../check-counts.ts';
 import { type CheckHistory, History } from '../history.ts';
 import { KINDS } from '../kinds.ts';
 import { next, type Result } from '../machine.ts';
@@ -11,7 +12,7 @@ import { fraction } from '../schedule/spread.ts';
 import type { Check, Inability, Target, TargetState, Transition } from '../types.ts';
 import { failure, inconclusive, type Probe, type Prober, type Verdict } from '../verdict.ts';
 import { ErrorReports } from './error-reports.ts';
-import type { Load } from './messages.ts';
+import type { LaneLoads, Load } from './messages.ts';
 import type { Prepare } from './probers.ts';
 
 /** Milliseconds between runs of the schedule; probes due in between start together. */
@@ -70,6 +71,7 @@ const clock = (): number => performance.now();
 export class ProbeRunner<T extends Target = Target> {
   readonly #options: ProbeRunnerOptions<T>;
   readonly #schedule: Schedule<ProbedTarget<T>>;
+  readonly counts = new CheckCounts();
   readonly #entries = new Map<string, ProbedTarget<T>>();
   readonly #shared = new WeakMap<Check, Shared>();
   // Own time begins with the time since the epoch, so that a restart leaves each target its place in the interval.
@@ -86,7 +88,9 @@ export class ProbeRunner<T extends Target = Target> {
 
   constructor(options: ProbeRunnerOptions<T>) {
     this.#options = options;
-    this.#schedule = new Schedule({ sockets: options.concurrency, programs: options.programs });
+    this.#schedule = new Schedule({ sockets: options.concurrency, programs: options.programs }, (lane, late) =>
+      this.counts.started(lane, late),
+    );
     this.#errors = new ErrorReports(options.onTrouble);
   }
 
@@ -154,6 +158,10 @@ export class ProbeRunner<T extends Target = Target> {
 
   history(id: string): CheckHistory | undefined {
     return this.#entries.get(id)?.history.data();
+  }
+
+  get laneLoads(): LaneLoads {
+    return { sockets: this.#schedule.laneLoad('sockets'), programs: this.#schedule.laneLoad('programs') };
   }
 
   /** Returns the load since the last call. */
@@ -300,6 +308,7 @@ export class ProbeRunner<T extends Target = Target> {
     const { target } = entry;
     if (this.#entries.get(target.id) !== entry) return;
     if (outcome === 'inconclusive') {
+      this.counts.result(target.check.type, timedOut ? 'discarded' : 'impossible');
       // An overload of this machine has its own line.
       const known = timedOut && (this.#overloaded() || clock() < this.#overloadedUntil);
       if (!known) this.#errors.add(reason, target.label, clock());
@@ -309,6 +318,7 @@ export class ProbeRunner<T extends Target = Target> {
     this.#able(entry);
     const latency = Math.round((clock() - entry.startedAt) * 1000) / 1000;
     const result: Result = { at: steady(), ok: outcome === 'success', reason, code, latency };
+    this.counts.result(target.check.type, result.ok ? 'ok' : 'failed', { ...(code && { code }), latency });
     const before = entry.state;
     entry.state = next(before, result, target.check);
     entry.history.add(result);

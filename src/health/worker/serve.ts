@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** Main function of the health worker: receives targets from the daemon, reports transitions, and exits with it. */
 import { readFileSync } from 'node:fs';
+import { execHelper } from '../exec/helper.ts';
 import type { Target } from '../types.ts';
 import { socketLimit } from './descriptors.ts';
 import { type FromWorker, type Load, type StateRow, type ToWorker, toRow } from './messages.ts';
@@ -95,7 +96,14 @@ export function serveHealth(): void {
   }
 
   void started.then((runner) => {
-    const beat = (): void => send({ type: 'beat', load: runner.takeLoad() satisfies Load });
+    const beat = (): void =>
+      send({
+        type: 'beat',
+        load: runner.takeLoad() satisfies Load,
+        counts: runner.counts.take(),
+        lanes: runner.laneLoads,
+        helper: execHelper.pid,
+      });
     setInterval(beat, BEAT);
     beat();
   });

@@ -3,6 +3,7 @@
 // Traffic of known size through a NAT, a FULLNAT and a direct service: lvsctl metrics has what clients and servers moved
 // and what ipvsadm shows, also after a restart of lvsd; the read-only socket allows reading to its group, and no more.
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { appendFileSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { until } from '../../../lab/topology.ts';
@@ -153,6 +154,41 @@ test('connections and bytes are those that clients moved, and those of ipvsadm',
   assert.equal(samples.get('lvsd_services'), 3);
   assert.equal(samples.get('lvsd_local_address_ports_exhausted_total{pool="inner",local_address="10.31.3.101"}'), 0);
   assert.ok((samples.get('lvsd_service_local_ports{service="full",virtual="tcp 10.99.0.12:80"}') ?? 0) > 1000);
+  // What lvsd has done so far: three services with five real servers, and nothing twice.
+  const operations = (operation: string) =>
+    samples.get(`lvsd_kernel_operations_total{operation="${operation}",result="done"}`);
+  assert.deepEqual(['add-service', 'add-destination', 'delete-service'].map(operations), [3, 5, undefined]);
+  assert.equal(samples.get('lvsd_plan_operations'), 0);
+  assert.ok((samples.get('lvsd_reconcile_cycles_total{result="done"}') ?? 0) >= 1);
+});
+
+test('drift, a rejected file, checks and processes are counted', async () => {
+  const { balancer } = site.lvs;
+  const sha256 = async () => {
+    const series = [...(await metrics('--detail', 'summary')).keys()].find((key) => key.startsWith('lvsd_config_info'));
+    return /sha256="([0-9a-f]{12})"/.exec(series ?? '')?.[1] ?? assert.fail(series);
+  };
+  const first = await sha256();
+  const good = readFileSync(site.lvsd.file, 'utf8');
+  assert.equal(first, createHash('sha256').update(good).digest('hex').slice(0, 12));
+  writeFileSync(site.lvsd.file, 'version: 7\n');
+  assert.notEqual((await site.lvsd.ctl('reload')).status, 0);
+  assert.equal(await sha256(), first);
+  writeFileSync(site.lvsd.file, `${good}\n# changed\n`);
+  assert.equal((await site.lvsd.ctl('reload')).status, 0);
+  assert.notEqual(await sha256(), first);
+  balancer.run(['ipvsadm', '-e', '-t', '10.99.0.11:80', '-r', '10.31.4.2:80', '-m', '-w', '5']);
+  await eventually('the drift', async () => {
+    const samples = await metrics('--detail', 'summary');
+    return samples.get('lvsd_drift_total{object="real_server"}') === 1 || undefined;
+  });
+  const samples = await metrics('--detail', 'summary');
+  const reloads = (result: string) => samples.get(`lvsd_config_reloads_total{result="${result}"}`);
+  assert.deepEqual(['done', 'refused', 'rejected'].map(reloads), [1, 0, 1]);
+  assert.equal(samples.get('lvsd_drift_total{object="service"}'), 0);
+  for (const name of ['resident_memory_bytes', 'open_fds', 'max_fds', 'start_time_seconds'])
+    assert.ok((samples.get(`lvsd_process_${name}{process="daemon"}`) ?? 0) > 0, name);
+  assert.equal(samples.get('lvsd_control_clients{socket="control"}'), 1);
 });
 
 test('a restart of lvsd keeps the counters of the kernel', async () => {
@@ -241,6 +277,28 @@ test('what is secret in the file is in no answer of the read-only socket, nor on
   await eventually(
     'a failure of the program',
     async () => (await site.lvsd.server('web', '10.31.5.2:80')).state === 'down',
+    60_000,
+  );
+  // Counted by the health worker, and the hook by lvsd.
+  await eventually(
+    'the counts of checks and hooks',
+    async () => {
+      const samples = await metrics('--collect', 'check', '--collect', 'process');
+      const value = (series: string) => samples.get(`lvsd_${series}`) ?? 0;
+      const failed = value('check_failures_total{type="exec",reason="exit_status"}');
+      const measured = value('check_duration_seconds_count{type="exec"}');
+      return (
+        (failed > 0 &&
+          failed === value('check_results_total{type="exec",result="failed"}') &&
+          measured >= failed &&
+          value('transitions_total{to="down"}') > 0 &&
+          value('hook_runs_total{result="failed"}') > 0 &&
+          value('process_resident_memory_bytes{process="health"}') > 0 &&
+          value('process_resident_memory_bytes{process="exec"}') > 0 &&
+          value('check_lateness_seconds_count{lane="programs"}') > 0) ||
+        undefined
+      );
+    },
     60_000,
   );
   const socket = `${site.lvsd.dir}/read.sock`;

@@ -44,7 +44,7 @@ function parse(text: string): Parsed {
       do {
         const equals = line.indexOf('="', ++at);
         const label = line.slice(at, equals);
-        assert.match(label, /^[a-z_]+$/);
+        assert.match(label, /^[a-z_][a-z0-9_]*$/);
         let value = '';
         for (at = equals + 2; line[at] !== '"'; at++) {
           if (line[at] === '\\') value += line[++at] === 'n' ? '\n' : line[at];
@@ -87,6 +87,8 @@ test('values and labels', () => {
   assert.equal(value('table_read_duration_seconds_bucket', { le: '0.01' }), 2);
   assert.equal(value('table_read_duration_seconds_bucket', { le: '+Inf' }), 3);
   assert.equal(value('table_read_duration_seconds_sum'), 0.25);
+  assert.equal(value('check_duration_seconds_bucket', { type: 'http', le: '0.01' }), 2);
+  assert.equal(value('check_duration_seconds_count', { type: 'http' }), 3);
   assert.equal(types.get('lvsd_table_read_duration_seconds'), 'histogram');
   assert.deepEqual(parse(DOWN_TEXT).samples, new Map([[seriesOf('up'), 0]]));
 });

@@ -95,7 +95,7 @@ test('drift', async () => {
     reason: 'changed by another program',
   };
   const { event, line } = await reported((to) =>
-    to.drift({ text, service: web.key, virtual, address: '10.31.0.1:80' }, 'web'),
+    to.drift({ objects: { real_server: 1 }, text, service: web.key, virtual, address: '10.31.0.1:80' }, 'web'),
   );
   assert.deepEqual(event, { kind: 'table.drift', severity: 'warning', text, ...fields });
   assert.deepEqual(line, {

@@ -279,12 +279,18 @@ test('drift: filtered by service; more than 50 changes are counted', () => {
   const filter = { service: (key: string) => key === serviceKeyText(shop) };
   assert.deepEqual(drift(actualTable([mine, other]), actualTable([mine]), filter), []);
   assert.deepEqual(drift(actualTable([mine, other]), actualTable([other]), filter), [
-    { text: 'tcp 10.99.0.10:443 was deleted', service: serviceKeyText(shop), virtual: 'tcp 10.99.0.10:443' },
+    {
+      objects: { service: 1 },
+      text: 'tcp 10.99.0.10:443 was deleted',
+      service: serviceKeyText(shop),
+      virtual: 'tcp 10.99.0.10:443',
+    },
   ]);
   const many = Array.from({ length: 200 }, (_, index) => actualService(service('', `10.0.0.1:${1 + index}`)));
   const changes = drift(actualTable([mine, ...many]), actualTable([mine]));
   assert.equal(changes.length, 51);
   assert.equal(changes.at(-1)?.text, 'and 150 more changes');
+  assert.deepEqual(changes.at(-1)?.objects, { service: 150 });
 });
 
 test('a pool that begins to follow a virtual router leaves the device, although services use it', () => {
