@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
-/** Files with a secret for the kernel: of FULLNAT's sequence numbers, or of SYN cookies. */
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+/** Files with a secret: for the kernel (of FULLNAT's sequence numbers, of SYN cookies), or a key or passwords. */
+import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
 import { UsageError } from './errors.ts';
 
 /** Bytes of a secret, and of the largest file. */
 export const SECRET_LENGTH = 16;
 const LARGEST = 4096;
+const LARGEST_TEXT = 1 << 20;
 const READABLE_BY_OTHERS = 0o044;
 const HEX = new RegExp(`^[0-9a-fA-F]{${2 * SECRET_LENGTH}}\\n?$`);
 
@@ -35,6 +36,20 @@ export function readPrivate(path: string): Uint8Array | string {
     // fstat of the open file: the path may name another one by now.
     if (fstatSync(fd).mode & READABLE_BY_OTHERS) return 'a secret must not be readable by group or others (chmod 600)';
     return parseSecret(readBounded(fd)) ?? 'a secret is 16 bytes or 32 hexadecimal digits';
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Reads the text of a private file, such as a key; returns the reason if others can read it. Throws system errors. */
+export function readPrivateText(path: string, largest = LARGEST_TEXT): { text: string } | { wrong: string } {
+  const fd = openSync(path, 'r');
+  try {
+    const stat = fstatSync(fd);
+    if (!stat.isFile()) return { wrong: 'which is not a regular file' };
+    if (stat.mode & READABLE_BY_OTHERS) return { wrong: 'which group or others can read (chmod 600)' };
+    if (stat.size > largest) return { wrong: `which is larger than ${largest} bytes` };
+    return { text: readFileSync(fd, 'utf8') };
   } finally {
     closeSync(fd);
   }

@@ -23,6 +23,9 @@ const MAIN_ONLY = [
   'vrrp_groups',
   'connection_sync',
   'syn_proxy_secret',
+  'web',
+  'metrics',
+  'events',
   'resync',
 ];
 

@@ -68,6 +68,11 @@ export const ENGINES = ['sip'] as const;
 export const DEFAULTS = {
   manage: 'named',
   onStop: 'keep',
+  metricsDetail: 'real_servers',
+  maxSeries: 600_000,
+  minInterval: 5000,
+  /** Bytes. */
+  keepEvents: 32 << 20,
   protocol: 'tcp',
   scheduler: 'wlc',
   forward: 'masquerade',

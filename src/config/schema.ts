@@ -18,6 +18,7 @@ import {
 } from './schema/servers.ts';
 import { inherited, poolSchema, serviceSchema } from './schema/service.ts';
 import { vrrpGroupSchema, vrrpSchema } from './schema/vrrp.ts';
+import { eventsSchema, metricsSchema, webSchema } from './schema/web.ts';
 import { LOG_AREAS } from './types.ts';
 
 const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
@@ -186,6 +187,9 @@ const settings = {
       'File with the secret of SYN cookies, 16 bytes or 32 hexadecimal digits, that only lvsd’s user can read. Balancers that serve one address need the same. Without this key each uses a random one.',
     examples: ['/etc/lvsd/cookies.secret'],
   }),
+  web: webSchema,
+  metrics: metricsSchema,
+  events: eventsSchema,
   resync: duration({
     description:
       'Interval at which the kernel’s table is read and compared with the file, in addition to every change. 1s to 1d.',

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** A configuration as the daemon uses it: defaults applied, ranges expanded, names resolved, validated. */
 import type { Family } from '../base/addresses.ts';
+import type { WebSettings } from '../base/web-settings.ts';
 import type { Check } from '../health/types.ts';
 
 export type { Check, CheckType } from '../health/types.ts';
@@ -34,8 +35,26 @@ export interface Config {
   checkConcurrency: number;
   /** Path of the file with the secret of SYN cookies. */
   synProxySecret: string | undefined;
+  /** Of `lvsd web`; undefined: its defaults. */
+  web: WebSettings | undefined;
+  metrics: MetricsSettings;
+  events: EventSettings;
   /** Milliseconds between full reads of the kernel's table. */
   resync: number;
+}
+
+export interface MetricsSettings {
+  detail: 'summary' | 'services' | 'real_servers' | 'full';
+  maxSeries: number;
+  /** Milliseconds between two readings of the kernel's counters. */
+  minInterval: number;
+}
+
+export interface EventSettings {
+  /** Bytes. */
+  keep: number;
+  /** Undefined: that of the state file. */
+  directory: string | undefined;
 }
 
 export type LogLevel = 'error' | 'warn' | 'info' | 'debug';

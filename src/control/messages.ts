@@ -6,6 +6,7 @@
 
 import { EXIT } from '../base/errors.ts';
 import type { FailureCode } from '../base/failure-codes.ts';
+import type { WebSettings } from '../base/web-settings.ts';
 
 /** Longest line that either side accepts, in bytes. */
 export const LONGEST_LINE = 64 << 20;
@@ -138,6 +139,11 @@ export interface SyncStatus {
   follow?: string | undefined;
   wanted: SyncRole[];
   running: SyncRole[];
+}
+
+/** `web` undefined: the file has no such part. */
+export interface ConfigSummary {
+  web?: WebSettings | undefined;
 }
 
 export interface DaemonStatus {

@@ -17,7 +17,7 @@ import { briefText, statusText } from './lvsctl/status.ts';
 import type { Paint } from './lvsctl/terminal.ts';
 import { readTopOptions } from './lvsctl/top/options.ts';
 import { vrrpText } from './lvsctl/vrrp.ts';
-import type { DaemonStatus, PlanLine, PlanObstacle, ServerHistory, VrrpStatus } from './messages.ts';
+import type { ConfigSummary, DaemonStatus, PlanLine, PlanObstacle, ServerHistory, VrrpStatus } from './messages.ts';
 import type { StatsSummary } from './metrics/stats.ts';
 import { planExitCode, planNotes, planText } from './plan-text.ts';
 
@@ -116,6 +116,8 @@ export const METHODS = {
   stats: method<{ detail?: string; service?: string }, StatsSummary>({
     parameters: { detail: OPTIONAL_STRING, service: OPTIONAL_STRING },
   }),
+  /** What `lvsd web` needs of the configuration: paths, and no contents of files. */
+  'config.summary': method<None, ConfigSummary>({ parameters: {} }),
   vrrp: method<{ instance?: string }, { instances: VrrpStatus[] }>({ parameters: { instance: OPTIONAL_STRING } }),
   /** The instance leaves the master's role, and does not preempt for `hold` milliseconds (default: ten minutes). */
   yield: method<
@@ -297,7 +299,15 @@ const override = (
   });
 
 /** The methods of the read-only socket. */
-export const READ_ONLY: ReadonlySet<Method> = new Set(['ping', 'status', 'stats', 'plan', 'events', 'vrrp']);
+export const READ_ONLY: ReadonlySet<Method> = new Set([
+  'ping',
+  'status',
+  'stats',
+  'plan',
+  'events',
+  'vrrp',
+  'config.summary',
+]);
 
 export const VERBS: Readonly<Record<string, Verb>> = {
   status: verb({
@@ -326,7 +336,10 @@ export const VERBS: Readonly<Record<string, Verb>> = {
     words: '',
     help: 'metrics of services, real servers and lvsd, as text for Prometheus',
     options: ['detail', 'collect', 'max-series'],
-    read: (_words, options) => ({ detail: readMetricsOptions(options).detail }),
+    read: (_words, options) => {
+      const { detail } = readMetricsOptions(options);
+      return detail === undefined ? {} : { detail };
+    },
     // Printed with the rows of `stats`: lvsctl/metrics.ts.
     print: () => '',
   }),

@@ -57,6 +57,8 @@ async function run(options: Options): Promise<number> {
       return (await import('./commands/withdraw.ts')).withdrawVrrp(options);
     case 'web':
       return (await import('./commands/web.ts')).web(options);
+    case 'password':
+      return (await import('./commands/password.ts')).password({ user: options.user });
     case 'check':
       return (await import('./commands/check.ts')).check(options);
     case 'plan':

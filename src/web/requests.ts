@@ -36,7 +36,7 @@ export function refusalOf(
   if (hosts && !hosts.has(host))
     return {
       status: 421,
-      text: `not a name of this server: add --host ${/^[\w.-]{1,255}$/.test(host) ? host : 'NAME'}\n`,
+      text: `not a name of this server: add ${/^[\w.-]{1,255}$/.test(host) ? host : 'NAME'} to web.hosts, or --host\n`,
     };
   // Absent: no browser, or an old one. Another port of localhost is the same site, but not the same origin.
   if (!['same-origin', 'none'].includes(`${headers['sec-fetch-site'] ?? 'none'}`))

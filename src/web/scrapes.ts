@@ -73,14 +73,14 @@ export class Scrapes {
   }
 
   /** Undefined: the daemon does not answer. */
-  async #stats(detail: string, response: ServerResponse): Promise<Stats | undefined> {
+  async #stats(detail: string | undefined, response: ServerResponse): Promise<Stats | undefined> {
     let client: ControlClient | undefined;
     const close = () => client?.close();
     try {
       client = await ControlClient.open(this.#socket);
       if (response.destroyed) return undefined;
       response.once('close', close);
-      const stats = await client.stats({ detail });
+      const stats = await client.stats(detail === undefined ? {} : { detail });
       this.#onProblem(undefined);
       return stats;
     } catch (error) {

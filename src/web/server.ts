@@ -1,19 +1,23 @@
 // SPDX-License-Identifier: MIT
 /**
- * `lvsd web`: metrics and events over HTTP, from the read-only socket of the daemon. It has no right of its own, reads no
- * configuration and changes nothing.
+ * `lvsd web`: metrics and events over HTTP, from the read-only socket of the daemon. It has no right of its own, and changes
+ * nothing.
  */
 import { chmodSync, rmSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import { connect } from 'node:net';
 import { errorLine } from '../base/error-line.ts';
-import { EXIT, LvsdError } from '../base/errors.ts';
+import { LvsdError } from '../base/errors.ts';
 import { isSystemError } from '../base/native.ts';
+import { WEB_PARTS, type WebPart } from '../base/web-settings.ts';
 import { EventStreams } from './event-streams.ts';
 import type { Listen } from './listen.ts';
 import { allowedHosts, refusalOf, SECURITY_HEADERS } from './requests.ts';
 import { respond } from './respond.ts';
 import { Scrapes } from './scrapes.ts';
+import type { Secrets } from './secrets.ts';
+import type { Users } from './users.ts';
 
 /** Bytes. */
 const LARGEST_HEADER = 8192;
@@ -30,6 +34,12 @@ export interface WebOptions {
   socket: string;
   /** Names by which it may be asked, besides its address and those of loopback. */
   hosts: readonly string[];
+  /** Default: all. */
+  serve?: readonly WebPart[];
+  /** Undefined: plain HTTP. */
+  tls?: Secrets['tls'];
+  /** Undefined: for everybody who can reach it. */
+  users?: Users | undefined;
   /** A line for the log. */
   log: (text: string) => void;
 }
@@ -39,7 +49,7 @@ const BASE = 'http://localhost';
 const INDEX = 'lvsd: /metrics for Prometheus, /events as server-sent events\n';
 
 /** A server; the caller lets it listen. */
-export function webServer({ listen, socket, hosts, log }: WebOptions): Server {
+export function webServer({ listen, socket, hosts, serve = WEB_PARTS, tls, users, log }: WebOptions): Server {
   const allowed = allowedHosts(listen, hosts);
   let known: string | undefined;
   const scrapes = new Scrapes(socket, (problem) => {
@@ -53,7 +63,7 @@ export function webServer({ listen, socket, hosts, log }: WebOptions): Server {
     requestTimeout: REQUEST_TIMEOUT,
     connectionsCheckingInterval: 1000,
   };
-  const server = createServer(limits, (request, response) => {
+  const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
     for (const [name, value] of Object.entries(SECURITY_HEADERS)) response.setHeader(name, value);
     // A body is not read.
     request.resume();
@@ -73,7 +83,10 @@ export function webServer({ listen, socket, hosts, log }: WebOptions): Server {
     }
     const { pathname, searchParams } = new URL(request.url ?? '/', BASE);
     const answer = async () => {
-      if (pathname === '/metrics') await scrapes.serve(request, response, searchParams);
+      const unknown = await users?.refusal(request);
+      if (unknown) respond(response, unknown.status, unknown.text, { Connection: 'close', ...unknown.headers });
+      else if (!serve.includes(partOf(pathname))) respond(response, 404, 'not served here (web.serve)\n');
+      else if (pathname === '/metrics') await scrapes.serve(request, response, searchParams);
       else if (pathname === '/events') await streams.serve(request, response, searchParams);
       else if (pathname === '/') respond(response, 200, INDEX);
       else respond(response, 404, `not found; ${INDEX}`);
@@ -83,26 +96,18 @@ export function webServer({ listen, socket, hosts, log }: WebOptions): Server {
       if (response.headersSent) response.destroy();
       else respond(response, 500, 'internal error: the log of lvsd web has it\n');
     });
-  });
+  };
+  const server = tls
+    ? createTlsServer({ ...limits, ...tls, handshakeTimeout: HEADERS_TIMEOUT }, onRequest)
+    : createServer(limits, onRequest);
   server.maxConnections = MOST_CONNECTIONS;
   return server;
 }
 
-/** Runs until SIGTERM or SIGINT; returns the exit status. Throws LvsdError if it cannot listen. */
-export async function serveWeb(options: WebOptions): Promise<number> {
-  const server = webServer(options);
-  const ended = new Promise<void>((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve());
-  });
-  await listening(server, options.listen);
-  options.log(`listening on ${listenText(options.listen)}`);
-  await ended;
-  server.closeAllConnections();
-  server.close();
-  return EXIT.OK;
-}
+const partOf = (path: string): WebPart => (path === '/metrics' ? 'metrics' : path === '/events' ? 'events' : 'page');
 
-async function listening(server: Server, listen: Listen): Promise<void> {
+/** Throws LvsdError. */
+export async function listening(server: Server, listen: Listen): Promise<void> {
   try {
     if (listen.kind === 'unix') await removeStale(listen.path);
     await new Promise<void>((resolve, reject) => {
@@ -137,8 +142,8 @@ async function removeStale(path: string): Promise<void> {
   if (code === 'ECONNREFUSED') rmSync(path, { force: true });
 }
 
-function listenText(listen: Listen): string {
+export function listenText(listen: Listen, secure = false): string {
   if (listen.kind === 'systemd') return 'the socket of the service manager';
   if (listen.kind === 'unix') return `unix:${listen.path}`;
-  return `http://${listen.host.includes(':') ? `[${listen.host}]` : listen.host}:${listen.port}`;
+  return `http${secure ? 's' : ''}://${listen.host.includes(':') ? `[${listen.host}]` : listen.host}:${listen.port}`;
 }

@@ -46,7 +46,9 @@ export function config(services: ServiceSpec[], change: Partial<Config> = {}): C
     connectionSync: undefined,
     services: new Map(services.map((one) => [one.name, one])),
     log: { level: 'info', format: 'text', levels: {} },
-    ...{ checkConcurrency: 100, synProxySecret: undefined, resync: 30_000 },
+    ...{ checkConcurrency: 100, synProxySecret: undefined, resync: 30_000, web: undefined },
+    metrics: { detail: 'real_servers', maxSeries: 600_000, minInterval: 5000 },
+    events: { keep: 32 << 20, directory: undefined },
     ...change,
   };
 }

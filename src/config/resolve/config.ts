@@ -9,6 +9,7 @@ import { checkPools, resolveSync } from './follow.ts';
 import { resolveForward } from './forward.ts';
 import { resolveHooks } from './hooks.ts';
 import type { RawCheckLayer } from './inheritance.ts';
+import { resolveEvents, resolveMetrics, resolveWeb } from './observe.ts';
 import { checkOverlaps } from './overlaps.ts';
 import { type LocalPlaces, resolvePools } from './pools.ts';
 import type { ProblemSink } from './problem-sink.ts';
@@ -83,6 +84,9 @@ export function resolveConfig(
     log: logOf(log),
     checkConcurrency: raw.checks?.concurrency ?? DEFAULTS.checkConcurrency,
     synProxySecret: secretOf(raw, named, problems),
+    web: resolveWeb(raw, named, problems),
+    metrics: resolveMetrics(raw, problems),
+    events: resolveEvents(raw, problems),
     resync: resyncOf(raw, problems),
   };
 }

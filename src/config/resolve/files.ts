@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 /** Validates the files that checks and hooks name: programs and CA certificates. */
-import { X509Certificate } from 'node:crypto';
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import type { Stats } from 'node:fs';
 import { needsShell } from '../../base/executable.ts';
-import { readPrivate } from '../../base/secret-file.ts';
+import { readUsers } from '../../base/password.ts';
+import { readPrivate, readPrivateText } from '../../base/secret-file.ts';
 import { type PathTrust, trustPath } from '../../base/trusted-path.ts';
 import { findUserNow } from '../../base/users.ts';
 import { describe } from '../describe.ts';
@@ -29,11 +30,64 @@ export class NamedFiles {
     return wrongSecret(path);
   }
 
+  /** The reason why two files are not usable as a certificate and its key. */
+  certificate(certificate: string, key: string): { of: 'certificate' | 'key'; text: string } | undefined {
+    return wrongCertificate(certificate, key);
+  }
+
+  /** The reason why a file is not usable as a list of users; undefined if it is. */
+  users(path: string): string | undefined {
+    const text = privateText(path);
+    if (typeof text !== 'string') return text.wrong;
+    const users = readUsers(text);
+    if (typeof users === 'number')
+      return `found ${describe(path)}, whose line ${users} is not one of lvsd password; allowed: a line of it for each user`;
+    return users.size > 0 ? undefined : `found ${describe(path)}, which has no user; allowed: a line of lvsd password`;
+  }
+
   /** The reason why a file is not usable as a set of CA certificates; undefined if it is. */
   authorities(path: string): string | undefined {
     if (!this.#authorities.has(path)) this.#authorities.set(path, wrongAuthorities(path));
     return this.#authorities.get(path);
   }
+}
+
+/** The text of a file that only root and the user of lvsd can read and change. */
+function privateText(path: string): string | { wrong: string } {
+  const shown = describe(path);
+  if (!path.startsWith('/') || path.includes('\0')) return { wrong: `found ${shown}; allowed: an absolute path` };
+  try {
+    const trust = trustPath(path, [process.geteuid?.() ?? 0]);
+    if ('why' in trust)
+      return {
+        wrong: `found ${shown}, ${trust.part === path ? 'which' : `to which ${trust.part} leads, which`} ${trust.why}; allowed: a file that only root and the user of lvsd can change`,
+      };
+    const found = readPrivateText(trust.path);
+    return 'text' in found
+      ? found.text
+      : { wrong: `found ${shown}, ${found.wrong}; allowed: a file that only its owner can read` };
+  } catch (error) {
+    return { wrong: `found ${shown}: ${reason(error)}; allowed: an existing file` };
+  }
+}
+
+function wrongCertificate(
+  certificate: string,
+  keyPath: string,
+): { of: 'certificate' | 'key'; text: string } | undefined {
+  const wrong = wrongAuthorities(certificate);
+  if (wrong !== undefined) return { of: 'certificate', text: wrong };
+  const key = privateText(keyPath);
+  if (typeof key !== 'string') return { of: 'key', text: key.wrong };
+  const shown = describe(keyPath);
+  const file = readTrustedText(certificate, LARGEST_CA);
+  if (typeof file === 'string') return undefined;
+  try {
+    if (new X509Certificate(file.text).checkPrivateKey(createPrivateKey(key))) return undefined;
+  } catch {
+    return { of: 'key', text: `found ${shown}, which is no private key; allowed: a key as PEM, without a password` };
+  }
+  return { of: 'key', text: `found ${shown}, which does not belong to ${describe(certificate)}; allowed: its key` };
 }
 
 function wrongSecret(path: string): string | undefined {

@@ -14,7 +14,7 @@ export async function printMetrics(
   out: (text: string) => void,
 ): Promise<ExitCode> {
   const { detail, groups, maxSeries } = readMetricsOptions(options);
-  const stats = await client.stats({ detail });
+  const stats = await client.stats(detail === undefined ? {} : { detail });
   if (json) out(`${printableJson(stats, 2)}\n`);
   else for (const chunk of metricsText(stats, { detail, groups, maxSeries })) out(chunk);
   return EXIT.OK;

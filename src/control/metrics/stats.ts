@@ -8,7 +8,6 @@ import type { TallyRow } from '../../base/tally.ts';
 
 export const DETAILS = ['summary', 'services', 'real_servers', 'full'] as const;
 export type Detail = (typeof DETAILS)[number];
-export const DEFAULT_DETAIL: Detail = 'real_servers';
 
 /** Null: there is no such number, as local ports of a service without FULLNAT. */
 export type Cell = string | number | null;
@@ -91,6 +90,8 @@ export type ProcessName = 'daemon' | 'health' | 'exec' | 'vrrp' | 'web';
 
 /** Instants are seconds since the epoch, durations seconds. */
 export interface StatsSummary {
+  /** Of the configuration: how much is written unless a request says otherwise. */
+  defaults: { detail: Detail; maxSeries: number };
   version: string;
   node: string;
   kernel: string;

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT
 /** Writes metrics in Prometheus' text format 0.0.4, in chunks. Pure. */
 import { FAMILIES, type Family, type Group, type Labels, OWN_FAMILIES, TABLES, WEB_FAMILIES } from './families.ts';
-import { DEFAULT_DETAIL, DETAILS, type Detail, type Row, type Stats } from './stats.ts';
+import { DETAILS, type Detail, type Row, type Stats } from './stats.ts';
 
 export interface TextOptions {
-  detail?: Detail;
+  /** Default: as the configuration of the daemon says. */
+  detail?: Detail | undefined;
   /** Only these groups; default: all. */
   groups?: readonly Group[] | undefined;
   /** With more series, the next lower detail is written. */
-  maxSeries?: number;
+  maxSeries?: number | undefined;
 }
 
-export const MAX_SERIES = 600_000;
 /** Characters from which a chunk is complete. */
 const CHUNK = 64 << 10;
 const PREFIX = 'lvsd_';
@@ -26,8 +26,9 @@ export function scrapeText(seconds: number): string {
 }
 
 export function* metricsText(stats: Stats, options: TextOptions = {}): Generator<string> {
-  const { groups, maxSeries = MAX_SERIES } = options;
-  let detail = options.detail ?? DEFAULT_DETAIL;
+  const { defaults } = stats.summary;
+  const { groups, maxSeries = defaults.maxSeries } = options;
+  let detail = options.detail ?? defaults.detail;
   const selected = (level: Detail) =>
     FAMILIES.filter((family) => rank(family.level) <= rank(level) && (groups?.includes(family.group) ?? true));
   const count = (level: Detail) => selected(level).reduce((sum, family) => sum + seriesOf(family, stats), OWN_SERIES);

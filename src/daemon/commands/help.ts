@@ -8,7 +8,8 @@ Usage:
   lvsd apply [-f FILE] [--json]      change it once, without health checks
   lvsd doctor [--json]               examine this machine's IPVS and report problems
   lvsd withdraw                      give away what VRRP left when lvsd and its VRRP process were killed
-  lvsd web [--listen ADDRESS:PORT]   metrics and events of a running lvsd over HTTP, without any right
+  lvsd web [--listen ADDRESS:PORT]   metrics, events and a page of a running lvsd over HTTP, without any right
+  lvsd password NAME                 read a password, and print the line of a user for web.users
   lvsd help | -h | --help
   lvsd version | -V | --version
 
@@ -23,7 +24,7 @@ Options:
       --overrides PATH  drains and other overrides, which survive a reboot; default /var/lib/lvsd/overrides.json, or
                         none if there is a --state: then they are in that file only
       --listen ADDRESS:PORT  web: a loopback address, unix:PATH, or systemd for a socket of the service manager; default
-                        127.0.0.1:5873. Its --socket is /run/lvsd/read.sock by default
+                        as web.listen in the file. Its --socket is /run/lvsd/read.sock by default
       --host NAME    web: another name by which it may be asked; may be repeated
       --json         output for programs
 

@@ -3,7 +3,18 @@
 import { parseArgs } from 'node:util';
 import { UsageError } from '../../base/errors.ts';
 
-export const COMMANDS = ['run', 'check', 'plan', 'apply', 'doctor', 'withdraw', 'web', 'help', 'version'] as const;
+export const COMMANDS = [
+  'run',
+  'check',
+  'plan',
+  'apply',
+  'doctor',
+  'withdraw',
+  'web',
+  'password',
+  'help',
+  'version',
+] as const;
 export type Command = (typeof COMMANDS)[number];
 
 export interface Options {
@@ -19,6 +30,8 @@ export interface Options {
   /** Of `web`. */
   listen?: string;
   host?: string[];
+  /** Of `password`. */
+  user?: string | undefined;
 }
 
 export const DEFINITIONS = {
@@ -46,6 +59,7 @@ const OPTIONS: Readonly<Record<Command, readonly string[]>> = {
   doctor: ['json'],
   withdraw: ['socket', 'state'],
   web: ['listen', 'socket', 'host'],
+  password: [],
   help: [],
   version: [],
 };
@@ -69,6 +83,7 @@ export function parseOptions(words: readonly string[]): Options {
     ...(values.overrides === undefined ? {} : { overrides: values.overrides }),
     ...(values.listen !== undefined && { listen: values.listen }),
     ...(values.host && { host: values.host }),
+    ...(command === 'password' && { user: positionals[1] }),
   };
 }
 
@@ -85,8 +100,9 @@ function parse(words: readonly string[]) {
 function commandOf(values: ReturnType<typeof parse>['values'], positionals: readonly string[]): Command {
   if (values.help) return 'help';
   if (values.version) return 'version';
-  const [word, extra] = positionals;
-  if (extra !== undefined) throw new UsageError(`unexpected argument ${extra} (see lvsd --help)`);
+  const [word, extra, more] = positionals;
+  if (extra !== undefined && (word !== 'password' || more !== undefined))
+    throw new UsageError(`unexpected argument ${more ?? extra} (see lvsd --help)`);
   if (word === undefined) {
     // keepalived's options: -t tests the file, -n stays in the foreground.
     if (values.test) return 'check';
@@ -95,6 +111,6 @@ function commandOf(values: ReturnType<typeof parse>['values'], positionals: read
   }
   const command = COMMANDS.find((one) => one === word);
   if (!command)
-    throw new UsageError(`unknown command ${word}; allowed: ${COMMANDS.slice(0, 7).join(', ')} (see lvsd --help)`);
+    throw new UsageError(`unknown command ${word}; allowed: ${COMMANDS.slice(0, -2).join(', ')} (see lvsd --help)`);
   return command;
 }

@@ -160,8 +160,9 @@ async function serve({ options, config, loader, logs, reporter, kernel, startedA
   });
   try {
     lock = lockNamespace((text) => reporter.log('daemon', 'warn', text));
+    const directory = config.events.directory ?? eventsDirectory(options.state);
     const onProblem = (text: string) => reporter.log('daemon', 'error', text);
-    events.attach(new FileEventStore(eventsDirectory(options.state), { onProblem }));
+    events.attach(new FileEventStore(directory, { keep: config.events.keep, onProblem }));
     reporter.daemon('daemon.starting', `starting lvsd ${version()} with ${file}`, { state: 'starting', file });
     for (const line of config.warnings) reporter.log('config', 'warn', line);
     if (process.pid === 1) reporter.log('daemon', 'warn', NO_INIT);

@@ -165,6 +165,7 @@ export function handlers({
     },
     stats: (params, _peer, notify) =>
       stats({ daemon, kernel, sampler, health, vrrp, loader, events: reporter.events, ...numbers }, params, notify),
+    'config.summary': () => ({ web: daemon.config.web }),
     vrrp: async ({ instance }) => ({ instances: await vrrp.status(instance) }),
     yield: async ({ instance, hold = YIELD_HOLD }) => {
       if (hold < 0 || hold > LONGEST_HOLD)

@@ -8,8 +8,6 @@ import { monotonic } from '../../base/clock.ts';
 import { DURATION_BOUNDS, type Histogram, HistogramCounts } from '../../base/histogram.ts';
 import { type Ipvs, type LocalAddress, type ServiceConfig, StatisticsTable } from '../../ipvs/index.ts';
 
-/** Milliseconds for which a reading is shared. */
-const SHARED = 5000;
 /** A reading is shared for this many times the time that it took. */
 const SHARE = 20;
 /** Services of which the real servers are read in one turn of the event loop. */
@@ -34,7 +32,9 @@ export interface Sampled {
 export class Sampler {
   readonly #reader: Pick<Ipvs, 'serviceStatistics' | 'destinationStatistics' | 'localAddresses' | 'features'>;
   readonly #now: () => number;
-  #last: { reading: Reading; until: number } | undefined;
+  /** Milliseconds for which a reading is shared. */
+  interval = 5000;
+  #last: { reading: Reading; at: number; cost: number } | undefined;
   #running: Promise<Reading> | undefined;
   readonly #durations = new HistogramCounts(DURATION_BOUNDS);
 
@@ -53,7 +53,8 @@ export class Sampler {
 
   /** The last reading, or a new one. Throws NetlinkError. */
   async read(services: () => readonly Sampled[]): Promise<Reading> {
-    if (this.#last && this.#now() < this.#last.until) return this.#last.reading;
+    const last = this.#last;
+    if (last && this.#now() < last.at + Math.max(this.interval, SHARE * last.cost)) return last.reading;
     this.#running ??= this.#read(services()).finally(() => {
       this.#running = undefined;
     });
@@ -76,7 +77,7 @@ export class Sampler {
     }
     const at = this.#now();
     const result = { at, ...reading, localAddresses };
-    this.#last = { reading: result, until: at + Math.max(SHARED, SHARE * (at - start)) };
+    this.#last = { reading: result, at, cost: at - start };
     this.#durations.observe((at - start) / 1000);
     return result;
   }

@@ -15,7 +15,6 @@ import type { EventLog } from '../../control/events/log.ts';
 import { parseKernelCounters } from '../../control/metrics/kernel-counters.ts';
 import {
   type Cell,
-  DEFAULT_DETAIL,
   DETAILS,
   ROWS,
   type Row,
@@ -69,12 +68,14 @@ export interface StatsParts {
 /** Sends the rows and returns the rest. Throws UsageError, and errors of netlink. */
 export async function stats(
   parts: StatsParts,
-  { detail = DEFAULT_DETAIL, service: only }: Params<'stats'>,
+  { detail: wanted, service: only }: Params<'stats'>,
   notify: Notify,
 ): Promise<StatsSummary> {
-  const level = DETAILS.indexOf(detail as (typeof DETAILS)[number]);
-  if (level < 0) throw new UsageError(`found detail ${detail}; allowed: ${DETAILS.join(', ')}`);
   const { daemon, kernel, sampler, health, vrrp, monitor } = parts;
+  const { detail, maxSeries, minInterval } = daemon.config.metrics;
+  const level = DETAILS.indexOf((wanted ?? detail) as (typeof DETAILS)[number]);
+  if (level < 0) throw new UsageError(`found detail ${wanted}; allowed: ${DETAILS.join(', ')}`);
+  sampler.interval = minInterval;
   const { runtime } = daemon;
   const [reading, states, info, routers, syncDaemons] = await Promise.all([
     sampler.read(() => runtime.services.map(sampled)),
@@ -101,6 +102,7 @@ export async function stats(
   const { overrides } = runtime;
   const kinds = (kind: string) => overrides.filter((one) => kindOf(one) === kind).length;
   return {
+    defaults: { detail, maxSeries },
     version: version(),
     node: process.version,
     kernel: release(),

@@ -26,7 +26,7 @@ import type { DaemonEvent } from '../../control/events/types.ts';
 import { DEFAULT_STATE_FILE } from './file.ts';
 
 const DEFAULT_DIRECTORY = '/var/lib/lvsd/events';
-/** Bytes of both segments together: some 100,000 events. */
+/** Bytes of both segments together: some 100,000 events; as in the configuration. */
 const KEEP = 32 << 20;
 /** Bytes at the end of the last segment that are read at the start. */
 const TAIL = 1 << 20;

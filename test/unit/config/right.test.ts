@@ -60,6 +60,9 @@ test('the smallest configuration has every default', () => {
       log: { level: 'info', format: 'text', levels: {} },
       checkConcurrency: 65536,
       synProxySecret: undefined,
+      web: undefined,
+      metrics: { detail: 'real_servers', maxSeries: 600_000, minInterval: 5000 },
+      events: { keep: 32 << 20, directory: undefined },
       resync: 30_000,
     },
   );

@@ -16,10 +16,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { userLine } from '../../../src/base/password.ts';
 import { listOf } from '../../../src/config/describe.ts';
 import { ConfigError, loadConfig } from '../../../src/config/index.ts';
 import { serviceSchema } from '../../../src/config/schema/service.ts';
 import { KINDS } from '../../../src/health/kinds.ts';
+import { authority, certificate } from '../health/certificates.ts';
 import { type Case, formatTable, parseTable, writeCase } from './table.ts';
 
 const path = fileURLToPath(new URL('wrong.txt', import.meta.url));
@@ -27,6 +29,11 @@ const table = readFileSync(path, 'utf8');
 const cases = parseTable(table);
 const dir = mkdtempSync(join(tmpdir(), 'lvsd-wrong-'));
 after(() => rmSync(dir, { recursive: true, force: true }));
+
+authority('web');
+const WEB = certificate('lb1', 'web', 'DNS:lb1');
+const OTHER = certificate('lb2', 'web', 'DNS:lb2');
+const USER = `${await userLine('prometheus', 'right')}\n`;
 
 /** The kinds of checks and the keys of a service as messages list them, so that a new one changes no case. */
 const TYPES = Object.keys(KINDS).map((kind, index) => (index === 0 ? `\`type: ${kind}\`` : `\`${kind}\``));
@@ -50,6 +57,14 @@ function furnish(folder: string): void {
   put('right.secret', 0o600, '000102030405060708090a0b0c0d0e0f\n');
   put('shown.secret', 0o640, '000102030405060708090a0b0c0d0e0f\n');
   put('short.secret', 0o600, '0001\n');
+  put('web.pem', 0o644, WEB.cert);
+  put('web.key', 0o600, WEB.key);
+  put('shown.key', 0o640, WEB.key);
+  put('other.key', 0o600, OTHER.key);
+  put('web.users', 0o600, USER);
+  put('shown.users', 0o644, USER);
+  put('wrong.users', 0o600, `# monitoring\n${USER}ops:secret\n`);
+  put('none.users', 0o600, '# nobody yet\n');
   put('empty.pem', 0o644, 'nothing in here\n');
   put('damaged.pem', 0o644, '-----BEGIN CERTIFICATE-----\nTUlJ\n-----END CERTIFICATE-----\n');
   put('latin1.yaml', 0o644, Buffer.from('version: 1\nservices: { caf\xe9: {} }\n', 'latin1'));

@@ -24,6 +24,7 @@ const HISTOGRAM = { bounds: [0.001, 0.01], counts: [0, 2], count: 3, sum: 0.25 }
 
 export const STATS: Stats = {
   summary: {
+    defaults: { detail: 'real_servers', maxSeries: 600_000 },
     version: '9.9.9',
     node: 'v20',
     kernel: '6.1.0',

@@ -238,7 +238,10 @@ describe('requests that are refused', () => {
       assert.equal(await statusOf(host), 200, host);
     for (const host of ['evil.example', 'localhost.evil.example', '10.0.0.1', 'localhost:x', 'lb1.example.net.'])
       assert.equal(await statusOf(host), 421, host);
-    assert.equal(String((await get('/metrics', { Host: 'lb2' })).body), 'not a name of this server: add --host lb2\n');
+    assert.equal(
+      String((await get('/metrics', { Host: 'lb2' })).body),
+      'not a name of this server: add lb2 to web.hosts, or --host\n',
+    );
   });
 
   test('that would change something, or come from a page of another site', async () => {
@@ -368,7 +371,7 @@ test('where it may listen', () => {
   assert.deepEqual(parseListen('unix:/run/lvsd/web.sock'), { kind: 'unix', path: '/run/lvsd/web.sock' });
   assert.deepEqual(parseListen('systemd'), { kind: 'systemd' });
   const reachable = (found: string) =>
-    `--listen: ${found} can be reached from other machines; allowed: loopback addresses. Put a proxy with TLS and users in front (docs/web.md)`;
+    `--listen: ${found} can be reached from other machines; allowed: loopback addresses. Others need web: with tls and users in the configuration (docs/web.md)`;
   for (const [found, message] of [
     ['5873', '--listen: found 5873; allowed: ADDRESS:PORT, unix:PATH, systemd'],
     ['localhost:80', '--listen: found localhost:80; allowed: ADDRESS:PORT, unix:PATH, systemd'],
