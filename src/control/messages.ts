@@ -169,6 +169,24 @@ export interface DaemonStatus {
   services: ServiceStatus[];
 }
 
+/** Why a service is not up as a whole. */
+export interface ServiceReason {
+  service: string;
+  /** The kernel's service: "tcp 10.99.0.10:443". */
+  virtual: string;
+  reason: string;
+}
+
+/** The status without what has to be read from the kernel; for clients that ask every few seconds. */
+export interface Overview extends Omit<DaemonStatus, 'connectionSync'> {
+  /** The name of the machine. */
+  host: string;
+  /** Those of the name that was asked for, without numbers of connections and weights of the kernel; else none. */
+  services: ServiceStatus[];
+  /** Services that are not up as a whole; none if a service was asked for. */
+  reasons: ServiceReason[];
+}
+
 /** A feature, device or scheduler that the configuration needs and the machine lacks. */
 export interface PlanObstacle {
   text: string;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** The daemon's handlers of requests on the control socket. */
+import { hostname } from 'node:os';
 import { formatAddress, parseAddress } from '../../base/addresses.ts';
 import { monotonic, steady, wallTime } from '../../base/clock.ts';
 import { EXIT, LvsdError, UsageError } from '../../base/errors.ts';
@@ -25,6 +26,7 @@ import { findObstacles, type Kernel } from '../reconcile/kernel.ts';
 import type { CycleResult } from '../reconcile/reconciler.ts';
 import { type SettingFailure, sysctlLine } from '../reconcile/sysctls.ts';
 import type { Vrrp } from '../vrrp.ts';
+import { serviceReasons } from './reasons.ts';
 import type { Reporter } from './reporter.ts';
 import type { Sampler } from './sampler.ts';
 import { type StatsParts, stats } from './stats.ts';
@@ -122,39 +124,55 @@ export function handlers({
       notes: overrideNotes(runtime, found),
     };
   };
+  const statusSources = (states: ReadonlyMap<string, TargetState>) => ({
+    runtime: daemon.runtime,
+    health: states,
+    failures: daemon.reconciler.backoff.failures,
+    inability,
+  });
+  /** The part of `status` that is not about single services; `service`: only this one was asked for. */
+  const daemonStatus = (states: ReadonlyMap<string, TargetState>, service: string | undefined) => ({
+    version: version(),
+    pid: process.pid,
+    startedAt: wallTime(startedAt),
+    file: loader.file,
+    loadedAt: wallTime(loader.loadedAt),
+    reloadError: loader.error,
+    paused: daemon.reconciler.paused,
+    checks: checksStatus(states, checksStop()),
+    files: fileProblems(),
+    failures: [
+      ...failureStatuses(daemon.reconciler.backoff.failures, daemon.config.localAddresses.keys()),
+      ...settingFailures([...daemon.sysctls.failures, ...cookieSecret.failures]),
+    ],
+    orphans: daemon.runtime.orphans
+      .filter((one) => service === undefined || service === one.service)
+      .map((one) => ({ service: one.service, server: one.server, ...overrideStatus(one) })),
+    vrrp: service === undefined ? vrrp.summary() : undefined,
+  });
   return {
     ping: () => ({ version: version(), pid: process.pid, file: loader.file }),
     status: async ({ service }) => {
       requireService(service);
       const [actual, states] = await Promise.all([readActual(kernel.reader, kernel.addresses), health()]);
       const table = new Map(actual.services.map((one) => [serviceKeyText(one.service), one]));
-      const sources = {
-        runtime: daemon.runtime,
-        health: states,
-        failures: daemon.reconciler.backoff.failures,
-        table: (key: string) => table.get(key),
-        inability,
-      };
+      const sources = { ...statusSources(states), table: (key: string) => table.get(key) };
       return {
-        version: version(),
-        pid: process.pid,
-        startedAt: wallTime(startedAt),
-        file: loader.file,
-        loadedAt: wallTime(loader.loadedAt),
-        reloadError: loader.error,
-        paused: daemon.reconciler.paused,
-        checks: checksStatus(states, checksStop()),
-        files: fileProblems(),
-        failures: [
-          ...failureStatuses(daemon.reconciler.backoff.failures, daemon.config.localAddresses.keys()),
-          ...settingFailures([...daemon.sysctls.failures, ...cookieSecret.failures]),
-        ],
-        orphans: daemon.runtime.orphans
-          .filter((one) => service === undefined || service === one.service)
-          .map((one) => ({ service: one.service, server: one.server, ...overrideStatus(one) })),
-        vrrp: service === undefined ? vrrp.summary() : undefined,
+        ...daemonStatus(states, service),
         connectionSync: syncStatus(daemon.config, daemon.runtime, actual.syncDaemons),
         services: serviceStatuses(sources, service),
+      };
+    },
+    overview: async ({ service }) => {
+      requireService(service);
+      const states = await health();
+      const sources = statusSources(states);
+      const of = { ...sources, table: () => undefined };
+      return {
+        ...daemonStatus(states, service),
+        host: hostname(),
+        services: service === undefined ? [] : serviceStatuses(of, service),
+        reasons: service === undefined ? await serviceReasons(sources) : [],
       };
     },
     history: async ({ service, server }) => {

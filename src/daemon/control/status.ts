@@ -72,7 +72,7 @@ export function serviceStatuses(sources: Sources, only?: string): ServiceStatus[
     .map((service) => serviceStatus(service, sources));
 }
 
-function serviceStatus(service: VirtualService, sources: Sources): ServiceStatus {
+export function serviceStatus(service: VirtualService, sources: Sources): ServiceStatus {
   const { runtime, table, failures } = sources;
   const { spec, config, realServers, sorryServer } = service;
   const counters = new Map(table(service.key)?.destinations.map((one) => [destinationKeyText(one), one]));

@@ -355,7 +355,7 @@ test('a read-only socket is for a group, and allows its methods only', async () 
     id: string;
     error?: { code: number; message: string };
   }[];
-  const allowed = ['ping', 'status', 'stats', 'plan', 'events', 'vrrp', 'config.summary'];
+  const allowed = ['ping', 'status', 'overview', 'stats', 'plan', 'events', 'vrrp', 'config.summary'];
   assert.equal(found.length, Object.keys(METHODS).length);
   for (const { id, error } of found) {
     if (allowed.includes(id)) assert.notEqual(error?.code, -32004, id);
