@@ -25,6 +25,7 @@ export function refusalOf(
   method: string | undefined,
   headers: IncomingHttpHeaders,
   hosts: ReadonlySet<string> | undefined,
+  path = '',
 ): Refusal | undefined {
   if (method !== 'GET' && method !== 'HEAD')
     return {
@@ -39,10 +40,14 @@ export function refusalOf(
       text: `not a name of this server: add ${/^[\w.-]{1,255}$/.test(host) ? host : 'NAME'} to web.hosts, or --host\n`,
     };
   // Absent: no browser, or an old one. Another port of localhost is the same site, but not the same origin.
-  if (!['same-origin', 'none'].includes(`${headers['sec-fetch-site'] ?? 'none'}`))
+  if (!['same-origin', 'none'].includes(`${headers['sec-fetch-site'] ?? 'none'}`) && !isLink(path, headers))
     return { status: 403, text: 'not for pages of other origins\n' };
   return undefined;
 }
+
+/** A link to the page, as alerts and chats have: it opens in a window of its own, and no frame may contain it. */
+const isLink = (path: string, headers: IncomingHttpHeaders): boolean =>
+  /^\/(?:\?|$)/.test(path) && headers['sec-fetch-mode'] === 'navigate' && headers['sec-fetch-dest'] === 'document';
 
 /** Of every answer. */
 export const SECURITY_HEADERS: Readonly<Record<string, string>> = {

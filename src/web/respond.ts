@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** Parts of answers that several paths share. */
 import { once } from 'node:events';
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Writable } from 'node:stream';
 import { setTimeout } from 'node:timers/promises';
 import { UsageError } from '../base/errors.ts';
@@ -13,6 +13,10 @@ export function respond(response: ServerResponse, status: number, text: string, 
   response.writeHead(status, { 'Content-Type': 'text/plain; charset=utf-8', ...headers });
   response.end(text);
 }
+
+/** Whether the client takes an answer that is compressed. */
+export const acceptsGzip = ({ headers }: IncomingMessage): boolean =>
+  /\bgzip\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))/.test(`${headers['accept-encoding'] ?? ''}`);
 
 /** Writes, and waits until the client can take more. False: it has gone, or reads nothing. */
 export async function writePart(out: Writable, response: ServerResponse, text: string): Promise<boolean> {

@@ -12,7 +12,7 @@ import { ControlClient } from '../control/client.ts';
 import { readMetricsOptions } from '../control/lvsctl/metrics-options.ts';
 import type { Stats } from '../control/metrics/stats.ts';
 import { DOWN_TEXT, metricsText, scrapeText } from '../control/metrics/text.ts';
-import { allowParameters, Places, single, writePart } from './respond.ts';
+import { acceptsGzip, allowParameters, Places, single, writePart } from './respond.ts';
 
 /** Scrapes at a time. */
 const MOST = 4;
@@ -56,7 +56,7 @@ export class Scrapes {
     const stats = await this.#stats(options.detail, response);
     stats?.summary.processes.push({ name: 'web', loop: this.#lag.numbers, ...ownNumbers() });
     response.setHeader('Content-Type', 'text/plain; version=0.0.4; charset=utf-8');
-    const zip = /\bgzip\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))/.test(`${request.headers['accept-encoding'] ?? ''}`);
+    const zip = acceptsGzip(request);
     if (zip) response.setHeader('Content-Encoding', 'gzip');
     if (request.method === 'HEAD') {
       response.end();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /**
- * `lvsd web`: metrics and events over HTTP, from the read-only socket of the daemon. It has no right of its own, and changes
- * nothing.
+ * `lvsd web`: metrics, events and a page over HTTP, from the read-only socket of the daemon. It has no right of its own, and
+ * changes nothing.
  */
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
@@ -13,6 +13,7 @@ import { isSystemError } from '../base/native.ts';
 import { WEB_PARTS, type WebPart } from '../base/web-settings.ts';
 import { EventStreams } from './event-streams.ts';
 import type { Listen } from './listen.ts';
+import { Page } from './page-routes.ts';
 import { allowedHosts, refusalOf, SECURITY_HEADERS } from './requests.ts';
 import { respond } from './respond.ts';
 import { Scrapes } from './scrapes.ts';
@@ -46,7 +47,7 @@ export interface WebOptions {
 
 /** Completes the path of a request. */
 const BASE = 'http://localhost';
-const INDEX = 'lvsd: /metrics for Prometheus, /events as server-sent events\n';
+const NOT_FOUND = 'not found; lvsd: / is the page, /metrics for Prometheus, /events as server-sent events\n';
 
 /** A server; the caller lets it listen. */
 export function webServer({ listen, socket, hosts, serve = WEB_PARTS, tls, users, log }: WebOptions): Server {
@@ -57,6 +58,7 @@ export function webServer({ listen, socket, hosts, serve = WEB_PARTS, tls, users
     known = problem;
   });
   const streams = new EventStreams(socket);
+  const page = new Page(socket);
   const limits = {
     maxHeaderSize: LARGEST_HEADER,
     headersTimeout: HEADERS_TIMEOUT,
@@ -72,7 +74,7 @@ export function webServer({ listen, socket, hosts, serve = WEB_PARTS, tls, users
       request.socket.destroy();
       return;
     }
-    const refusal = refusalOf(request.method, request.headers, allowed);
+    const refusal = refusalOf(request.method, request.headers, allowed, request.url);
     if (refusal) {
       respond(response, refusal.status, refusal.text, { Connection: 'close', ...refusal.headers });
       return;
@@ -88,8 +90,7 @@ export function webServer({ listen, socket, hosts, serve = WEB_PARTS, tls, users
       else if (!serve.includes(partOf(pathname))) respond(response, 404, 'not served here (web.serve)\n');
       else if (pathname === '/metrics') await scrapes.serve(request, response, searchParams);
       else if (pathname === '/events') await streams.serve(request, response, searchParams);
-      else if (pathname === '/') respond(response, 200, INDEX);
-      else respond(response, 404, `not found; ${INDEX}`);
+      else if (!(await page.serve(request, response, pathname, searchParams))) respond(response, 404, NOT_FOUND);
     };
     answer().catch((error: unknown) => {
       log(`${pathname}: ${errorLine(error)}`);
@@ -101,6 +102,7 @@ export function webServer({ listen, socket, hosts, serve = WEB_PARTS, tls, users
     ? createTlsServer({ ...limits, ...tls, handshakeTimeout: HEADERS_TIMEOUT }, onRequest)
     : createServer(limits, onRequest);
   server.maxConnections = MOST_CONNECTIONS;
+  server.on('close', () => page.close());
   return server;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Builds the programs: src/bin and src/workers into CommonJS bundles (an ESM bundle with winston fails at start), native/
 // into one addon by one call of cc. Outputs are replaced by rename, so that a build does not disturb running tests.
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { buildConfigSchema, configOutputs } from './config-schema.mjs';
@@ -200,10 +200,48 @@ async function buildPages(force) {
   for (const output of manualOutputs) say(`built ${short(output)}`);
 }
 
+/** The MIT license, which both libraries of the page have. */
+const PERMISSION = `Permission is hereby granted, free of charge, to any person obtaining a copy of this software and associated
+documentation files (the "Software"), to deal in the Software without restriction, including without limitation the rights
+to use, copy, modify, merge, publish, distribute, sublicense, and/or sell copies of the Software, and to permit persons to
+whom the Software is furnished to do so, subject to the following conditions: The above copyright notice and this permission
+notice shall be included in all copies or substantial portions of the Software. THE SOFTWARE IS PROVIDED "AS IS", WITHOUT
+WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY, FITNESS FOR A
+PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES
+OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE
+SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.`;
+
+/** Of the libraries in the page. */
+const NOTICE = `/*! lvsd: MIT. With Preact, Copyright (c) 2015-present Jason Miller, and uPlot, Copyright (c) 2022 Leon Sorkin.
+${PERMISSION} */`;
+
+/**
+ * Builds the page of lvsd web: one script and one style sheet, which need nothing else.
+ * @param {boolean} force
+ */
+async function buildPage(force) {
+  const [from, to] = [join(top, 'src/web/client'), join(top, 'dist/web')];
+  const inputs = [
+    ...['.ts', '.tsx', '.css', '.html'].flatMap((suffix) => filesUnder(from, suffix)),
+    ...['src/base', 'src/control', 'src/web/page'].flatMap((dir) => filesUnder(join(top, dir), '.ts')),
+    ...['package-lock.json', 'tools/lib/build.mjs'].map((name) => join(top, name)),
+  ];
+  const outputs = ['index.html', 'page.css', 'page.js'].map((name) => join(to, name));
+  if (!force && !outputs.some((output) => stale(output, inputs))) return;
+  const browser = /** @type {const} */ ({ platform: 'browser', format: 'esm', target: 'es2022', minify: true });
+  const jsx = /** @type {const} */ ({ jsx: 'automatic', jsxImportSource: 'preact' });
+  const script = await bundle(join(from, 'main.tsx'), { ...browser, ...jsx, banner: { js: NOTICE } });
+  place(join(to, 'page.js'), script);
+  place(join(to, 'page.css'), await bundle(join(from, 'page.css'), { ...browser, banner: { css: NOTICE } }));
+  place(join(to, 'index.html'), readFileSync(join(from, 'index.html')));
+  for (const output of outputs) say(`built ${short(output)}`);
+}
+
 /** Builds what is out of date, or everything if `force` is set. */
 export async function build({ force = false } = {}) {
   buildAddon(force);
   await buildSchema(force);
   await buildPages(force);
   await buildBundles(force);
+  await buildPage(force);
 }

@@ -39,6 +39,7 @@ export async function lint() {
   const tools = [
     ['biome', ['ci', '--colors=off', '--error-on-warnings', '.']],
     ['tsc', ['-p', 'tsconfig.json']],
+    ['tsc', ['-p', 'src/web/client']],
   ];
   const counts = nothing();
   for (const [tool, args] of tools) {

@@ -40,3 +40,16 @@ export function clockText(at: number): string {
   const day = [date.getFullYear(), two(date.getMonth() + 1), two(date.getDate())].join('-');
   return `${day} ${[date.getHours(), date.getMinutes(), date.getSeconds()].map(two).join(':')}`;
 }
+
+/** Three digits and a unit: 0, 9.3, 577, 4.8k, 32M; '-' for NaN. */
+export function short(value: number): string {
+  if (Number.isNaN(value)) return '-';
+  if (value < 9.95) return value === Math.round(value) ? `${value}` : value.toFixed(1);
+  const units = ['', 'k', 'M', 'G', 'T', 'P'];
+  let at = 0;
+  while (value >= 999.5 && at < units.length - 1) {
+    value /= 1000;
+    at++;
+  }
+  return `${at > 0 && value < 9.95 ? value.toFixed(1) : Math.round(value)}${units[at]}`;
+}

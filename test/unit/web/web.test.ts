@@ -260,7 +260,8 @@ describe('requests that are refused', () => {
   });
 
   test('every answer forbids what a page could do with it', async () => {
-    for (const path of ['/', '/metrics', '/x', '/events?limit=x']) {
+    // The policy of the page's files: page.test.ts.
+    for (const path of ['/live?x', '/metrics', '/x', '/events?limit=x']) {
       const { headers } = await get(path);
       assert.equal(headers['x-content-type-options'], 'nosniff', path);
       assert.equal(headers['content-security-policy'], "default-src 'none'; frame-ancestors 'none'", path);

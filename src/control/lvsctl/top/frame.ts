@@ -5,7 +5,7 @@ import { count } from '../../../base/words.ts';
 import type { RealServerStatus } from '../../messages.ts';
 import { type Column, table } from '../table.ts';
 import type { Colour, Paint } from '../terminal.ts';
-import { endpointText, spanText } from '../words.ts';
+import { endpointText, short, spanText } from '../words.ts';
 import type { PoolView, Rates, ServerView, ServiceState, ServiceView, View } from './model.ts';
 import { type Screen, shown } from './screen.ts';
 
@@ -182,19 +182,6 @@ export function curve(history: readonly number[]): string {
         );
   const top = Math.max(...points);
   return points.map((value) => BARS[top === 0 ? 0 : Math.round((value / top) * (BARS.length - 1))]).join('');
-}
-
-/** Three digits and a unit: 0, 9.3, 577, 4.8k, 32M; '-' for NaN. */
-export function short(value: number): string {
-  if (Number.isNaN(value)) return '-';
-  if (value < 9.95) return value === Math.round(value) ? `${value}` : value.toFixed(1);
-  const units = ['', 'k', 'M', 'G', 'T', 'P'];
-  let at = 0;
-  while (value >= 999.5 && at < units.length - 1) {
-    value /= 1000;
-    at++;
-  }
-  return `${at > 0 && value < 9.95 ? value.toFixed(1) : Math.round(value)}${units[at]}`;
 }
 
 /** Cuts lines and their number; colours take no room. */

@@ -9,22 +9,16 @@ import {
   type Stats,
 } from '../../metrics/stats.ts';
 import { endpointText } from '../words.ts';
+import { type Rates, RateTable } from './rates.ts';
+
+export type { Rates } from './rates.ts';
 
 /** Rates kept for each service: with a reading every 5 s, those of 10 minutes. */
 const HISTORY = 120;
-/** Milliseconds; two answers with the same reading have the same counters. */
-const SAME_READING = 100;
 
 export type ServiceState = 'refused' | 'down' | 'sorry' | 'degraded' | 'up';
 /** Worst first. */
 export const STATES: readonly ServiceState[] = ['refused', 'down', 'sorry', 'degraded', 'up'];
-
-export interface Rates {
-  /** Per second; NaN: not known yet, for lack of a second reading. */
-  connections: number;
-  inBytes: number;
-  outBytes: number;
-}
 
 export interface ServiceView extends Rates {
   key: string;
@@ -78,46 +72,17 @@ const L = (name: (typeof LOCAL_ADDRESS_COLUMNS)[number]) => column(LOCAL_ADDRESS
 const text = (cell: Cell | undefined) => `${cell ?? ''}`;
 const number = (cell: Cell | undefined) => (typeof cell === 'number' ? cell : 0);
 
-interface Counters {
-  /** Milliseconds, by the caller's clock. */
-  at: number;
-  values: ReadonlyMap<string, readonly [connections: number, inBytes: number, outBytes: number]>;
-}
-
-const UNKNOWN: Rates = { connections: Number.NaN, inBytes: Number.NaN, outBytes: Number.NaN };
-
-/** Rates of one table. */
-class RateTable {
-  #last: Counters | undefined;
-  #rates = new Map<string, Rates>();
-
-  /** True: it was a new reading. */
-  update({ at, values }: Counters): boolean {
-    const last = this.#last;
-    if (last && at - last.at < SAME_READING) return false;
-    const seconds = last ? (at - last.at) / 1000 : Number.NaN;
-    this.#rates = new Map(
-      [...values].map(([key, now]) => {
-        const before = last?.values.get(key);
-        // A counter that fell began anew.
-        const rate = (index: 0 | 1 | 2) => (before ? Math.max(0, now[index] - before[index]) / seconds : Number.NaN);
-        return [key, { connections: rate(0), inBytes: rate(1), outBytes: rate(2) }];
-      }),
-    );
-    this.#last = { at, values };
-    return true;
-  }
-
-  of(key: string): Rates {
-    return this.#rates.get(key) ?? UNKNOWN;
-  }
-}
-
 export class Model {
   readonly #services = new RateTable();
   #servers = new RateTable();
   #opened: string | undefined;
   #history = new Map<string, number[]>();
+  readonly #keep: number;
+
+  /** `keep`: rates kept for each service. */
+  constructor(keep = HISTORY) {
+    this.#keep = keep;
+  }
 
   /** `now`: milliseconds of a monotonic clock; `opened`: the name of the service whose real servers `stats` has. */
   update(stats: Stats, now: number, opened: string | undefined): View {
@@ -180,12 +145,13 @@ export class Model {
   }
 
   #keepHistory(keys: readonly string[]): void {
+    if (this.#keep === 0) return;
     this.#history = new Map(
       keys.map((key) => [
         key,
         [...(this.#history.get(key) ?? []), this.#services.of(key).connections]
           .filter((one) => !Number.isNaN(one))
-          .slice(-HISTORY),
+          .slice(-this.#keep),
       ]),
     );
   }

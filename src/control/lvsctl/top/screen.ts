@@ -48,7 +48,10 @@ export interface Key {
 }
 
 /** The services that are shown, in their order. */
-export function shown(services: readonly ServiceView[], { sort, reverse, search, bad }: Screen): ServiceView[] {
+export function shown(
+  services: readonly ServiceView[],
+  { sort, reverse, search, bad }: Pick<Screen, 'sort' | 'reverse' | 'search' | 'bad'>,
+): ServiceView[] {
   const word = search.toLowerCase();
   const found = services.filter(
     ({ name, virtual, state }) =>

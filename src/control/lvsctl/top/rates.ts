@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+/** Rates of the rows of a table, by the difference of two readings. Pure. */
+
+/** Milliseconds; two answers with the same reading have the same counters. */
+const SAME_READING = 100;
+
+export interface Rates {
+  /** Per second; NaN: not known yet, for lack of a second reading. */
+  connections: number;
+  inBytes: number;
+  outBytes: number;
+}
+
+export interface Counters {
+  /** Milliseconds, by the caller's clock. */
+  at: number;
+  values: ReadonlyMap<string, readonly [connections: number, inBytes: number, outBytes: number]>;
+}
+
+const UNKNOWN: Rates = { connections: Number.NaN, inBytes: Number.NaN, outBytes: Number.NaN };
+
+/** Rates of one table. */
+export class RateTable {
+  #last: Counters | undefined;
+  #rates = new Map<string, Rates>();
+
+  /** True: it was a new reading. */
+  update({ at, values }: Counters): boolean {
+    const last = this.#last;
+    if (last && at - last.at < SAME_READING) return false;
+    const seconds = last ? (at - last.at) / 1000 : Number.NaN;
+    this.#rates = new Map(
+      [...values].map(([key, now]) => {
+        const before = last?.values.get(key);
+        // A counter that fell began anew.
+        const rate = (index: 0 | 1 | 2) => (before ? Math.max(0, now[index] - before[index]) / seconds : Number.NaN);
+        return [key, { connections: rate(0), inBytes: rate(1), outBytes: rate(2) }];
+      }),
+    );
+    this.#last = { at, values };
+    return true;
+  }
+
+  of(key: string): Rates {
+    return this.#rates.get(key) ?? UNKNOWN;
+  }
+}

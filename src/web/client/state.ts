@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+/** What the page knows: the last of each part that messages had. Pure. */
+import type { Detail, Head, LiveMessage, PageEvent, Point, Rows, Side } from '../page/messages.ts';
+
+/** Points of a curve. */
+export const CURVE = 120;
+const EVENTS = 100;
+
+export interface Known {
+  head: Head | undefined;
+  rows: Rows | undefined;
+  side: Side | undefined;
+  /** Null: there is no such service. Undefined: not known yet. */
+  open: Detail | null | undefined;
+  /** The newest first. */
+  events: readonly PageEvent[];
+  /** Curves of the rows, by key. */
+  curves: ReadonlyMap<string, readonly Point[]>;
+  problem: string | undefined;
+  /** When the daemon answered, by this machine's clock. */
+  answeredAt: number | undefined;
+  /** Milliseconds by which the server's clock is ahead. */
+  ahead: number;
+}
+
+export const NOTHING: Known = {
+  head: undefined,
+  rows: undefined,
+  side: undefined,
+  open: undefined,
+  events: [],
+  curves: new Map(),
+  problem: undefined,
+  answeredAt: undefined,
+  ahead: 0,
+};
+
+/** `now`: by this machine's clock. */
+export function received(known: Known, message: LiveMessage, now: number): Known {
+  const { head, rows, side, open, events, problem } = message;
+  const answered = problem === undefined || known.answeredAt !== undefined;
+  return {
+    head: head ?? known.head,
+    rows: rows ?? known.rows,
+    side: side ?? known.side,
+    open: open === undefined ? known.open : open,
+    events: events ? newestFirst(known.events, events) : known.events,
+    curves: rows ? curvesOf(known.curves, rows) : known.curves,
+    problem,
+    answeredAt: answered ? now - message.age : undefined,
+    ahead: message.now - now,
+  };
+}
+
+/** A new stream begins with events that are known already. */
+function newestFirst(known: readonly PageEvent[], events: readonly PageEvent[]): PageEvent[] {
+  const had = new Set(known.map(({ id }) => id));
+  return [...events.filter(({ id }) => !had.has(id)).reverse(), ...known].slice(0, EVENTS);
+}
+
+function curvesOf(known: Known['curves'], { rows }: Rows): Known['curves'] {
+  return new Map(
+    rows.map(({ key, history, point }) => {
+      if (history) return [key, history];
+      const before = known.get(key) ?? [];
+      return [key, point === undefined ? before : [...before, point].slice(-CURVE)];
+    }),
+  );
+}

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: MIT
+/**
+ * Asks the daemon on behalf of all viewers of the page, only while there are some and for a while after the last one, so
+ * that a page that is loaded again has its curves.
+ */
+import { monotonic } from '../../base/clock.ts';
+import { errorLine } from '../../base/error-line.ts';
+import { LvsdError } from '../../base/errors.ts';
+import { ControlClient } from '../../control/client.ts';
+import { type EventItem, isGap } from '../../control/events/types.ts';
+import { Model } from '../../control/lvsctl/top/model.ts';
+import { RateTable } from '../../control/lvsctl/top/rates.ts';
+import { History } from './history.ts';
+import type { PageEvent } from './messages.ts';
+import { type Answers, Snapshot, serverCounters } from './snapshot.ts';
+
+/** Milliseconds between two questions, at least. */
+const INTERVAL = 2000;
+/** After an event, which may have changed a state. */
+const SOON = 300;
+/** The interval is this many times the time that an answer takes, if that is longer, up to a limit. */
+const SHARE = 5;
+const LONGEST = 8000;
+/** Milliseconds for which it asks without a viewer. */
+const LINGER = 600_000;
+const RETRY = 2000;
+const EVENTS = 100;
+const HOUR = 3_600_000;
+/** Repaired differences that are counted. */
+const MOST_REPAIRED = 1000;
+const LONGEST_TEXT = 400;
+
+/** An event with its place among those of this hub. */
+export interface Numbered {
+  number: number;
+  event: PageEvent;
+}
+
+export class Hub {
+  readonly #socket: string;
+  readonly #viewers = new Set<{ open: string | undefined; wake: () => void }>();
+  readonly #history = new History();
+  readonly #rates = new Map<string, RateTable>();
+  // The history of this page has more series.
+  #model = new Model(0);
+  #snapshot: Snapshot | undefined;
+  #readingAt = Number.NEGATIVE_INFINITY;
+  #answeredAt: number | undefined;
+  #problem: string | undefined;
+  #client: ControlClient | undefined;
+  #eventClient: ControlClient | undefined;
+  #running = false;
+  #closed = false;
+  #timer: NodeJS.Timeout | undefined;
+  #asking = false;
+  #lastAsked = 0;
+  #took = 0;
+  #idleSince = 0;
+  #events: Numbered[] = [];
+  #number = 0;
+  #cursor: string | undefined;
+  /** Instants of repaired differences, by the cursors of their events. */
+  readonly #repaired = new Map<string, number>();
+
+  constructor(socket: string) {
+    this.#socket = socket;
+  }
+
+  get snapshot(): Snapshot | undefined {
+    return this.#snapshot;
+  }
+
+  get history(): History {
+    return this.#history;
+  }
+
+  get problem(): string | undefined {
+    return this.#problem;
+  }
+
+  get events(): readonly Numbered[] {
+    return this.#events;
+  }
+
+  /** Milliseconds since the last answer; undefined: there was none. */
+  get age(): number | undefined {
+    return this.#answeredAt === undefined ? undefined : monotonic() - this.#answeredAt;
+  }
+
+  /** Differences that lvsd repaired in the last hour. */
+  get repaired(): number {
+    const from = Date.now() - HOUR;
+    return [...this.#repaired.values()].filter((at) => at >= from).length;
+  }
+
+  /** Calls `wake` after each change until the returned function is called. `open`: the name of a service. */
+  watch(open: string | undefined, wake: () => void): () => void {
+    const viewer = { open, wake };
+    this.#viewers.add(viewer);
+    this.#start();
+    if (open !== undefined) this.#soon();
+    return () => {
+      this.#viewers.delete(viewer);
+      this.#idleSince = monotonic();
+    };
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#stop();
+  }
+
+  #start(): void {
+    if (this.#running || this.#closed) return;
+    this.#running = true;
+    this.#ask();
+    void this.#follow();
+  }
+
+  #stop(): void {
+    this.#running = false;
+    clearTimeout(this.#timer);
+    this.#client?.close();
+    this.#client = undefined;
+    this.#eventClient?.close();
+    this.#eventClient = undefined;
+  }
+
+  #wake(): void {
+    for (const { wake } of this.#viewers) wake();
+  }
+
+  /** Asks again before the interval ends. */
+  #soon(): void {
+    if (!this.#running || this.#asking) return;
+    clearTimeout(this.#timer);
+    const earliest = this.#lastAsked + Math.min(LONGEST, SHARE * this.#took);
+    this.#timer = setTimeout(() => this.#ask(), Math.max(SOON, earliest - monotonic()));
+  }
+
+  #ask(): void {
+    this.#asking = true;
+    const begun = monotonic();
+    void this.#answers()
+      .then(
+        (answers) => this.#take(answers),
+        (error: unknown) => {
+          this.#client?.close();
+          this.#client = undefined;
+          this.#problem = errorLine(error);
+        },
+      )
+      .then(() => {
+        this.#asking = false;
+        this.#lastAsked = monotonic();
+        this.#took = this.#problem === undefined ? this.#lastAsked - begun : 0;
+        if (!this.#running) return;
+        this.#wake();
+        if (this.#viewers.size === 0 && monotonic() - this.#idleSince > LINGER) this.#stop();
+        else this.#timer = setTimeout(() => this.#ask(), Math.max(INTERVAL, Math.min(LONGEST, SHARE * this.#took)));
+      });
+  }
+
+  async #answers(): Promise<Answers> {
+    this.#client ??= await ControlClient.open(this.#socket);
+    const client = this.#client;
+    const names = new Set([...this.#viewers].flatMap(({ open }) => open ?? []));
+    const [first] = names;
+    const stats = await client.stats({ detail: 'services', ...(first !== undefined && { service: first }) });
+    const overview = await client.call('overview', {});
+    const { instances } = await client.call('vrrp', {});
+    const there = new Set(stats.services.map(([name]) => name));
+    const opened = new Map<string, { services: Answers['overview']['services']; realServers: typeof stats.services }>();
+    for (const name of names) {
+      if (!there.has(name)) continue;
+      const { realServers } = name === first ? stats : await client.stats({ detail: 'summary', service: name });
+      const { services } = await client.call('overview', { service: name });
+      opened.set(name, { services, realServers });
+    }
+    return { stats, overview, vrrp: instances, opened };
+  }
+
+  #take(answers: Answers): void {
+    const now = monotonic();
+    const readingAt = now - answers.stats.summary.table.age * 1000;
+    for (const name of this.#rates.keys()) if (!answers.opened.has(name)) this.#rates.delete(name);
+    for (const [name, { realServers }] of answers.opened) {
+      const table = this.#rates.get(name) ?? new RateTable();
+      table.update(serverCounters(readingAt, realServers));
+      this.#rates.set(name, table);
+    }
+    const snapshot = new Snapshot(answers, this.#model, this.#history, this.#rates, now);
+    // Several answers may have the same reading of the kernel's counters.
+    if (readingAt - this.#readingAt > SOON) {
+      this.#readingAt = readingAt;
+      this.#history.add(Date.now() - (now - readingAt), snapshot.rates());
+    }
+    this.#snapshot = snapshot;
+    this.#problem = undefined;
+    this.#answeredAt = now;
+  }
+
+  async #follow(): Promise<void> {
+    while (this.#running) {
+      try {
+        const client = await ControlClient.open(this.#socket);
+        this.#eventClient = client;
+        if (!this.#running) break;
+        const drifts = { since: Date.now() - HOUR, kinds: 'table.drift', limit: MOST_REPAIRED };
+        for await (const item of client.events(drifts)) this.#count(item);
+        const from = this.#cursor === undefined ? { limit: EVENTS } : { after: this.#cursor };
+        for await (const item of client.events({ ...from, follow: true })) this.#add(item);
+      } catch (error) {
+        // The answers have the reason too.
+        if (!(error instanceof LvsdError)) throw error;
+      } finally {
+        this.#eventClient?.close();
+        this.#eventClient = undefined;
+      }
+      if (this.#running) await new Promise((resolve) => setTimeout(resolve, RETRY));
+    }
+  }
+
+  #count(item: EventItem): void {
+    if (isGap(item) || item.kind !== 'table.drift') return;
+    this.#repaired.set(`${item.epoch}:${item.sequence}`, item.at);
+    const [oldest] = this.#repaired.keys();
+    if (this.#repaired.size > MOST_REPAIRED && oldest !== undefined) this.#repaired.delete(oldest);
+  }
+
+  #add(item: EventItem): void {
+    this.#count(item);
+    const number = ++this.#number;
+    let event: PageEvent;
+    if (isGap(item)) {
+      const text =
+        'cursor' in item.gap ? 'the events before were lost' : `events ${item.gap.from} to ${item.gap.to} were lost`;
+      event = { id: `gap-${number}`, at: Date.now(), kind: 'gap', severity: 'warning', text };
+    } else {
+      const { epoch, sequence, at, kind, severity, service, text } = item;
+      this.#cursor = `${epoch}:${sequence}`;
+      event = { id: this.#cursor, at, kind, severity, service, text: text.slice(0, LONGEST_TEXT) };
+    }
+    this.#events = [...this.#events, { number, event }].slice(-EVENTS);
+    this.#soon();
+  }
+}
