@@ -3,15 +3,17 @@
 // commands added. Each run has its own namespaces, and an overlay that is removed at its end. Needs root, or sudo
 // without a password.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { cached, hashOf, run } from './cache.ts';
 import { unpackDebs } from './debs.ts';
 import { LabError, say } from './errors.ts';
 
 /** Packages beside the essential ones: the manual, which Debian's standard installation has. */
 const PACKAGES = ['man-db'];
+
+export type Suite = 'bookworm' | 'trixie';
 
 export interface RootRun {
   /** Folders from the lowest to the highest. */
@@ -47,11 +49,11 @@ export function removeTree(path: string): void {
   asRoot('rm', '-rf', path);
 }
 
-/** Entries kept of each kind: all, as they may belong to root, and are few. */
+/** Entries kept of each kind: all, as they are few. */
 const KEEP = 1000;
 
 /** The bare root of a release of Debian; its layers are folders of files. */
-export async function bareRoot(suite: 'bookworm' | 'trixie' = 'bookworm'): Promise<string> {
+export async function bareRoot(suite: Suite = 'bookworm'): Promise<string> {
   const fill = (dir: string) => {
     const tool = mkdtempSync(join(tmpdir(), 'lvsd-mmdebstrap-'));
     try {
@@ -68,14 +70,28 @@ export async function bareRoot(suite: 'bookworm' | 'trixie' = 'bookworm'): Promi
   return await cached('bare-root', hashOf(suite, ...PACKAGES), fill, KEEP);
 }
 
-/** A layer with the files that `script` adds to `layers`; it runs as root with a network. */
-export async function layerOf(script: string, layers: string[]): Promise<string> {
+/**
+ * A layer with the files that `script` adds to `layers`; it runs as root with a network. `inputs`: files of this machine,
+ * which it finds in /inputs; only the layers used last are kept then. `folders`: folders of this machine by their paths
+ * for the script, whose content does not become part of the layer.
+ */
+export async function layerOf(
+  script: string,
+  layers: string[],
+  inputs: string[] = [],
+  folders: Record<string, string> = {},
+): Promise<string> {
   const fill = (dir: string) => {
     say(`making a layer of a bare root: ${script.trim().replaceAll('\n', '; ')}`);
-    const { status, output } = inRoot({ layers, script, network: true, keep: dir });
+    const files = Object.fromEntries(inputs.map((path) => [`/inputs/${basename(path)}`, path]));
+    const binds = { ...files, ...folders };
+    const { status, output } = inRoot({ layers, script, network: true, binds, keep: dir });
     if (status !== 0) throw new LabError(`${script} failed: ${output}`);
+    asRoot('rm', '-rf', join(dir, 'inputs'));
   };
-  return await cached('bare-root-layers', hashOf(script, ...layers), fill, KEEP);
+  if (inputs.length === 0) return await cached('bare-root-layers', hashOf(script, ...layers), fill, KEEP);
+  const key = hashOf(script, ...layers, ...inputs.map((path) => readFileSync(path)));
+  return await cached('package-layers', key, fill, 8, removeTree);
 }
 
 /** Runs a script in the root that `layers` make. */
@@ -115,7 +131,7 @@ export function inRoot(wanted: RootRun): { status: number | null; output: string
     const { status, stdout, stderr } = spawnSync(command, words, {
       encoding: 'utf8',
       maxBuffer: 64 << 20,
-      timeout: 540_000,
+      timeout: 1200_000,
     });
     if (keep !== undefined) removeTree(work);
     return { status, output: stdout + stderr };

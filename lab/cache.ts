@@ -23,13 +23,14 @@ export function hashOf(...parts: (string | Uint8Array)[]): string {
 
 /**
  * Returns the folder `lab/KIND/NAME` of the cache. If it is missing, `fill` gets an empty folder to fill. Of each kind
- * the `keep` entries used last stay, and those that a running lab may still use.
+ * the `keep` entries used last stay, and those that a running lab may still use; `remove` removes one.
  */
 export async function cached(
   kind: string,
   name: string,
   fill: (dir: string) => Promise<void> | void,
   keep = 4,
+  remove: (path: string) => void = removeFolder,
 ): Promise<string> {
   const folder = cachePath('lab', kind);
   const final = join(folder, name);
@@ -45,7 +46,7 @@ export async function cached(
       if (!existsSync(final)) throw error;
       rmSync(fresh, { recursive: true, force: true });
     }
-    prune(folder, keep);
+    prune(folder, keep, remove);
   }
   const now = new Date();
   utimesSync(final, now, now);
@@ -55,13 +56,17 @@ export async function cached(
 /** Milliseconds for which an entry may be in use; longer than a lab runs. */
 const IN_USE = 2 * 3600_000;
 
-function prune(folder: string, keep: number): void {
+function removeFolder(path: string): void {
+  rmSync(path, { recursive: true, force: true });
+}
+
+function prune(folder: string, keep: number, remove: (path: string) => void): void {
   const entries = readdirSync(folder)
     .filter((name) => !name.endsWith('.part'))
     .map((name) => ({ name, used: statSync(join(folder, name)).mtimeMs }))
     .sort((a, b) => b.used - a.used);
   const old = entries.slice(keep).filter(({ used }) => Date.now() - used > IN_USE);
-  for (const { name } of old) rmSync(join(folder, name), { recursive: true, force: true });
+  for (const { name } of old) remove(join(folder, name));
 }
 
 /** Runs a program and returns its stdout; throws with its stderr if it fails. */

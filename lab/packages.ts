@@ -3,10 +3,10 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { bareRoot, inRoot, layerOf } from './bare-root.ts';
-import { cached, hashOf, run } from './cache.ts';
+import { bareRoot, inRoot, layerOf, type Suite } from './bare-root.ts';
+import { cached, cachePath, hashOf, run } from './cache.ts';
 import { LabError } from './errors.ts';
 
 const top = fileURLToPath(new URL('..', import.meta.url));
@@ -39,13 +39,38 @@ export function debOf(dir: string, name: string): string {
   return join(dir, file);
 }
 
+const installing = (words: string) =>
+  `apt-get -qq update\napt-get -qq -y --no-install-recommends install ${words}\napt-get clean`;
+
 /** Layers of a bare root with systemd, which is what an installed Debian has. */
-export async function systemdRoot(suite: 'bookworm' | 'trixie' = 'bookworm'): Promise<string[]> {
+export async function systemdRoot(suite: Suite = 'bookworm'): Promise<string[]> {
   const bare = await bareRoot(suite);
   const packages = 'systemd systemd-sysv kmod iproute2 procps curl';
-  const install = `apt-get -qq update\napt-get -qq -y --no-install-recommends install ${packages}\napt-get clean`;
-  return [bare, await layerOf(install, [bare])];
+  return [bare, await layerOf(installing(packages), [bare])];
 }
+
+/** The layers of systemdRoot() with a kernel, its headers, and what DKMS needs. */
+export async function kernelRoot(suite: Suite, kernel: string): Promise<string[]> {
+  const base = await systemdRoot(suite);
+  const packages = `linux-image-${kernel} linux-headers-${kernel} dkms git xz-utils gcc libc6-dev make`;
+  return [...base, await layerOf(installing(packages), base)];
+}
+
+/** `layers`, and one above them in which apt has installed packages of this checkout; DKMS builds their modules there. */
+export async function withPackages(suite: Suite, names: string[], layers: string[]): Promise<string[]> {
+  const built = await builtPackages();
+  const debs = names.map((name) => debOf(built, name));
+  const words = debs.map((path) => `/inputs/${basename(path)}`).join(' ');
+  // The modules of kernel-patches/build by its own key: the series and the headers, not the version of the packages.
+  const modules = cachePath('lab', 'dkms-modules', suite);
+  const folders = names.includes('lvsd-ipvs-dkms') ? { '/var/cache/lvsd': modules } : {};
+  mkdirSync(modules, { recursive: true });
+  return [...layers, await layerOf(installing(words), layers, debs, folders)];
+}
+
+/** The kernel that the lab boots for a line. */
+export const labKernel = (line: string): string =>
+  run(join(top, 'kernel-patches/build'), ['--kernel', line, '--print-kver']).trim();
 
 /** Writes `deb` again as another version, without compression: the guest's CPU is emulated. */
 function asVersion(deb: string, version: string | undefined, to: string): void {
@@ -63,31 +88,54 @@ function asVersion(deb: string, version: string | undefined, to: string): void {
 }
 
 export interface GuestPackages {
-  /** Folders of a root in which apt has installed what lvsd depends on. */
-  layers: string[];
-  /** The package, uncompressed, and the same as a later version. */
-  deb: string;
-  later: string;
+  /** Folders of a Debian 12 in which apt has installed lvsd. */
+  installed: string[];
+  /** For full runs only. */
+  full?: {
+    /** Folders of a Debian 12 and 13 in which apt has installed what lvsd depends on. */
+    bookworm: string[];
+    trixie: string[];
+    /** The package, uncompressed, and the same as a later version. */
+    deb: string;
+    later: string;
+    /** Debian 12 with its own kernel, lvsd and lvsd-ipvs-dkms; and one with nginx and lvsd-toa-dkms only. */
+    balancer: string[];
+    realServer: string[];
+  };
 }
 
-/** Prepares the packages for a test in the guest, which finds the answer in build/guest-packages.json. */
-export async function prepareGuestPackages(): Promise<void> {
+/** Prepares the packages for tests in the guest, which find the answer in build/guest-packages.json. */
+export async function prepareGuestPackages(full: boolean): Promise<void> {
+  const answer: GuestPackages = {
+    installed: await withPackages('bookworm', ['lvsd'], await systemdRoot()),
+    ...(full ? { full: await fullGuestPackages() } : {}),
+  };
+  mkdirSync(join(top, 'build'), { recursive: true });
+  writeFileSync(join(top, 'build/guest-packages.json'), JSON.stringify(answer));
+}
+
+async function fullGuestPackages(): Promise<Required<GuestPackages>['full']> {
   const built = await builtPackages();
   const dir = await cached('guest-packages', hashOf(built), async (into) => {
     asVersion(debOf(built, 'lvsd'), undefined, join(into, 'lvsd.deb'));
     asVersion(debOf(built, 'lvsd'), '99', join(into, 'lvsd-later.deb'));
   });
-  const base = await systemdRoot();
   const needs = /^ Depends: (.*)$/m.exec(run('dpkg-deb', ['-I', debOf(built, 'lvsd')]))?.[1] ?? '';
   const names = needs.split(', ').map((need) => need.split(' ')[0]);
-  const layer = await layerOf(`apt-get -qq update\napt-get -qq -y install ${names.join(' ')}\napt-get clean`, base);
-  const answer: GuestPackages = {
-    layers: [...base, layer],
+  const depends = async (suite: Suite) => {
+    const base = await systemdRoot(suite);
+    return [...base, await layerOf(installing(names.join(' ')), base)];
+  };
+  const kernel = await kernelRoot('bookworm', labKernel('6.1'));
+  const web = [...kernel, await layerOf(installing('nginx-light'), kernel)];
+  return {
+    bookworm: await depends('bookworm'),
+    trixie: await depends('trixie'),
     deb: join(dir, 'lvsd.deb'),
     later: join(dir, 'lvsd-later.deb'),
+    balancer: await withPackages('bookworm', ['lvsd', 'lvsd-ipvs-dkms'], kernel),
+    realServer: await withPackages('bookworm', ['lvsd-toa-dkms'], web),
   };
-  mkdirSync(join(top, 'build'), { recursive: true });
-  writeFileSync(join(top, 'build/guest-packages.json'), JSON.stringify(answer));
 }
 
 /** Runs a script in a root; throws with its output if it fails. */

@@ -17,16 +17,16 @@ function checkTree(version) {
 }
 
 /** Files that carry the version, beside package.json and its lock. */
-const CONFS = ['kernel-patches/dkms/dkms.conf', 'toa-module/dkms.conf'];
+const SOURCES = ['kernel-patches/dkms/dkms.conf', 'toa-module/dkms.conf', 'toa-module/toa_main.c'];
 
-/** Pages whose commands name files and modules with the version. */
-const PAGES = ['README.md', 'docs/kernel.md', 'docs/toa.md'];
+/** Pages that name files, modules or lvsd with the version. */
+const PAGES = ['README.md', 'docs/kernel.md', 'docs/lvsctl.md', 'docs/toa.md'];
 
 /** @param {string} version */
 function writeFiles(version) {
   runQuiet('npm', ['version', '--no-git-tag-version', '--allow-same-version', version]);
-  for (const conf of CONFS) {
-    const path = join(top, conf);
+  for (const source of SOURCES) {
+    const path = join(top, source);
     writeFileSync(path, withVersion(readFileSync(path, 'utf8'), version));
   }
   for (const page of PAGES) {

@@ -102,7 +102,7 @@ await main(async (args) => {
     const files = groups.flatMap((group) => group.files);
     if (needPackages(files)) {
       const { tsImport } = await import('tsx/esm/api');
-      await (await tsImport('../lab/packages.ts', import.meta.url)).prepareGuestPackages();
+      await (await tsImport('../lab/packages.ts', import.meta.url)).prepareGuestPackages(full);
     }
     await bundleForGuest(files);
     await prepareVms(groups, env);

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
-// Debian's dkms builds, installs and removes the modules from the packaged sources, for both kernel lines, in folders of
-// the test, so that this machine's kernel is not changed. Modules in the cache of kernel-patches/build are not rebuilt.
+// Debian's dkms builds, installs and removes the modules from the packaged sources, for both kernel lines, beside the
+// kernel's own modules, in folders of the test, so that this machine's kernel is not changed. Modules in the cache of
+// kernel-patches/build are not rebuilt.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import {
   copyFileSync,
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -17,6 +19,7 @@ import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { fetchKernel } from '../../lab/kernel.ts';
 
 const top = fileURLToPath(new URL('../..', import.meta.url));
 const build = join(top, 'kernel-patches/build');
@@ -62,13 +65,20 @@ const modulesIn = (folder: string) =>
     .filter((name) => name !== undefined)
     .sort();
 
-for (const line of ['6.1', '6.12']) {
-  test(`dkms builds, installs and removes the modules for ${line}`, () => {
+for (const line of ['6.1', '6.12'] as const) {
+  test(`dkms builds, installs and removes the modules for ${line}`, async () => {
     const kernel = run(build, '--kernel', line, '--print-kver');
     const headers = run(build, '--kernel', line, '--print-headers');
     const wanted = modulesIn(join(run(build, '--kernel', line, '--print-dir'), 'updates'));
     const dkms = (verb: string, ...more: string[]) => run('dkms', verb, module, '-k', kernel, ...folders, ...more);
-    mkdirSync(join(dir, 'modules', kernel), { recursive: true });
+    const own = join(dir, 'modules', kernel, 'kernel/net/netfilter');
+    const { root } = await fetchKernel(line);
+    for (const part of ['ipvs', 'xt_ipvs.ko', 'xt_ipvs.ko.xz']) {
+      const from = join(root, 'usr/lib/modules', kernel, 'kernel/net/netfilter', part);
+      if (existsSync(from)) cpSync(from, join(own, part), { recursive: true });
+    }
+    const modulesBefore = modulesIn(join(own, 'ipvs'));
+    assert.ok(modulesBefore.includes('ip_vs.ko'));
     dkms('build', '--kernelsourcedir', headers);
     const made = join(dir, 'dkms', module, kernel, 'x86_64/module');
     assert.deepEqual(modulesIn(made), wanted);
@@ -81,5 +91,6 @@ for (const line of ['6.1', '6.12']) {
     assert.ok(run('dkms', 'status', module, ...folders).includes(`${kernel}, x86_64: installed`));
     dkms('remove', '--no-depmod');
     assert.ok(!existsSync(installed) || modulesIn(installed).length === 0);
+    assert.deepEqual(modulesIn(join(own, 'ipvs')), modulesBefore);
   });
 }

@@ -21,15 +21,18 @@ export function releasedChangelog(text, version, date) {
 }
 
 /**
- * A dkms.conf with another version.
+ * A dkms.conf, or the source of a module, with another version.
  * @param {string} text
  * @param {string} version
  */
-export const withVersion = (text, version) => text.replace(/^PACKAGE_VERSION=.*$/m, `PACKAGE_VERSION="${version}"`);
+export const withVersion = (text, version) =>
+  text
+    .replace(/^PACKAGE_VERSION=.*$/m, `PACKAGE_VERSION="${version}"`)
+    .replace(/^MODULE_VERSION\(".*"\);$/m, `MODULE_VERSION("${version}");`);
 
 /**
- * A page whose commands name files and modules with another version: lvsd-1.2.3.tgz, lvsd-ipvs/1.2.3.
+ * A page whose commands and output name another version: lvsd-1.2.3.tgz, lvsd-ipvs/1.2.3, lvsd 1.2.3.
  * @param {string} text
  * @param {string} version
  */
-export const withNames = (text, version) => text.replace(/(\blvsd(?:-ipvs|-toa)?[-/])\d+\.\d+\.\d+/g, `$1${version}`);
+export const withNames = (text, version) => text.replace(/(\blvsd(?:-ipvs|-toa)?[-/ ])\d+\.\d+\.\d+/g, `$1${version}`);

@@ -72,12 +72,13 @@ export const needPackages = (files) => files.some((file) => optionsLine(file, 'n
 
 /**
  * Returns the option sets that a system test runs with: its own, and those of its comment line
- * `// also: --kernel 6.12`. In a full run all tests of the kernel modules run on 6.12 too, and those with a line
+ * `// also: --kernel 6.12`; none for a test with `// needs: full-run` in a quick run. In a full run all tests of the kernel modules run on 6.12 too, and those with a line
  * `// full: --uml` on the debug kernel.
  * @param {string} file
  * @param {boolean} full
  */
 function variants(file, full) {
+  if (!full && optionsLine(file, 'needs').includes('full-run')) return [];
   const own = optionsLine(file, 'lab');
   const line = optionsLine(file, 'also');
   const also = line.length === 0 && full && KERNEL_FOLDERS.includes(dirname(file)) ? ['--kernel', '6.12'] : line;

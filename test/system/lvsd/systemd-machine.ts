@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // A systemd in its own namespaces (pids, mounts, cgroups, network), which starts one unit only; in the guest's root or in
 // one of its own.
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -80,12 +81,55 @@ export class Machine {
     return machine;
   }
 
-  /** Runs a program in the unit's namespaces. */
-  run(program: string, ...words: string[]): Ran {
+  /** Process id of systemd in the guest. */
+  get pid(): string {
     this.#pid ||= readFileSync(`/proc/${this.#unshare.pid}/task/${this.#unshare.pid}/children`, 'utf8').trim();
-    const into = ['-t', this.#pid, '-m', ...(this.#ownRoot ? ['-r'] : []), '-p', '-i', '-C', '-n', '--'];
-    const { status, stdout, stderr } = spawnSync('nsenter', [...into, program, ...words], { encoding: 'utf8' });
+    return this.#pid;
+  }
+
+  #inside(...command: string[]): string[] {
+    return ['-t', this.pid, '-m', ...(this.#ownRoot ? ['-r'] : []), '-p', '-i', '-C', '-n', '--', ...command];
+  }
+
+  /** Runs a program in the unit's namespaces. */
+  run(...command: [string, ...string[]]): Ran {
+    const { status, stdout, stderr } = spawnSync('nsenter', this.#inside(...command), { encoding: 'utf8' });
     return { status, stdout, stderr };
+  }
+
+  /** As run(); throws if it fails. */
+  ok(...command: [string, ...string[]]): string {
+    const { status, stdout, stderr } = this.run(...command);
+    if (status !== 0) throw new Error(`${command.join(' ')} ended with ${status}: ${stdout}${stderr}`);
+    return stdout;
+  }
+
+  /** As ok(), without blocking. */
+  async start(...command: [string, ...string[]]): Promise<string> {
+    const child = spawn('nsenter', this.#inside(...command), { stdio: ['ignore', 'pipe', 'pipe'] });
+    let output = '';
+    for (const stream of [child.stdout, child.stderr])
+      stream.setEncoding('utf8').on('data', (text) => (output += text));
+    const [status] = await once(child, 'close');
+    if (status !== 0) throw new Error(`${command.join(' ')} ended with ${status}: ${output}`);
+    return output;
+  }
+
+  write(path: string, text: string): void {
+    this.ok('sh', '-c', 'printf %s "$1" > "$0"', path, text);
+  }
+
+  /**
+   * A veth pair from here to the network namespace of a process, or to a named one. Addresses have their prefix.
+   */
+  link(device: string, address: string, peer: { netns: string; device: string; address: string }): void {
+    const commands = [`link add ${device} netns ${this.pid} type veth peer name ${peer.device} netns ${peer.netns}`];
+    const there = /^\d+$/.test(peer.netns) ? ['nsenter', '-t', peer.netns, '-n', 'ip'] : ['ip', '-n', peer.netns];
+    const ip = ([command = '', ...words]: string[], lines: string[]) =>
+      execFileSync(command, [...words, '-batch', '-'], { input: `${lines.join('\n')}\n` });
+    ip(['ip'], commands);
+    ip(['nsenter', '-t', this.pid, '-n', 'ip'], [`addr add ${address} dev ${device}`, `link set ${device} up`]);
+    ip(there, [`addr add ${peer.address} dev ${peer.device}`, `link set ${peer.device} up`]);
   }
 
   /** A property of the unit from `systemctl show`. */

@@ -3,7 +3,7 @@
 // bytes from another folder. test/system/packages runs them under systemd.
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -92,6 +92,25 @@ test('the sources of both DKMS packages build both kernel lines, under the versi
   assert.match(readFileSync(conf, 'utf8'), new RegExp(`^PACKAGE_VERSION="${ipvs.replaceAll(/[.+]/g, '\\$&')}"$`, 'm'));
   for (const file of ['dkms.conf', 'Kbuild', 'Makefile', 'toa_main.c'])
     assert.ok(listing('lvsd-toa-dkms').has(`./usr/src/lvsd-toa-${ipvs}/${file}`), file);
+});
+
+test('both DKMS packages say with Secure Boot, and only then, how their key is enrolled', () => {
+  const script = readFileSync(join(top, 'debian/secure-boot.sh'), 'utf8');
+  for (const name of ['lvsd-ipvs-dkms', 'lvsd-toa-dkms'])
+    assert.ok(run('dpkg-deb', '-I', debOf(built, name), 'postinst').includes(script), name);
+  const said = (variable: number[] | undefined, action = 'configure') => {
+    const efivars = mkdtempSync(join(scratch, 'efivars-'));
+    const path = join(efivars, 'SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c');
+    if (variable) writeFileSync(path, Uint8Array.from(variable));
+    const env = { ...process.env, LVSD_EFIVARS: efivars };
+    const { status, stdout, stderr } = spawnSync('sh', ['-ec', script, 'sh', action], { encoding: 'utf8', env });
+    assert.deepEqual([status, stderr], [0, '']);
+    return stdout;
+  };
+  // Four bytes of attributes, then the value.
+  assert.match(said([6, 0, 0, 0, 1]), /^ {2}mokutil --import \/var\/lib\/dkms\/mok\.pub /m);
+  for (const other of [[6, 0, 0, 0, 0], undefined]) assert.equal(said(other), '');
+  assert.equal(said([6, 0, 0, 0, 1], 'abort-remove'), '');
 });
 
 test('lintian finds nothing', () => {

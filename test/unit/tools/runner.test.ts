@@ -24,6 +24,8 @@ test('a word matches a path with a slash or a dash', () => {
   assert.deepEqual(testFiles('test/system', ['no-such-word']), []);
 });
 
+const FULL_ONLY = 'test/system/packages/fullnat.test.ts';
+
 test('every system test is in one group for each of its sets of options', () => {
   const all = testFiles('test/system');
   const groups = labGroups(all);
@@ -32,16 +34,18 @@ test('every system test is in one group for each of its sets of options', () => 
   for (const file of all) {
     const stock = /^\/\/ lab:.*--stock/m.test(readFileSync(join(top, file), 'utf8'));
     const mine = groups.filter(({ files }) => files.includes(file));
-    assert.ok(mine.length > 0, file);
+    assert.equal(mine.length > 0, file !== FULL_ONLY, file);
     for (const { options } of mine) assert.equal(options.includes('--stock'), stock, file);
   }
 });
 
-test('a full run has tests of the kernel modules on both kernels, and some on the debug kernel', () => {
-  const file = 'test/system/fullnat/pool.test.ts';
-  const optionsOf = (full: boolean) => labGroups([file], full).map(({ options }) => options.join(' '));
+test('a full run has tests of the kernel modules on both kernels, some on the debug kernel, and some that only it has', () => {
+  const optionsOf = (full: boolean, file = 'test/system/fullnat/pool.test.ts') =>
+    labGroups([file], full).map(({ options }) => options.join(' '));
   assert.deepEqual(optionsOf(false), ['']);
   assert.deepEqual(optionsOf(true).sort(), ['', '--kernel 6.12', '--uml']);
+  assert.deepEqual(optionsOf(false, FULL_ONLY), []);
+  assert.equal(optionsOf(true, FULL_ONLY).length, 1);
 });
 
 test('LVSD_TEST_VMS sets how many VMs run at a time; with LVSD_LAB_LOCK it is one', () => {
