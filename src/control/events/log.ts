@@ -80,8 +80,8 @@ export class EventLog {
     this.flush();
   }
 
-  /** Adds an event with the current time: `text` for people, `fields` for programs. */
-  add(kind: Kind, severity: Severity, text: string, fields: EventFields = {}): void {
+  /** Adds an event with the current time: `text` for people, `fields` for programs. Returns its number. */
+  add(kind: Kind, severity: Severity, text: string, fields: EventFields = {}): number {
     this.#counts.set(kind, (this.#counts.get(kind) ?? 0) + 1);
     const event = { sequence: this.#next++, epoch: this.#epoch, at: Date.now(), kind, severity };
     const { reason } = fields;
@@ -92,6 +92,7 @@ export class EventLog {
       ...(reason !== undefined && { reason: shortened(reason, LONGEST_TEXT) }),
     });
     this.#flush ??= setImmediate(() => this.flush());
+    return event.sequence;
   }
 
   /** Stores new events, then passes them to readers: once for each turn of the event loop, and before the end. */

@@ -83,11 +83,12 @@ export class Reporter {
   /** `text` may have several lines: one for each problem of a file. */
   reload(text: string, fields: EventFields, ok: boolean): void {
     const lines = text.split('\n');
+    const kind = fields.state === 'rejected' ? 'config.rejected' : 'config.loaded';
+    const sequence = this.events.add(kind, ok ? 'info' : 'error', text, fields);
     // The reason has all lines: it is not repeated with each of them.
     const { reason, ...others } = fields;
-    for (const line of lines) this.log('config', ok ? 'info' : 'error', line, lines.length > 1 ? others : fields);
-    const kind = fields.state === 'rejected' ? 'config.rejected' : 'config.loaded';
-    this.events.add(kind, ok ? 'info' : 'error', text, fields);
+    for (const line of lines)
+      this.log('config', ok ? 'info' : 'error', line, { ...(lines.length > 1 ? others : fields), kind, sequence });
   }
 
   daemon(kind: Kind, text: string, fields: EventFields, level: LogLevel = 'info'): void {
@@ -105,8 +106,8 @@ export class Reporter {
   }
 
   #report(kind: Kind, area: LogArea, level: LogLevel, line: string, { text, fields }: Message): void {
-    this.log(area, level, line, fields);
-    this.events.add(kind, SEVERITIES[level], text, fields);
+    const sequence = this.events.add(kind, SEVERITIES[level], text, fields);
+    this.log(area, level, line, { ...fields, kind, sequence });
   }
 }
 

@@ -6,7 +6,7 @@ import type { LogLevel, LogSettings } from '../../config/types.ts';
 import { PRIORITY } from './journal.ts';
 
 /** Maximum of characters of a text. */
-const LONGEST = 4096;
+export const LONGEST = 4096;
 
 export interface LogRecord {
   /** Milliseconds since the epoch. */

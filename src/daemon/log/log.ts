@@ -9,6 +9,7 @@ import winston from 'winston';
 import type { Log, LogFields } from '../../base/log.ts';
 import { LOG_AREAS, type LogArea, type LogLevel, type LogSettings } from '../../config/types.ts';
 import { isJournal } from './journal.ts';
+import { JournalSocket } from './journal-socket.ts';
 import { type LogRecord, logLine } from './lines.ts';
 import { RateLimit } from './rate-limit.ts';
 import { LineSink } from './sink.ts';
@@ -27,12 +28,15 @@ export interface DaemonLogOptions {
   stream?: Writable;
   /** Whether the journal reads `stream`. Default: as for standard error. */
   journal?: boolean;
+  /** The journal's own socket, for records with fields; undefined: as lines to `stream`. Default: if the journal reads. */
+  journalSocket?: JournalSocket | undefined;
 }
 
 export class DaemonLog {
   readonly #winston: winston.Logger;
   readonly #sink: LineSink;
   readonly #journal: boolean;
+  readonly #journalSocket: JournalSocket | undefined;
   readonly #equal = new RateLimit(MAX_EQUAL, WINDOW);
   readonly #total = new RateLimit(MAX_TOTAL, WINDOW);
   readonly #areas = new Map<LogArea, Log>();
@@ -43,6 +47,8 @@ export class DaemonLog {
   constructor(settings: LogSettings, options: DaemonLogOptions = {}) {
     this.#settings = settings;
     this.#journal = options.journal ?? isJournal(process.env.JOURNAL_STREAM, 2);
+    this.#journalSocket =
+      'journalSocket' in options || options.stream || !this.#journal ? options.journalSocket : new JournalSocket();
     this.#sink = new LineSink(options.stream ?? process.stderr, (dropped) => this.#droppedLine(dropped));
     this.#winston = winston.createLogger({
       levels: LEVELS,
@@ -77,6 +83,7 @@ export class DaemonLog {
     this.#timer = undefined;
     while (this.#buffered > 0) await setImmediate();
     await this.#sink.flush();
+    this.#journalSocket?.close();
   }
 
   /** The stream that winston writes to. Always ready, because winston's buffer for a slow stream has no limit. */
@@ -138,6 +145,8 @@ export class DaemonLog {
   }
 
   #write(record: LogRecord): void {
+    // Lines of JSON are for programs that read them from the text.
+    if (this.#settings.format === 'text' && this.#journalSocket?.send(record)) return;
     if (this.#buffered >= MAX_BUFFERED) {
       this.#sink.drop();
       return;

@@ -6,6 +6,8 @@ import assert from 'node:assert/strict';
 import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Kind } from '../../../src/control/events/kinds.ts';
+import { MESSAGE_IDS } from '../../../src/control/events/message-ids.ts';
 import { Machine } from './systemd-machine.ts';
 import { UNIT, WEB_UNIT } from './systemd-unit.ts';
 
@@ -105,6 +107,20 @@ test('a reload applies a file; an invalid one changes nothing and is reported', 
   writeFileSync(FILE, JSON.stringify(CONFIG));
   assert.equal(machine.run('systemctl', 'reload', 'lvsd').status, 0);
   assert.equal(table(), before);
+  const entries = machine
+    .run('journalctl', '-u', 'lvsd', '-o', 'json', '--no-pager')
+    .stdout.split('\n')
+    .filter((line) => line.includes('LVSD_KIND'))
+    .map((line) => JSON.parse(line) as Record<string, string>);
+  const kinds = ['daemon.starting', 'daemon.ready', 'real_server.down', 'service.quorum_gained', 'config.loaded'];
+  for (const kind of [...kinds, 'config.rejected'] as Kind[]) {
+    const entry = entries.find((one) => one.LVSD_KIND === kind) ?? assert.fail(`${kind}\n${log()}`);
+    assert.equal(entry.MESSAGE_ID, MESSAGE_IDS[kind]);
+    assert.match(entry.LVSD_SEQUENCE ?? '', /^\d+$/);
+    assert.equal(entry.SYSLOG_IDENTIFIER, 'lvsd');
+  }
+  const who = entries.find((one) => one.LVSD_REAL_SERVER === 'who' && one.LVSD_KIND === 'real_server.down');
+  assert.deepEqual([who?.LVSD_SERVICE, who?.LVSD_CODE, who?.PRIORITY], ['shop', 'exit_status', '4']);
   assert.equal(show('MainPID'), pid);
 });
 
