@@ -115,16 +115,18 @@ export const METHODS = {
       kinds: OPTIONAL_STRING,
       limit: { type: 'integer' },
       follow: { type: 'boolean' },
+      within: { type: 'integer' },
     },
     // All stored events come before the answer, at the speed of the reader.
     timeout: 24 * 3_600_000,
   }),
   /**
    * Counters and states as numbers, sent as notifications `rows` before the answer, which has those of the whole.
-   * `service`: the real servers of this one are sent whatever the detail.
+   * `service`: the real servers of this one are sent whatever the detail. `maxAge`: milliseconds for which a reading is
+   * shared, instead of `metrics.min_interval`; at least 500.
    */
-  stats: method<{ detail?: string; service?: string }, StatsSummary>({
-    parameters: { detail: OPTIONAL_STRING, service: OPTIONAL_STRING },
+  stats: method<{ detail?: string; service?: string; maxAge?: number }, StatsSummary>({
+    parameters: { detail: OPTIONAL_STRING, service: OPTIONAL_STRING, maxAge: { type: 'integer' } },
   }),
   /** What `lvsd web` needs of the configuration: paths, and no contents of files. */
   'config.summary': method<None, ConfigSummary>({ parameters: {} }),

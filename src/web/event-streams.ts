@@ -17,6 +17,8 @@ const HEARTBEAT = 15_000;
 /** Stored events that come first, without a cursor. */
 const FIRST = 100;
 const MOST_FIRST = 10_000;
+/** Numbers in which these are looked for: a filter must not read the whole store each time. */
+const WITHIN = 20_000;
 const PARAMETERS = ['after', 'service', 'server', 'kinds', 'limit'];
 
 export class EventStreams {
@@ -94,7 +96,7 @@ function paramsOf(parameters: URLSearchParams, last: string | string[] | undefin
   const params: EventsParams = {
     ...given,
     follow: true,
-    ...(after !== undefined && { after }),
+    ...(after === undefined ? { within: WITHIN } : { after }),
     ...(limit !== undefined && { limit: Number(limit) }),
   };
   readQuery(params);

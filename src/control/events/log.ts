@@ -123,7 +123,7 @@ export class EventLog {
   }
 
   /** The stored events that are selected, and gaps; the next batch is read when it is asked for. */
-  async *read({ after, limit: most, selects }: EventsQuery): AsyncGenerator<EventBatch> {
+  async *read({ after, limit: most, within, selects }: EventsQuery): AsyncGenerator<EventBatch> {
     let limit = most;
     this.flush();
     let from: number | undefined;
@@ -139,12 +139,14 @@ export class EventLog {
       // All of the last ones are in memory.
       from = this.#events.at(-limit - 1)?.sequence;
     }
+    // The events before it are neither read nor a gap.
+    const skipped = from === undefined && within !== undefined ? Math.max(0, this.#next - 1 - within) : 0;
     if (limit === undefined) {
-      yield* this.#batches(from, selects);
+      yield* this.#batches(from, selects, skipped);
       return;
     }
     let [last, next]: [EventItem[], string] = [[], this.cursor];
-    for await (const batch of this.#batches(from, selects)) {
+    for await (const batch of this.#batches(from, selects, skipped)) {
       last.push(...batch.items);
       next = batch.next;
       if (last.length > 2 * limit + BATCH) last = last.slice(-limit);
@@ -169,9 +171,9 @@ export class EventLog {
 
   /**
    * Batches up to the present end; one may be empty, as its events were not selected. `at`: the number of the last event
-   * that was read; undefined: none.
+   * that was read; undefined: none, and those up to `skipped` are not read.
    */
-  async *#batches(at: number | undefined, selects: EventsQuery['selects']): AsyncGenerator<EventBatch> {
+  async *#batches(at: number | undefined, selects: EventsQuery['selects'], skipped = 0): AsyncGenerator<EventBatch> {
     let items: EventItem[] = [];
     const take = (event: DaemonEvent) => {
       if (at !== undefined && event.sequence > at + 1) items.push({ gap: { from: at + 1, to: event.sequence - 1 } });
@@ -179,7 +181,7 @@ export class EventLog {
       if (!selects || selects(event)) items.push(event);
     };
     const batch = (): EventBatch => {
-      const taken = { items, next: `${this.#epoch}:${at ?? 0}` };
+      const taken = { items, next: `${this.#epoch}:${at ?? skipped}` };
       items = [];
       return taken;
     };
@@ -187,19 +189,19 @@ export class EventLog {
       const first = this.#events[0]?.sequence;
       if (first === undefined) return;
       const before = at;
-      if (this.#store && (at ?? 0) + 1 < first)
-        for await (const event of this.#store.read(at ?? 0)) {
+      if (this.#store && (at ?? skipped) + 1 < first)
+        for await (const event of this.#store.read(at ?? skipped)) {
           // The rest is in memory.
           if (event.sequence >= first) break;
           take(event);
           if (items.length >= BATCH) yield batch();
         }
       // Memory was trimmed during the read; the store has those events.
-      if (at !== before && (at ?? 0) + 1 < (this.#events[0]?.sequence ?? 0)) continue;
-      const index = this.#indexAfter(at ?? 0);
+      if (at !== before && (at ?? skipped) + 1 < (this.#events[0]?.sequence ?? 0)) continue;
+      const index = this.#indexAfter(at ?? skipped);
       for (const event of this.#events.slice(index, index + BATCH)) take(event);
       yield batch();
-      if ((this.#events.at(-1)?.sequence ?? 0) <= (at ?? 0)) return;
+      if ((this.#events.at(-1)?.sequence ?? 0) <= (at ?? skipped)) return;
     }
   }
 

@@ -18,6 +18,8 @@ export type EventsParams = {
   /** Only the last of the stored ones. */
   limit?: number;
   follow?: boolean;
+  /** Without `after`: only the last so many numbers are looked at. */
+  within?: number;
 };
 
 /** Without `after` and `since`. */
@@ -29,12 +31,22 @@ export interface EventsQuery {
   after: { epoch: string | undefined; sequence: number } | undefined;
   limit: number | undefined;
   follow: boolean;
+  within: number | undefined;
   /** Undefined: all are selected. */
   selects: ((event: DaemonEvent) => boolean) | undefined;
 }
 
 /** Throws UsageError. */
-export function readQuery({ after, since, service, server, kinds, limit, follow = false }: EventsParams): EventsQuery {
+export function readQuery({
+  after,
+  since,
+  service,
+  server,
+  kinds,
+  limit,
+  follow = false,
+  within,
+}: EventsParams): EventsQuery {
   const cursor = after === undefined ? undefined : /^(?:([0-9a-f]{8}):)?(\d{1,15})$/.exec(after);
   if (cursor === null)
     throw new UsageError(`after takes the number of an event or a cursor such as 1f00ba5e:42, not ${after}`);
@@ -44,6 +56,8 @@ export function readQuery({ after, since, service, server, kinds, limit, follow 
     if (!selectsKinds(word)) throw new UsageError(`there are no events of kind ${word}: docs/events.md has the list`);
   if (limit !== undefined && (limit < 1 || limit > MOST_EVENTS))
     throw new UsageError(`limit takes a number from 1 to ${MOST_EVENTS}, not ${limit}`);
+  if (within !== undefined && (within < 1 || within > MOST_EVENTS))
+    throw new UsageError(`within takes a number from 1 to ${MOST_EVENTS}, not ${within}`);
   const filters: ((event: DaemonEvent) => boolean)[] = [];
   if (since !== undefined) filters.push(({ at }) => at >= since);
   if (service !== undefined) filters.push((event) => event.service === service);
@@ -53,6 +67,7 @@ export function readQuery({ after, since, service, server, kinds, limit, follow 
     after: cursor ? { epoch: cursor[1], sequence: Number(cursor[2]) } : undefined,
     limit: limit ?? (after === undefined && since === undefined ? DEFAULT_LIMIT : undefined),
     follow,
+    within: cursor ? undefined : within,
     selects: filters.length > 0 ? (event) => filters.every((filter) => filter(event)) : undefined,
   };
 }

@@ -32,8 +32,6 @@ export interface Sampled {
 export class Sampler {
   readonly #reader: Pick<Ipvs, 'serviceStatistics' | 'destinationStatistics' | 'localAddresses' | 'features'>;
   readonly #now: () => number;
-  /** Milliseconds for which a reading is shared. */
-  interval = 5000;
   #last: { reading: Reading; at: number; cost: number } | undefined;
   #running: Promise<Reading> | undefined;
   readonly #durations = new HistogramCounts(DURATION_BOUNDS);
@@ -51,10 +49,10 @@ export class Sampler {
     return this.#durations.histogram;
   }
 
-  /** The last reading, or a new one. Throws NetlinkError. */
-  async read(services: () => readonly Sampled[]): Promise<Reading> {
+  /** The last reading if it is at most `age` milliseconds old, or a new one. Throws NetlinkError. */
+  async read(services: () => readonly Sampled[], age: number): Promise<Reading> {
     const last = this.#last;
-    if (last && this.#now() < last.at + Math.max(this.interval, SHARE * last.cost)) return last.reading;
+    if (last && this.#now() < last.at + Math.max(age, SHARE * last.cost)) return last.reading;
     this.#running ??= this.#read(services()).finally(() => {
       this.#running = undefined;
     });

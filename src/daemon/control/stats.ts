@@ -49,6 +49,9 @@ import type { Reading, Sampled, Sampler } from './sampler.ts';
 const FORWARD_NAMES = namesByNumber(FORWARDING, 'yaml');
 const COUNTERS = ['connections', 'inPackets', 'outPackets', 'inBytes', 'outBytes'] as const satisfies Statistic[];
 
+/** Milliseconds. */
+const LEAST_AGE = 500;
+
 export interface StatsParts {
   daemon: Daemon;
   kernel: Kernel;
@@ -68,17 +71,17 @@ export interface StatsParts {
 /** Sends the rows and returns the rest. Throws UsageError, and errors of netlink. */
 export async function stats(
   parts: StatsParts,
-  { detail: wanted, service: only }: Params<'stats'>,
+  { detail: wanted, service: only, maxAge }: Params<'stats'>,
   notify: Notify,
 ): Promise<StatsSummary> {
   const { daemon, kernel, sampler, health, vrrp, monitor } = parts;
   const { detail, maxSeries, minInterval } = daemon.config.metrics;
   const level = DETAILS.indexOf((wanted ?? detail) as (typeof DETAILS)[number]);
   if (level < 0) throw new UsageError(`found detail ${wanted}; allowed: ${DETAILS.join(', ')}`);
-  sampler.interval = minInterval;
+  const age = maxAge === undefined ? minInterval : Math.max(LEAST_AGE, maxAge);
   const { runtime } = daemon;
   const [reading, states, info, routers, syncDaemons] = await Promise.all([
-    sampler.read(() => runtime.services.map(sampled)),
+    sampler.read(() => runtime.services.map(sampled), age),
     health(),
     kernel.reader.info(),
     vrrp.numbers(),

@@ -105,7 +105,7 @@ export class FileEventStore implements EventStore {
     const files = (['previous', 'current'] as const).flatMap((segment) => this.#openSegment(segment));
     try {
       for (let fd = files.shift(); fd !== undefined; fd = files.shift())
-        for await (const event of readLines(fd)) {
+        for await (const event of readLines(fd, startAfter(fd, last, this.epoch))) {
           if (event.sequence <= last || event.epoch !== this.epoch) continue;
           last = event.sequence;
           yield event;
@@ -261,9 +261,41 @@ function readEnd(fd: number, cut = false): Found | undefined {
   return epoch === undefined ? undefined : { epoch, next, events };
 }
 
+/** Bytes that are looked at in one place: some hundred lines. */
+const PIECE = 64 << 10;
+
+/**
+ * An offset from which to read for all events of the epoch with a higher number than `after`: by binary search, as the
+ * numbers of the last epoch in a segment grow.
+ */
+function startAfter(fd: number, after: number, epoch: string): number {
+  const piece = Buffer.alloc(PIECE);
+  let [low, high] = [0, fstatSync(fd).size];
+  while (high - low > 2 * PIECE) {
+    const middle = (low + high) >> 1;
+    const length = readSync(fd, piece, 0, PIECE, middle);
+    const line = firstEvent(piece.subarray(0, length));
+    if (line && (line.epoch !== epoch || line.sequence <= after)) low = middle + line.at;
+    else high = middle;
+  }
+  return low;
+}
+
+/** The first whole line with an event, and its place. */
+function firstEvent(piece: Buffer): { at: number; sequence: number; epoch: string } | undefined {
+  for (let at = piece.indexOf(0x0a) + 1; at > 0; at = piece.indexOf(0x0a, at) + 1) {
+    const [, sequence, epoch = ''] = EVENT_HEAD.exec(piece.toString('latin1', at, at + 80)) ?? [];
+    if (sequence !== undefined) return { at, sequence: Number(sequence), epoch };
+  }
+  return undefined;
+}
+
+/** As EventLog.add makes them. */
+const EVENT_HEAD = /^\{"sequence":(\d+),"epoch":"([^"]*)"/;
+
 /** Closes the file. */
-async function* readLines(fd: number): AsyncGenerator<DaemonEvent> {
-  const stream = createReadStream('', { fd, encoding: 'utf8' });
+async function* readLines(fd: number, start: number): AsyncGenerator<DaemonEvent> {
+  const stream = createReadStream('', { fd, start, encoding: 'utf8' });
   const lines = createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY });
   try {
     for await (const line of lines) {

@@ -112,7 +112,7 @@ test('a reload applies a file; an invalid one changes nothing and is reported', 
     .stdout.split('\n')
     .filter((line) => line.includes('LVSD_KIND'))
     .map((line) => JSON.parse(line) as Record<string, string>);
-  const kinds = ['daemon.starting', 'daemon.ready', 'real_server.down', 'service.quorum_gained', 'config.loaded'];
+  const kinds = ['daemon.starting', 'daemon.ready', 'real_server.down', 'service.quorum_lost', 'config.loaded'];
   for (const kind of [...kinds, 'config.rejected'] as Kind[]) {
     const entry = entries.find((one) => one.LVSD_KIND === kind) ?? assert.fail(`${kind}\n${log()}`);
     assert.equal(entry.MESSAGE_ID, MESSAGE_IDS[kind]);

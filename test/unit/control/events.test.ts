@@ -329,3 +329,46 @@ test('the files are for root and its group', () => {
     /"kind":"daemon.ready"[^\n]*\n\{"next":2,"epoch":"[0-9a-f]{8}"\}\n$/,
   );
 });
+
+test('a reader begins where its events are, in segments of several epochs', async () => {
+  // Lines of an earlier epoch, with higher numbers, come first.
+  const earlier = Array.from({ length: 3000 }, (_, index) =>
+    JSON.stringify({
+      sequence: 90_000 + index,
+      epoch: '00000000',
+      at: 0,
+      kind: 'daemon.ready',
+      severity: 'info',
+      text: 'x'.repeat(50),
+    }),
+  );
+  const log = started(8 << 20);
+  add(log, 9000, { reason: 'y'.repeat(100) });
+  const file = join(folder, 'current.ndjson');
+  writeFileSync(file, `${earlier.join('\n')}\n${readFileSync(file, 'utf8')}`);
+  assert.ok(statSync(file).size > 1 << 20);
+  for (const after of [1, 2, 17, 4321, 8888, 8980, 8998]) {
+    const items = await read(log, { after: `${after}` });
+    assert.equal(spans(items), after + 1 === 9000 ? '9000' : `${after + 1}-9000`);
+  }
+  log.close();
+});
+
+test('within: only the last numbers are looked at, without a gap', async () => {
+  const log = started();
+  add(log, 300);
+  add(log, 1, { service: 'shop' });
+  add(log, 100);
+  add(log, 1, { service: 'shop' });
+  add(log, 50);
+  const found = async (within?: number) =>
+    spans(await read(log, { service: 'shop', limit: 5, ...(within !== undefined && { within }) }));
+  assert.equal(await found(), '301, 402');
+  assert.equal(await found(152), '301, 402');
+  assert.equal(await found(151), '402');
+  assert.equal(await found(50), '');
+  assert.equal(spans(await read(log, { limit: 1000, within: 3 })), '450-452');
+  // With a cursor everything after it is told.
+  assert.equal(spans(await read(log, { after: '300', service: 'shop', within: 1 })), '301, 402');
+  assert.throws(() => readQuery({ within: 0 }), /within takes/);
+});

@@ -276,7 +276,13 @@ test('mistakes in its options', () => {
 });
 
 test('without a terminal: one frame, several, and as JSON', async () => {
-  using daemon = fakeDaemon({ stats: statsHandler(stats(5, 0)) });
+  let [asked, ages]: [number, unknown[]] = [0, []];
+  using daemon = fakeDaemon({
+    stats: (params, ...more) => {
+      ages = [...ages, params.maxAge];
+      return statsHandler(stats(1000 * asked++, 0))(params, ...more);
+    },
+  });
   const run = async (...words: string[]) => {
     const child = spawn(process.execPath, [program, '-s', daemon.path, 'top', ...words], {
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -294,6 +300,11 @@ test('without a terminal: one frame, several, and as JSON', async () => {
   const single = await run('--once');
   assert.deepEqual([single.code, single.err], [0, '']);
   assert.match(single.out, /^lvsd up .*\n.*\nSERVICE +ADDRESS/);
+  // Of two readings, the second of which is a new one.
+  assert.deepEqual(ages, [900, 900]);
+  const { services } = JSON.parse((await run('--once', '--json')).out) as View;
+  const rate = services.find(({ name }) => name === 'shop')?.connections ?? Number.NaN;
+  assert.ok(rate > 0 && rate <= 1100, `${rate}`);
   const two = await run('--batch', '2', '--interval', '1s', '--json');
   const views = two.out
     .trimEnd()

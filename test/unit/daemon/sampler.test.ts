@@ -17,7 +17,7 @@ function sampler(cost: number) {
     localAddresses: async () => [],
   };
   const one = new Sampler(reader, () => state.now);
-  return { state, read: () => one.read(() => []), durations: () => one.durations };
+  return { state, read: () => one.read(() => [], 5000), durations: () => one.durations };
 }
 
 test('a reading is shared by all who ask during it, and for five seconds', async () => {
@@ -57,9 +57,9 @@ test('after an error the next request reads again', async () => {
   };
   const one = new Sampler(reader);
   await assert.rejects(
-    one.read(() => []),
+    one.read(() => [], 5000),
     /EBUSY/,
   );
   fails = false;
-  assert.equal((await one.read(() => [])).services.size, 0);
+  assert.equal((await one.read(() => [], 5000)).services.size, 0);
 });

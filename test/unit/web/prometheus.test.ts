@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// examples/prometheus: promtool accepts the rules, each alert fires and does not; a real Prometheus scrapes lvsd web and
-// evaluates every expression.
+// examples/prometheus and examples/grafana: promtool accepts the rules, each alert fires and does not; the dashboard is well
+// formed; a real Prometheus scrapes lvsd web and evaluates every expression of both.
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -65,8 +65,65 @@ test('the expressions use metrics of the list only', () => {
     ...['lvsd_up', 'lvsd_metrics_omitted_series'],
     ...FAMILIES.flatMap(({ name, type }) => (type === 'histogram' ? `lvsd_${name}_bucket` : `lvsd_${name}`)),
   ]);
-  for (const { alert, expr } of rules)
-    for (const [name] of expr.matchAll(/\blvsd_\w+/g)) assert.ok(known.has(name), `${alert}: ${name}`);
+  const expressions = [...rules.map(({ alert, expr }) => ({ title: alert, expr })), ...panelQueries];
+  for (const { title, expr } of expressions)
+    for (const [name] of expr.matchAll(/\blvsd_\w+/g)) assert.ok(known.has(name), `${title}: ${name}`);
+});
+
+interface Panel {
+  id: number;
+  type: string;
+  title: string;
+  gridPos: { h: number; w: number; x: number; y: number };
+  datasource?: { uid: string };
+  targets?: { refId: string; expr: string; datasource: { uid: string } }[];
+  fieldConfig?: { defaults: { unit?: string } };
+}
+interface Dashboard {
+  panels: Panel[];
+  templating: { list: { name: string; type: string; query: string | { query: string } }[] };
+}
+const dashboard = JSON.parse(
+  readFileSync(new URL('../../../examples/grafana/lvsd.json', import.meta.url), 'utf8'),
+) as Dashboard;
+/** Each expression of the dashboard as Grafana sends it for all jobs, instances and services. */
+const panelQueries = dashboard.panels.flatMap(({ title, targets = [] }) =>
+  targets.map(({ expr }) => ({
+    title,
+    expr: expr.replaceAll('$__rate_interval', '5m').replaceAll(/\$(job|instance|service)\b/g, '.*'),
+  })),
+);
+
+test('the dashboard is well formed', () => {
+  const { panels, templating } = dashboard;
+  assert.equal(new Set(panels.map(({ id }) => id)).size, panels.length);
+  const cells = new Set<string>();
+  for (const { title, type, gridPos, datasource, targets, fieldConfig } of panels) {
+    const { x, y, w, h } = gridPos;
+    assert.ok(x >= 0 && w > 0 && x + w <= 24 && h > 0, title);
+    for (let column = x; column < x + w; column++)
+      for (let line = y; line < y + h; line++) {
+        assert.ok(!cells.has(`${column} ${line}`), `${title} overlaps`);
+        cells.add(`${column} ${line}`);
+      }
+    if (type === 'row') continue;
+    assert.ok(['stat', 'timeseries', 'state-timeline'].includes(type), type);
+    assert.ok(targets && targets.length > 0, title);
+    assert.equal(new Set(targets.map(({ refId }) => refId)).size, targets.length, title);
+    for (const one of [datasource, ...targets.map((target) => target.datasource)])
+      assert.match(one?.uid ?? '', /^\$\{datasource\}$/, title);
+    const { unit = 'short' } = fieldConfig?.defaults ?? {};
+    assert.ok(['none', 'short', 'cps', 'bps', 'bytes', 's', 'ops', 'percentunit'].includes(unit), unit);
+  }
+  assert.deepEqual(
+    templating.list.map(({ name }) => name),
+    ['datasource', 'job', 'instance', 'service'],
+  );
+  // Only these variables, and the interval, which Grafana has.
+  for (const { title, targets = [] } of panels)
+    for (const { expr } of targets)
+      for (const [name] of expr.matchAll(/\$\w+/g))
+        assert.ok(['$job', '$instance', '$service', '$__rate_interval'].includes(name), `${title}: ${name}`);
 });
 
 test('a real Prometheus scrapes lvsd web and evaluates every expression', { timeout: 240_000 }, async () => {
@@ -109,13 +166,19 @@ test('a real Prometheus scrapes lvsd web and evaluates every expression', { time
   };
   try {
     for (const end = Date.now() + 180_000; ; await new Promise((resolve) => setTimeout(resolve, 200))) {
-      const found = await query('lvsd_up').catch(() => undefined);
-      if (found?.data?.result[0]?.value[1] === '1') break;
+      // Rates need two scrapes.
+      const found = await query('count_over_time(lvsd_up[5m])').catch(() => undefined);
+      if (Number(found?.data?.result[0]?.value[1]) >= 3) break;
       assert.ok(Date.now() < end, err);
     }
     for (const { alert, expr } of rules) {
       const { status, error } = await query(expr);
       assert.equal(status, 'success', `${alert}: ${error}`);
+    }
+    for (const { title, expr } of panelQueries) {
+      const { status, error, data } = await query(expr);
+      assert.equal(status, 'success', `${title}: ${error}`);
+      assert.ok((data?.result.length ?? 0) > 0, `${title}: nothing for ${expr}`);
     }
     // Every family that the daemon had samples of is there.
     for (const { name, type } of FAMILIES) {

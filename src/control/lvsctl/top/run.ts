@@ -15,6 +15,8 @@ import { type Key, pressed, type Screen, shown } from './screen.ts';
 
 /** Size of a frame that goes to no terminal. */
 const PLAIN_SIZE = { rows: 50, columns: 160 };
+/** Milliseconds between the two readings of a single frame. */
+const ONCE = 1000;
 /** Alternate screen without a cursor, and back. */
 const ENTER = '\x1b[?1049h\x1b[?25l';
 const LEAVE = '\x1b[?25h\x1b[?1049l';
@@ -31,11 +33,15 @@ class Source {
   }
 
   /** Throws the client's errors. A connection each time: lvsd ends one that is idle for a minute. */
-  async read(open: string | undefined): Promise<{ view: View; open: RealServerStatus[] }> {
+  async read(open: string | undefined, maxAge?: number): Promise<{ view: View; open: RealServerStatus[] }> {
     const client = await ControlClient.open(this.#socket);
     this.#client = client;
     try {
-      const stats = await client.stats({ detail: 'services', ...(open !== undefined && { service: open }) });
+      const stats = await client.stats({
+        detail: 'services',
+        ...(open !== undefined && { service: open }),
+        ...(maxAge !== undefined && { maxAge }),
+      });
       const view = this.#model.update(stats, monotonic(), open);
       // A reload may have removed it.
       if (!view.services.some(({ name }) => name === open)) return { view, open: [] };
@@ -78,13 +84,13 @@ async function printFrames(
   const source = new Source(socket);
   let size = PLAIN_SIZE;
   if (process.stdout.isTTY) size = { rows: process.stdout.rows, columns: process.stdout.columns };
-  // Rates need two readings.
-  let { view, open } = await source.read(undefined);
+  const interval = frames === 1 ? Math.min(ONCE, screen.interval) : screen.interval;
+  // Rates need two readings, of which the second is a new one.
+  const maxAge = 0.9 * interval;
+  let { view, open } = await source.read(undefined, maxAge);
   for (let i = 0; i < frames; i++) {
-    if (i > 0 || frames > 1) {
-      await new Promise((resolve) => setTimeout(resolve, screen.interval));
-      ({ view, open } = await source.read(undefined));
-    }
+    await new Promise((resolve) => setTimeout(resolve, interval));
+    ({ view, open } = await source.read(undefined, maxAge));
     if (json) out(`${printableJson(view)}\n`);
     else {
       const lines = frame({ view, screen, open, now: Date.now() }, size.rows, size.columns, paint);
