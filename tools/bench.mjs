@@ -25,6 +25,9 @@ const benches = {
   scale: { options: ['--mem', '4G'], ready: 'modprobe ip_vs && modprobe ip_vs_wrr' },
   checks: { options: ['--mem', '4G'], ready: 'modprobe ip_vs && modprobe ip_vs_wrr' },
   detect: { options: [], ready: 'modprobe ip_vs && modprobe ip_vs_wrr' },
+  metrics: { options: ['--mem', '4G'], ready: 'modprobe ip_vs && modprobe ip_vs_wrr' },
+  // lvsd web alone, with rows of a process in the daemon's place.
+  scrape: { host: true },
   // Reading a file needs no VM.
   config: { host: true },
   // Nor does checking on loopback.

@@ -170,6 +170,21 @@ const formats = {
         figure(one.wrong, 0),
       ]),
     ),
+  metrics: (results) =>
+    table(
+      'Metrics of 10,000 services with 4 real servers each, two scrapers every 5 s',
+      ['what', 'figure'],
+      results.map((/** @type {Results} */ one) => [one.what, `${one.figure.toFixed(3)} ${one.unit}`]),
+    ),
+  scrape: (results) =>
+    table(
+      'A scrape of lvsd web, 10,000 services with 4 real servers each',
+      ['what', 'with gzip', 'plain'],
+      results.map((/** @type {Results} */ one) => [
+        `${one.what}, ${one.unit}`,
+        ...[one.gzip, one.plain].map((value) => figure(value, 3)),
+      ]),
+    ),
   traffic: (results) =>
     table(
       'Traffic',
