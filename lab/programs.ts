@@ -24,6 +24,8 @@ const programs = [
   'nftables',
   'nginx-light',
   'procps',
+  'prometheus',
+  'prometheus-node-exporter',
   'psmisc',
   'python3-minimal',
   'socat',

@@ -15,6 +15,7 @@ import { FAMILIES } from '../../../src/control/metrics/families.ts';
 import { READ_ONLY } from '../../../src/control/verbs.ts';
 import { parseListen } from '../../../src/web/listen.ts';
 import { webServer } from '../../../src/web/server.ts';
+import { alerts, dashboard, panelExpressions } from '../../support/dashboard.ts';
 import { prometheus } from '../../support/prometheus.ts';
 import { fakeDaemon } from '../control/daemon.ts';
 import { STATS, statsHandler } from '../control/stats.ts';
@@ -26,12 +27,6 @@ before(async () => {
   bin = await prometheus();
 });
 after(() => rmSync(folder, { recursive: true, force: true }));
-
-interface Rules {
-  groups: { rules: { alert: string; expr: string }[] }[];
-}
-const text = readFileSync(join(examples, 'lvsd.rules.yml'), 'utf8');
-const rules = (load(text) as Rules).groups.flatMap((group) => group.rules);
 
 function promtool(...words: string[]): string {
   const { status, stdout, stderr } = spawnSync(join(bin, 'promtool'), words, { cwd: examples, encoding: 'utf8' });
@@ -52,7 +47,7 @@ test('each alert has a case in which it fires, and one in which it does not', ()
   const cases = (load(readFileSync(join(examples, 'lvsd.test.yml'), 'utf8')) as Cases).tests.flatMap(
     (one) => one.alert_rule_test,
   );
-  for (const { alert } of rules)
+  for (const { title: alert } of alerts)
     assert.deepEqual(
       cases.filter(({ alertname }) => alertname === alert).map(({ exp_alerts: fires }) => fires.length),
       [1, 0],
@@ -65,34 +60,9 @@ test('the expressions use metrics of the list only', () => {
     ...['lvsd_up', 'lvsd_metrics_omitted_series'],
     ...FAMILIES.flatMap(({ name, type }) => (type === 'histogram' ? `lvsd_${name}_bucket` : `lvsd_${name}`)),
   ]);
-  const expressions = [...rules.map(({ alert, expr }) => ({ title: alert, expr })), ...panelQueries];
-  for (const { title, expr } of expressions)
+  for (const { title, expr } of [...alerts, ...panelExpressions])
     for (const [name] of expr.matchAll(/\blvsd_\w+/g)) assert.ok(known.has(name), `${title}: ${name}`);
 });
-
-interface Panel {
-  id: number;
-  type: string;
-  title: string;
-  gridPos: { h: number; w: number; x: number; y: number };
-  datasource?: { uid: string };
-  targets?: { refId: string; expr: string; datasource: { uid: string } }[];
-  fieldConfig?: { defaults: { unit?: string } };
-}
-interface Dashboard {
-  panels: Panel[];
-  templating: { list: { name: string; type: string; query: string | { query: string } }[] };
-}
-const dashboard = JSON.parse(
-  readFileSync(new URL('../../../examples/grafana/lvsd.json', import.meta.url), 'utf8'),
-) as Dashboard;
-/** Each expression of the dashboard as Grafana sends it for all jobs, instances and services. */
-const panelQueries = dashboard.panels.flatMap(({ title, targets = [] }) =>
-  targets.map(({ expr }) => ({
-    title,
-    expr: expr.replaceAll('$__rate_interval', '5m').replaceAll(/\$(job|instance|service)\b/g, '.*'),
-  })),
-);
 
 test('the dashboard is well formed', () => {
   const { panels, templating } = dashboard;
@@ -171,11 +141,11 @@ test('a real Prometheus scrapes lvsd web and evaluates every expression', { time
       if (Number(found?.data?.result[0]?.value[1]) >= 3) break;
       assert.ok(Date.now() < end, err);
     }
-    for (const { alert, expr } of rules) {
+    for (const { title, expr } of alerts) {
       const { status, error } = await query(expr);
-      assert.equal(status, 'success', `${alert}: ${error}`);
+      assert.equal(status, 'success', `${title}: ${error}`);
     }
-    for (const { title, expr } of panelQueries) {
+    for (const { title, expr } of panelExpressions) {
       const { status, error, data } = await query(expr);
       assert.equal(status, 'success', `${title}: ${error}`);
       assert.ok((data?.result.length ?? 0) > 0, `${title}: nothing for ${expr}`);
