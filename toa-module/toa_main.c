@@ -56,4 +56,4 @@ module_exit(toa_exit);
 
 MODULE_LICENSE("GPL");
 MODULE_DESCRIPTION("Client addresses from TCP options for servers behind LVS FULLNAT");
-MODULE_VERSION("0.1.0");
+MODULE_VERSION("0.2.0");
