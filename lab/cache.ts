@@ -63,7 +63,8 @@ function removeFolder(path: string): void {
 function prune(folder: string, keep: number, remove: (path: string) => void): void {
   const entries = readdirSync(folder)
     .filter((name) => !name.endsWith('.part'))
-    .map((name) => ({ name, used: statSync(join(folder, name)).mtimeMs }))
+    // Undefined: another process has removed it meanwhile.
+    .map((name) => ({ name, used: statSync(join(folder, name), { throwIfNoEntry: false })?.mtimeMs ?? 0 }))
     .sort((a, b) => b.used - a.used);
   const old = entries.slice(keep).filter(({ used }) => Date.now() - used > IN_USE);
   for (const { name } of old) remove(join(folder, name));

@@ -10,7 +10,7 @@ import { builtModules, fetchKernel, type KernelLine, moduleLayer } from './kerne
 import { kvmWorks } from './kvm.ts';
 import { takeTurn } from './lock.ts';
 import { programLayer } from './programs.ts';
-import { umlKernel } from './uml.ts';
+import { type UmlKind, umlKernel } from './uml.ts';
 import { checkMemory, type Ending, type Machine, runMachine } from './vm.ts';
 
 const top = resolve(fileURLToPath(import.meta.url), '../..');
@@ -18,6 +18,7 @@ const top = resolve(fileURLToPath(import.meta.url), '../..');
 const usage = `usage: npm run lab -- [OPTIONS] -- COMMAND...
   --kernel 6.1|6.12   which line of Debian's cloud kernels to boot (6.1)
   --uml               the debug kernel (KASAN, lockdep, PROVE_RCU) as User-mode Linux instead of a VM; one CPU
+  --uml=plain         User-mode Linux without debugging aids, at the speed of the host's CPU; one CPU
   --stock             the distribution's own ip_vs modules, and no toa
   --smp N             CPUs (2)
   --mem M             memory: 512M, 2G (2G)
@@ -28,7 +29,7 @@ const usage = `usage: npm run lab -- [OPTIONS] -- COMMAND...
 
 export interface Options {
   line: KernelLine;
-  uml: boolean;
+  uml: UmlKind | undefined;
   stock: boolean;
   cpus: number;
   memory: string;
@@ -48,7 +49,7 @@ function number(name: string, text: string): number {
 export function parseOptions(argv: string[]): Options {
   const options: Options = {
     line: '6.1',
-    uml: false,
+    uml: undefined,
     stock: false,
     cpus: 2,
     memory: '2G',
@@ -74,7 +75,8 @@ export function parseOptions(argv: string[]): Options {
       const line = value();
       if (line !== '6.1' && line !== '6.12') throw new LabError(`--kernel takes 6.1 or 6.12, not ${line}`, 2);
       options.line = line;
-    } else if (name === '--uml') options.uml = true;
+    } else if (name === '--uml') options.uml = 'debug';
+    else if (name === '--uml=plain') options.uml = 'plain';
     else if (name === '--stock') options.stock = true;
     else if (name === '--smp') options.cpus = number(name, value());
     else if (name === '--mem') options.memory = checkMemory(value());
@@ -129,7 +131,7 @@ function makeSpec(options: Options, out: string, cwd: string, layers: [string, s
   const lab: [string, string][] = [
     ['LVSD_LAB', options.line],
     ['LVSD_LAB_STOCK', options.stock ? '1' : ''],
-    ['LVSD_LAB_UML', options.uml ? '1' : ''],
+    ['LVSD_LAB_UML', options.uml ?? ''],
   ];
   return [
     ...[...layers.map(([name]) => name), 'host'].map((name): [string, string] => ['layer', name]),
@@ -147,7 +149,7 @@ function makeSpec(options: Options, out: string, cwd: string, layers: [string, s
 
 /** Fetches and builds what the run needs. */
 async function prepare(options: Options): Promise<Machine> {
-  const kernel = await (options.uml ? umlKernel(options.line) : fetchKernel(options.line));
+  const kernel = await (options.uml ? umlKernel(options.line, options.uml) : fetchKernel(options.line));
   // The module toa hooks functions by ftrace, which User-mode Linux does not have.
   const folders = options.stock ? [] : options.uml ? ['kernel-patches'] : ['kernel-patches', 'toa-module'];
   const modules = (await Promise.all(folders.map((dir) => builtModules(join(top, dir), kernel)))).flat();
@@ -160,7 +162,7 @@ async function prepare(options: Options): Promise<Machine> {
   const cwd = process.env.npm_lifecycle_event === 'lab' ? (process.env.INIT_CWD ?? process.cwd()) : process.cwd();
   return {
     kernel,
-    uml: options.uml,
+    uml: options.uml !== undefined,
     layers,
     out: realpathSync(out),
     kvm: !options.icount && !options.uml && (await kvmWorks(kernel.image)),

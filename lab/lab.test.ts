@@ -95,6 +95,12 @@ test('--uml runs the debug kernel under the same contract', async () => {
   assert.equal(readFileSync(join(out, 'kept'), 'utf8'), 'kept\n');
 });
 
+test('--uml=plain is the same kernel without debugging aids', async () => {
+  const script = 'uname -r; modprobe ip_vs && ls -d /sys/module/ip_vs; ls -d /proc/lockdep_stats /sys/kernel/debug';
+  const { stdout, stderr } = await start(['--uml=plain', '--', 'sh', '-c', script]).ended;
+  assert.match(stdout.toString(), /^6\.1\.\d+-uml\n\/sys\/module\/ip_vs\n(\/sys\/kernel\/debug\n)?$/, stderr);
+});
+
 test('--uml: a complaint of the kernel makes the run fail', async () => {
   const script = "echo '<4>BUG: KASAN: made up in lab' > /dev/kmsg; exit 0";
   const { status, stderr } = await start(['--uml', '--', 'sh', '-c', script]).ended;

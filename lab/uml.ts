@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The debug kernel: User-mode Linux, an ordinary process on the host, with KASAN, lockdep, PROVE_RCU and more
-// (uml/config). It sees the host's files as a VM does, through hostfs instead of virtiofs.
+// User-mode Linux: a kernel that is an ordinary process on the host, either with KASAN, lockdep, PROVE_RCU and more
+// (uml/debug) or without, then at the host's speed. It sees the host's files as a VM does, by hostfs instead of virtiofs.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -21,17 +21,17 @@ function sourceVersion(line: KernelLine): string {
   return version;
 }
 
-/** Builds the debug kernel of a line, once for each source and configuration; it does not depend on the series. */
-export async function umlKernel(line: KernelLine): Promise<Kernel> {
+/** With the debugging aids of lab/uml/debug, or without. */
+export type UmlKind = 'debug' | 'plain';
+
+/** Builds the kernel of a line, once for each source and configuration; it does not depend on the series. */
+export async function umlKernel(line: KernelLine, kind: UmlKind): Promise<Kernel> {
   const version = sourceVersion(line);
   const folder = fileURLToPath(new URL('uml', import.meta.url));
-  const key = hashOf(
-    ...readdirSync(folder)
-      .sort()
-      .map((name) => readFileSync(join(folder, name))),
-  );
-  const root = await cached('uml', `${line}_${version.replaceAll(':', '.')}-${key}`, (dir) => {
-    const { status } = spawnSync(builder, [line, dir], { stdio: ['ignore', 'inherit', 'inherit'] });
+  const names = ['build', 'config', ...(kind === 'debug' ? ['debug'] : [])];
+  const key = hashOf(...names.map((name) => readFileSync(join(folder, name))));
+  const root = await cached('uml', `${line}_${version.replaceAll(':', '.')}-${kind}-${key}`, (dir) => {
+    const { status } = spawnSync(builder, [line, dir, kind], { stdio: ['ignore', 'inherit', 'inherit'] });
     if (status !== 0) throw new LabError(`${builder} failed (${status})`);
   });
   const [release = ''] = readdirSync(join(root, 'usr/lib/modules'));

@@ -5,7 +5,7 @@ import { release } from 'node:os';
 import { join } from 'node:path';
 
 /** The kernel's line, with "-uml" for the debug kernel: full runs repeat tests on several. */
-const kernel = `${process.env.LVSD_LAB ?? ''}${process.env.LVSD_LAB_UML ? '-uml' : ''}`;
+const kernel = `${process.env.LVSD_LAB ?? ''}${process.env.LVSD_LAB_UML === 'debug' ? '-uml' : ''}`;
 
 /** Records figures under a name and the kernel; a second call under the same name replaces them. */
 export function recordFigures(name: string, figures: object): void {

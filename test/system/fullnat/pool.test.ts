@@ -87,13 +87,17 @@ test('in a pool of 25,000 ports no SYN is rejected while one is free', async () 
 
 test('a rejected SYN probes at most 64 tuples', async () => {
   setVs(rig.balancer, { fullnat_exhaust_drop: 1, timeout_synrecv: 600 });
-  await addService(flooded, silent, 1000);
+  const key = await addService(flooded, silent, 1000);
   // Sent within the second after which a handshake may be replaced.
   const packets = [...syns(flooded, 1000), ...syns(flooded, 200)];
   await flood(packets.slice(0, 1000));
+  // On a busy machine packets are on their way for a while.
+  await eventually('a full pool', async () => (await rig.ipvs.localAddresses(key))[0]?.connections === 1000, 60_000);
   const since = stats();
   await flood(packets.slice(1000));
-  assert.equal(grown('fullnat_exhausted', since) + grown('fullnat_takeover', since), 200);
+  const rejected = () => grown('fullnat_exhausted', since) + grown('fullnat_takeover', since);
+  await eventually('an end of all SYNs', () => rejected() >= 200, 60_000);
+  assert.equal(rejected(), 200);
   assert.ok(grown('fullnat_port_conflict', since) <= 64 * 200, `${grown('fullnat_port_conflict', since)} tuples`);
 });
 

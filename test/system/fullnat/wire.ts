@@ -142,10 +142,14 @@ export class Injector {
 }
 
 /** Waits until `find` returns a value; throws after `timeout` ms. */
-export async function eventually<T>(what: string, find: () => T | undefined | false, timeout = 5000): Promise<T> {
+export async function eventually<T>(
+  what: string,
+  find: () => T | undefined | false | Promise<T | undefined | false>,
+  timeout = 5000,
+): Promise<T> {
   const end = performance.now() + timeout;
   for (;;) {
-    const found = find();
+    const found = await find();
     if (found !== undefined && found !== false) return found;
     if (performance.now() > end) throw new Error(`not within ${timeout} ms: ${what}`);
     await new Promise((done) => setTimeout(done, 5));

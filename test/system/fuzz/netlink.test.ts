@@ -16,7 +16,7 @@ import { Messages } from './messages.ts';
 import { compile, loadModules, unloadModules, writeMessages } from './network.ts';
 
 const seed = someSeed();
-const count = Number(process.env.LVSD_FUZZ ?? (process.env.LVSD_COUNTS === 'full' ? 1_000_000 : 100_000));
+const count = Number(process.env.LVSD_FUZZ ?? (process.env.LVSD_COUNTS === 'full' ? 1_000_000 : 50_000));
 /** The number of messages in one file, and in one namespace. */
 const FILE = 50_000;
 const PART = 1000;

@@ -9,7 +9,7 @@ import { unloadModules } from './network.ts';
 import { fuzzSegments } from './segments.ts';
 
 const seed = someSeed();
-const count = Number(process.env.LVSD_FUZZ ?? (process.env.LVSD_COUNTS === 'full' ? 5_000_000 : 200_000));
+const count = Number(process.env.LVSD_FUZZ ?? (process.env.LVSD_COUNTS === 'full' ? 5_000_000 : 100_000));
 
 test(`${count} segments, seed ${seed}: honest connections lose no byte, the kernel no memory`, async () => {
   await fuzzSegments('segments', count, seed);

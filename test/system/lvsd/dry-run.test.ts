@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// lab: --uml=plain
 // `lvsctl drain --dry-run` on the real kernel: it prints what a drain would do, and the drain then does that.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// lab: --uml=plain
 // The output that a program reads about a real server that goes down and comes up: JSON lines of the log, and `lvsctl events`.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';

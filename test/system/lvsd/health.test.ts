@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// lab: --uml=plain
 // Checks of real servers and their effect on traffic: every type of check down and up, inhibit and removal, quorum and
 // sorry server, withdrawn addresses, draining.
 import assert from 'node:assert/strict';

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// lab: --uml=plain
 // Hooks of a running daemon: their order and environment, a hook that hangs while checks and changes of the table go
 // on, and stopping.
 import assert from 'node:assert/strict';

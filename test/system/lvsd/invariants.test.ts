@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// lab: --uml=plain
 // Invariants of the daemon: at start, at stop, after drift, after kill -9, when the kernel refuses an operation, and
 // for users other than root.
 import assert from 'node:assert/strict';

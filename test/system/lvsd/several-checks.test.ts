@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// lab: --uml=plain
 // Several checks of one real server on the real kernel: it is in the table while all pass; status, events and history
 // show each check.
 import assert from 'node:assert/strict';

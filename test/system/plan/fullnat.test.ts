@@ -12,7 +12,7 @@ import { closeAll, dial, listen } from '../fullnat/tcp.ts';
 import { eventually, netnsPath } from '../fullnat/wire.ts';
 import { Kernel, round } from './rounds.ts';
 
-const ROUNDS = process.env.LVSD_COUNTS === 'full' ? 200 : 20;
+const ROUNDS = process.env.LVSD_COUNTS === 'full' ? 200 : 10;
 const ALL: Ownership = { all: true };
 let kernel: Kernel;
 

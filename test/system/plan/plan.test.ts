@@ -9,7 +9,7 @@ import { apply, describe, difference, drift } from '../../../src/plan/index.ts';
 import type { Desired, DesiredAddress, DesiredService } from '../../../src/plan/types.ts';
 import { Kernel, round } from './rounds.ts';
 
-const ROUNDS = process.env.LVSD_COUNTS === 'full' ? 200 : 20;
+const ROUNDS = process.env.LVSD_COUNTS === 'full' ? 200 : 10;
 let kernel: Kernel;
 
 before(() => {

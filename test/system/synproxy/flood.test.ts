@@ -7,6 +7,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { until } from '../../../lab/topology.ts';
 import { IP_VS_SVC_F_SYNPROXY } from '../../../src/ipvs/index.ts';
@@ -30,10 +31,16 @@ const forged = 60 * rate;
 const interval = full ? 25 : 40;
 const patience = full ? 10_000 : 6000;
 const proxiedPatience = 90_000;
-/** Ports of each of the two local addresses. */
+/**
+ * Ports of each of the two local addresses. Without SYN proxy FULLNAT gives the port of a handshake that is a second old to
+ * the next SYN, so that a pool bears about as many SYNs a second as it has ports: 4,000 ports take four fifths of 5,000
+ * SYNs. A tenth of the ports then shows what a flood does that is beyond the pool.
+ */
 const ports = full ? 2000 : 100;
+const few = full ? 200 : 100;
 
 let rig: Rig;
+let pool = ports;
 let proxied = false;
 let defended = false;
 const dir = mkdtempSync(join(tmpdir(), 'synproxy-'));
@@ -45,7 +52,7 @@ before(async () => {
     execFileSync('cc', ['-O1', '-Wall', '-Wextra', '-Werror', '-o', program(name), source]);
   }
   rig = await fullnatRig({ port, laddrs: 2 });
-  setVs(rig.balancer, { fullnat_lport_min: 5000, fullnat_lport_max: 4999 + ports });
+  setPool(ports);
   await listen(rig.rs1, port, (socket) => {
     // With toa, the client's address and port.
     const client = `${socket.remoteAddress}:${socket.remotePort}`;
@@ -58,6 +65,19 @@ after(async () => {
   await rig.destroy();
   rmSync(dir, { recursive: true, force: true });
 });
+
+/** Sets the ports of each local address. */
+function setPool(count: number): void {
+  pool = count;
+  setVs(rig.balancer, { fullnat_lport_min: 5000, fullnat_lport_max: 4999 + count });
+}
+
+/** Waits for the end of the handshakes that a flood has left in the table. */
+async function handshakesEnd(): Promise<void> {
+  setVs(rig.balancer, { timeout_synrecv: 3 });
+  while (rig.connections().some(({ state }) => state === 'SYN_RECV')) await sleep(500);
+  setVs(rig.balancer, { timeout_synrecv: 30 });
+}
 
 interface Outcome {
   /** Real connections that succeeded. */
@@ -78,7 +98,7 @@ async function flood(kind: string, count = segments): Promise<Outcome> {
   const slabsBefore = slabs();
   const began = performance.now();
   // The program may take seconds until its first segment: connections before that say nothing.
-  if (!proxied) await until('a full pool', () => rig.connections().length - before >= 2 * ports);
+  if (!proxied) await until('a full pool', () => rig.connections().length - before >= 2 * pool);
   const delay = performance.now() - began;
   const waits = proxied ? proxiedPatience : patience;
   const numbers = [connections, interval, waits, connections].map(String);
@@ -90,7 +110,7 @@ async function flood(kind: string, count = segments): Promise<Outcome> {
   while (running) {
     most = Math.max(most, rig.connections().length - before);
     mostSlabs = Math.max(mostSlabs, slabs() - slabsBefore);
-    await Promise.race([over, new Promise((done) => setTimeout(done, 500))]);
+    await Promise.race([over, sleep(500)]);
   }
   const [[sent = 0, milliseconds = 0], [served = 0, wrong = 0]] = (await over) as [number[], number[]];
   assert.equal(sent, count);
@@ -99,8 +119,14 @@ async function flood(kind: string, count = segments): Promise<Outcome> {
   assert.ok(milliseconds > least, 'the flood has lasted longer than the connections');
   const outcome = { served, most, slabs: mostSlabs, seconds: milliseconds / 1000 };
   const how = `${proxied ? '' : '-unproxied'}${defended ? '-defended' : ''}`;
-  const figures = { segments: count, connections, ...outcome, rate: Math.round((1000 * sent) / milliseconds) };
-  recordFigures(`synproxy-flood-${kind}${how}`, figures);
+  const figures = {
+    segments: count,
+    connections,
+    ports: 2 * pool,
+    ...outcome,
+    rate: Math.round((1000 * sent) / milliseconds),
+  };
+  recordFigures(`synproxy-flood-${kind}${how}${pool === ports ? '' : `-${2 * pool}-ports`}`, figures);
   console.log(`${kind}${how}: ${JSON.stringify(figures)}`);
   return outcome;
 }
@@ -114,18 +140,24 @@ async function start(...[file, ...args]: [string, ...string[]]): Promise<number[
 /** Bytes in slabs that the kernel cannot reclaim: 100,000 connections take some 60 MB. */
 const slabs = () => 1024 * Number(/^SUnreclaim: +(\d+) kB$/m.exec(readFileSync('/proc/meminfo', 'utf8'))?.[1]);
 
-test(`${segments} SYNs from random addresses, without SYN proxy: most real connections fail`, async () => {
+if (full)
+  test(`${segments} SYNs from random addresses, without SYN proxy, over ${2 * ports} ports: some fail`, async () => {
+    const { served } = await flood('syn');
+    assert.ok(served < connections, `${served} of ${connections}`);
+    await handshakesEnd();
+  });
+
+test(`${segments} SYNs from random addresses, without SYN proxy, over ${2 * few} ports: most fail`, async () => {
+  setPool(few);
   const { served } = await flood('syn');
   assert.ok(served < connections / 2, `${served} of ${connections}`);
+  await handshakesEnd();
+  setPool(ports);
 });
 
 test(`${fewer} SYNs from random addresses, with SYN proxy: none of them fails, and nothing is kept`, async () => {
   await rig.ipvs.setService({ ...rig.key, flags: IP_VS_SVC_F_SYNPROXY }, IP_VS_SVC_F_SYNPROXY);
   proxied = true;
-  // Entries that the flood before has left in the table end within the time-out of a handshake.
-  setVs(rig.balancer, { timeout_synrecv: 3 });
-  const handshakes = () => rig.connections().some(({ state }) => state === 'SYN_RECV');
-  while (handshakes()) await new Promise((done) => setTimeout(done, 500));
   let outcome: Outcome | undefined;
   const grown = await rig.counted(async () => {
     outcome = await flood('syn', fewer);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Traffic through a pair of balancers: new connections at a fixed rate, and long downloads.
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { until } from '../../../lab/topology.ts';
@@ -11,53 +12,19 @@ import { type Balancers, VIRTUAL } from './balancers.ts';
 export interface Attempt {
   begun: number;
   ended: number;
-  /** Undefined: the whole answer came. */
+  /** Undefined: the whole answer came. Else the name of an errno, `timeout` or `short`. */
   error?: string;
 }
-
-/**
- * Makes `rate` connections a second, each one request and one answer. Says so on stderr once it has made more than `rate` of
- * them; after SIGTERM it makes as many again, then prints them all.
- */
-const CLIENT = `
-const net = require('node:net');
-const [host, port, rate] = [process.argv[2], Number(process.argv[3]), Number(process.argv[4])];
-const done = [];
-let open = 0, made = 0, over = false, last = Infinity;
-const start = Date.now();
-const finish = () => { if (over && open === 0) { process.stdout.write(JSON.stringify(done)); } };
-const one = () => {
-  made += 1; open += 1;
-  const begun = Date.now();
-  let text = '', ended = false;
-  const end = (error) => {
-    if (ended) return;
-    ended = true; open -= 1;
-    done.push({ begun, ended: Date.now(), ...(error ? { error } : {}) });
-    socket.destroy(); finish();
-  };
-  const socket = net.connect(port, host, () => socket.write('GET / HTTP/1.0\\r\\n\\r\\n'));
-  socket.setEncoding('latin1').on('data', (more) => { text += more; });
-  socket.on('end', () => end(text.endsWith('server\\n') ? '' : 'short answer'));
-  socket.on('error', (error) => end(error.code));
-  socket.setTimeout(5000, () => end('timeout'));
-};
-const timer = setInterval(() => {
-  while (made < Math.min(last, ((Date.now() - start) * rate) / 1000)) {
-    one();
-    if (made === rate + 1) process.stderr.write('made\\n');
-  }
-  if (made >= last) { clearInterval(timer); over = true; finish(); }
-}, 5);
-process.on('SIGTERM', () => { last = made + rate + 1; });
-`;
 
 export class Load {
   readonly #site: Balancers;
   readonly #dir = mkdtempSync(join(tmpdir(), 'lvsd-load-'));
+  readonly #program = join(this.#dir, 'connections');
 
   constructor(site: Balancers) {
     this.#site = site;
+    const source = join(import.meta.dirname, 'connections.c');
+    execFileSync('cc', ['-O1', '-Wall', '-Wextra', '-Werror', '-o', this.#program, source]);
   }
 
   /**
@@ -65,14 +32,12 @@ export class Load {
    * many again, and returns all of them.
    */
   async connections(port: number, rate: number): Promise<() => Promise<Attempt[]>> {
-    const script = join(this.#dir, 'client.cjs');
-    writeFileSync(script, CLIENT);
-    const running = this.#site.client.spawn([process.execPath, script, VIRTUAL, String(port), String(rate)]);
+    const running = this.#site.client.spawn([this.#program, VIRTUAL, String(port), String(rate)]);
     await until('connections', () => running.stderr().includes('made'), 60_000);
     return async () => {
       running.child.kill('SIGTERM');
       await running.ended;
-      return (JSON.parse(running.stdout()) as Attempt[]).sort((a, b) => a.begun - b.begun);
+      return running.stdout().trim().split('\n').map(parseAttempt);
     };
   }
 
@@ -102,6 +67,12 @@ export class Load {
   close(): void {
     rmSync(this.#dir, { recursive: true, force: true });
   }
+}
+
+/** A line of connections.c: "BEGUN ENDED ERROR". */
+function parseAttempt(line: string): Attempt {
+  const [begun, ended, error = ''] = line.split(' ');
+  return { begun: Number(begun), ended: Number(ended), ...(error === '-' ? {} : { error }) };
 }
 
 function size(path: string): number {
