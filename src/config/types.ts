@@ -139,6 +139,9 @@ export interface VrrpAddress {
   prefix: number;
   /** Undefined: the interface of the instance. */
   device: string | undefined;
+  /** Of IPv4 addresses only. */
+  label: string | undefined;
+  scope: 'global' | 'link' | 'host' | undefined;
 }
 
 export type Protocol = 'tcp' | 'udp';

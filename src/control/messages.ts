@@ -259,6 +259,8 @@ export interface VrrpStatus {
   tracked: { kind: 'interface' | 'service'; name: string; up: boolean; weight?: number | undefined }[];
   /** Adverts sent and received, rejections by reason, and the like. */
   counters: Record<string, number>;
+  /** The last message that was rejected, `at` in milliseconds since the epoch; undefined: none. */
+  lastRejected: { reason: string; text: string; source: string; at: number } | undefined;
 }
 
 /** JSON-RPC error codes: the standard's, and lvsd's exit codes as -32000 - code. */

@@ -223,6 +223,7 @@ export class Vrrp {
           faults: one.faults,
           tracked: one.tracked,
           counters: one.counters,
+          lastRejected: one.lastRejected,
         } satisfies VrrpStatus;
       });
   }

@@ -14,6 +14,7 @@ import {
   type Purpose,
   readAddress,
   readLink,
+  type Scope,
   writeAddressDump,
   writeLinkDump,
   writeNewAddress,
@@ -29,6 +30,10 @@ export interface WantedAddress {
   address: Uint8Array;
   prefix: number;
   purpose: Purpose;
+  /** IFA_LABEL, 1 to 15 characters; default: the device's name. */
+  label?: string;
+  /** Default: by `purpose`. */
+  scope?: Scope;
 }
 
 /** An address on a device; `ours`: its IFA_PROTO is that of this object. */
@@ -120,7 +125,7 @@ export class Addresses {
    * Deletes an address of ours; 'gone': the device no longer has it. Throws LvsdError (ERR_LVSD_NOT_OURS) for an address
    * that is not ours, and if the kernel would delete one that is not ours along with it.
    */
-  async delete(old: Omit<WantedAddress, 'purpose'>): Promise<'deleted' | 'gone'> {
+  async delete(old: Omit<WantedAddress, 'purpose' | 'label' | 'scope'>): Promise<'deleted' | 'gone'> {
     // Read again: since the caller last looked, ours may have been replaced by an address of another program.
     const { all, byPlace } = await this.#read();
     const found = byPlace.get(placeKey(old));

@@ -29,6 +29,7 @@ const UNUSABLE = 0x40 | 0x08;
 const ADDRESS = {
   address: [1, 'bytes'],
   local: [2, 'bytes'],
+  label: [3, 'string'],
   cacheInfo: [6, 'bytes'],
   flags: [8, 'u32'],
   protocol: [11, 'u8'],
@@ -45,6 +46,9 @@ const IFF_LOWER_UP = 0x10000;
 /** Decides the scope and flags of an address. */
 export type Purpose = 'virtual' | 'local';
 
+/** Scope of an IPv4 address. */
+export type Scope = 'global' | 'link' | 'host';
+
 export interface NewAddress {
   /** Index of the device. */
   index: number;
@@ -54,6 +58,10 @@ export interface NewAddress {
   address: Uint8Array;
   prefix: number;
   purpose: Purpose;
+  /** IPv4: IFA_LABEL, 1 to 15 characters; default: the device's name. */
+  label?: string;
+  /** IPv4; default: by `purpose`. */
+  scope?: Scope;
 }
 
 export interface FoundAddress {
@@ -93,6 +101,7 @@ export function writeNewAddress(writer: MessageWriter, wanted: NewAddress, proto
     // No duplicate detection: the address must serve at once, and VRRP moves it between machines.
     attributes.flags = rt.formatAddressFlags({ nodad: true, noprefixroute: true });
   }
+  if (wanted.label !== undefined) attributes.label = wanted.label;
   attributes.protocol = protocol;
   encodeTable(ADDRESS, writer, attributes);
 }
@@ -142,7 +151,10 @@ function header({ family, prefix, index }: Omit<NewAddress, 'loopback' | 'purpos
   return rt.formatAddress({ family, prefixlen: prefix, scope, index });
 }
 
-function scopeOf({ family, loopback, purpose }: NewAddress): number {
+const SCOPES = { global: rt.RouteScope.UNIVERSE, link: rt.RouteScope.LINK, host: rt.RouteScope.HOST } as const;
+
+function scopeOf({ family, loopback, purpose, scope }: NewAddress): number {
+  if (scope !== undefined) return SCOPES[scope];
   if (family === AF_INET6 || purpose === 'virtual') return rt.RouteScope.UNIVERSE;
   return loopback ? rt.RouteScope.HOST : rt.RouteScope.LINK;
 }

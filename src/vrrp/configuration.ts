@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** The configuration of an instance as the VRRP process gets it: resolved, as JSON, times in microseconds. */
 import { type Family, parseAddress } from '../base/addresses.ts';
-import type { Purpose } from '../net/index.ts';
+import type { Purpose, Scope } from '../net/index.ts';
 import type { Tracked } from './tracking.ts';
 import type { Settings } from './types.ts';
 
@@ -11,8 +11,12 @@ export interface PlacedAddress {
   prefix: number;
   /** Default: the instance's interface. */
   device?: string;
-  /** Default: virtual. Decides the scope. */
+  /** Default: virtual. Decides the scope, unless that is given. */
   purpose?: Purpose;
+  /** IFA_LABEL of an IPv4 address, 1 to 15 characters. */
+  label?: string;
+  /** Of an IPv4 address. */
+  scope?: Scope;
 }
 
 export interface InstanceConfiguration {

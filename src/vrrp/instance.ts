@@ -10,7 +10,7 @@ import type { Announcement, Announcer } from './announcer.ts';
 import { addressBytes, type InstanceConfiguration, type PlacedAddress } from './configuration.ts';
 import { EventReports } from './event-reports.ts';
 import { faultsOf, initialState, step } from './machine.ts';
-import type { EventName, LastMessage } from './messages.ts';
+import type { EventName, LastMessage, LastRejection } from './messages.ts';
 import { encodeAdvertisement, GROUP_IPV4, GROUP_IPV6, PASSWORD_LENGTH } from './packet.ts';
 import { Placement } from './placement.ts';
 import { type Dependence, dependence, type ServiceStates, type TrackedState } from './tracking.ts';
@@ -65,6 +65,8 @@ export class Instance {
   readonly lateness = new HistogramCounts(LATENESS_BOUNDS);
   /** When the last advert was received, in milliseconds since the epoch. */
   lastAdvert: number | undefined;
+  /** The last message for this instance that acceptance rejected. */
+  lastRejected: LastRejection | undefined;
   #configuration: InstanceConfiguration;
   #state: State;
   #facts = NO_FACTS;

@@ -19,6 +19,16 @@ export type ToVrrp =
   | { type: 'yield'; instance: string; hold: number }
   | { type: 'status'; request: number };
 
+/** The last message that acceptance rejected. */
+export interface LastRejection {
+  /** One of acceptance's reasons. */
+  reason: string;
+  text: string;
+  source: string;
+  /** Milliseconds since the epoch. */
+  at: number;
+}
+
 export interface InstanceStatus {
   name: string;
   phase: Phase;
@@ -30,6 +40,8 @@ export interface InstanceStatus {
   counters: Record<string, number>;
   /** When the last advert was received, in milliseconds since the epoch; undefined: none yet. */
   lastAdvert: number | undefined;
+  /** Undefined: none yet. */
+  lastRejected: LastRejection | undefined;
   /** Seconds by which its timers ran late. */
   lateness: Histogram;
 }

@@ -41,7 +41,12 @@ export class Placement {
    */
   place(list: readonly PlacedAddress[], device: string): Promise<void> {
     return this.#want(list, device, (one) =>
-      this.#addresses.add({ ...wanted(one, device), purpose: one.purpose ?? 'virtual' }),
+      this.#addresses.add({
+        ...wanted(one, device),
+        purpose: one.purpose ?? 'virtual',
+        ...(one.label === undefined ? {} : { label: one.label }),
+        ...(one.scope === undefined ? {} : { scope: one.scope }),
+      }),
     );
   }
 

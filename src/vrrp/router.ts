@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** All instances of this machine: their sockets, the facts that they depend on, and reloads. */
 import { uptime } from 'node:os';
-import type { Family } from '../base/addresses.ts';
+import { type Family, formatAddress } from '../base/addresses.ts';
 import { Addresses, type Link, type Watch } from '../net/index.ts';
 import { acceptMessage, type Expectations, type Received } from './acceptance.ts';
 import { AdvertSocket, type Arrival } from './advert-socket.ts';
@@ -122,7 +122,7 @@ export class Router {
 
   status(): InstanceStatus[] {
     return [...this.#instances.values()].map(
-      ({ configuration, state, counters, faults, tracked, lastAdvert, lateness }) => ({
+      ({ configuration, state, counters, faults, tracked, lastAdvert, lastRejected, lateness }) => ({
         name: configuration.name,
         phase: state.phase,
         priority: state.priority,
@@ -130,6 +130,7 @@ export class Router {
         tracked,
         counters: { ...Object.fromEntries(counters), ...this.#dropped(configuration) },
         lastAdvert,
+        lastRejected,
         lateness: lateness.histogram,
       }),
     );
@@ -298,8 +299,11 @@ export class Router {
       result.instance.instance.count('received');
       result.instance.instance.lastAdvert = Date.now();
       result.instance.instance.receive(result.advert, arrival.age);
-    } else {
-      result.instance?.instance.count(`rejected: ${result.reason}`);
+    } else if (result.instance !== undefined) {
+      const { reason, text } = result;
+      result.instance.instance.count(`rejected: ${reason}`);
+      const source = formatAddress(family, arrival.source);
+      result.instance.instance.lastRejected = { reason, text, source, at: Date.now() };
     }
   }
 }

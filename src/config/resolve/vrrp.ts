@@ -80,6 +80,12 @@ function resolveInstance(
       problems.report([...path, key, index, ...(typeof one === 'string' ? [] : ['address'])], found);
       return [];
     }
+    for (const name of ['label', 'scope'] as const)
+      if (found[name] !== undefined && found.family !== AF_INET)
+        problems.report(
+          [...path, key, index, name],
+          `found a ${name} of an IPv6 address; allowed: IPv4 addresses only`,
+        );
     const id = addressId(found.address);
     const holder = holders.get(id);
     holders.set(id, holder ?? `vrrp.${name}`);
@@ -336,5 +342,6 @@ function placedAddress(raw: RawVrrp['addresses'][number]): VrrpAddress | string 
   if (!/^[1-9][0-9]{0,2}$/.test(digits) || Number(digits) > bits) return `${allowed}, with a length from 1 to ${bits}`;
   const why = isLoopback(found) ? 'a loopback address' : notUnicast(found);
   if (why !== undefined) return `found ${describe(text)}, ${why}; allowed: an address that a host can have`;
-  return { family: found.family, address: found.bytes, prefix: Number(digits), device };
+  const { label, scope } = typeof raw === 'string' ? {} : raw;
+  return { family: found.family, address: found.bytes, prefix: Number(digits), device, label, scope };
 }

@@ -14,8 +14,30 @@ const placed = Type.Union(
       {
         address: Type.String({ title: PLACED, description: 'The address.', examples: ['10.99.0.11/32'] }),
         device: Type.Optional(device('Device that has the address. Without this key: `interface`.')),
+        label: Type.Optional(
+          Type.String({
+            pattern: '^[!-~]{1,15}$',
+            title: 'up to 15 characters without blanks',
+            description:
+              'Label of an IPv4 address, as in `ip addr add ... label`. Used whenever the address is added: a reload does not change the label of an address that is there.',
+            examples: ['eth1:web'],
+          }),
+        ),
+        scope: Type.Optional(
+          Type.Union([Type.Literal('global'), Type.Literal('link'), Type.Literal('host')], {
+            title: 'global, link or host',
+            description:
+              'Scope of an IPv4 address. With link or host, the balancer chooses it as the source of its own packets only to destinations of that scope. Used as `label` is.',
+            default: 'global',
+            examples: ['link'],
+          }),
+        ),
       },
-      { additionalProperties: false, title: 'a map with address', description: 'An address on another device.' },
+      {
+        additionalProperties: false,
+        title: 'a map with address',
+        description: 'An address on another device, or with a label or scope.',
+      },
     ),
   ],
   { title: `${PLACED}, or a map with address` },

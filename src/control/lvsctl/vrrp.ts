@@ -40,7 +40,13 @@ function instanceLines(one: VrrpStatus, paint: Paint, now: number): string[] {
     ...(tracked.length > 0 ? [`  tracks ${tracked.map(trackedText).join(', ')}`] : []),
     ...(faults.length > 1 ? [`  faults ${faults.map(printable).join(', ')}`] : []),
     ...(numbers.length > 0 ? [`  adverts ${numbers.join(', ')}`] : []),
+    ...(one.lastRejected === undefined ? [] : [`  last rejected ${rejectionText(one.lastRejected, now)}`]),
   ];
+}
+
+/** "5s ago from 10.99.0.3: password: wrong password". */
+function rejectionText({ reason, text, source, at }: NonNullable<VrrpStatus['lastRejected']>, now: number): string {
+  return `${spanText(now - at)} ago from ${printable(source)}: ${printable(`${reason}: ${text}`)}`;
 }
 
 /** "100", or "50 (100, service shop -50)". */

@@ -97,6 +97,12 @@ function placedPool({ device, addresses }: LocalAddressPool): PlacedAddress[] {
   }));
 }
 
-function placed({ family, address, prefix, device }: VrrpAddress): PlacedAddress {
-  return { address: formatAddress(family, address), prefix, ...(device === undefined ? {} : { device }) };
+function placed({ family, address, prefix, device, label, scope }: VrrpAddress): PlacedAddress {
+  return {
+    address: formatAddress(family, address),
+    prefix,
+    ...(device === undefined ? {} : { device }),
+    ...(label === undefined ? {} : { label }),
+    ...(scope === undefined ? {} : { scope }),
+  };
 }

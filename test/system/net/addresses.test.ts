@@ -257,3 +257,13 @@ test('an overrun of the socket is reported as a change', async () => {
   watch.close();
   small.close();
 });
+
+test('an IPv4 address has the label and scope that it is given', async () => {
+  for (const scope of ['global', 'link', 'host'] as const) {
+    const one = { ...wanted('10.77.1.1/24'), label: 'eth0:web', scope };
+    assert.equal(await addresses.add(one), 'added');
+    const { label, scope: given } = shown('eth0', '10.77.1.1') ?? assert.fail();
+    assert.deepEqual([label, given], ['eth0:web', scope]);
+    assert.equal(await addresses.delete(one), 'deleted');
+  }
+});

@@ -29,7 +29,8 @@ const conf = (change: object = {}): Conf => ({
 
 const ctl = (...words: string[]) =>
   pair.lvsd.namespace.run(['lvsctl', '--socket', lvsd.socket, ...words], { accept: 'any' });
-const holdsExtra = () => pair.lvsd.namespace.run(['ip', '-o', 'addr']).stdout.includes(' 10.9.0.101/');
+const holdsExtra = () =>
+  / 10\.9\.0\.101\/32 scope link eth0:web\\/.test(pair.lvsd.namespace.run(['ip', '-o', 'addr']).stdout);
 
 before(async () => {
   await pair.keepalived.start(100);
@@ -74,7 +75,7 @@ test('a tracked service without its quorum lowers the priority, so that the othe
 
 test('a reload adds and removes addresses without a transition', async () => {
   const since = lvsd.log.length;
-  lvsd.write(conf({ extra_addresses: ['10.9.0.101/32'] }));
+  lvsd.write(conf({ extra_addresses: [{ address: '10.9.0.101/32', label: 'eth0:web', scope: 'link' }] }));
   assert.equal(ctl('reload').status, 0);
   await until('the new address', holdsExtra);
   lvsd.write(conf());

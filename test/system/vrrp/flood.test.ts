@@ -125,5 +125,7 @@ for (const [index, role] of (['master', 'backup'] as const).entries()) {
       return rejected > 0 && rejected + dropped > 0.9 * sent;
     });
     console.log(`${sent} sent: ${JSON.stringify(await counted())}`);
+    const { lastRejected } = await node.status();
+    assert.deepEqual([lastRejected?.reason, lastRejected?.text], ['checksum', 'wrong checksum']);
   });
 }

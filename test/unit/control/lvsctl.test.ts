@@ -676,6 +676,7 @@ test('vrrp as text: weights that count, what is tracked, and each cause of a fau
       { kind: 'service', name: 'mail', up: true, weight: -20 },
     ],
     counters: { sent: 5, 'rejected: checksum': 2 },
+    lastRejected: { reason: 'checksum', text: 'wrong checksum', source: '10.99.0.3', at: NOW - 60_000 },
   };
   assert.equal(
     vrrpText([edge], PLAIN, NOW),
@@ -685,6 +686,7 @@ test('vrrp as text: weights that count, what is tracked, and each cause of a fau
   tracks interface eth1 down, service shop down, service dns up, service mail up
   faults eth1 is down, no source address
   adverts sent 5, rejected: checksum 2
+  last rejected 1m ago from 10.99.0.3: checksum: wrong checksum
 `,
   );
 });

@@ -212,6 +212,7 @@ const router = (name: string, more: Partial<VrrpStatus>): VrrpStatus => ({
   ...{ name, state: 'master', since: undefined, reason: '', interface: 'eth0', family: 'ipv4', version: 3 },
   ...{ virtualRouterId: 51, group: undefined, priority: 150, configuredPriority: 150, interval: 1000, unicast: false },
   ...{ addresses: [{ address: '10.99.0.1', prefix: 32, device: 'eth0' }], faults: [], tracked: [], counters: {} },
+  lastRejected: undefined,
   ...more,
 });
 
