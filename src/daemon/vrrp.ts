@@ -172,9 +172,14 @@ export class Vrrp {
     return this.#statuses(await this.#ask(), name);
   }
 
-  /** For metrics. Throws LvsdError if the process does not answer. */
+  /** For metrics. No instances if the process does not answer: the rest of lvsd has numbers nevertheless. */
   async numbers(): Promise<VrrpNumbers> {
-    const list = this.#config !== undefined && this.#used ? await this.#ask() : [];
+    let list: InstanceStatus[] = [];
+    try {
+      if (this.#config !== undefined && this.#used) list = await this.#ask();
+    } catch (error) {
+      if (!(error instanceof LvsdError)) throw error;
+    }
     const details = new Map(list.map((one) => [one.name, one]));
     return {
       instances: this.#statuses(list).map(({ name, state, configuredPriority, priority, addresses, counters }) => ({

@@ -7,6 +7,9 @@ import { createHash } from 'node:crypto';
 import { appendFileSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { type Running, until } from '../../../lab/topology.ts';
+import { ControlClient } from '../../../src/control/client.ts';
+import type { Detail } from '../../../src/control/metrics/stats.ts';
+import { metricsText } from '../../../src/control/metrics/text.ts';
 import { alerts, panelExpressions } from '../../support/dashboard.ts';
 import { eventually } from './daemon.ts';
 import { Site } from './site.ts';
@@ -34,11 +37,14 @@ after(async () => {
 const page = () =>
   site.lvs.balancer.run(['curl', '-sS', '-m', '60', 'http://127.0.0.1:5873/metrics?detail=full']).stdout;
 
-/** Samples by name and labels, as they are written. */
-async function metrics(...words: string[]): Promise<Map<string, number>> {
-  const { status, stdout, stderr } = await site.lvsd.ctl('metrics', ...words);
-  assert.equal(status, 0, stderr);
-  const lines = stdout.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+/** Samples by name and labels, as `lvsctl metrics` writes them; without a process for each reading. */
+async function metrics(detail?: Detail): Promise<Map<string, number>> {
+  const client = await ControlClient.open(site.lvsd.socket);
+  const text = await client
+    .stats(detail === undefined ? {} : { detail })
+    .then((stats) => [...metricsText(stats, { detail })].join(''));
+  client.close();
+  const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
   return new Map(lines.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.split(' ').at(-1))]));
 }
 
@@ -57,7 +63,7 @@ function ipvsadmStats(): Map<string, number[]> {
 
 /** The same by metrics. */
 async function metricsStats(): Promise<Map<string, number[]>> {
-  const samples = await metrics('--detail', 'full');
+  const samples = await metrics('full');
   const rows = new Map<string, number[]>();
   for (const [series] of samples) {
     const [, kind = '', labels = ''] = /^lvsd_(service|real_server)_connections_total\{(.*)\}$/.exec(series) ?? [];
@@ -174,7 +180,7 @@ test('connections and bytes are those that clients moved, and those of ipvsadm',
 test('drift, a rejected file, checks and processes are counted', async () => {
   const { balancer } = site.lvs;
   const sha256 = async () => {
-    const series = [...(await metrics('--detail', 'summary')).keys()].find((key) => key.startsWith('lvsd_config_info'));
+    const series = [...(await metrics('summary')).keys()].find((key) => key.startsWith('lvsd_config_info'));
     return /sha256="([0-9a-f]{12})"/.exec(series ?? '')?.[1] ?? assert.fail(series);
   };
   const first = await sha256();
@@ -188,10 +194,10 @@ test('drift, a rejected file, checks and processes are counted', async () => {
   assert.notEqual(await sha256(), first);
   balancer.run(['ipvsadm', '-e', '-t', '10.99.0.11:80', '-r', '10.31.4.2:80', '-m', '-w', '5']);
   await eventually('the drift', async () => {
-    const samples = await metrics('--detail', 'summary');
+    const samples = await metrics('summary');
     return samples.get('lvsd_drift_total{object="real_server"}') === 1 || undefined;
   });
-  const samples = await metrics('--detail', 'summary');
+  const samples = await metrics('summary');
   const reloads = (result: string) => samples.get(`lvsd_config_reloads_total{result="${result}"}`);
   assert.deepEqual(['done', 'refused', 'rejected'].map(reloads), [1, 0, 1]);
   assert.equal(samples.get('lvsd_drift_total{object="service"}'), 0);
@@ -216,7 +222,7 @@ async function nodeExporter(): Promise<Map<string, number>> {
 test('node_exporter counts the same', async () => {
   await agree();
   const theirs = await nodeExporter();
-  const samples = await metrics('--detail', 'full');
+  const samples = await metrics('full');
   assert.deepEqual(
     NAMES.map((name) => theirs.get(`node_ipvs_${name}_total`)),
     NAMES.map((name) => samples.get(`lvsd_ipvs_${name}_total`)),
@@ -368,7 +374,7 @@ test('what is secret in the file is in no answer of the read-only socket, nor on
   await eventually(
     'the counts of checks and hooks',
     async () => {
-      const samples = await metrics('--collect', 'check', '--collect', 'process');
+      const samples = await metrics('summary');
       const value = (series: string) => samples.get(`lvsd_${series}`) ?? 0;
       const failed = value('check_failures_total{type="exec",reason="exit_status"}');
       const measured = value('check_duration_seconds_count{type="exec"}');
