@@ -131,7 +131,8 @@ export interface StatsSummary {
   netlink: { errors: Readonly<Record<string, number>>; overruns: number; dumpRetries: number };
   hooks: { runs: Readonly<Record<string, number>>; durations: Histogram };
   syncDaemons: readonly { role: string; device: string; id: number }[];
-  table: { age: number; reading: Histogram };
+  /** The reading of the counters: its age, and when it was by a clock that begins with the daemon. */
+  table: { age: number; at: number; reading: Histogram };
   /** Sums of /proc/net/ip_vs_stats; null: there is no such file. */
   ipvs: {
     connections: number;

@@ -119,7 +119,11 @@ export async function stats(
     overrides: { drain: kinds('drain'), disable: kinds('disable'), up: kinds('up'), weight: kinds('weight') },
     checkTargets: states.size,
     ...activity(parts),
-    table: { age: Math.max(0, monotonic() - reading.at) / 1000, reading: sampler.durations },
+    table: {
+      age: Math.max(0, monotonic() - reading.at) / 1000,
+      at: reading.at / 1000,
+      reading: sampler.durations,
+    },
     ipvs: wholeTable(),
     kernelCounters: kernelCounters(),
     processes: processes(parts, routers.pid),

@@ -153,8 +153,10 @@ function RealServers({ service, list, now }: { service: string; list: readonly S
       <tbody>
         {list.map((server) => (
           <tr key={`${server.name} ${server.address}`} class={server.state}>
-            <th scope="row">
-              <Outside text={server.name} />
+            <th scope="row" title={printable(server.name)}>
+              <span class="two-lines">
+                <Outside text={server.name} />
+              </span>
               {server.name !== server.address && <span class="below">{server.address}</span>}
             </th>
             <td>

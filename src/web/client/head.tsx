@@ -97,23 +97,25 @@ export function Tiles({ head, bad, onBad }: { head: Head; bad: boolean; onBad: (
         onClick={onBad}
         title="Only services that are not up (!)"
       >
-        <b>{head.bad}</b> of {count(head.services, 'service')} not up
+        <span>
+          <b>{head.bad}</b> of {count(head.services, 'service')} not up
+        </span>
         <small>{bad ? 'only these are shown' : head.bad > 0 ? 'show only these' : 'all are up'}</small>
       </button>
       <Tile level={head.down > 0 ? 'bad' : ''} note={down.join(', ') || 'none draining'}>
         <b>{head.down}</b> of {count(head.realServers, 'real server')} down
       </Tile>
-      <Tile curve={head.history.connections}>
+      <Tile curve={head.history?.connections ?? []}>
         <b>{countText(head.connections)}</b> connections/s
       </Tile>
-      <Tile curve={head.history.traffic}>
+      <Tile curve={head.history?.traffic ?? []}>
         <b>{bitsText(head.traffic)}</b> traffic
       </Tile>
       <Tile note={`${count(head.overrides, 'override')} by operators`}>
         <b>{countText(head.active)}</b> active connections
       </Tile>
-      <Tile level={head.failures.length > 0 ? 'bad' : ''} note={`${head.repaired} repaired in the last hour`}>
-        <b>{head.failures.length}</b> {head.failures.length === 1 ? 'difference' : 'differences'} to the file
+      <Tile level={head.refused > 0 ? 'bad' : ''} note={`${head.repaired} repaired in the last hour`}>
+        <b>{head.refused}</b> {head.refused === 1 ? 'difference' : 'differences'} to the file
       </Tile>
     </section>
   );

@@ -18,7 +18,7 @@ const ROW = 42;
 const PHONE_ROW = 58;
 const PHONE = '(max-width: 760px)';
 /** Rows above and below those that are visible. */
-const MARGIN = 15;
+const MARGIN = 20;
 /** Windows begin at a multiple of this, so that few are asked for while scrolling. */
 const STEP = 10;
 /** Milliseconds. */
@@ -53,6 +53,8 @@ function useClock(): number {
 
 function Page() {
   const [looking, setLooking] = useState<Looking>(() => readAddress(location.search));
+  /** Several changes may come before the next drawing. */
+  const latest = useRef(looking);
   const [range, setRange] = useState({ from: 0, count: 50 });
   const [known, send] = useReducer(reduce, NOTHING);
   const [connection, setConnection] = useState<Connection>('connecting');
@@ -76,19 +78,18 @@ function Page() {
     };
   }, [path]);
 
-  const change = useCallback((what: Partial<Looking>, record = false) => {
-    setLooking((before) => {
-      const after = { ...before, ...what };
-      const address = addressOf(after);
-      if (record) history.pushState(null, '', address);
-      else history.replaceState(null, '', address);
-      return after;
-    });
-  }, []);
+  const change = (what: Partial<Looking>, record = false) => {
+    latest.current = { ...latest.current, ...what };
+    const address = addressOf(latest.current);
+    if (record) history.pushState(null, '', address);
+    else history.replaceState(null, '', address);
+    setLooking(latest.current);
+  };
   useEffect(() => {
     const back = () => {
       send({ forget: 'open' });
-      setLooking(readAddress(location.search));
+      latest.current = readAddress(location.search);
+      setLooking(latest.current);
     };
     addEventListener('popstate', back);
     return () => removeEventListener('popstate', back);
@@ -118,17 +119,17 @@ function Page() {
     if (!element) return;
     const visible = Math.ceil(element.clientHeight / height);
     const first = Math.floor(element.scrollTop / height / STEP) * STEP;
-    const from = Math.max(0, first - MARGIN + (first % STEP));
+    const from = Math.max(0, first - MARGIN);
     const count = Math.min(100, Math.ceil((visible + STEP + 2 * MARGIN) / STEP) * STEP);
     setRange((before) => (before.from === from && before.count === count ? before : { from, count }));
   }, [height]);
-  useEffect(() => {
-    addEventListener('resize', onScroll);
-    return () => removeEventListener('resize', onScroll);
-  }, [onScroll]);
   const ready = known.rows !== undefined;
   useEffect(() => {
-    if (ready) onScroll();
+    const element = scroller.current;
+    if (!ready || !element) return;
+    const seen = new ResizeObserver(onScroll);
+    seen.observe(element);
+    return () => seen.disconnect();
   }, [ready, onScroll]);
 
   useEffect(() => {
@@ -261,7 +262,7 @@ function Page() {
           <aside aria-label="Virtual routers, local addresses and events" tabIndex={0}>
             {side && <VirtualRouters list={side.vrrp} now={now} />}
             {side && <Pools list={side.pools} />}
-            <Failures list={head.failures} now={now} />
+            <Failures list={head.failures} count={head.refused} now={now} />
             <Events list={events} title="Events" id="events" />
           </aside>
         </div>

@@ -70,10 +70,12 @@ export function Copy({ command, label }: { command: string; label: string }) {
 }
 
 async function toClipboard(text: string): Promise<void> {
-  // Without TLS, browsers have a clipboard for localhost only.
-  if (navigator.clipboard) {
+  // Without TLS, browsers have this clipboard for localhost only; and a user may forbid it.
+  try {
     await navigator.clipboard.writeText(text);
     return;
+  } catch {
+    // The old way works without a permission.
   }
   const area = document.createElement('textarea');
   area.value = text;

@@ -3,7 +3,7 @@
 import { short, spanText } from '../../control/lvsctl/words.ts';
 import type { FailureStatus } from '../../control/messages.ts';
 import type { PageEvent, Pool, VirtualRouter } from '../page/messages.ts';
-import { shareText, timeText } from './format.ts';
+import { printable, shareText, timeText } from './format.ts';
 import { Fill, Outside } from './parts.tsx';
 
 export function VirtualRouters({ list, now }: { list: readonly VirtualRouter[]; now: number }) {
@@ -76,32 +76,30 @@ export function Pools({ list }: { list: readonly Pool[] }) {
   );
 }
 
-export function Failures({ list, now }: { list: readonly FailureStatus[]; now: number }) {
+export function Failures({ list, count, now }: { list: readonly FailureStatus[]; count: number; now: number }) {
   if (list.length === 0) return null;
   return (
     <section aria-labelledby="failures">
       <h2 id="failures">Refused changes</h2>
       <ul class="list">
-        {list.slice(0, MOST).map(({ of, name, since, changes }) => (
+        {list.map(({ of, name, since, changes }) => (
           <li key={`${of} ${name ?? ''}`}>
             <b>
               {of} {name !== undefined && <Outside text={name} />}
             </b>{' '}
             for {spanText(now - since)}
-            {changes.slice(0, MOST).map(({ sign, text, reason }) => (
-              <p key={`${sign}${text}`} class="bad-text">
+            {changes.map(({ sign, text, reason }) => (
+              <p key={`${sign}${text}`} class="bad-text three-lines" title={printable(`${text}: ${reason}`)}>
                 {sign} <Outside text={text} />: <Outside text={reason} />
               </p>
             ))}
           </li>
         ))}
       </ul>
-      {list.length > MOST && <p class="dim">and {list.length - MOST} more: lvsctl status --brief</p>}
+      {count > list.length && <p class="dim">and {count - list.length} more: lvsctl status --brief</p>}
     </section>
   );
 }
-
-const MOST = 5;
 
 export function Events({ list, title, id }: { list: readonly PageEvent[]; title: string; id: string }) {
   return (

@@ -1,6 +1,15 @@
 // SPDX-License-Identifier: MIT
 /** What the page knows: the last of each part that messages had. Pure. */
-import type { Detail, Head, LiveMessage, PageEvent, Point, Rows, Side } from '../page/messages.ts';
+import {
+  type Detail,
+  type Head,
+  keyOf,
+  type LiveMessage,
+  type PageEvent,
+  type Point,
+  type Rows,
+  type Side,
+} from '../page/messages.ts';
 
 /** Points of a curve. */
 export const CURVE = 120;
@@ -40,7 +49,7 @@ export function received(known: Known, message: LiveMessage, now: number): Known
   const { head, rows, side, open, events, problem } = message;
   const answered = problem === undefined || known.answeredAt !== undefined;
   return {
-    head: head ?? known.head,
+    head: head ? withHistory(head, known.head) : known.head,
     rows: rows ?? known.rows,
     side: side ?? known.side,
     open: open === undefined ? known.open : open,
@@ -52,6 +61,18 @@ export function received(known: Known, message: LiveMessage, now: number): Known
   };
 }
 
+/** A head of a later reading has one more point of the sums. */
+function withHistory(head: Head, before: Head | undefined): Head {
+  if (head.history || !before?.history) return head;
+  const { connections, traffic } = before.history;
+  if (head.readings === before.readings) return { ...head, history: before.history };
+  const history = {
+    connections: [...connections, head.connections].slice(-CURVE),
+    traffic: [...traffic, head.traffic].slice(-CURVE),
+  };
+  return { ...head, history };
+}
+
 /** A new stream begins with events that are known already. */
 function newestFirst(known: readonly PageEvent[], events: readonly PageEvent[]): PageEvent[] {
   const had = new Set(known.map(({ id }) => id));
@@ -60,7 +81,8 @@ function newestFirst(known: readonly PageEvent[], events: readonly PageEvent[]):
 
 function curvesOf(known: Known['curves'], { rows }: Rows): Known['curves'] {
   return new Map(
-    rows.map(({ key, history, point }) => {
+    rows.map(({ name, virtual, history, point }) => {
+      const key = keyOf({ name, virtual });
       if (history) return [key, history];
       const before = known.get(key) ?? [];
       return [key, point === undefined ? before : [...before, point].slice(-CURVE)];

@@ -2,7 +2,7 @@
 /** The services, of which only a window is here: the rest is room for the scroll bar. */
 import type { RefObject } from 'preact';
 import type { Sort } from '../../control/lvsctl/top/screen.ts';
-import type { Point, Rows, ServiceRow } from '../page/messages.ts';
+import { keyOf, type Point, type Rows, type ServiceRow } from '../page/messages.ts';
 import { addressOf, type Looking } from './address.ts';
 import { bitsText, countText, printable } from './format.ts';
 import { Curve, Outside, State } from './parts.tsx';
@@ -56,10 +56,10 @@ export function Services({ rows, curves, looking, height, scroller, onScroll, on
           {rows.from > 0 && <Room key="before" height={rows.from * height} />}
           {rows.rows.map((row, index) => (
             <ServiceLine
-              key={row.key}
+              key={keyOf(row)}
               row={row}
               index={rows.from + index}
-              curve={curves.get(row.key) ?? []}
+              curve={curves.get(keyOf(row)) ?? []}
               looking={looking}
               onOpen={onOpen}
             />

@@ -9,7 +9,7 @@ import { LvsdError } from '../../base/errors.ts';
 import { ControlClient } from '../../control/client.ts';
 import { type EventItem, isGap } from '../../control/events/types.ts';
 import { Model } from '../../control/lvsctl/top/model.ts';
-import { RateTable } from '../../control/lvsctl/top/rates.ts';
+import { RateTable, readingAt } from '../../control/lvsctl/top/rates.ts';
 import { History } from './history.ts';
 import type { PageEvent } from './messages.ts';
 import { type Answers, Snapshot, serverCounters } from './snapshot.ts';
@@ -44,7 +44,8 @@ export class Hub {
   // The history of this page has more series.
   #model = new Model(0);
   #snapshot: Snapshot | undefined;
-  #readingAt = Number.NEGATIVE_INFINITY;
+  /** The reading of the last point of all curves. */
+  #reading: number | undefined;
   #answeredAt: number | undefined;
   #problem: string | undefined;
   #client: ControlClient | undefined;
@@ -167,6 +168,7 @@ export class Hub {
     const names = new Set([...this.#viewers].flatMap(({ open }) => open ?? []));
     const [first] = names;
     const stats = await client.stats({ detail: 'services', ...(first !== undefined && { service: first }) });
+    const at = monotonic();
     const overview = await client.call('overview', {});
     const { instances } = await client.call('vrrp', {});
     const there = new Set(stats.services.map(([name]) => name));
@@ -177,27 +179,27 @@ export class Hub {
       const { services } = await client.call('overview', { service: name });
       opened.set(name, { services, realServers });
     }
-    return { stats, overview, vrrp: instances, opened };
+    return { stats, at, overview, vrrp: instances, opened };
   }
 
   #take(answers: Answers): void {
-    const now = monotonic();
-    const readingAt = now - answers.stats.summary.table.age * 1000;
+    const { summary } = answers.stats;
+    const reading = readingAt(summary);
     for (const name of this.#rates.keys()) if (!answers.opened.has(name)) this.#rates.delete(name);
     for (const [name, { realServers }] of answers.opened) {
       const table = this.#rates.get(name) ?? new RateTable();
-      table.update(serverCounters(readingAt, realServers));
+      table.update(serverCounters(reading, realServers));
       this.#rates.set(name, table);
     }
-    const snapshot = new Snapshot(answers, this.#model, this.#history, this.#rates, now);
+    const snapshot = new Snapshot(answers, this.#model, this.#history, this.#rates);
     // Several answers may have the same reading of the kernel's counters.
-    if (readingAt - this.#readingAt > SOON) {
-      this.#readingAt = readingAt;
-      this.#history.add(Date.now() - (now - readingAt), snapshot.rates());
+    if (reading !== this.#reading) {
+      this.#reading = reading;
+      this.#history.add(Date.now() - (monotonic() - answers.at) - 1000 * summary.table.age, snapshot.rates());
     }
     this.#snapshot = snapshot;
     this.#problem = undefined;
-    this.#answeredAt = now;
+    this.#answeredAt = answers.at;
   }
 
   async #follow(): Promise<void> {

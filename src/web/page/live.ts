@@ -3,7 +3,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Places, writePart } from '../respond.ts';
 import type { Hub } from './hub.ts';
-import type { LiveMessage, LiveQuery, Rows } from './messages.ts';
+import { keyOf, type LiveMessage, type LiveQuery, type Rows } from './messages.ts';
 import { readLiveQuery } from './query.ts';
 
 /** Viewers at a time. */
@@ -85,8 +85,9 @@ export class Viewer {
     if (events.length > 0) message.events = events.map(({ event }) => event);
     this.#event = events.at(-1)?.number ?? this.#event;
     if (!snapshot) return message;
-    const head = snapshot.head(hub.repaired);
-    if (this.#isNews('head', head)) message.head = head;
+    const { history: sums, ...head } = snapshot.head(hub.repaired);
+    const known = this.#readings === history.count || this.#readings === history.count - 1;
+    if (this.#isNews('head', head)) message.head = known ? head : { ...head, ...(sums && { history: sums }) };
     const side = snapshot.side();
     if (this.#isNews('side', side)) message.side = side;
     const detail = snapshot.detail(this.#query);
@@ -109,13 +110,14 @@ export class Viewer {
   #withCurves({ rows, ...rest }: Rows, history: Hub['history']): Rows {
     const { count } = history;
     const before = this.#curves;
-    this.#curves = new Map(rows.map(({ key }) => [key, count]));
+    this.#curves = new Map(rows.map((row) => [keyOf(row), count]));
     return {
       ...rest,
       rows: rows.map((row) => {
-        const had = before.get(row.key);
+        const key = keyOf(row);
+        const had = before.get(key);
         if (had === count) return row;
-        const curve = history.of(row.key, 'connections');
+        const curve = history.of(key, 'connections');
         return had === count - 1 ? { ...row, point: curve.at(-1) ?? null } : { ...row, history: curve };
       }),
     };

@@ -58,9 +58,12 @@ export interface Head {
   /** Bytes per second. */
   traffic: Point;
   active: number;
-  /** Of all services: connections and bytes per second. */
-  history: { connections: Point[]; traffic: Point[] };
-  /** Changes that lvsd wants and that are rejected or impossible. */
+  /** Number of readings of the counters so far. */
+  readings: number;
+  /** Of all services: connections and bytes per second, oldest first; later only the values above, one a reading. */
+  history?: { connections: Point[]; traffic: Point[] };
+  /** Changes that lvsd wants and that are rejected or impossible: their number, and the first ones. */
+  refused: number;
   failures: readonly FailureStatus[];
   overrides: number;
   /** Differences that other programs made, and lvsd repaired in the last hour. */
@@ -76,7 +79,6 @@ export interface Rows {
 }
 
 export interface ServiceRow {
-  key: string;
   name: string;
   virtual: string;
   state: ServiceState;
@@ -91,6 +93,9 @@ export interface ServiceRow {
   history?: Point[];
   point?: Point;
 }
+
+/** What tells services apart: several may have one name. */
+export const keyOf = ({ name, virtual }: Pick<ServiceRow, 'name' | 'virtual'>): string => `${name} ${virtual}`;
 
 export interface Side {
   vrrp: VirtualRouter[];

@@ -4,7 +4,7 @@ import { type Model, type ServiceView, STATES, type View } from '../../control/l
 import type { RateTable } from '../../control/lvsctl/top/rates.ts';
 import { shown } from '../../control/lvsctl/top/screen.ts';
 import { endpointText } from '../../control/lvsctl/words.ts';
-import type { Overview, RealServerStatus, ServiceStatus, VrrpStatus } from '../../control/messages.ts';
+import type { FailureStatus, Overview, RealServerStatus, ServiceStatus, VrrpStatus } from '../../control/messages.ts';
 import {
   type Cell,
   LOCAL_ADDRESS_COLUMNS,
@@ -30,6 +30,8 @@ import type {
 /** Answers of one moment. `opened`: for each open service its statuses, and rows of its real servers. */
 export interface Answers {
   stats: Stats;
+  /** When `stats` came, by a monotonic clock. */
+  at: number;
   overview: Overview;
   vrrp: readonly VrrpStatus[];
   opened: ReadonlyMap<string, { services: readonly ServiceStatus[]; realServers: readonly Row[] }>;
@@ -38,8 +40,10 @@ export interface Answers {
 /** Key of the sums of all services in the history. */
 export const ALL = '';
 
-/** Characters of a reason of a real server. */
-const LONGEST_REASON = 500;
+/** Characters of a reason or an error. */
+const LONGEST = 500;
+/** Failures that are sent, and changes of each. */
+const FAILURES = 5;
 
 const column = <C extends string>(columns: readonly C[]) =>
   Object.fromEntries(columns.map((name, index) => [name, index])) as Readonly<Record<C, number>>;
@@ -72,9 +76,9 @@ export class Snapshot {
   /** Services in the orders that viewers asked for. */
   readonly #orders = new Map<string, ServiceView[]>();
 
-  /** `now`: by a monotonic clock. `rates`: of the real servers of open services. */
-  constructor(answers: Answers, model: Model, history: History, rates: ReadonlyMap<string, RateTable>, now: number) {
-    this.view = model.update({ ...answers.stats, realServers: [] }, now, undefined);
+  /** `rates`: of the real servers of open services. */
+  constructor(answers: Answers, model: Model, history: History, rates: ReadonlyMap<string, RateTable>) {
+    this.view = model.update({ ...answers.stats, realServers: [] }, undefined);
     this.#answers = answers;
     this.#history = history;
     this.#rates = rates;
@@ -120,8 +124,10 @@ export class Snapshot {
       connections: history.connections.at(-1) ?? null,
       traffic: history.traffic.at(-1) ?? null,
       active: services.reduce((sum, { active }) => sum + active, 0),
+      readings: this.#history.count,
       history,
-      failures: overview.failures ?? [],
+      refused: overview.failures?.length ?? 0,
+      failures: (overview.failures ?? []).slice(0, FAILURES).map(shortFailure),
       overrides: overrides.drain + overrides.disable + overrides.up + overrides.weight,
       repaired,
     };
@@ -145,7 +151,6 @@ export class Snapshot {
 
   #row({ key, name, virtual, state, realServers, realServersUp, active, ...rates }: ServiceView): ServiceRow {
     return {
-      key,
       name,
       virtual,
       state,
@@ -185,7 +190,7 @@ export class Snapshot {
       forward: text(row[S.forward]),
       quorum: { needed: number(row[S.quorum]), weight: number(row[S.weight]), up: row[S.quorumUp] === 1 },
       sorry: row[S.sorry] === 1,
-      error: status?.error,
+      error: status?.error?.slice(0, LONGEST),
       errorSince: status?.errorSince,
       others: same.filter((one) => one !== service).map((one) => one.virtual),
       realServers: (status?.realServers ?? []).map((one) => this.#server(name, virtual, one)),
@@ -214,7 +219,7 @@ export class Snapshot {
       since,
       latency,
       inability,
-      reason: status.reason?.slice(0, LONGEST_REASON),
+      reason: status.reason?.slice(0, LONGEST),
       address: endpointText(status),
       weight: orNull(row[R.weight]),
       configuredWeight: status.weight,
@@ -228,6 +233,13 @@ export class Snapshot {
     };
   }
 }
+
+const shortFailure = ({ changes, ...rest }: FailureStatus): FailureStatus => ({
+  ...rest,
+  changes: changes
+    .slice(0, FAILURES)
+    .map(({ sign, text: of, reason }) => ({ sign, text: of.slice(0, LONGEST), reason: reason.slice(0, LONGEST) })),
+});
 
 const sums = (some: readonly (number | null)[], others: readonly (number | null)[]) =>
   some.map((one, index) => {

@@ -72,7 +72,7 @@ export const STATS: Stats = {
     netlink: { errors: { ESRCH: 1 }, overruns: 0, dumpRetries: 2 },
     hooks: { runs: { done: 1, failed: 1, timeout: 0, lost: 0 }, durations: HISTOGRAM },
     syncDaemons: [{ role: 'master', device: 'eth1', id: 7 }],
-    table: { age: 1.5, reading: HISTOGRAM },
+    table: { age: 1.5, at: 60, reading: HISTOGRAM },
     ipvs: { connections: 1, inPackets: 2, outPackets: 3, inBytes: 4, outBytes: 5 },
     kernelCounters: { ...Object.fromEntries(Object.keys(KERNEL_COUNTERS).map((row) => [row, 3])), new_row: 4 },
     processes: [

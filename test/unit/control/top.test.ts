@@ -24,8 +24,12 @@ const service = (name: string, more: Record<string, number>) =>
     ...{ sorry: 0, refused: 0, active: 4787, inactive: 1200, connections: 0, inBytes: 0, outBytes: 0, ...more },
   });
 
-const stats = (connections: number, age: number): Stats => ({
-  summary: { ...STATS.summary, table: { ...STATS.summary.table, age } },
+/** `at`: seconds. */
+const stats = (connections: number, at: number): Stats => ({
+  summary: {
+    ...STATS.summary,
+    table: { ...STATS.summary.table, at },
+  },
   services: [
     service('shop', { connections, inBytes: 1000 * connections, outBytes: 5000 * connections, realServersUp: 3 }),
     service('pay', { realServersUp: 0, quorumUp: 0, active: 0, inactive: 0 }),
@@ -69,9 +73,9 @@ const OPEN = [
 
 function view(): View {
   const model = new Model();
-  model.update(stats(0, 0), 0, 'shop');
-  model.update(stats(5000, 0), 10_000, 'shop');
-  return model.update(stats(10_000, 0), 20_000, 'shop');
+  model.update(stats(0, 0), 'shop');
+  model.update(stats(5000, 10), 'shop');
+  return model.update(stats(10_000, 20), 'shop');
 }
 
 const draw = (screen: Partial<Screen>, rows: number, columns: number, problem?: string) =>
@@ -79,18 +83,18 @@ const draw = (screen: Partial<Screen>, rows: number, columns: number, problem?: 
 
 test('rates are differences of readings; the same reading twice changes nothing', () => {
   const model = new Model();
-  const first = model.update(stats(100, 0), 0, undefined);
+  const first = model.update(stats(100, 0), undefined);
   assert.equal(first.services[0]?.connections, Number.NaN);
-  const second = model.update(stats(600, 2), 12_000, undefined);
+  const second = model.update(stats(600, 10), undefined);
   assert.deepEqual(
     [second.services[0]?.connections, second.services[0]?.inBytes, second.services[0]?.history],
     [50, 50_000, [50]],
   );
   // Asked again, of the same reading.
-  const same = model.update(stats(600, 4), 14_000, undefined);
+  const same = model.update(stats(600, 10), undefined);
   assert.deepEqual(same.services[0], second.services[0]);
   // Deleted and added again.
-  const anew = model.update(stats(7, 0), 20_000, undefined);
+  const anew = model.update(stats(7, 20), undefined);
   assert.equal(anew.services[0]?.connections, 0);
 });
 
@@ -135,7 +139,7 @@ test('a service with two ports has the real servers of each below it', () => {
     reason: `port ${port}`,
   })) as RealServerStatus[];
   const given = {
-    view: model.update(both, 0, 'shop'),
+    view: model.update(both, 'shop'),
     screen: { ...INITIAL, sort: 'name', open: 'shop' } as Screen,
     open,
     now: NOW,
@@ -280,7 +284,7 @@ test('without a terminal: one frame, several, and as JSON', async () => {
   using daemon = fakeDaemon({
     stats: (params, ...more) => {
       ages = [...ages, params.maxAge];
-      return statsHandler(stats(1000 * asked++, 0))(params, ...more);
+      return statsHandler(stats(1000 * asked, asked++))(params, ...more);
     },
   });
   const run = async (...words: string[]) => {

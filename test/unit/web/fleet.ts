@@ -75,9 +75,11 @@ export function fleet(services: Service[]): Pick<Handlers, 'stats' | 'overview' 
   const begun = Date.now();
   const row = (columns: readonly string[], given: Record<string, string | number | null>): Row =>
     columns.map((name) => given[name] ?? null);
-  /** Connections since `begun`, with a slow wave. */
+  /** As the sampler's, each second. */
+  const reading = () => Math.floor((Date.now() - begun) / 1000);
+  /** Connections until the last reading, with a slow wave. */
   const connections = (rate: number, index: number) => {
-    const t = (Date.now() - begun) / 1000 + 3600;
+    const t = reading() + 3600;
     return Math.round(rate * (t + 0.3 * 12 * Math.sin(t / 12 + index)));
   };
   const statusOf = (one: Service): ServiceStatus => ({
@@ -171,7 +173,11 @@ export function fleet(services: Service[]): Pick<Handlers, 'stats' | 'overview' 
           ...{ up: count('up'), down: count('down'), draining: count('draining') },
           ...{ unchecked: 0, disabled: 0, unprobed: 0 },
         },
-        table: { ...STATS.summary.table, age: 0.2 },
+        table: {
+          age: (Date.now() - begun) / 1000 - reading(),
+          at: reading(),
+          reading: STATS.summary.table.reading,
+        },
       };
     },
     overview: ({ service }): Overview => ({

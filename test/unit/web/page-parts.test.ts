@@ -17,7 +17,7 @@ import {
 } from '../../../src/web/client/format.ts';
 import { CURVE, NOTHING, received } from '../../../src/web/client/state.ts';
 import { History, READINGS } from '../../../src/web/page/history.ts';
-import type { PageEvent, Rows, ServiceRow } from '../../../src/web/page/messages.ts';
+import type { Head, PageEvent, Rows, ServiceRow } from '../../../src/web/page/messages.ts';
 import { readLiveQuery } from '../../../src/web/page/query.ts';
 
 test('numbers have three digits and a unit', () => {
@@ -117,7 +117,7 @@ test('the history keeps the last readings, and forgets services that are gone', 
 });
 
 const row = (key: string, more: Partial<ServiceRow> = {}): ServiceRow => ({
-  ...{ key, name: key, virtual: 'tcp 10.99.0.1:80', state: 'up', realServers: 2, up: 2, active: 0 },
+  ...{ name: key, virtual: 'tcp 10.99.0.1:80', state: 'up', realServers: 2, up: 2, active: 0 },
   ...{ connections: 1, in: 1, out: 1, why: '', ...more },
 });
 const rowsOf = (...rows: ServiceRow[]): Rows => ({ total: rows.length, from: 0, rows });
@@ -141,8 +141,8 @@ test('messages change what they have, and curves grow by their points', () => {
   assert.deepEqual(
     [...known.curves],
     [
-      ['a', [1, 2, 3]],
-      ['b', [9]],
+      ['a tcp 10.99.0.1:80', [1, 2, 3]],
+      ['b tcp 10.99.0.1:80', [9]],
     ],
   );
   // A new stream begins with events that are there already.
@@ -152,7 +152,21 @@ test('messages change what they have, and curves grow by their points', () => {
   assert.deepEqual([known.problem, known.answeredAt, known.rows?.total], ['no daemon answers', 2500, 2]);
   for (let i = 0; i < 2 * CURVE; i++)
     known = received(known, { now: 0, age: 0, rows: rowsOf(row('a', { point: i })) }, 0);
-  assert.deepEqual([known.problem, known.curves.size, known.curves.get('a')?.length], [undefined, 1, CURVE]);
+  assert.deepEqual(
+    [known.problem, known.curves.size, known.curves.get('a tcp 10.99.0.1:80')?.length],
+    [undefined, 1, CURVE],
+  );
   // Before the first answer nothing has an age.
   assert.equal(received(NOTHING, { now: 0, age: 0, problem: 'no daemon answers' }, 5).answeredAt, undefined);
+});
+
+test('the sums grow by one point a reading', () => {
+  const head = (readings: number, connections: number, history?: Head['history']): Head =>
+    ({ readings, connections, traffic: connections, ...(history && { history }) }) as Head;
+  const after = (...heads: Head[]) =>
+    heads.reduce((known, one) => received(known, { now: 0, age: 0, head: one }, 0), NOTHING).head?.history?.connections;
+  const first = head(2, 2, { connections: [1, 2], traffic: [1, 2] });
+  assert.deepEqual(after(first, head(2, 2), head(3, 3), head(3, 3), head(4, 4)), [1, 2, 3, 4]);
+  assert.deepEqual(after(first, head(9, 9, { connections: [8, 9], traffic: [8, 9] })), [8, 9]);
+  assert.equal(after(head(1, 1)), undefined);
 });

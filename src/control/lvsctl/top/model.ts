@@ -9,7 +9,7 @@ import {
   type Stats,
 } from '../../metrics/stats.ts';
 import { endpointText } from '../words.ts';
-import { type Rates, RateTable } from './rates.ts';
+import { type Rates, RateTable, readingAt } from './rates.ts';
 
 export type { Rates } from './rates.ts';
 
@@ -84,10 +84,10 @@ export class Model {
     this.#keep = keep;
   }
 
-  /** `now`: milliseconds of a monotonic clock; `opened`: the name of the service whose real servers `stats` has. */
-  update(stats: Stats, now: number, opened: string | undefined): View {
+  /** `opened`: the name of the service whose real servers `stats` has. */
+  update(stats: Stats, opened: string | undefined): View {
     const { summary } = stats;
-    const at = now - summary.table.age * 1000;
+    const at = readingAt(summary);
     const keyOf = (row: Row) => `${row[S('service')]} ${row[S('virtual')]}`;
     const serverKey = (row: Row) => `${row[R('virtual')]} ${row[R('realServer')]}`;
     const counters = (

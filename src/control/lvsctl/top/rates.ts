@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: MIT
 /** Rates of the rows of a table, by the difference of two readings. Pure. */
+import type { StatsSummary } from '../../metrics/stats.ts';
 
-/** Milliseconds; two answers with the same reading have the same counters. */
-const SAME_READING = 100;
+/**
+ * When the counters were read, in milliseconds. By the daemon's clock: the time that an answer takes on its way does not
+ * matter. A daemon that started anew has a later one.
+ */
+export const readingAt = ({ processes, table }: Pick<StatsSummary, 'processes' | 'table'>): number =>
+  1000 * ((processes[0]?.startedAt ?? 0) + table.at);
 
 export interface Rates {
   /** Per second; NaN: not known yet, for lack of a second reading. */
@@ -12,7 +17,7 @@ export interface Rates {
 }
 
 export interface Counters {
-  /** Milliseconds, by the caller's clock. */
+  /** When they were read; several answers may have the same reading. */
   at: number;
   values: ReadonlyMap<string, readonly [connections: number, inBytes: number, outBytes: number]>;
 }
@@ -27,7 +32,7 @@ export class RateTable {
   /** True: it was a new reading. */
   update({ at, values }: Counters): boolean {
     const last = this.#last;
-    if (last && at - last.at < SAME_READING) return false;
+    if (last?.at === at) return false;
     const seconds = last ? (at - last.at) / 1000 : Number.NaN;
     this.#rates = new Map(
       [...values].map(([key, now]) => {

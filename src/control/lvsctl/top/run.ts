@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** `lvsctl top`: asks for numbers, draws frames, takes keys. The terminal is restored however it ends. */
 import { emitKeypressEvents } from 'node:readline';
-import { monotonic } from '../../../base/clock.ts';
 import { errorLine } from '../../../base/error-line.ts';
 import { EXIT, type ExitCode, LvsdError, UsageError } from '../../../base/errors.ts';
 import { printableJson } from '../../../base/printable.ts';
@@ -42,7 +41,7 @@ class Source {
         ...(open !== undefined && { service: open }),
         ...(maxAge !== undefined && { maxAge }),
       });
-      const view = this.#model.update(stats, monotonic(), open);
+      const view = this.#model.update(stats, open);
       // A reload may have removed it.
       if (!view.services.some(({ name }) => name === open)) return { view, open: [] };
       const { services } = await client.call('status', { service: open ?? '' });
