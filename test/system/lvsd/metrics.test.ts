@@ -10,6 +10,7 @@ import { type Running, until } from '../../../lab/topology.ts';
 import { ControlClient } from '../../../src/control/client.ts';
 import type { Detail } from '../../../src/control/metrics/stats.ts';
 import { metricsText } from '../../../src/control/metrics/text.ts';
+import type { LiveMessage } from '../../../src/web/page/messages.ts';
 import { alerts, panelExpressions } from '../../support/dashboard.ts';
 import { eventually } from './daemon.ts';
 import { Site } from './site.ts';
@@ -400,7 +401,29 @@ test('what is secret in the file is in no answer of the read-only socket, nor on
   });
   answers.push(balancer.run(['curl', '-sS', '-m', '60', 'http://127.0.0.1:5873/metrics?detail=full']).stdout);
   answers.push(balancer.run('curl -sS -m 3 http://127.0.0.1:5873/events || true').stdout);
+  // Events, which are asked for by themselves, come with the first answer or after it.
+  const live = balancer.run(`curl -sSN -m 60 'http://127.0.0.1:5873/live?open=web' | sed -u '/"events":/q'`).stdout;
+  answers.push(live);
   for (const answer of answers) assert.doesNotMatch(answer, /canary-(hook|query|header|argument)|canary51|cccccccc/);
   // The places of programs and files are not secret, and say which one failed.
   assert.match(answers.join('\n'), /exit status 1/);
+  // The page has the service, its reason, and its real servers with numbers of the kernel.
+  const messages = live
+    .split('\n\n')
+    .flatMap((part) => (part.startsWith('data: ') ? [JSON.parse(part.slice(6)) as LiveMessage] : []));
+  const found = <T>(what: (message: LiveMessage) => T | undefined | null) =>
+    messages.map(what).find((one) => one !== undefined && one !== null) ?? assert.fail(live);
+  const [row, ...rest] = found(({ rows }) => rows?.rows);
+  assert.deepEqual([row?.name, row?.virtual, row?.realServers, rest], ['web', 'tcp 10.99.0.11:80', 2, []]);
+  assert.match(row?.why ?? '', /10\.31\.5\.2: exit status 1/);
+  const servers = found(({ open }) => open?.realServers);
+  assert.deepEqual(
+    servers.map(({ name }) => name),
+    ['10.31.4.2', '10.31.5.2'],
+  );
+  const failed = servers[1];
+  // lvsd has removed it from the kernel's table.
+  assert.deepEqual([failed?.state, failed?.weight, failed?.reason], ['down', null, 'exit status 1']);
+  assert.equal(found(({ side }) => side?.vrrp)[0]?.name, 'edge');
+  assert.ok(found(({ events }) => events).some(({ kind }) => kind === 'real_server.down'));
 });
