@@ -11,19 +11,27 @@ function lockFile(): string {
   return place ? `${file}.${place}` : file;
 }
 
-/**
- * Waits until no other lab holds this place, then holds it until `release()` or until this process dies: the lock is
- * flock's, held by a child that lives as long as the pipe to it. Resolves with undefined if `signal` fires first.
- */
+/** Waits until no other lab holds this place, then holds it as holdLock() does. */
 export function takeTurn(signal: AbortSignal): Promise<{ release: () => void } | undefined> {
-  const file = lockFile();
+  return holdLock(lockFile(), 'another lab is running; waiting for it to end', signal);
+}
+
+/**
+ * Waits for the lock of a file, then holds it until `release()` or until this process dies: the lock is flock's, held by
+ * a child that lives as long as the pipe to it. Resolves with undefined if `signal` fires first.
+ */
+export function holdLock(
+  file: string,
+  message: string,
+  signal = new AbortController().signal,
+): Promise<{ release: () => void } | undefined> {
   const child = spawn('flock', [file, 'sh', '-c', 'echo mine; exec cat >/dev/null'], {
     stdio: ['pipe', 'pipe', 'inherit'],
     // Its own process group: Ctrl-C must not free the place before the VM is gone.
     detached: true,
   });
   child.unref();
-  const notice = setTimeout(() => say('another lab is running; waiting for it to end'), 1000);
+  const notice = setTimeout(() => say(message), 1000);
   return new Promise((done, fail) => {
     signal.addEventListener('abort', () => {
       clearTimeout(notice);

@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { bareRoot, inRoot, layerOf, type Suite } from './bare-root.ts';
 import { cached, cachePath, hashOf, run } from './cache.ts';
 import { LabError } from './errors.ts';
+import { holdLock } from './lock.ts';
 
 const top = fileURLToPath(new URL('..', import.meta.url));
 
@@ -23,13 +24,22 @@ export async function builtPackages(): Promise<string> {
   const contents = packaged.flatMap((file) => [file, readFileSync(join(top, file))]);
   const changed = String(git('status', '--porcelain') !== '');
   const state = hashOf(git('rev-parse', 'HEAD'), git('tag', '--points-at', 'HEAD'), changed, ...contents);
-  return await cached('packages', state, (dir) => {
-    const words = [join(top, 'tools/package.mjs'), '--out', join(dir, 'out'), '--level', '0'];
-    const { status, stderr } = spawnSync(process.execPath, words, { encoding: 'utf8' });
-    if (status !== 0) throw new LabError(`cannot build the packages: ${stderr}`);
-    for (const name of readdirSync(join(dir, 'out'))) run('mv', [join(dir, 'out', name), dir]);
-    rmSync(join(dir, 'out'), { recursive: true });
-  });
+  mkdirSync(cachePath('lab'), { recursive: true });
+  // Test files run side by side, and the build has one folder in the checkout.
+  const turn = await holdLock(cachePath('lab', 'packages.lock'), 'waiting for the packages');
+  try {
+    return await cached('packages', state, buildPackages);
+  } finally {
+    turn?.release();
+  }
+}
+
+function buildPackages(dir: string): void {
+  const words = [join(top, 'tools/package.mjs'), '--out', join(dir, 'out'), '--level', '0'];
+  const { status, stderr } = spawnSync(process.execPath, words, { encoding: 'utf8' });
+  if (status !== 0) throw new LabError(`cannot build the packages: ${stderr}`);
+  for (const name of readdirSync(join(dir, 'out'))) run('mv', [join(dir, 'out', name), dir]);
+  rmSync(join(dir, 'out'), { recursive: true });
 }
 
 /** The path of a package in a folder of builtPackages(). */
