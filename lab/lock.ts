@@ -42,7 +42,8 @@ export function holdLock(
     child.on('exit', (code) => fail(new LabError(`flock ended with ${code}`)));
     child.stdout.once('data', () => {
       clearTimeout(notice);
-      done({ release: () => child.stdin.end() });
+      // By a signal: the end of the pipe would wait for an event loop that may run a program synchronously next.
+      done({ release: () => process.kill(-(child.pid as number), 'SIGTERM') });
     });
   });
 }
