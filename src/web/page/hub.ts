@@ -5,7 +5,7 @@
  */
 import { monotonic } from '../../base/clock.ts';
 import { errorLine } from '../../base/error-line.ts';
-import { LvsdError } from '../../base/errors.ts';
+import { LvsdError, RefusedError } from '../../base/errors.ts';
 import { ControlClient } from '../../control/client.ts';
 import { type EventItem, isGap } from '../../control/events/types.ts';
 import { Model } from '../../control/lvsctl/top/model.ts';
@@ -170,7 +170,14 @@ export class Hub {
     const stats = await client.stats({ detail: 'services', ...(first !== undefined && { service: first }) });
     const at = monotonic();
     const overview = await client.call('overview', {});
-    const { instances } = await client.call('vrrp', {});
+    const vrrp = await client.call('vrrp', {}).then(
+      ({ instances }) => instances,
+      (error: unknown) => {
+        // The process of VRRP does not answer, but the daemon does.
+        if (error instanceof RefusedError) return [];
+        throw error;
+      },
+    );
     const there = new Set(stats.services.map(([name]) => name));
     const opened = new Map<string, { services: Answers['overview']['services']; realServers: typeof stats.services }>();
     for (const name of names) {
@@ -179,7 +186,7 @@ export class Hub {
       const { services } = await client.call('overview', { service: name });
       opened.set(name, { services, realServers });
     }
-    return { stats, at, overview, vrrp: instances, opened };
+    return { stats, at, overview, vrrp, opened };
   }
 
   #take(answers: Answers): void {

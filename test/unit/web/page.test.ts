@@ -6,6 +6,8 @@ import { request as httpRequest, type IncomingHttpHeaders, type Server } from 'n
 import type { AddressInfo } from 'node:net';
 import { afterEach, test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
+import { LvsdError } from '../../../src/base/errors.ts';
+import type { Handlers } from '../../../src/control/server.ts';
 import { READ_ONLY } from '../../../src/control/verbs.ts';
 import { parseListen } from '../../../src/web/listen.ts';
 import { keyOf, type LiveMessage } from '../../../src/web/page/messages.ts';
@@ -17,8 +19,8 @@ let daemon: ReturnType<typeof fakeDaemon>;
 let server: Server;
 let port: number;
 
-async function start(services: Service[]): Promise<void> {
-  daemon = fakeDaemon(fleet(services), { methods: READ_ONLY });
+async function start(services: Service[], more: Partial<Handlers> = {}): Promise<void> {
+  daemon = fakeDaemon({ ...fleet(services), ...more }, { methods: READ_ONLY });
   server = webServer({ listen: parseListen('127.0.0.1:5873'), socket: daemon.path, hosts: [], log: () => {} });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -213,6 +215,17 @@ test('without a daemon the last values stay, with a reason; it is found again', 
   await viewer.first((message) => (message.problem === undefined ? message : undefined), index);
   viewer.close();
   again.server.close();
+});
+
+test('a process of VRRP that does not answer costs the virtual routers only', { timeout: 60_000 }, async () => {
+  const vrrp = () => {
+    throw new LvsdError('ERR_LVSD_VRRP', 'the process of VRRP does not answer');
+  };
+  await start(made(20), { vrrp });
+  const viewer = new Viewer('');
+  const { rows: some, side, problem } = await viewer.first((message) => message);
+  assert.deepEqual([some?.total, side?.vrrp, side?.pools.length, problem], [20, [], 2, undefined]);
+  viewer.close();
 });
 
 test('without a viewer the daemon is not asked, and without a daemon a viewer is told why', {
