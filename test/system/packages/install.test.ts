@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 // lab: --stock
-// full: --kernel 6.12
+// full: --kernel 6.12 --smp 1
 // needs: packages
 // The package under a real systemd in a bare Debian 12: started, with checks and traffic. In full runs dpkg installs it
-// there and in a Debian 13 (on 6.12), and on Debian 12 removes and purges it.
+// there and in a Debian 13 (on 6.12), and on Debian 12 removes and purges it. On 6.12 with one CPU: QEMU's multi-threaded
+// emulation crashes when a running kernel patches its own code, as systemd makes it do.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -28,7 +29,7 @@ const config = (onStop: string) =>
         port: 80,
         device: 'lo',
         scheduler: 'rr',
-        check: { type: 'http', path: '/healthz', body: { matches: '^well' }, interval: '1s', rise: 1, fall: 2 },
+        check: { type: 'http', path: '/healthz', interval: '1s', rise: 1, fall: 2 },
         real_servers: ['10.2.0.2:80', '10.2.0.2:81'],
       },
     },
