@@ -49,17 +49,13 @@ compile() {
   make -C "$headers" M="$work/net/netfilter" "-j$(nproc)" "${args[@]}" "$@" modules >"$log" 2>&1
 }
 
-# collect WORK OUT BUILD_ID: the modules in OUT/updates, without debug sections, with the build id as version: dkms does not
-# install a module that has the same version as the kernel's own, and both would have none.
+# collect WORK OUT: the modules, without debug sections, in OUT/updates.
 collect() {
-  local module info="$2/modinfo"
+  local module
   mkdir -p "$2/updates"
   find "$1/net/netfilter" -maxdepth 2 -name '*.ko' | while read -r module; do
-    objcopy -O binary --only-section=.modinfo "$module" "$info"
-    printf 'version=%s\0' "$3" >>"$info"
-    objcopy --strip-debug --update-section .modinfo="$info" "$module" "$2/updates/$(basename "$module")"
+    objcopy --strip-debug "$module" "$2/updates/$(basename "$module")"
   done
-  rm "$info"
 }
 
 # Prints what went wrong in a log of make.

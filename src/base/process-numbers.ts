@@ -19,13 +19,16 @@ export interface ProcessNumbers {
 const TICKS = 100;
 const PAGE = 4096;
 
+/** Computed once: it identifies the process, and a change of the clock does not change it. */
+const STARTED_AT = wallTime(steady() - process.uptime() * 1000) / 1000;
+
 export function ownNumbers(): ProcessNumbers {
   const { user, system } = process.cpuUsage();
   return {
     residentMemory: process.memoryUsage.rss(),
     cpu: (user + system) / 1e6,
     ...files('self'),
-    startedAt: wallTime(steady() - process.uptime() * 1000) / 1000,
+    startedAt: STARTED_AT,
   };
 }
 

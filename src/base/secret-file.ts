@@ -8,6 +8,7 @@ export const SECRET_LENGTH = 16;
 const LARGEST = 4096;
 const LARGEST_TEXT = 1 << 20;
 const READABLE_BY_OTHERS = 0o044;
+const READABLE_BY_ALL = 0o004;
 const HEX = new RegExp(`^[0-9a-fA-F]{${2 * SECRET_LENGTH}}\\n?$`);
 
 /** Parses 16 raw bytes, or 32 hexadecimal digits with an optional newline; undefined for anything else. */
@@ -41,13 +42,20 @@ export function readPrivate(path: string): Uint8Array | string {
   }
 }
 
-/** Reads the text of a private file, such as a key; returns the reason if others can read it. Throws system errors. */
-export function readPrivateText(path: string, largest = LARGEST_TEXT): { text: string } | { wrong: string } {
+/**
+ * Reads the text of a private file, such as a key; returns the reason if others can read it. `credential`: systemd made the
+ * file, whose group bits may be the mask of an access control list (systemd.exec(5), LoadCredential=). Throws system errors.
+ */
+export function readPrivateText(
+  path: string,
+  { largest = LARGEST_TEXT, credential = false } = {},
+): { text: string } | { wrong: string } {
   const fd = openSync(path, 'r');
   try {
     const stat = fstatSync(fd);
     if (!stat.isFile()) return { wrong: 'which is not a regular file' };
-    if (stat.mode & READABLE_BY_OTHERS) return { wrong: 'which group or others can read (chmod 600)' };
+    if (stat.mode & (credential ? READABLE_BY_ALL : READABLE_BY_OTHERS))
+      return { wrong: 'which group or others can read (chmod 600)' };
     if (stat.size > largest) return { wrong: `which is larger than ${largest} bytes` };
     return { text: readFileSync(fd, 'utf8') };
   } finally {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** Which requests are answered at all. Pure. */
 import type { IncomingHttpHeaders } from 'node:http';
+import { formatAddress, parseAddress } from '../base/addresses.ts';
 import type { Listen } from './listen.ts';
 
 export interface Refusal {
@@ -16,8 +17,15 @@ export interface Refusal {
 export function allowedHosts(listen: Listen, more: readonly string[]): ReadonlySet<string> | undefined {
   if (listen.kind === 'unix') return undefined;
   const names = ['localhost', '127.0.0.1', '[::1]', ...more.map((name) => name.toLowerCase())];
-  if (listen.kind === 'tcp') names.push(listen.host.includes(':') ? `[${listen.host}]` : listen.host);
+  if (listen.kind === 'tcp') names.push(hostOf(listen.host));
   return new Set(names);
+}
+
+/** As browsers write it: IPv6 addresses in brackets, in their shortest form. */
+function hostOf(address: string): string {
+  const found = parseAddress(address);
+  const text = found ? formatAddress(found.family, found.bytes) : address.toLowerCase();
+  return text.includes(':') ? `[${text}]` : text;
 }
 
 /** Why this request is not answered; undefined: it is. */

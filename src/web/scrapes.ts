@@ -32,6 +32,10 @@ export class Scrapes {
     this.#onProblem = onProblem;
   }
 
+  close(): void {
+    this.#lag.close();
+  }
+
   serve(request: IncomingMessage, response: ServerResponse, parameters: URLSearchParams): Promise<void> {
     return this.#places.serve(
       response,

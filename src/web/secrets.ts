@@ -34,8 +34,13 @@ export function secretsVersion({ tls, users }: WebSettings): string {
   const paths = [tls?.certificate, tls?.key, tls?.clientCa, users].filter((one) => one !== undefined);
   return paths
     .map((path) => {
-      const { ino, size, mtimeMs } = statSync(placeOf(path), { throwIfNoEntry: false }) ?? {};
-      return `${ino} ${size} ${mtimeMs}`;
+      try {
+        const { ino, size, mtimeMs } = statSync(placeOf(path));
+        return `${ino} ${size} ${mtimeMs}`;
+      } catch (error) {
+        // readSecrets says what is wrong with it.
+        return errorLine(error);
+      }
     })
     .join();
 }
@@ -74,7 +79,8 @@ function text(path: string): string {
 function privateText(path: string): string {
   let found: ReturnType<typeof readPrivateText>;
   try {
-    found = readPrivateText(placeOf(path));
+    const place = placeOf(path);
+    found = readPrivateText(place, { credential: place !== path });
   } catch (error) {
     throw wrong(`cannot read ${path}: ${errorLine(error)}${HINT}`);
   }

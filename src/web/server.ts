@@ -41,6 +41,8 @@ export interface WebOptions {
   tls?: Secrets['tls'];
   /** Undefined: for everybody who can reach it. */
   users?: Users | undefined;
+  /** Called, and waited for, before a request is answered; it may close the server. */
+  before?: () => Promise<void> | undefined;
   /** A line for the log. */
   log: (text: string) => void;
 }
@@ -50,7 +52,7 @@ const BASE = 'http://localhost';
 const NOT_FOUND = 'not found; lvsd: / is the page, /metrics for Prometheus, /events as server-sent events\n';
 
 /** A server; the caller lets it listen. */
-export function webServer({ listen, socket, hosts, serve = WEB_PARTS, tls, users, log }: WebOptions): Server {
+export function webServer({ listen, socket, hosts, serve = WEB_PARTS, tls, users, before, log }: WebOptions): Server {
   const allowed = allowedHosts(listen, hosts);
   let known: string | undefined;
   const scrapes = new Scrapes(socket, (problem) => {
@@ -85,6 +87,8 @@ export function webServer({ listen, socket, hosts, serve = WEB_PARTS, tls, users
     }
     const { pathname, searchParams } = new URL(request.url ?? '/', BASE);
     const answer = async () => {
+      await before?.();
+      if (request.socket.destroyed) return;
       const unknown = await users?.refusal(request);
       if (unknown) respond(response, unknown.status, unknown.text, { Connection: 'close', ...unknown.headers });
       else if (!serve.includes(partOf(pathname))) respond(response, 404, 'not served here (web.serve)\n');
@@ -102,7 +106,10 @@ export function webServer({ listen, socket, hosts, serve = WEB_PARTS, tls, users
     ? createTlsServer({ ...limits, ...tls, handshakeTimeout: HEADERS_TIMEOUT }, onRequest)
     : createServer(limits, onRequest);
   server.maxConnections = MOST_CONNECTIONS;
-  server.on('close', () => page.close());
+  server.on('close', () => {
+    page.close();
+    scrapes.close();
+  });
   return server;
 }
 

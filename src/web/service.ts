@@ -30,22 +30,32 @@ export interface ServiceOptions {
 
 export class WebService {
   readonly #options: ServiceOptions;
-  #servers: Server[] = [];
+  /** By the text of their address. `key`: what cannot change without another server. */
+  readonly #servers = new Map<string, { key: string; server: Server }>();
   #users: Users | undefined;
   /** Settings and files in use. */
   #current = '';
+  #files = '';
+  /** The settings are those of the daemon's file, or of the command line. */
+  #known: boolean;
   #problem: string | undefined;
   /** Looks at the settings one after the other. */
   #looking: Promise<void> = Promise.resolve();
 
   constructor(options: ServiceOptions) {
     this.#options = options;
+    this.#known = options.settings !== undefined;
   }
 
   /** Throws LvsdError if it cannot listen, or a file cannot be used. */
   async start(): Promise<void> {
     const settings = this.#options.settings ?? (await this.#ask()) ?? DEFAULT_WEB;
-    await this.#apply(settings);
+    try {
+      await this.#apply(settings);
+    } catch (error) {
+      this.close();
+      throw error;
+    }
   }
 
   /** Follows the settings and files; problems are logged, and what is served stays. */
@@ -55,11 +65,8 @@ export class WebService {
   }
 
   close(): void {
-    for (const server of this.#servers) {
-      server.closeAllConnections();
-      server.close();
-    }
-    this.#servers = [];
+    for (const { server } of this.#servers.values()) shut(server);
+    this.#servers.clear();
   }
 
   async #look(): Promise<void> {
@@ -83,7 +90,9 @@ export class WebService {
     let client: ControlClient | undefined;
     try {
       client = await ControlClient.open(this.#options.socket);
-      return (await client.call('config.summary', {})).web ?? DEFAULT_WEB;
+      const { web = DEFAULT_WEB } = await client.call('config.summary', {});
+      this.#known = true;
+      return web;
     } catch (error) {
       if (!(error instanceof LvsdError)) throw error;
       return this.#settings;
@@ -92,51 +101,98 @@ export class WebService {
     }
   }
 
+  /**
+   * Servers whose settings are the same stay, with their connections. If an address cannot be used, those that are in use
+   * stay too, and the next look tries again. Throws LvsdError.
+   */
   async #apply(settings: WebSettings): Promise<void> {
-    const version = `${JSON.stringify(settings)} ${secretsVersion(settings)}`;
+    const files = secretsVersion(settings);
+    const version = `${JSON.stringify(settings)} ${files}`;
     if (version === this.#current) return;
     const secrets = readSecrets(settings);
-    if (this.#servers.length > 0 && JSON.stringify(settings) === JSON.stringify(this.#settings)) this.#renew(secrets);
-    else await this.#replace(settings, secrets);
+    const changed = files !== this.#files;
+    this.#files = files;
+    if (secrets.users) {
+      this.#users ??= new Users(secrets.users);
+      this.#users.replace(secrets.users);
+    }
+    const problems: LvsdError[] = [];
+    let renewed = false;
+    for (const text of settings.listen)
+      try {
+        const kept = await this.#serve(text, settings, secrets);
+        renewed ||= kept !== undefined && changed;
+        // Those who may ask now may be others: event streams begin again.
+        if (changed && (secrets.users || secrets.tls?.requestCert)) kept?.closeAllConnections();
+      } catch (error) {
+        if (!(error instanceof LvsdError)) throw error;
+        problems.push(error);
+      }
+    if (renewed) this.#options.log('read the changed files of TLS and users');
     this.#settings = settings;
+    const [first] = problems;
+    if (first !== undefined) throw first;
+    for (const [text, { server }] of this.#servers)
+      if (!settings.listen.includes(text)) {
+        shut(server);
+        this.#servers.delete(text);
+      }
     this.#current = version;
   }
 
-  /** The files have changed: connections stay. */
-  #renew({ tls, users }: Secrets): void {
-    for (const server of this.#servers)
-      if (tls && 'setSecureContext' in server && typeof server.setSecureContext === 'function')
-        server.setSecureContext(tls);
-    if (users) this.#users?.replace(users);
-    this.#options.log('read the changed files of TLS and users');
+  /** Serves an address with these settings. Returns the server that has served it already and stays. Throws LvsdError. */
+  async #serve(text: string, settings: WebSettings, secrets: Secrets): Promise<Server | undefined> {
+    const { hosts, serve, insecure } = settings;
+    const kinds = [secrets.tls !== undefined, secrets.tls?.requestCert, secrets.users !== undefined];
+    const key = JSON.stringify([hosts, serve, insecure, ...kinds]);
+    const old = this.#servers.get(text);
+    if (old?.key === key) {
+      if (secrets.tls && 'setSecureContext' in old.server && typeof old.server.setSecureContext === 'function')
+        old.server.setSecureContext(secrets.tls);
+      return old.server;
+    }
+    if (old !== undefined) {
+      if (text === 'systemd')
+        throw new LvsdError(
+          'ERR_LVSD_WEB',
+          'the settings of the socket that systemd opened have changed; the old ones are in use until lvsd-web is restarted',
+        );
+      shut(old.server);
+      this.#servers.delete(text);
+    }
+    this.#servers.set(text, { key, server: await this.#open(text, settings, secrets) });
+    return undefined;
   }
 
-  async #replace(settings: WebSettings, { tls, users }: Secrets): Promise<void> {
-    this.close();
-    this.#users = users && new Users(users);
+  async #open(text: string, settings: WebSettings, { tls, users }: Secrets): Promise<Server> {
     const secure = tls !== undefined && (users !== undefined || tls.requestCert);
-    for (const text of settings.listen) {
-      const listen = readListen(text);
-      if (typeof listen === 'string') throw new LvsdError('ERR_LVSD_WEB', listen);
-      const { socket, hosts, log } = this.#options;
-      const server = webServer({
-        ...{ listen, socket, log },
-        hosts: [...hosts, ...settings.hosts],
-        serve: settings.serve,
-        ...(listen.kind === 'unix' ? {} : { tls, users: this.#users }),
-      });
-      await listening(server, listen);
-      this.#servers.push(server);
-      const address = server.address();
-      const shown = listenText(listen, tls !== undefined);
-      // The configuration was judged by its text; a socket that was passed may be any.
-      if (!secure && !settings.insecure && isReachable(address)) {
-        this.close();
-        throw new LvsdError('ERR_LVSD_WEB', `${shown} can be reached from other machines: it needs tls and users`);
-      }
-      log(`listening on ${shown}`);
+    const listen = readListen(text);
+    if (typeof listen === 'string') throw new LvsdError('ERR_LVSD_WEB', listen);
+    const { socket, hosts, log } = this.#options;
+    const server = webServer({
+      ...{ listen, socket, log },
+      hosts: [...hosts, ...settings.hosts],
+      serve: settings.serve,
+      // While the daemon has not answered, its file may demand users: ask it before each answer.
+      before: () => (this.#known ? undefined : this.look()),
+      ...(listen.kind === 'unix' ? {} : { tls, users: users && this.#users }),
+    });
+    await listening(server, listen);
+    const address = server.address();
+    const shown = listenText(listen, tls !== undefined);
+    // The configuration was judged by its text; a socket that was passed may be any.
+    if (!secure && !settings.insecure && isReachable(address)) {
+      shut(server);
+      throw new LvsdError('ERR_LVSD_WEB', `${shown} can be reached from other machines: it needs tls and users`);
     }
+    log(`listening on ${shown}`);
+    return server;
   }
+}
+
+function shut(server: Server): void {
+  server.closeAllConnections();
+  server.close();
 }
 
 const isReachable = (address: string | AddressInfo | null): boolean =>

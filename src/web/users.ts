@@ -5,6 +5,7 @@
  */
 import { createHmac, randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import { AF_INET6, parseAddress } from '../base/addresses.ts';
 import { isPassword, NOBODY, type PasswordHash } from '../base/password.ts';
 import type { Refusal } from './requests.ts';
 
@@ -30,7 +31,7 @@ export class Users {
   readonly #key = randomBytes(32);
   /** Until when, by a MAC of name and password. */
   readonly #known = new Map<string, number>();
-  /** By address, the oldest first. */
+  /** By address, of IPv6 its first 64 bits, the oldest first. */
   readonly #failures = new Map<string, { since: number; count: number }>();
   #hashes = 0;
 
@@ -47,14 +48,17 @@ export class Users {
 
   /** Why the request is not answered; undefined: its user is known. */
   async refusal(request: Pick<IncomingMessage, 'headers' | 'socket'>): Promise<Refusal | undefined> {
-    const [, given = ''] = /^basic ([a-z0-9+/]{1,1000}={0,2})$/i.exec(request.headers.authorization ?? '') ?? [];
+    const [, given = ''] = /^basic ([a-z0-9+/]{1,2000}={0,2})$/i.exec(request.headers.authorization ?? '') ?? [];
     const decoded = Buffer.from(given, 'base64').toString('utf8');
     const colon = decoded.indexOf(':');
     if (colon < 0) return UNKNOWN;
     const now = this.#now();
     const mac = createHmac('sha256', this.#key).update(decoded).digest('base64');
-    if ((this.#known.get(mac) ?? Number.NEGATIVE_INFINITY) > now) return undefined;
-    const address = request.socket.remoteAddress ?? '';
+    if ((this.#known.get(mac) ?? Number.NEGATIVE_INFINITY) > now) {
+      this.#known.set(mac, now + KEPT);
+      return undefined;
+    }
+    const address = networkOf(request.socket.remoteAddress ?? '');
     const failures = this.#failuresOf(address, now);
     if (failures.count >= MOST_FAILURES) return TOO_MANY;
     if (this.#hashes >= MOST_HASHES) return BUSY;
@@ -88,4 +92,10 @@ export class Users {
     }
     return failures;
   }
+}
+
+/** One host may have all addresses of an IPv6 network of 64 bits. */
+function networkOf(address: string): string {
+  const found = address.startsWith('::ffff:') ? undefined : parseAddress(address);
+  return found?.family === AF_INET6 ? Buffer.from(found.bytes.subarray(0, 8)).toString('hex') : address;
 }

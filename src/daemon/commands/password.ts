@@ -1,16 +1,21 @@
 // SPDX-License-Identifier: MIT
 /** `lvsd password NAME`: reads a password and prints the user's line for web.users. */
 import { readSync } from 'node:fs';
+import { isatty } from 'node:tty';
 import { EXIT, UsageError } from '../../base/errors.ts';
 import { userLine } from '../../base/password.ts';
 
-const LONGEST = 1000;
+/** Characters: a request has room for the bytes of as many, and of a name. */
+const LONGEST = 300;
 
 /** Throws UsageError. */
 export async function password({ user }: { user: string | undefined }): Promise<number> {
-  if (user === undefined || !/^[^:\s]{1,64}$/.test(user))
-    throw new UsageError('password takes the name of the user, without colons and blanks (see lvsd --help)');
-  const given = process.stdin.isTTY ? await ask() : readAll();
+  if (user === undefined || !/^[^:\s#][^:\s]{0,63}$/.test(user))
+    throw new UsageError(
+      'password takes the name of the user, without colons and blanks, and without # in front (see lvsd --help)',
+    );
+  // process.stdin would make a pipe non-blocking, and readAll() is not for that.
+  const given = isatty(0) ? await ask() : readAll();
   const text = given.replace(/\r?\n$/, '');
   if (text === '' || text.length > LONGEST || /[\r\n\0]/.test(text))
     throw new UsageError(`a password has 1 to ${LONGEST} characters in one line`);

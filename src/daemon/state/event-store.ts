@@ -272,7 +272,8 @@ function startAfter(fd: number, after: number, epoch: string): number {
   const piece = Buffer.alloc(PIECE);
   let [low, high] = [0, fstatSync(fd).size];
   while (high - low > 2 * PIECE) {
-    const middle = (low + high) >> 1;
+    // Not by a shift: the sum may have more than 31 bits.
+    const middle = Math.floor((low + high) / 2);
     const length = readSync(fd, piece, 0, PIECE, middle);
     const line = firstEvent(piece.subarray(0, length));
     if (line && (line.epoch !== epoch || line.sequence <= after)) low = middle + line.at;

@@ -35,13 +35,17 @@ export function serveMatches(): void {
 }
 
 function match(script: Script, context: Context): MatchAnswer['result'] {
+  let slow = 0;
   for (let tries = 0; tries < TRIES; tries++) {
     const before = threadTime();
     try {
       return script.runInContext(context, { timeout: MATCH_LIMIT }) === true;
     } catch (error) {
-      // The timeout passed, or the expression exceeded its backtracking memory.
-      if (threadTime() - before >= MATCH_LIMIT / 2 || !timeIsUp(error)) return 'slow';
+      // The expression exceeded its backtracking memory.
+      if (!timeIsUp(error)) return 'slow';
+      // In a virtual machine the time that the host takes away counts as this thread's, so once is no proof.
+      if (threadTime() - before >= MATCH_LIMIT / 2) slow += 1;
+      if (slow === 2) return 'slow';
     }
   }
   return 'starved';

@@ -28,6 +28,8 @@ const EVENTS = 100;
 const HOUR = 3_600_000;
 /** Repaired differences that are counted. */
 const MOST_REPAIRED = 1000;
+/** Of the last events so many are looked at for them. */
+const LOOKED_AT = 20_000;
 const LONGEST_TEXT = 400;
 
 /** An event with its place among those of this hub. */
@@ -51,6 +53,8 @@ export class Hub {
   #client: ControlClient | undefined;
   #eventClient: ControlClient | undefined;
   #running = false;
+  /** Grows with each start: what an earlier run still waits for ends then. */
+  #run = 0;
   #closed = false;
   #timer: NodeJS.Timeout | undefined;
   #asking = false;
@@ -114,8 +118,9 @@ export class Hub {
   #start(): void {
     if (this.#running || this.#closed) return;
     this.#running = true;
-    this.#ask();
-    void this.#follow();
+    this.#run += 1;
+    if (!this.#asking) this.#ask();
+    void this.#follow(this.#run);
   }
 
   #stop(): void {
@@ -182,9 +187,14 @@ export class Hub {
     const opened = new Map<string, { services: Answers['overview']['services']; realServers: typeof stats.services }>();
     for (const name of names) {
       if (!there.has(name)) continue;
-      const { realServers } = name === first ? stats : await client.stats({ detail: 'summary', service: name });
-      const { services } = await client.call('overview', { service: name });
-      opened.set(name, { services, realServers });
+      try {
+        const { realServers } = name === first ? stats : await client.stats({ detail: 'summary', service: name });
+        const { services } = await client.call('overview', { service: name });
+        opened.set(name, { services, realServers });
+      } catch (error) {
+        // A reload has removed the service meanwhile.
+        if (!(error instanceof RefusedError)) throw error;
+      }
     }
     return { stats, at, overview, vrrp, opened };
   }
@@ -209,13 +219,15 @@ export class Hub {
     this.#answeredAt = answers.at;
   }
 
-  async #follow(): Promise<void> {
-    while (this.#running) {
+  async #follow(run: number): Promise<void> {
+    const current = () => this.#running && this.#run === run;
+    while (current()) {
+      let client: ControlClient | undefined;
       try {
-        const client = await ControlClient.open(this.#socket);
+        client = await ControlClient.open(this.#socket);
+        if (!current()) break;
         this.#eventClient = client;
-        if (!this.#running) break;
-        const drifts = { since: Date.now() - HOUR, kinds: 'table.drift', limit: MOST_REPAIRED };
+        const drifts = { since: Date.now() - HOUR, kinds: 'table.drift', limit: MOST_REPAIRED, within: LOOKED_AT };
         for await (const item of client.events(drifts)) this.#count(item);
         const from = this.#cursor === undefined ? { limit: EVENTS } : { after: this.#cursor };
         for await (const item of client.events({ ...from, follow: true })) this.#add(item);
@@ -223,10 +235,10 @@ export class Hub {
         // The answers have the reason too.
         if (!(error instanceof LvsdError)) throw error;
       } finally {
-        this.#eventClient?.close();
-        this.#eventClient = undefined;
+        client?.close();
+        if (this.#eventClient === client) this.#eventClient = undefined;
       }
-      if (this.#running) await new Promise((resolve) => setTimeout(resolve, RETRY));
+      if (current()) await new Promise((resolve) => setTimeout(resolve, RETRY));
     }
   }
 

@@ -187,6 +187,8 @@ describe('the page', { concurrency: 3, timeout: 2 * timeout }, () => {
     );
     assert.match(await view.page.locator('.tiles').innerText(), /6 of 200 services not up/);
     assert.match(await view.page.locator('.tiles').innerText(), /12 of 800 real servers down/);
+    // Events come by a connection of their own.
+    await view.until('events', () => document.querySelector('aside .events')?.textContent?.includes('lost its quorum'));
     const aside = await view.page.locator('aside').innerText();
     for (const text of [
       /edge master priority 150/,
@@ -247,7 +249,7 @@ describe('the page', { concurrency: 3, timeout: 2 * timeout }, () => {
       return row?.textContent?.includes('3/4') && row.textContent;
     });
     assert.match(found, /degraded.*web4: reset by peer/);
-    assert.equal(await view.page.title(), '(7) lvsd lb1');
+    await view.until('the title', () => document.title === '(7) lvsd lb1');
     await view.close();
   });
 

@@ -78,8 +78,8 @@ export function fleet(services: Service[]): Pick<Handlers, 'stats' | 'overview' 
   /** As the sampler's, each second. */
   const reading = () => Math.floor((Date.now() - begun) / 1000);
   /** Connections until the last reading, with a slow wave. */
-  const connections = (rate: number, index: number) => {
-    const t = reading() + 3600;
+  const connections = (rate: number, index: number, at: number) => {
+    const t = at + 3600;
     return Math.round(rate * (t + 0.3 * 12 * Math.sin(t / 12 + index)));
   };
   const statusOf = (one: Service): ServiceStatus => ({
@@ -114,6 +114,9 @@ export function fleet(services: Service[]): Pick<Handlers, 'stats' | 'overview' 
   });
   return {
     stats: async ({ detail, service: only }, _peer, notify) => {
+      // One for the whole answer, which takes a while.
+      const at = reading();
+      const asked = Date.now();
       const send = async (table: string, rows: Row[]) => {
         for (let i = 0; i < rows.length; i += ROWS) {
           await notify('rows', { table, rows: rows.slice(i, i + ROWS) });
@@ -121,7 +124,7 @@ export function fleet(services: Service[]): Pick<Handlers, 'stats' | 'overview' 
         }
       };
       const traffic = (rate: number, index: number) => {
-        const all = connections(rate, index);
+        const all = connections(rate, index, at);
         return { connections: all, inPackets: 8 * all, outPackets: 9 * all, inBytes: 1100 * all, outBytes: 6900 * all };
       };
       if (detail !== 'summary')
@@ -174,8 +177,8 @@ export function fleet(services: Service[]): Pick<Handlers, 'stats' | 'overview' 
           ...{ unchecked: 0, disabled: 0, unprobed: 0 },
         },
         table: {
-          age: (Date.now() - begun) / 1000 - reading(),
-          at: reading(),
+          age: (asked - begun) / 1000 - at,
+          at,
           reading: STATS.summary.table.reading,
         },
       };

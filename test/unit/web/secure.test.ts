@@ -3,10 +3,10 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import { request as httpsRequest, type RequestOptions } from 'node:https';
-import { type AddressInfo, createServer } from 'node:net';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -38,6 +38,9 @@ const client = certificate('prometheus', 'site', 'DNS:prometheus');
 const stranger = certificate('stranger', 'elsewhere', 'DNS:stranger');
 const tls = { certificate: put('web.crt', own.cert, 0o644), key: put('web.key', own.key), clientCa: undefined };
 const users = put('web.users', `${await userLine('prometheus', 'räght')}\n`);
+
+/** Of lvsd web without settings. */
+const DEFAULT_PORT = 5873;
 
 async function freePort(): Promise<number> {
   const probe = createServer().listen(0, '127.0.0.1');
@@ -158,6 +161,74 @@ test('settings, certificates and users are followed; a mistake in them changes n
   await assert.rejects(get(web.port, 'another'));
 });
 
+test('an address that cannot be used leaves the others as they are, and is used as soon as it can', async () => {
+  using web = await start({});
+  await web.service.start();
+  const other = createServer().listen(0, '127.0.0.1');
+  await once(other, 'listening');
+  const { port: taken } = other.address() as AddressInfo;
+  const plain = { protocol: 'http:' };
+  const stream = connect(web.port, '127.0.0.1');
+  await once(stream, 'connect');
+  web.state.settings = { ...web.state.settings, listen: [`127.0.0.1:${taken}`] };
+  await web.service.look();
+  await web.service.look();
+  assert.equal(web.log.filter((line) => /in use/.test(line)).length, 1, web.log.join('\n'));
+  assert.equal((await get(web.port, undefined, plain)).status, 200);
+  web.state.settings = { ...web.state.settings, listen: [`127.0.0.1:${taken}`, `127.0.0.1:${web.port}`] };
+  other.close();
+  await once(other, 'close');
+  await web.service.look();
+  for (const port of [taken, web.port]) assert.equal((await get(port, undefined, plain)).status, 200);
+  assert.equal(stream.destroyed, false, 'the connection to the address that stays');
+  stream.destroy();
+});
+
+test('until the daemon has answered, each request asks for its settings first: there may be users in them', async () => {
+  const path = join(folder, 'late.sock');
+  const port = await freePort();
+  const service = new WebService({ socket: path, hosts: [], log: () => {} });
+  await service.start();
+  assert.match((await get(DEFAULT_PORT, undefined, { protocol: 'http:' })).text, /^lvsd_up 0$/m);
+  const settings = { ...DEFAULT_WEB, listen: [...DEFAULT_WEB.listen, `127.0.0.1:${port}`], tls, users };
+  const daemon = fakeDaemon(
+    { stats: statsHandler(STATS), 'config.summary': () => ({ web: settings }) },
+    { methods: READ_ONLY, path },
+  );
+  try {
+    await assert.rejects(get(DEFAULT_PORT, undefined, { protocol: 'http:' }));
+    assert.equal((await get(port)).status, 401);
+  } finally {
+    service.close();
+    daemon.server.close();
+  }
+});
+
+test('a file below something that is no folder is reported, and what is served stays', async () => {
+  using web = await start({ tls, users });
+  await web.service.start();
+  web.state.settings = { ...web.state.settings, tls: { ...tls, key: join(tls.certificate, 'web.key') } };
+  await web.service.look();
+  assert.match(web.log.at(-1) ?? '', /^cannot read .*ENOTDIR.*LoadCredential=/);
+  assert.equal((await get(web.port, 'another')).status, 200);
+});
+
+test('a credential of systemd may be readable by its group, which an access control list makes of it', async () => {
+  const credentials = mkdtempSync(join(folder, 'credentials-'));
+  copyFileSync(tls.key, join(credentials, 'web.key'));
+  process.env.CREDENTIALS_DIRECTORY = credentials;
+  try {
+    chmodSync(join(credentials, 'web.key'), 0o440);
+    using web = await start({ tls, users });
+    await web.service.start();
+    chmodSync(join(credentials, 'web.key'), 0o444);
+    using other = await start({ tls, users });
+    await assert.rejects(other.service.start(), /web\.key, which group or others can read/);
+  } finally {
+    delete process.env.CREDENTIALS_DIRECTORY;
+  }
+});
+
 test('a file that cannot be used, or an address in use, is an error at the start', async () => {
   const broken: [Partial<WebSettings>, RegExp][] = [
     [{ tls: { ...tls, key: put('shown.key', own.key, 0o644) } }, /shown\.key, which group or others can read/],
@@ -235,6 +306,11 @@ test('lvsd password prints a line that has the password', async () => {
   assert.equal(await isPassword('s3cret word', user), true);
   assert.equal(await isPassword('s3cret', user), false);
   assert.notEqual(run('s3cret word\n', 'ops').stdout, stdout, 'each has a salt of its own');
+  // A writer that is later than lvsd, as in a pipe.
+  const late = spawn(process.execPath, [program, 'password', 'ops'], { stdio: ['pipe', 'pipe', 'inherit'] });
+  setTimeout(() => late.stdin.end('s3cret word\n'), 300);
+  const [code] = await once(late, 'exit');
+  assert.equal(code, 0);
   for (const [input, ...words] of [['x\n'], ['x\n', 'a:b'], ['\n', 'ops'], ['a\nb\n', 'ops'], ['x\n', 'ops', 'more']])
     assert.equal(run(input ?? '', ...words).status, 2, words.join());
   for (const [line, wrong] of [
