@@ -44,7 +44,7 @@ test('the log and the events name service, server, address, state and reason in 
     .map((line) => JSON.parse(line) as LogLine)
     .filter(({ area, server }) => area === 'health' && server !== undefined);
   assert.deepEqual(
-    logged.map(({ time, level, area, text, ...fields }) => fields),
+    logged.map(({ time, level, area, text, kind, sequence, ...fields }) => fields),
     expected,
   );
   assert.deepEqual(
@@ -63,5 +63,8 @@ test('the log and the events name service, server, address, state and reason in 
     events.map(({ sequence, epoch, at, kind, severity, text, ...fields }) => fields),
     expected,
   );
+  // By these a line of the log is found among the events.
+  const place = ({ kind, sequence }: Record<string, unknown>) => [kind, sequence];
+  assert.deepEqual(logged.map(place), events.map(place));
   await lvsd.stop();
 });

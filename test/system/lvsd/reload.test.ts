@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-// lab: --uml=plain
 // A reload changes only what differs: every key of the file, against the netlink requests that it causes.
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
