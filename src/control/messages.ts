@@ -169,7 +169,7 @@ export interface DaemonStatus {
   services: ServiceStatus[];
 }
 
-/** Why a service is not up as a whole. */
+/** The reason why a service is not up as a whole. */
 export interface ServiceReason {
   service: string;
   /** The kernel's service: "tcp 10.99.0.10:443". */

@@ -72,8 +72,8 @@ export const needPackages = (files) => files.some((file) => optionsLine(file, 'n
 
 /**
  * Returns the option sets that a system test runs with: its own, and those of its comment line
- * `// also: --kernel 6.12`; none for a test with `// needs: full-run` in a quick run. In a full run all tests of the kernel modules run on 6.12 too, and those with a line
- * `// full: --uml` on the debug kernel.
+ * `// also: --kernel 6.12`; none for a test with `// needs: full-run` in a quick run. In a full run all tests of the
+ * kernel modules run on 6.12 too, and those with a line `// full: --uml` on the debug kernel.
  * @param {string} file
  * @param {boolean} full
  */

@@ -50,7 +50,7 @@ function rejectionText({ reason, text, source, at }: NonNullable<VrrpStatus['las
 }
 
 /** "100", or "50 (100, service shop -50)". */
-function priorityText({ priority, configuredPriority, tracked }: VrrpStatus): string {
+export function priorityText({ priority, configuredPriority, tracked }: VrrpStatus): string {
   const weights = tracked.flatMap(({ kind, name, up, weight = 0 }) =>
     weight !== 0 && weight > 0 === up ? [`${kind} ${printable(name)} ${weight > 0 ? '+' : ''}${weight}`] : [],
   );

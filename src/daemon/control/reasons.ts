@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-/** Why services are not up as a whole, in one line each, without a reading of the kernel's table. */
+/** The reasons of services that are not up as a whole, in one line each, without a reading of the kernel's table. */
 import { setImmediate as turn } from 'node:timers/promises';
 import type { OverrideStatus, RealServerStatus, ServiceReason, ServiceStatus } from '../../control/messages.ts';
-import { type Sources, serviceStatus } from './status.ts';
+import { errorOf, type Sources, serviceStatus } from './status.ts';
 
 /** Services that are looked at in one turn of the event loop. */
 const SERVICES_A_TURN = 500;
@@ -17,9 +17,8 @@ export async function serviceReasons(sources: Omit<Sources, 'table'>): Promise<S
   for (const [index, service] of runtime.services.entries()) {
     if (index % SERVICES_A_TURN === SERVICES_A_TURN - 1) await turn();
     const { spec, realServers } = service;
-    const refused = failures.size > 0;
     const up = runtime.quorumUp(service) && realServers.every((server) => isUp(runtime.serverState(service, server)));
-    if (up && !refused) continue;
+    if (up && errorOf(service, failures).error === undefined) continue;
     const status = serviceStatus(service, { ...sources, table: () => undefined });
     const reason = reasonText(status);
     if (reason !== '') reasons.push({ service: spec.name, virtual: status.virtuals[0] ?? '', reason });

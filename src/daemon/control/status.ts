@@ -94,7 +94,7 @@ export function serviceStatus(service: VirtualService, sources: Sources): Servic
 }
 
 /** Without its pool of local addresses a service cannot serve, although no change of its own is rejected. */
-function errorOf(
+export function errorOf(
   { spec }: VirtualService,
   failures: ReadonlyMap<string, Failure>,
 ): Pick<ServiceStatus, 'error' | 'errorSince'> {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** What the page shows, in its address: a link to it shows the same. Pure. */
+/** The address of the page holds its view: order, search, the open service. A link to it opens the same view. Pure. */
 import type { Sort } from '../../control/lvsctl/top/screen.ts';
 
 export interface Looking {
@@ -14,7 +14,7 @@ export interface Looking {
 
 const SORTS: readonly Sort[] = ['state', 'name', 'active', 'conn/s', 'in', 'out'];
 
-/** What is not understood is left out. */
+/** Ignores parameters that are unknown or not valid. */
 export function readAddress(search: string): Looking {
   const given = new URLSearchParams(search);
   return {

@@ -1,19 +1,11 @@
 // SPDX-License-Identifier: MIT
 /** One service: its charts, real servers, local addresses and events. */
 import { useEffect, useRef } from 'preact/hooks';
+import { printable } from '../../base/printable.ts';
 import { latencyText, short, spanText } from '../../control/lvsctl/words.ts';
 import type { Detail, PageEvent, ServerRow } from '../page/messages.ts';
 import { Chart } from './chart.tsx';
-import {
-  agoText,
-  bitRateText,
-  bitsText,
-  commandText,
-  countText,
-  printable,
-  serverCommand,
-  shareText,
-} from './format.ts';
+import { agoText, bitRateText, bitsText, commandText, countText, serverCommand, shareText } from './format.ts';
 import { Copy, Fill, Outside, State } from './parts.tsx';
 import { Events } from './side.tsx';
 
@@ -112,42 +104,25 @@ function Body({ detail, events, now }: { detail: Detail; events: readonly PageEv
   );
 }
 
+function Headings({ names, numbers = false }: { names: readonly string[]; numbers?: boolean }) {
+  return names.map((name) => (
+    <th key={name} scope="col" class={numbers ? 'number' : ''}>
+      {name}
+    </th>
+  ));
+}
+
 function RealServers({ service, list, now }: { service: string; list: readonly ServerRow[]; now: number }) {
   return (
     <table class="plain">
       <thead>
         <tr>
-          <th scope="col">Real server</th>
-          <th scope="col">State</th>
-          <th scope="col" class="number">
-            Since
-          </th>
-          <th scope="col" class="number">
-            Weight
-          </th>
-          <th scope="col" class="number">
-            Active
-          </th>
-          <th scope="col" class="number">
-            Inactive
-          </th>
-          <th scope="col" class="number">
-            Conn/s
-          </th>
-          <th scope="col" class="number">
-            In
-          </th>
-          <th scope="col" class="number">
-            Out
-          </th>
-          <th scope="col" class="number">
-            Check
-          </th>
-          <th scope="col" class="number">
-            Failed
-          </th>
-          <th scope="col">Why</th>
-          <th scope="col">Command</th>
+          <Headings names={['Real server', 'State']} />
+          <Headings
+            names={['Since', 'Weight', 'Active', 'Inactive', 'Conn/s', 'In', 'Out', 'Check', 'Failed']}
+            numbers={true}
+          />
+          <Headings names={['Why', 'Command']} />
         </tr>
       </thead>
       <tbody>
@@ -195,7 +170,7 @@ const weightText = ({ weight, configuredWeight }: ServerRow): string =>
 const failedText = ({ checks, failures }: ServerRow): string =>
   checks === null ? '-' : `${short(failures ?? 0)} of ${short(checks)}`;
 
-/** What an operator has set, what prevents checks, and the last result. */
+/** "weight 5 by alice 3m ago (CHG-1); connection refused": overrides, a reason that prevents checks, the last result. */
 function reasonText({ overrides = [], inability, reason = '' }: ServerRow, now: number): string {
   const set = overrides.map(({ kind, weight, by, at, reason: note }) =>
     [
@@ -217,16 +192,8 @@ function LocalAddresses({ detail }: { detail: Detail }) {
           <th scope="col">
             Local address of <Outside text={detail.pool} />
           </th>
-          <th scope="col">Ports in use, by all its services</th>
-          <th scope="col" class="number">
-            Connections
-          </th>
-          <th scope="col" class="number">
-            No free port
-          </th>
-          <th scope="col" class="number">
-            Conflicts
-          </th>
+          <Headings names={['Ports in use, by all its services']} />
+          <Headings names={['Connections', 'No free port', 'Conflicts']} numbers={true} />
         </tr>
       </thead>
       <tbody>

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 /** Numbers, times and names as the page shows them. Pure. */
-import { printable } from '../../base/printable.ts';
 import { short, spanText } from '../../control/lvsctl/words.ts';
 import type { Point, ServerRow } from '../page/messages.ts';
 
@@ -52,12 +51,12 @@ export function axisLabels(ticks: readonly number[], unit: string): string[] {
 
 /** A word of a shell's command line. */
 export const shellWord = (word: string): string =>
-  /^[\w.:@%+,/[\]-]+$/.test(word) && !/[[\]]/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+  /^[\w.:@%+,/-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 
 /** The text of a command with each word quoted where a shell needs it. */
 export const commandText = (...words: readonly string[]): string => words.map(shellWord).join(' ');
 
-/** What an operator may want to do with a real server next. */
+/** The command that drains a real server, or ends an override of an operator. */
 export function serverCommand(service: string, { name, override }: Pick<ServerRow, 'name' | 'override'>): string {
   if (override === 'drain') return commandText('lvsctl', 'undrain', service, name);
   if (override !== undefined) return commandText('lvsctl', 'enable', service, name);
@@ -85,5 +84,3 @@ export function curvePaths(points: readonly Point[], most: number, width: number
   end();
   return lines;
 }
-
-export { printable };

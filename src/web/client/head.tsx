@@ -53,7 +53,7 @@ export function Top({
   );
 }
 
-/** What is wrong as a whole. Their texts have no ages, which a screen reader would read again and again. */
+/** Faults that concern all services. Their texts have no ages, which a screen reader would read again and again. */
 export function Alerts({
   head,
   connection,

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
-/** The connection to the server: messages while it lives, and since when it does not. */
+/** The connection to the server: its messages, and whether it is lost. */
+
 import type { LiveMessage } from '../page/messages.ts';
+import { clock } from './clock.ts';
 
 /** Milliseconds without a message after which the connection counts as lost: three heartbeats. */
 const SILENCE = 10_000;
@@ -17,16 +19,16 @@ export function followLive(
 ): () => void {
   let source: EventSource | undefined;
   let retry: ReturnType<typeof setTimeout> | undefined;
-  let heard = Date.now();
+  let heard = clock();
   const connect = () => {
     clearTimeout(retry);
     source?.close();
     source = undefined;
     if (document.hidden) return;
-    heard = Date.now();
+    heard = clock();
     source = new EventSource(path);
     source.onmessage = ({ data }: MessageEvent<string>) => {
-      heard = Date.now();
+      heard = clock();
       onState('live');
       onMessage(JSON.parse(data) as LiveMessage);
     };
@@ -39,7 +41,7 @@ export function followLive(
     };
   };
   const watch = setInterval(() => {
-    if (source && Date.now() - heard > SILENCE) onState('lost');
+    if (source && clock() - heard > SILENCE) onState('lost');
   }, WATCH);
   document.addEventListener('visibilitychange', connect);
   connect();

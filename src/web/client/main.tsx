@@ -5,6 +5,7 @@ import { useCallback, useEffect, useLayoutEffect, useReducer, useRef, useState }
 import type { Sort } from '../../control/lvsctl/top/screen.ts';
 import type { LiveMessage, ServiceRow } from '../page/messages.ts';
 import { addressOf, type Looking, livePath, readAddress } from './address.ts';
+import { clock } from './clock.ts';
 import { ServiceDetail } from './detail.tsx';
 import { Alerts, OLD, Tiles, Top } from './head.tsx';
 import { Keys } from './keys.tsx';
@@ -41,11 +42,11 @@ function useMedia(query: string): boolean {
   return matches;
 }
 
-/** The time by this machine's clock, each second. */
+/** clock(), each second. */
 function useClock(): number {
-  const [now, setNow] = useState(Date.now);
+  const [now, setNow] = useState(clock);
   useEffect(() => {
-    const timer = setInterval(() => setNow(Date.now()), SECOND);
+    const timer = setInterval(() => setNow(clock()), SECOND);
     return () => clearInterval(timer);
   }, []);
   return now;
@@ -64,13 +65,13 @@ function Page() {
   /** Index of the row that gets the focus as soon as it is there. */
   const wanted = useRef<number | undefined>(undefined);
   const height = useMedia(PHONE) ? PHONE_ROW : ROW;
-  const clock = useClock();
+  const seen = useClock();
   const path = livePath(looking, range.from, range.count);
 
   useEffect(() => {
     let stop = () => {};
     const timer = setTimeout(() => {
-      stop = followLive(path, (message) => send({ message, at: Date.now() }), setConnection);
+      stop = followLive(path, (message) => send({ message, at: clock() }), setConnection);
     }, SETTLE);
     return () => {
       clearTimeout(timer);
@@ -95,7 +96,7 @@ function Page() {
     return () => removeEventListener('popstate', back);
   }, []);
 
-  /** What another order or selection shows begins at its first row. */
+  /** Another order or selection begins at its first row. */
   const select = (what: Partial<Looking>) => {
     scroller.current?.scrollTo({ top: 0 });
     setRange((before) => ({ ...before, from: 0 }));
@@ -211,8 +212,8 @@ function Page() {
   useEffect(() => {
     document.title = head ? `${head.bad > 0 ? `(${head.bad}) ` : ''}lvsd ${head.host}` : 'lvsd';
   }, [head]);
-  const age = answeredAt === undefined ? undefined : Math.max(0, clock - answeredAt);
-  const now = clock + ahead;
+  const age = answeredAt === undefined ? undefined : Math.max(0, seen - answeredAt);
+  const now = seen + ahead;
   const old = (connection === 'lost' || problem !== undefined || (age ?? 0) > OLD) && (age ?? OLD) >= OLD;
   const bad = looking.bad;
   const sortBy = (sort: Sort) => select({ sort, reverse: looking.sort === sort && !looking.reverse });

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /** Small parts that several others show. */
 import { useState } from 'preact/hooks';
+import { printable } from '../../base/printable.ts';
 import type { Point } from '../page/messages.ts';
-import { curvePaths, printable } from './format.ts';
+import { curvePaths } from './format.ts';
 import { CURVE } from './state.ts';
 
 /** A text from outside: neither its direction nor its invisible characters change what is around it. */
@@ -41,7 +42,7 @@ export function Curve({ points }: { points: readonly Point[] }) {
   );
 }
 
-/** How full something is: a bar and its words. */
+/** A bar that is full to a part; `label` says it in words. */
 export function Fill({ part, whole, label }: { part: number; whole: number; label: string }) {
   const share = whole === 0 ? 0 : Math.min(1, part / whole);
   const level = share >= 0.9 ? 'full' : share >= 0.8 ? 'high' : '';

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 /** Beside the services: virtual routers, pools of local addresses, what lvsd cannot do, and events. */
+import { printable } from '../../base/printable.ts';
 import { short, spanText } from '../../control/lvsctl/words.ts';
 import type { FailureStatus } from '../../control/messages.ts';
 import type { PageEvent, Pool, VirtualRouter } from '../page/messages.ts';
-import { printable, shareText, timeText } from './format.ts';
+import { shareText, timeText } from './format.ts';
 import { Fill, Outside } from './parts.tsx';
 
 export function VirtualRouters({ list, now }: { list: readonly VirtualRouter[]; now: number }) {
@@ -17,7 +18,7 @@ export function VirtualRouters({ list, now }: { list: readonly VirtualRouter[]; 
             <b>
               <Outside text={one.name} />
             </b>{' '}
-            <span class={`role ${one.state}`}>{one.state}</span> priority {priorityText(one)}
+            <span class={`role ${one.state}`}>{one.state}</span> priority {one.priority}
             <p class="dim">
               {one.interface} virtual router {one.virtualRouterId}, {addressesText(one.addresses)}
               {one.since !== undefined && `, for ${spanText(now - one.since)}`}
@@ -40,10 +41,6 @@ export function VirtualRouters({ list, now }: { list: readonly VirtualRouter[]; 
 }
 
 const addressesText = (count: number) => `${count} ${count === 1 ? 'address' : 'addresses'}`;
-
-/** "90 (110, service shop -20)" */
-const priorityText = ({ priority, configuredPriority, weights }: VirtualRouter): string =>
-  weights.length === 0 ? `${priority}` : `${priority} (${[configuredPriority, ...weights].join(', ')})`;
 
 export function Pools({ list }: { list: readonly Pool[] }) {
   if (list.length === 0) return null;

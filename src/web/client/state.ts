@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** What the page knows: the last of each part that messages had. Pure. */
+/** The state of the page: the last of each part that messages had. Pure. */
 import {
   type Detail,
   type Head,
@@ -26,9 +26,9 @@ export interface Known {
   /** Curves of the rows, by key. */
   curves: ReadonlyMap<string, readonly Point[]>;
   problem: string | undefined;
-  /** When the daemon answered, by this machine's clock. */
+  /** The last answer of the daemon, as an instant of clock(). */
   answeredAt: number | undefined;
-  /** Milliseconds by which the server's clock is ahead. */
+  /** Milliseconds by which the server's clock is ahead of clock(). */
   ahead: number;
 }
 
@@ -44,7 +44,7 @@ export const NOTHING: Known = {
   ahead: 0,
 };
 
-/** `now`: by this machine's clock. */
+/** `now`: an instant of clock(). */
 export function received(known: Known, message: LiveMessage, now: number): Known {
   const { head, rows, side, open, events, problem } = message;
   const answered = problem === undefined || known.answeredAt !== undefined;

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 /** The services, of which only a window is here: the rest is room for the scroll bar. */
 import type { RefObject } from 'preact';
+import { printable } from '../../base/printable.ts';
 import type { Sort } from '../../control/lvsctl/top/screen.ts';
 import { keyOf, type Point, type Rows, type ServiceRow } from '../page/messages.ts';
 import { addressOf, type Looking } from './address.ts';
-import { bitsText, countText, printable } from './format.ts';
+import { bitsText, countText } from './format.ts';
 import { Curve, Outside, State } from './parts.tsx';
 
 interface Column {

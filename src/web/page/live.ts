@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** `/live`: what one viewer looks at, as server-sent events, of which each has only what changed. */
+/** `/live`: the view of one viewer as server-sent events, each with the parts that changed. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Places, writePart } from '../respond.ts';
 import type { Hub } from './hub.ts';
@@ -62,7 +62,7 @@ export class LiveStreams {
   }
 }
 
-/** What was sent to one viewer, and what is news to it. */
+/** Remembers the parts that one viewer has, and makes messages of those that changed. */
 export class Viewer {
   readonly #query: LiveQuery;
   /** The parts as they were sent. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** What `/live` sends to the page: types that server and page share. Instants are milliseconds since the epoch. */
+/** Messages of `/live`: types that server and page share. Instants are milliseconds since the epoch. */
 import type { ServiceState } from '../../control/lvsctl/top/model.ts';
 import type { Sort } from '../../control/lvsctl/top/screen.ts';
 import type { FailureStatus, FileProblem, RealServerStatus, VrrpStatus } from '../../control/messages.ts';
@@ -7,7 +7,7 @@ import type { FailureStatus, FileProblem, RealServerStatus, VrrpStatus } from '.
 /** A point of a curve; null: not known. */
 export type Point = number | null;
 
-/** What a viewer looks at. */
+/** The view of one viewer. */
 export interface LiveQuery {
   search: string;
   sort: Sort;
@@ -27,7 +27,7 @@ export interface LiveMessage {
   now: number;
   /** Milliseconds since the last answer of the daemon. */
   age: number;
-  /** Why the daemon does not answer; what was shown stays. */
+  /** The reason if the daemon does not answer; the values shown stay. */
   problem?: string | undefined;
   head?: Head;
   rows?: Rows;
@@ -94,7 +94,7 @@ export interface ServiceRow {
   point?: Point;
 }
 
-/** What tells services apart: several may have one name. */
+/** The key of a service: several may have one name. */
 export const keyOf = ({ name, virtual }: Pick<ServiceRow, 'name' | 'virtual'>): string => `${name} ${virtual}`;
 
 export interface Side {
@@ -103,14 +103,11 @@ export interface Side {
 }
 
 export interface VirtualRouter
-  extends Pick<
-    VrrpStatus,
-    'name' | 'state' | 'since' | 'reason' | 'interface' | 'virtualRouterId' | 'priority' | 'configuredPriority'
-  > {
+  extends Pick<VrrpStatus, 'name' | 'state' | 'since' | 'reason' | 'interface' | 'virtualRouterId'> {
+  /** "90 (110, service shop -20)" */
+  priority: string;
   addresses: number;
   faults: string[];
-  /** "service shop -20" */
-  weights: string[];
 }
 
 export interface Pool {

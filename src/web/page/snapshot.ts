@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-/** What the page shows at one moment, from answers of the daemon. Pure. */
+/** The content of the page at one moment, from answers of the daemon. Pure. */
 import { type Model, type ServiceView, STATES, type View } from '../../control/lvsctl/top/model.ts';
 import type { RateTable } from '../../control/lvsctl/top/rates.ts';
 import { shown } from '../../control/lvsctl/top/screen.ts';
+import { priorityText } from '../../control/lvsctl/vrrp.ts';
 import { endpointText } from '../../control/lvsctl/words.ts';
 import type { FailureStatus, Overview, RealServerStatus, ServiceStatus, VrrpStatus } from '../../control/messages.ts';
 import {
@@ -248,10 +249,7 @@ const sums = (some: readonly (number | null)[], others: readonly (number | null)
   });
 
 function virtualRouter(one: VrrpStatus): VirtualRouter {
-  const { name, state, since, reason, virtualRouterId, priority, configuredPriority, faults, addresses } = one;
-  const weights = one.tracked.flatMap(({ kind, name: of, up, weight = 0 }) =>
-    weight !== 0 && weight > 0 === up ? [`${kind} ${of} ${weight > 0 ? '+' : ''}${weight}`] : [],
-  );
+  const { name, state, since, reason, virtualRouterId, faults, addresses } = one;
   return {
     name,
     state,
@@ -259,10 +257,8 @@ function virtualRouter(one: VrrpStatus): VirtualRouter {
     reason,
     interface: one.interface,
     virtualRouterId,
-    priority,
-    configuredPriority,
+    priority: priorityText(one),
     faults,
-    weights,
     addresses: addresses.length,
   };
 }

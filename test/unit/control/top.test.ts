@@ -96,6 +96,10 @@ test('rates are differences of readings; the same reading twice changes nothing'
   // Deleted and added again.
   const anew = model.update(stats(7, 20), undefined);
   assert.equal(anew.services[0]?.connections, 0);
+  // A daemon that started after the clock was set back: its readings are earlier.
+  const back = model.update(stats(900, 15), undefined);
+  assert.equal(back.services[0]?.connections, Number.NaN);
+  assert.equal(model.update(stats(950, 16), undefined).services[0]?.connections, 50);
 });
 
 test('a frame, worst first, with the real servers of the open service', () => {

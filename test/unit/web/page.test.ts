@@ -2,7 +2,7 @@
 // The server of the page: its files, and /live with windows, news, an open service, events, a daemon that goes and comes.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { request as httpRequest, type IncomingHttpHeaders, type Server } from 'node:http';
+import { request as httpRequest, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
@@ -14,6 +14,7 @@ import { keyOf, type LiveMessage } from '../../../src/web/page/messages.ts';
 import { webServer } from '../../../src/web/server.ts';
 import { fakeDaemon } from '../control/daemon.ts';
 import { fleet, made, type Service } from './fleet.ts';
+import { ask } from './request.ts';
 
 let daemon: ReturnType<typeof fakeDaemon>;
 let server: Server;
@@ -33,20 +34,7 @@ afterEach(() => {
   daemon.server.close();
 });
 
-function get(path: string, headers: Record<string, string> = {}, method = 'GET') {
-  return new Promise<{ status: number; headers: IncomingHttpHeaders; body: Buffer }>((resolve, reject) => {
-    const request = httpRequest({ host: '127.0.0.1', port, path, method, headers }, (response) => {
-      const chunks: Buffer[] = [];
-      response.on('data', (chunk: Buffer) => chunks.push(chunk));
-      response.on('error', reject);
-      response.on('end', () =>
-        resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks) }),
-      );
-    });
-    request.on('error', reject);
-    request.end();
-  });
-}
+const get = (path: string, headers: Record<string, string> = {}, method = 'GET') => ask(port, path, headers, method);
 
 /** A viewer: the messages so far, with their sizes. */
 class Viewer {

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
-import { request as httpRequest, type IncomingHttpHeaders, type Server } from 'node:http';
+import { request as httpRequest, type Server } from 'node:http';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,6 +16,7 @@ import { parseListen } from '../../../src/web/listen.ts';
 import { webServer } from '../../../src/web/server.ts';
 import { fakeDaemon, freshPath } from '../control/daemon.ts';
 import { STATS, statsHandler } from '../control/stats.ts';
+import { ask } from './request.ts';
 
 const program = new URL('../../../dist/bin/lvsd.cjs', import.meta.url).pathname;
 const folder = mkdtempSync(join(tmpdir(), 'lvsd-web-'));
@@ -51,26 +52,7 @@ afterEach(() => {
   daemon.server.close();
 });
 
-interface Answer {
-  status: number;
-  headers: IncomingHttpHeaders;
-  body: Buffer;
-}
-
-function get(path: string, headers: Record<string, string> = {}, method = 'GET'): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const request = httpRequest({ host: '127.0.0.1', port, path, method, headers }, (response) => {
-      const chunks: Buffer[] = [];
-      response.on('data', (chunk: Buffer) => chunks.push(chunk));
-      response.on('error', reject);
-      response.on('end', () =>
-        resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks) }),
-      );
-    });
-    request.on('error', reject);
-    request.end();
-  });
-}
+const get = (path: string, headers: Record<string, string> = {}, method = 'GET') => ask(port, path, headers, method);
 
 const text = async (path: string, headers = {}) => String((await get(path, headers)).body);
 

@@ -3,8 +3,8 @@
 import type { StatsSummary } from '../../metrics/stats.ts';
 
 /**
- * When the counters were read, in milliseconds. By the daemon's clock: the time that an answer takes on its way does not
- * matter. A daemon that started anew has a later one.
+ * The instant of the reading of the counters, in milliseconds, by the daemon's clock: the time that an answer takes on its
+ * way does not matter. It may be earlier than that of a daemon before it, if the machine's clock was set back.
  */
 export const readingAt = ({ processes, table }: Pick<StatsSummary, 'processes' | 'table'>): number =>
   1000 * ((processes[0]?.startedAt ?? 0) + table.at);
@@ -17,7 +17,7 @@ export interface Rates {
 }
 
 export interface Counters {
-  /** When they were read; several answers may have the same reading. */
+  /** The instant of their reading, which several answers may share. */
   at: number;
   values: ReadonlyMap<string, readonly [connections: number, inBytes: number, outBytes: number]>;
 }
@@ -33,7 +33,7 @@ export class RateTable {
   update({ at, values }: Counters): boolean {
     const last = this.#last;
     if (last?.at === at) return false;
-    const seconds = last ? (at - last.at) / 1000 : Number.NaN;
+    const seconds = last && at > last.at ? (at - last.at) / 1000 : Number.NaN;
     this.#rates = new Map(
       [...values].map(([key, now]) => {
         const before = last?.values.get(key);
