@@ -11,7 +11,7 @@ import {
   type ServiceConfig,
 } from '../../../src/ipvs/index.ts';
 import { ACK, FIN, mss, option, PSH, RST, type Segment, SYN } from '../fullnat/packets.ts';
-import { destConfig, ip4, type Rig, serviceConfig, setVs } from '../fullnat/rig.ts';
+import { destConfig, extStats, ip4, type Rig, serviceConfig, setVs } from '../fullnat/rig.ts';
 import { closeAll, closed, dial, listen, readAll } from '../fullnat/tcp.ts';
 import { Capture, eventually, type RawFlow, RawHost, sleep } from '../fullnat/wire.ts';
 import { listening, methods, proxiedRig } from './proxied.ts';
@@ -88,6 +88,55 @@ async function service(
   for (const one of realServers) await rig.ipvs.addDestination(key, one);
   return key;
 }
+
+/** Bytes that are held for one connection, and for all of a network namespace. */
+const HELD = { connection: 4096, namespace: 4 << 20 };
+
+/** Connects as many flows as it takes, sends nothing after their SYNs. */
+async function handshakes(port: number, count: number): Promise<RawFlow[]> {
+  raw.capture.clear();
+  const flows = new Map(Array.from({ length: count }, () => [++nextPort, raw.flow(rig.vip, port, nextPort)]));
+  for (const one of flows.values()) one.send(SYN, { options: syn });
+  const answers = () => raw.capture.segments.filter((one) => !one.outgoing && isSynAck(one));
+  await eventually('all SYN-ACKs', () => answers().length === count);
+  for (const { destinationPort, seq } of answers()) {
+    const flow = flows.get(destinationPort);
+    if (flow) flow.ack = (seq + 1) >>> 0;
+  }
+  return [...flows.values()];
+}
+
+test('4 KB are held for a connection and 4 MB for a namespace; clients send the rest again', async () => {
+  const flows = await handshakes(listening, HELD.namespace / HELD.connection);
+  const [late, next] = await handshakes(listening, 2);
+  assert.ok(late && next);
+  const refused = () => extStats(rig.balancer).synproxy_synsend_qlen ?? 0;
+  const before = refused();
+  const fill = (flow: RawFlow, byte: string) => {
+    for (const length of [1460, 1460, HELD.connection - 2 * 1460])
+      flow.send(PSH | ACK, { payload: Buffer.alloc(length, byte) });
+  };
+  silence();
+  for (const flow of flows) fill(flow, 'x');
+  late.send(PSH | ACK, { payload: Buffer.from('l') });
+  await eventually('a segment that is not held', () => refused() > before);
+  assert.equal(refused(), before + 1, 'exactly 4 MB are held');
+  for (const flow of flows) flow.send(RST);
+  fill(next, 'n');
+  next.send(PSH | ACK, { payload: Buffer.from('n') });
+  await eventually('another one', () => refused() > before + 1);
+  raw.capture.clear();
+  leg.clear();
+  speak();
+  const bytes = () => told().reduce((sum, { payload }) => sum + (payload[0] === 0x6e ? payload.length : 0), 0);
+  await eventually('all that was held', () => bytes() === HELD.connection);
+  await late.expect('the greeting', ({ payload }) => payload.toString() === 'hello ');
+  late.seq = (late.seq - 1) >>> 0;
+  late.send(PSH | ACK, { payload: Buffer.from('l') });
+  await late.expect('the echo', ({ payload }) => payload.toString() === 'l');
+  assert.equal(bytes(), HELD.connection);
+  for (const flow of [late, next]) flow.send(RST);
+});
 
 for (const { name, method, port } of methods) {
   const real = destConfig('10.31.4.2', listening, { method });
