@@ -4,10 +4,11 @@
  *
  * Layers, each calling only those to its right (test/unit/c-layers.test.ts):
  *   addon -> socket-class -> socket-* -> socket -> netns, pollable -> args -> error
- *         -> connector, descriptors, peer-credentials, file-lock, scheduler
+ *         -> connector, descriptors, execute, peer-credentials, file-lock, scheduler
  */
 #include "connector.h"
 #include "descriptors.h"
+#include "execute.h"
 #include "file-lock.h"
 #include "netns.h"
 #include "peer-credentials.h"
@@ -34,5 +35,6 @@ NAPI_MODULE_INIT()
 	define_function(env, exports, "setScheduler", set_scheduler);
 	define_function(env, exports, "setResourceLimit", set_resource_limit);
 	define_function(env, exports, "closeOnExec", close_on_exec);
+	define_function(env, exports, "execute", execute);
 	return exports;
 }

@@ -96,6 +96,12 @@ export interface NativeAddon {
   setScheduler(tid: number, policy: number, priority: number): void;
   /** setrlimit(2); unsigned 32-bit numbers. */
   setResourceLimit(resource: number, soft: number, hard: number): void;
+  /**
+   * execve(2) with no_new_privs and, of the present capabilities, those of `capabilities` (bits 0 to 31). Arguments, the
+   * first one the program's name, and environment are bytes of strings that each end with NUL. The program inherits `fd`, 0, 1, 2.
+   * Returns only by an exception; the calling thread may have lost capabilities then.
+   */
+  execute(path: string, args: Uint8Array, environment: Uint8Array, fd: number, capabilities: number): void;
   /** Sets FD_CLOEXEC on all open descriptors but 0, 1 and 2: programs started later do not inherit them. */
   closeOnExec(): void;
 }

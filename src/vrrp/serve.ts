@@ -2,6 +2,7 @@
 /** Main function of the VRRP process: takes configurations from the daemon, reports states, and exits with it. */
 import { BEAT, type FromVrrp, type ToVrrp } from './messages.ts';
 import { Outbox } from './outbox.ts';
+import { dropCapabilities } from './privileges.ts';
 import { Router } from './router.ts';
 import { raisePriority } from './scheduling.ts';
 
@@ -10,6 +11,7 @@ const FIRST_CHECK = 1000;
 const LATER_CHECKS = 60_000;
 
 export function serveVrrp(): void {
+  const kept = dropCapabilities();
   const outbox = new Outbox((message, done) => {
     if (process.connected) process.send?.(message, undefined, undefined, done);
   });
@@ -22,6 +24,8 @@ export function serveVrrp(): void {
       level: 'warn',
       text: 'VRRP runs with normal priority, for lack of LimitRTPRIO=10 (systemd) or CAP_SYS_NICE: use advert intervals of 1 s or more',
     });
+  if (kept !== undefined)
+    send({ type: 'log', level: 'warn', text: `the VRRP process keeps all of lvsd's capabilities: ${kept}` });
   // Threads of libuv's pool and of V8 come later.
   setTimeout(raisePriority, FIRST_CHECK);
   setInterval(raisePriority, LATER_CHECKS);

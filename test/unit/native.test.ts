@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The addon: misuse from JavaScript throws, and no descriptor is left open.
 import assert from 'node:assert/strict';
-import { closeSync, mkdtempSync, openSync, readdirSync, rmSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
@@ -82,7 +83,7 @@ test('a closed connector has closed its connections, and throws', async () => {
 });
 
 test('misuse of a socket or function is a TypeError', () => {
-  const { Socket, enterNetns, peerCredentials, lockFile, setScheduler, setResourceLimit } = native();
+  const { Socket, enterNetns, peerCredentials, lockFile, setScheduler, setResourceLimit, execute } = native();
   const socket = open();
   const any = socket as unknown as Record<string, (...values: unknown[]) => unknown>;
   const wrong: [string, unknown[]][] = [
@@ -125,7 +126,7 @@ test('misuse of a socket or function is a TypeError', () => {
   assert.throws(() => new Socket(1, 2, 0, 5 as unknown as string), TypeError);
   assert.throws(() => new Socket(1, 2, 0, ''), TypeError);
   assert.throws(() => enterNetns('a\0b'), TypeError);
-  for (const call of [peerCredentials, lockFile, setScheduler, setResourceLimit] as ((
+  for (const call of [peerCredentials, lockFile, setScheduler, setResourceLimit, execute] as ((
     ...values: unknown[]
   ) => unknown)[])
     for (const values of [[], ['0'], [1.5], [{}]]) assert.throws(() => call(...values), TypeError);
@@ -133,7 +134,10 @@ test('misuse of a socket or function is a TypeError', () => {
 });
 
 test('system errors carry code, errno and syscall', () => {
-  const { Socket, enterNetns, setScheduler, setResourceLimit } = native();
+  const { Socket, enterNetns, setScheduler, setResourceLimit, execute } = native();
+  const none = Buffer.alloc(0);
+  assert.throws(() => execute('/', Buffer.from('no end'), none, 2, 0), { code: 'EINVAL', syscall: 'execve' });
+  assert.throws(() => execute('/', none, none, -1, 0), { code: 'EBADF', syscall: 'execve' });
   assert.throws(() => setScheduler(0x7ffffffe, 0, 0), { code: 'ESRCH', syscall: 'sched_setscheduler' });
   assert.throws(() => setResourceLimit(999, 1, 1), { code: 'EINVAL', syscall: 'setrlimit' });
   assert.throws(() => new Socket(9999, 2, 0), { code: 'EAFNOSUPPORT', errno: -97, syscall: 'socket' });
@@ -146,6 +150,29 @@ test('system errors carry code, errno and syscall', () => {
   assert.equal(socket.fd, -1);
   assert.throws(() => socket.getsockname(), { code: 'EBADF' });
   assert.throws(() => socket.watch(READABLE, () => {}), { code: 'EBADF' });
+});
+
+test('a program that is executed has only the capabilities that were kept, in all its threads', () => {
+  const mask = (1 << 12) | (1 << 13);
+  const program = `for (const thread of fs.readdirSync('/proc/self/task'))
+    console.log(fs.readFileSync('/proc/self/task/' + thread + '/status', 'utf8'));`;
+  const script = `
+    const addon = { exports: {} };
+    process.dlopen(addon, 'build/native/lvsd.node');
+    const block = (...strings) => Buffer.from(strings.map((one) => one + '\\0').join(''));
+    const args = block('node', '-e', ${JSON.stringify(program)});
+    addon.exports.execute(process.execPath, args, block('A=1', 'B=2'), 2, ${mask});
+  `;
+  const cwd = join(import.meta.dirname, '../..');
+  const { stdout, stderr } = spawnSync(process.execPath, ['-e', script], { cwd, encoding: 'utf8' });
+  const field = (status: string, name: string) =>
+    [...status.matchAll(new RegExp(`^${name}:\\s+(\\S+)$`, 'gm'))].map(([, value]) => Number.parseInt(value ?? '', 16));
+  const [before = 0] = field(readFileSync('/proc/self/status', 'utf8'), 'CapPrm');
+  const permitted = field(stdout, 'CapPrm');
+  assert.ok(permitted.length > 1, `threads: ${stdout}${stderr}`);
+  assert.deepEqual(new Set(permitted), new Set([before & mask]));
+  assert.deepEqual(new Set(field(stdout, 'CapEff')), new Set([before & mask]));
+  assert.deepEqual(new Set(field(stdout, 'NoNewPrivs')), new Set([1]));
 });
 
 test('connections are accepted one by one, and have their peer’s credentials', () => {

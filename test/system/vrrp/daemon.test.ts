@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// lab: --stock
+// lab: --uml=plain
 // A running lvsd whose file has a virtual router, beside keepalived: states, lvsctl vrrp and yield, tracked services,
 // reloads, stopping.
 import assert from 'node:assert/strict';
@@ -86,7 +86,16 @@ test('a reload adds and removes addresses without a transition', async () => {
 });
 
 test('lvsctl announce repeats the announcement of a master, and refuses that of a backup', async () => {
-  const announced = pair.switch.spawn(['tcpdump', '-l', '-n', '-i', 'br0', 'arp and arp[14:4] == 0x0a090064']);
+  const announced = pair.switch.spawn([
+    'tcpdump',
+    '-Z',
+    'root',
+    '-l',
+    '-n',
+    '-i',
+    'br0',
+    'arp and arp[14:4] == 0x0a090064',
+  ]);
   await until('tcpdump', () => announced.stderr().includes('listening on'), 60_000);
   assert.equal(ctl('announce', 'edge').stdout, 'edge: announced\n');
   await until('an announcement', () => /Request who-has 10\.9\.0\.100 .*tell 10\.9\.0\.100/.test(announced.stdout()));
@@ -158,7 +167,7 @@ test('when both are killed, lvsd withdraw sends priority 0 and removes the addre
   assert.equal(done.stdout, 'sent 1 advert of priority 0\naddresses of VRRP removed: 1\n');
   await pair.settles(pair.keepalived);
   const { stdout } = pair.lvsd.namespace.run([
-    'tcpdump',
+    ...['tcpdump', '-Z', 'root'],
     '-n',
     '-r',
     await endCapture(),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// lab: --stock
+// lab: --uml=plain
 // The VRRP process of one of two routers is killed, stopped, ended: the other takes over at once, nothing is left
 // behind.
 import assert from 'node:assert/strict';
@@ -46,6 +46,16 @@ after(async () => {
   // destroy() ends every process in the pair's namespaces.
   native().enterNetns(`/proc/self/fd/${home}`);
   await pair.destroy();
+});
+
+test('it has only the capabilities that it needs, in all its threads', () => {
+  const tasks = `/proc/${vrrp.pid}/task`;
+  const threads = readdirSync(tasks).map((thread) => readFileSync(`${tasks}/${thread}/status`, 'utf8'));
+  const field = (name: string) => new Set(threads.map((one) => new RegExp(`^${name}:\\s+(\\S+)$`, 'm').exec(one)?.[1]));
+  assert.ok(threads.length > 1);
+  // CAP_NET_ADMIN 12, CAP_NET_RAW 13, CAP_SYS_NICE 23.
+  assert.deepEqual(field('CapPrm'), new Set(['0000000000803000']));
+  assert.deepEqual(field('NoNewPrivs'), new Set(['1']));
 });
 
 test('a killed process: the daemon sends priority 0, removes the address, starts another', async () => {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// lab: --stock
+// lab: --uml=plain
 // Local addresses of FULLNAT that follow a virtual router: only the master has them; they come before the virtual
 // addresses and go after them.
 import assert from 'node:assert/strict';
@@ -46,7 +46,7 @@ test('only the master has them', async () => {
 });
 
 test('a takeover adds them before the virtual address, announced on their device', async () => {
-  const capture = pair.lvsd.namespace.spawn(['tcpdump', '-l', '-n', '-i', 'eth1', 'arp']);
+  const capture = pair.lvsd.namespace.spawn(['tcpdump', '-Z', 'root', '-l', '-n', '-i', 'eth1', 'arp']);
   await until('tcpdump', () => capture.stderr().includes('listening on'), 30_000);
   await pair.lvsd.start(150);
   await pair.settles(pair.lvsd);

@@ -91,7 +91,7 @@ export class Pair {
   /** Captures the packets of a port of the switch, by default that of the first router; the returned function ends the capture and returns the path. */
   async capture(port = 'port0'): Promise<() => Promise<string>> {
     const path = join(mkdtempSync(join(tmpdir(), 'lvsd-vrrp-')), `${port}.pcap`);
-    const tcpdump = this.switch.spawn(['tcpdump', '--immediate-mode', '-U', '-i', port, '-w', path]);
+    const tcpdump = this.switch.spawn(['tcpdump', '-Z', 'root', '--immediate-mode', '-U', '-i', port, '-w', path]);
     await until('tcpdump', () => tcpdump.stderr().includes('listening on'), 60_000);
     return async () => {
       await tcpdump.stop('SIGINT');
