@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// lab: --stock
+// lab: --stock --uml=plain
 // Callers of ipvsadm with lvsadm in its place: ldirectord, Debian's ipvsadm-save, ipvsadm-restore and init script. Each
 // runs with both programs and leaves the same table. A table written by keepalived is listed the same.
 import assert from 'node:assert/strict';

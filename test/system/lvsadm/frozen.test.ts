@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// lab: --stock
+// lab: --stock --uml=plain
 // Listings of a table with counters, after its traffic has ended: lvsadm's equal ipvsadm's byte for byte.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// lab: --stock
+// lab: --stock --uml=plain
 // lvsadm against Debian's ipvsadm on the same command lines: output, exit status and the kernel's table afterwards.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';

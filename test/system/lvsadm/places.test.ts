@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// lab: --stock
+// lab: --stock --uml=plain
 // lvsadm in another network namespace, and with CAP_NET_ADMIN as its only privilege.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// lab: --stock
+// lab: --stock --uml=plain
 // Addresses of lvsd and of other programs on real devices: adding and deleting them, their properties in the kernel,
 // and which are never deleted.
 import assert from 'node:assert/strict';

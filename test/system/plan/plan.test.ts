@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// lab: --stock
+// lab: --stock --uml=plain
 // Plans on a stock kernel: random actual and desired tables, rejections, interference, drift, and ten thousand
 // services.
 import assert from 'node:assert/strict';

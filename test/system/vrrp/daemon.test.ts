@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// lab: --uml=plain
+// lab: --stock --uml=plain
 // A running lvsd whose file has a virtual router, beside keepalived: states, lvsctl vrrp and yield, tracked services,
 // reloads, stopping.
 import assert from 'node:assert/strict';

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// lab: --uml=plain
+// lab: --stock --uml=plain
 // The VRRP process of one of two routers is killed, stopped, ended: the other takes over at once, nothing is left
 // behind.
 import assert from 'node:assert/strict';

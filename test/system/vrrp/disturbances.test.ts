@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// lab: --uml=plain
+// lab: --stock --uml=plain
 // Two lvsd routers with adverts every 100 ms during disturbances: stopped processes, removed addresses and links,
 // malformed messages, split networks, reloads. The time of day of the second one jumps by an hour all the time.
 import assert from 'node:assert/strict';

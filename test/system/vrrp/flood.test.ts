@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// lab: --uml=plain
+// lab: --stock --uml=plain
 // Two lvsd routers, and a third host that floods them: no false transition, no process that ends, whatever the flood
 // consists of. The full run has adverts every 100 ms, for which an emulated CPU beside another VM is too slow at times.
 import assert from 'node:assert/strict';

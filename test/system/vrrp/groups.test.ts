@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// lab: --uml=plain
+// lab: --stock --uml=plain
 // Two virtual routers of one group, beside keepalived with a vrrp_sync_group: they move together.
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, test } from 'node:test';

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// lab: --uml=plain
+// lab: --stock --uml=plain
 // Adverts over IPv6 that came over a router, or to another address, do not reach the process: the kernel drops them.
 import assert from 'node:assert/strict';
 import { mkdtempSync, writeFileSync } from 'node:fs';

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// lab: --uml=plain
+// lab: --stock --uml=plain
 // lvsd's VRRP process and keepalived as a pair: each as master, in each mode, through a stop, a kill, a lost link and a
 // return.
 import assert from 'node:assert/strict';

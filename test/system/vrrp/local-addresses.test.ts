@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// lab: --uml=plain
+// lab: --stock --uml=plain
 // Local addresses of FULLNAT that follow a virtual router: only the master has them; they come before the virtual
 // addresses and go after them.
 import assert from 'node:assert/strict';

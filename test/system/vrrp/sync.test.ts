@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// lab: --uml=plain
+// lab: --stock --uml=plain
 // connection_sync: the kernel's sync daemons follow the virtual router, are repaired, and carry connections to the
 // backup. The listings are those of Debian's ipvsadm.
 import assert from 'node:assert/strict';

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// lab: --uml=plain
+// lab: --stock --uml=plain
 // How long takeovers take: from the last advert of a master that was cut off to the first one of the backup, as a share
 // of the down interval, for lvsd, keepalived and mixed pairs side by side.
 import assert from 'node:assert/strict';

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// lab: --uml=plain
+// lab: --stock --uml=plain
 // An instance that tracks interfaces and services, beside keepalived, with adverts every 100 ms.
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, test } from 'node:test';

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// lab: --uml=plain
 // Traffic over failovers. NAT with connection sync: downloads go on, new connections succeed. FULLNAT with local addresses
 // that follow: new connections succeed within about the down interval; established ones end, since their state is not
 // synchronized. In the full run the better balancer leaves the other one in place until it has its connections.
