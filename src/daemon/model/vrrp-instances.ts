@@ -9,7 +9,7 @@ import type { RuntimeState } from './runtime-state.ts';
 const MILLISECOND = 1000;
 /**
  * Milliseconds for which a node with `preempt: { after: synced }` leaves a lower master in place: the kernel sends a
- * connection with its third packet and then with each 50th, and never all of them at once.
+ * connection with the first packet after each 10 s (src/daemon/reconcile/sysctls.ts), and never all of them at once.
  */
 const SYNC_TIME = 30_000;
 

@@ -11,16 +11,42 @@ import type { Config } from '../../config/types.ts';
 import type { PlanLine } from '../../control/messages.ts';
 import type { Reporter } from '../control/reporter.ts';
 
+interface Setting {
+  needed(config: Config): boolean;
+  /** The value that lvsd sets. */
+  value: string;
+  /** Whether another value does as well; it is left as it is. */
+  suffices(value: string): boolean;
+  /** What happens without it. */
+  without: string;
+}
+
+const notZero = (value: string) => value !== '0';
+
 export const SYSCTLS = {
   expire_quiescent_template: {
-    needed: ({ services }: Config) => [...services.values()].some(({ persistence }) => persistence !== undefined),
+    needed: ({ services }) => [...services.values()].some(({ persistence }) => persistence !== undefined),
+    ...{ value: '1', suffices: notZero },
     without: 'with persistence, a drained or inhibited real server keeps getting new connections of its clients',
   },
   expire_nodest_conn: {
-    needed: ({ services }: Config) => [...services.values()].some(({ onFailure }) => onFailure === 'remove'),
+    needed: ({ services }) => [...services.values()].some(({ onFailure }) => onFailure === 'remove'),
+    ...{ value: '1', suffices: notZero },
     without: 'connections of a removed real server hang until they time out, instead of ending (on_failure: remove)',
   },
-} as const;
+  sync_refresh_period: {
+    needed: ({ connectionSync }) => connectionSync !== undefined,
+    // Seconds.
+    ...{ value: '10', suffices: notZero },
+    without: 'a node that returns does not get the connections that have been open for long (connection_sync)',
+  },
+  sync_threshold: {
+    needed: ({ connectionSync }) => connectionSync !== undefined,
+    // The second number is a period of packets; 0: every packet is an occasion, if the refresh period is over.
+    ...{ value: '0 0', suffices: (value) => value.endsWith(' 0') },
+    without: 'connections with few packets are sent to other nodes late, or never (connection_sync)',
+  },
+} as const satisfies Record<string, Setting>;
 
 export type SysctlName = keyof typeof SYSCTLS;
 export const SYSCTL_NAMES = Object.keys(SYSCTLS) as SysctlName[];
@@ -31,14 +57,14 @@ export const sysctlText = (name: SysctlName): string => `net.ipv4.vs.${name}`;
 /** A setting that lvsd changed, and its value before that. */
 export interface ChangedSysctl {
   name: SysctlName;
-  was: number;
+  was: string;
 }
 
 /** A setting, its value, and the one that it gets. */
 export interface SysctlChange {
   name: SysctlName;
-  is: number;
-  to: number;
+  is: string;
+  to: string;
 }
 
 /** A setting that could not be made; `since` by the clock `steady()`. */
@@ -55,23 +81,23 @@ export const sysctlLine = ({ name, is, to }: SysctlChange): PlanLine => ({
   text: `${sysctlText(name)} ${is} → ${to}`,
 });
 
-/** Access to the files; both throw system errors. */
+/** Access to the files; both throw system errors. Several numbers are separated by one space. */
 export interface SysctlFiles {
-  read(name: SysctlName): number;
-  write(name: SysctlName, value: number): void;
+  read(name: SysctlName): string;
+  write(name: SysctlName, value: string): void;
 }
 
 const pathOf = (name: SysctlName): string => `/proc/sys/net/ipv4/vs/${name}`;
 
 export const SYSCTL_FILES: SysctlFiles = {
-  read: (name) => Number(readFileSync(pathOf(name), 'utf8')),
+  read: (name) => readFileSync(pathOf(name), 'utf8').trim().replace(/\s+/g, ' '),
   write: (name, value) => writeFileSync(pathOf(name), `${value}\n`),
 };
 
 export class Sysctls {
   readonly #files: SysctlFiles;
   readonly #reporter: Pick<Reporter, 'log'>;
-  readonly #was = new Map<SysctlName, number>();
+  readonly #was = new Map<SysctlName, string>();
   #needed: ReadonlySet<SysctlName> = new Set();
   /** Settings that could not be set; each is reported once. */
   readonly #failing = new Map<SysctlName, SettingFailure>();
@@ -99,12 +125,14 @@ export class Sysctls {
     return SYSCTL_NAMES.flatMap((name) => {
       const is = this.#value(name);
       if (is === undefined) return [];
-      const to = SYSCTLS[name].needed(config) ? is || 1 : (this.#was.get(name) ?? is);
+      const { needed, suffices, value }: Setting = SYSCTLS[name];
+      const kept = this.#was.get(name) ?? is;
+      const to = needed(config) ? (suffices(is) ? is : value) : kept;
       return to === is ? [] : [{ name, is, to }];
     });
   }
 
-  #value(name: SysctlName): number | undefined {
+  #value(name: SysctlName): string | undefined {
     try {
       return this.#files.read(name);
     } catch {
@@ -136,19 +164,21 @@ export class Sysctls {
 
   /** Returns whether it was changed for the first time. */
   #set(name: SysctlName): boolean {
+    const { suffices, value }: Setting = SYSCTLS[name];
     try {
       const is = this.#files.read(name);
-      if (is !== 0) {
+      if (suffices(is)) {
         this.#failing.delete(name);
         return false;
       }
-      this.#files.write(name, 1);
+      this.#files.write(name, value);
       this.#failing.delete(name);
       const isNew = !this.#was.has(name);
       if (isNew) {
         this.#was.set(name, is);
-        this.#log('info', `${sysctlText(name)} set to 1`);
-      } else this.#log('warn', `changed by another program: ${sysctlText(name)} was set to 0; set to 1 again`);
+        this.#log('info', `${sysctlText(name)} set to ${value}`);
+      } else
+        this.#log('warn', `changed by another program: ${sysctlText(name)} was set to ${is}; set to ${value} again`);
       return isNew;
     } catch (error) {
       this.#fail(name, error);
@@ -170,11 +200,18 @@ export class Sysctls {
 
   #fail(name: SysctlName, error: unknown): void {
     if (this.#failing.has(name)) return;
-    this.#failing.set(name, { text: `${sysctlText(name)} 0 → 1`, reason: errorLine(error), since: steady() });
+    const { value, without } = SYSCTLS[name];
+    const is = this.#value(name) ?? 'unknown';
+    this.#failing.set(name, {
+      text: `${sysctlText(name)} ${is} → ${value}`,
+      reason: errorLine(error),
+      since: steady(),
+    });
+    const assignment = /\s/.test(value) ? `"${sysctlText(name)}=${value}"` : `${sysctlText(name)}=${value}`;
     const remedy = isErrno(error, 'EROFS', 'EACCES', 'EPERM')
-      ? `; allow it (docs/operations.md, Kernel settings), or set it: sysctl -w ${sysctlText(name)}=1`
+      ? `; allow it (docs/operations.md, Kernel settings), or set it: sysctl -w ${assignment}`
       : '';
-    this.#log('error', `cannot set ${sysctlText(name)} to 1 (${errorLine(error)}): ${SYSCTLS[name].without}${remedy}`);
+    this.#log('error', `cannot set ${sysctlText(name)} to ${value} (${errorLine(error)}): ${without}${remedy}`);
   }
 
   #log(level: 'info' | 'warn' | 'error', text: string): void {

@@ -133,6 +133,9 @@ const override = object<Override, 'kind' | 'weight' | 'by' | 'at' | 'reason' | '
   { kind, weight, by: text, at: number, reason: text, virtuals: list(text) },
 );
 
+/** Earlier versions wrote a number. */
+const settingValue: Reader<string> = (value) => (typeof value === 'number' ? String(value) : text(value));
+
 const sysctl: Reader<SysctlName> = (value) =>
   SYSCTL_NAMES.find((name) => name === value) ?? mismatch(' is not a setting of lvsd');
 
@@ -182,6 +185,6 @@ export const readDaemonState: Reader<DaemonState> = object<DaemonState, 'written
     written: number,
     sync: truth,
     settings: list(override),
-    sysctls: list(object<ChangedSysctl>({ name: sysctl, was: number })),
+    sysctls: list(object<ChangedSysctl>({ name: sysctl, was: settingValue })),
   },
 );

@@ -219,7 +219,7 @@ test('routes in the output of ip, one array per line', () => {
 });
 
 test('persistence needs expire_quiescent_template', () => {
-  const sysctls = { expire_quiescent_template: 0, expire_nodest_conn: 0 };
+  const sysctls = { expire_quiescent_template: '0', expire_nodest_conn: '0' };
   const persistent = { ...service, flags: 1 } as ServiceFacts['service'];
   const services = [{ service: persistent, destinations: [dest], localAddresses: [] }];
   assert.equal(find(facts({ sysctls }), 'sysctl')?.verdict, 'ok');
@@ -229,6 +229,6 @@ test('persistence needs expire_quiescent_template', () => {
     note?.text ?? '',
     /expire_quiescent_template is 0, .*: with persistence, a drained or inhibited real server/,
   );
-  const set = { ...sysctls, expire_quiescent_template: 1 };
+  const set = { ...sysctls, expire_quiescent_template: '1' };
   assert.equal(find(facts({ sysctls: set, services }), 'sysctl')?.verdict, 'ok');
 });

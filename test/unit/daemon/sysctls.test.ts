@@ -14,13 +14,16 @@ const persistent = config([
   service('web', [], { onFailure: 'inhibit', persistence: { timeout: 300, granularity: 32, engine: '' } }),
 ]);
 
-function world(changed: ChangedSysctl[] = [], values: Partial<Record<SysctlName, number>> = {}) {
-  const is = { expire_quiescent_template: 0, expire_nodest_conn: 0, ...values };
+function world(changed: ChangedSysctl[] = [], values: Partial<Record<SysctlName, string>> = {}) {
+  const is: Record<SysctlName, string> = {
+    ...{ expire_quiescent_template: '0', expire_nodest_conn: '0', sync_refresh_period: '0', sync_threshold: '3 50' },
+    ...values,
+  };
   const log: string[] = [];
   let refuse: Error | undefined;
   const files = {
     read: (name: SysctlName) => is[name],
-    write: (name: SysctlName, value: number) => {
+    write: (name: SysctlName, value: string) => {
       if (refuse) throw refuse;
       is[name] = value;
     },
@@ -29,7 +32,7 @@ function world(changed: ChangedSysctl[] = [], values: Partial<Record<SysctlName,
   const fail = (error: Error | undefined) => {
     refuse = error;
   };
-  return { sysctls, is, log, fail, values: () => [is.expire_quiescent_template, is.expire_nodest_conn] };
+  return { sysctls, is, log, fail, values: () => [is.expire_quiescent_template, is.expire_nodest_conn].map(Number) };
 }
 
 test('a setting is set while a service needs it, then restored', () => {
@@ -39,7 +42,7 @@ test('a setting is set while a service needs it, then restored', () => {
   assert.equal(sysctls.configure(persistent), true);
   assert.deepEqual(values(), [1, 0]);
   assert.equal(sysctls.configure(removing), true);
-  assert.deepEqual([values(), sysctls.changed], [[0, 1], [{ name: 'expire_nodest_conn', was: 0 }]]);
+  assert.deepEqual([values(), sysctls.changed], [[0, 1], [{ name: 'expire_nodest_conn', was: '0' }]]);
   sysctls.restore();
   assert.deepEqual([values(), sysctls.changed], [[0, 0], []]);
   assert.deepEqual(log, [
@@ -51,7 +54,7 @@ test('a setting is set while a service needs it, then restored', () => {
 });
 
 test('a setting that was 1 before is never changed', () => {
-  const { sysctls, values, log } = world([], { expire_nodest_conn: 1 });
+  const { sysctls, values, log } = world([], { expire_nodest_conn: '1' });
   assert.equal(sysctls.configure(removing), false);
   sysctls.restore();
   assert.deepEqual([values(), log], [[0, 1], []]);
@@ -60,13 +63,13 @@ test('a setting that was 1 before is never changed', () => {
 test('a setting that another program changes is set again; a restart keeps the value to restore', () => {
   const { sysctls, is, values, log } = world();
   sysctls.configure(removing);
-  is.expire_nodest_conn = 0;
+  is.expire_nodest_conn = '0';
   assert.equal(sysctls.watch(), false);
   assert.deepEqual(values(), [0, 1]);
   assert.equal(log[1], 'warn changed by another program: net.ipv4.vs.expire_nodest_conn was set to 0; set to 1 again');
   const state = toState(new RuntimeState(), new Set(), new Map(), undefined, sysctls.changed);
   const { sysctls: saved } = fromState(readDaemonState(JSON.parse(JSON.stringify(state))));
-  const next = world([...saved], { expire_nodest_conn: 1 });
+  const next = world([...saved], { expire_nodest_conn: '1' });
   next.sysctls.configure(removing);
   next.sysctls.restore();
   assert.deepEqual(next.values(), [0, 0]);
@@ -86,6 +89,32 @@ test('a setting that cannot be set is logged once, with the consequence and the 
   fail(undefined);
   sysctls.watch();
   assert.deepEqual(values(), [1, 0]);
+});
+
+test('connection sync: connections are sent again every 10 s, unless an administrator has chosen a period', () => {
+  const synced = { ...plain, connectionSync: { device: 'eth1', id: 51, follow: undefined } };
+  const { sysctls, is, log } = world();
+  const texts = sysctls.pending(synced).map((change) => sysctlLine(change).text);
+  assert.deepEqual(texts, ['net.ipv4.vs.sync_refresh_period 0 → 10', 'net.ipv4.vs.sync_threshold 3 50 → 0 0']);
+  sysctls.configure(synced);
+  assert.deepEqual([is.sync_refresh_period, is.sync_threshold], ['10', '0 0']);
+  is.sync_threshold = '3 100';
+  sysctls.watch();
+  assert.equal(
+    log.at(-1),
+    'warn changed by another program: net.ipv4.vs.sync_threshold was set to 3 100; set to 0 0 again',
+  );
+  sysctls.configure(plain);
+  assert.deepEqual([is.sync_refresh_period, is.sync_threshold], ['0', '3 50']);
+  const chosen = world([], { sync_refresh_period: '60', sync_threshold: '1 0' });
+  assert.equal(chosen.sysctls.configure(synced), false);
+  assert.deepEqual([chosen.is.sync_refresh_period, chosen.is.sync_threshold], ['60', '1 0']);
+});
+
+test('a state file of an earlier version has numbers', () => {
+  const state = toState(new RuntimeState(), new Set(), new Map(), undefined, []);
+  const old = { ...JSON.parse(JSON.stringify(state)), sysctls: [{ name: 'expire_nodest_conn', was: 0 }] };
+  assert.deepEqual(fromState(readDaemonState(old)).sysctls, [{ name: 'expire_nodest_conn', was: '0' }]);
 });
 
 test('a state file with an unknown setting is not read', () => {
@@ -110,5 +139,5 @@ test('a plan names what would be set and put back, and changes nothing', () => {
     'net.ipv4.vs.expire_nodest_conn 1 → 0',
   ]);
   // Another program's 1 stays.
-  assert.deepEqual(world([], { expire_nodest_conn: 1 }).sysctls.pending(plain), []);
+  assert.deepEqual(world([], { expire_nodest_conn: '1' }).sysctls.pending(plain), []);
 });

@@ -83,7 +83,7 @@ function sysctls({ sysctls: values = {}, services }: Facts): Check[] {
   if (known.length === 0) return [];
   const text = known.map((name) => `${sysctlText(name)} is ${values[name]}`).join(', ');
   const persistent = services.some(({ service }) => (service.flags & IP_VS_SVC_F_PERSISTENT) !== 0);
-  if (!persistent || values.expire_quiescent_template !== 0)
+  if (!persistent || values.expire_quiescent_template !== '0')
     return [{ check: 'sysctl', verdict: 'ok', text: `${text}; lvsd sets them while its file needs them` }];
   const why = SYSCTLS.expire_quiescent_template.without;
   const remedy = ['sysctl -w net.ipv4.vs.expire_quiescent_template=1    # lvsd does so while it runs'];

@@ -9,7 +9,7 @@ import { release } from 'node:os';
 import { extname } from 'node:path';
 import { formatAddress } from '../../../base/addresses.ts';
 import { Ipvs } from '../../../ipvs/index.ts';
-import { SYSCTL_NAMES, type SysctlName } from '../../reconcile/sysctls.ts';
+import { SYSCTL_FILES, SYSCTL_NAMES, type SysctlName } from '../../reconcile/sysctls.ts';
 import { parseLocalPrefixes } from './fib.ts';
 import { forwardingFacts, localAddresses6, otherProgrammers, readText, routesTo, strictDevices } from './host.ts';
 import type { Facts, ServiceFacts } from './types.ts';
@@ -83,9 +83,16 @@ function moduleBytes(file: string): Buffer {
   return execFileSync(program, ['-dc', file], { maxBuffer: 1 << 26, stdio: ['ignore', 'pipe', 'ignore'] });
 }
 
-function sysctls(): Record<string, number> {
-  const values = SYSCTL_NAMES.map((name) => [name, number(`/proc/sys/net/ipv4/vs/${name}`)] as const);
-  return Object.fromEntries(values.filter((entry): entry is [SysctlName, number] => entry[1] !== undefined));
+function sysctls(): Partial<Record<SysctlName, string>> {
+  const values: Partial<Record<SysctlName, string>> = {};
+  for (const name of SYSCTL_NAMES) {
+    try {
+      values[name] = SYSCTL_FILES.read(name);
+    } catch {
+      // ip_vs is not loaded.
+    }
+  }
+  return values;
 }
 
 function portRange(): Facts['portRange'] {

@@ -57,7 +57,7 @@ export interface Facts {
   portRange: { min: number; max: number } | undefined;
   conntrack: boolean | undefined;
   /** Of net.ipv4.vs, by name; without those that are unknown. */
-  sysctls?: Readonly<Record<string, number>>;
+  sysctls?: Readonly<Partial<Record<string, string>>>;
   /** Entries of this network namespace. */
   conntrackEntries: number | undefined;
   /** Whether conntrack takes segments of unknown connections for new ones. */
