@@ -25,7 +25,7 @@ const benches = {
   scale: { options: ['--mem', '4G'], ready: 'modprobe ip_vs && modprobe ip_vs_wrr' },
   checks: { options: ['--mem', '4G'], ready: 'modprobe ip_vs && modprobe ip_vs_wrr' },
   detect: { options: [], ready: 'modprobe ip_vs && modprobe ip_vs_wrr' },
-  metrics: { options: ['--mem', '4G'], ready: 'modprobe ip_vs && modprobe ip_vs_wrr' },
+  metrics: { options: ['--uml=plain', '--mem', '4G'], ready: 'modprobe ip_vs && modprobe ip_vs_wrr' },
   // lvsd web alone, with rows of a process in the daemon's place.
   scrape: { host: true },
   // Reading a file needs no VM.
@@ -85,6 +85,7 @@ await main(async (args) => {
     BENCH_LISTENER: buildProgram('listener'),
     BENCH_ANSWERER: buildProgram('answerer'),
     BENCH_CHECKER: buildProgram('checker'),
+    BENCH_TOP: top,
   };
   /** @type {Record<string, unknown>} */
   const results = {};

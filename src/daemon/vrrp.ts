@@ -9,7 +9,7 @@ import type { Config } from '../config/types.ts';
 import type { Kind } from '../control/events/kinds.ts';
 import type { VrrpStatus, VrrpSummary } from '../control/messages.ts';
 import type { StatsSummary } from '../control/metrics/stats.ts';
-import type { TargetState } from '../health/types.ts';
+import type { TargetStates } from '../health/types.ts';
 import type { EventName, FromVrrp, InstanceStatus, LastMessage } from '../vrrp/messages.ts';
 import { VrrpProcess } from '../vrrp/process.ts';
 import { withdraw } from '../vrrp/withdraw.ts';
@@ -35,7 +35,7 @@ export interface VrrpNumbers {
 export interface VrrpParts {
   runtime: RuntimeState;
   /** Health states of all targets. */
-  states: () => Promise<ReadonlyMap<string, TargetState>>;
+  states: () => Promise<TargetStates>;
   reporter: Reporter;
   log: Log;
   /** This node has become master of an instance, or is no longer. */

@@ -9,7 +9,7 @@ import type { Log } from '../base/log.ts';
 import { CheckCounts, type CheckTotals } from './check-counts.ts';
 import { type CheckHistory, EMPTY_HISTORY } from './history.ts';
 import { resumed, unknown } from './machine.ts';
-import type { Check, Inability, Target, TargetState, Transition } from './types.ts';
+import type { Check, Inability, Target, TargetState, TargetStates, Transition } from './types.ts';
 import type { Stop } from './worker/liveness.ts';
 import { LoadWatch } from './worker/load-watch.ts';
 import type { FromWorker, LaneLoads, Load, StateRow, ToWorker, WireTarget } from './worker/messages.ts';
@@ -79,6 +79,18 @@ export interface CheckNumbers extends CheckTotals {
   restarts: number;
 }
 
+function statesOf(targets: ReadonlyMap<string, MonitoredTarget>): TargetStates {
+  return {
+    get size() {
+      return targets.size;
+    },
+    get: (id) => targets.get(id)?.state,
+    *values() {
+      for (const { state } of targets.values()) yield state;
+    },
+  };
+}
+
 interface Snapshot {
   request: number;
   answer: Promise<void>;
@@ -92,6 +104,7 @@ export class HealthMonitor {
   readonly #worker: HealthWorker;
   readonly #byId = new Map<string, MonitoredTarget>();
   readonly #byNumber = new Map<number, MonitoredTarget>();
+  readonly #states = statesOf(this.#byId);
   readonly #listeners = new Set<(transition: Transition) => void>();
   readonly #inabilityListeners = new Set<InabilityListener>();
   readonly #negotiatedListeners = new Set<(id: string, negotiated: number) => void>();
@@ -183,13 +196,13 @@ export class HealthMonitor {
     return this.#byId.get(id)?.state;
   }
 
-  /** Current state from the health worker, or the state known here if it does not answer. */
-  async states(): Promise<ReadonlyMap<string, TargetState>> {
+  /** The states, current when this resolves, or as they are known here if the health worker does not answer. */
+  async states(): Promise<TargetStates> {
     if (this.#worker.running && this.#byId.size > 0) {
       this.#snapshot ??= this.#requestSnapshot();
       await this.#snapshot.answer;
     }
-    return new Map([...this.#byId].map(([id, { state }]) => [id, state]));
+    return this.#states;
   }
 
   /** History of these targets, by id. If the health worker does not answer, only what is known here. */
@@ -311,8 +324,13 @@ export class HealthMonitor {
         resolve();
       };
     });
-    this.#worker.send(() => ({ type: 'snapshot', request }));
+    this.#requestPart(request);
     return { request, answer, done };
+  }
+
+  /** One part at a time, so that other work gets its turns between them. */
+  #requestPart(request: number): void {
+    this.#worker.send(() => ({ type: 'snapshot', request }));
   }
 
   #requestHistory(known: readonly MonitoredTarget[]): Promise<ReadonlyMap<number, CheckHistory>> {
@@ -347,7 +365,9 @@ export class HealthMonitor {
         break;
       case 'states':
         this.#setStates(message.rows);
-        if (message.last && this.#snapshot?.request === message.request) this.#snapshot.done();
+        if (this.#snapshot?.request !== message.request) break;
+        if (message.last) this.#snapshot.done();
+        else this.#requestPart(message.request);
         break;
       case 'history':
         this.#histories.get(message.request)?.(new Map(message.list.map(({ number, history }) => [number, history])));

@@ -26,6 +26,13 @@ export interface TargetState {
   failures: number;
 }
 
+/** The states of all targets, by id: a view that follows them, because a copy would take milliseconds. */
+export interface TargetStates {
+  readonly size: number;
+  get(id: string): TargetState | undefined;
+  values(): Iterable<TargetState>;
+}
+
 /** Checks of a target that cannot be made, for a reason of this machine. */
 export interface Inability {
   /** By the clock `steady()`. */

@@ -44,8 +44,13 @@ export class StatisticsTable {
 
   /** `serviceKeyText`, or `destinationKey`. Undefined: the kernel did not have it. */
   get(key: string, statistic: Statistic): number | undefined {
+    return this.row(key)?.[STATISTICS.indexOf(statistic)];
+  }
+
+  /** The numbers of one key, in the order of `STATISTICS`. */
+  row(key: string): Float64Array | undefined {
     const row = this.#rows.get(key);
-    return row === undefined ? undefined : this.#values[row * WIDTH + STATISTICS.indexOf(statistic)];
+    return row === undefined ? undefined : this.#values.subarray(row * WIDTH, (row + 1) * WIDTH);
   }
 
   /** Adds the service of a message. Throws MalformedError. */

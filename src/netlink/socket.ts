@@ -25,7 +25,7 @@ import { MessageView } from './reader.ts';
 const SLOT_SIZE = 65536;
 const INFO_WORDS = 4;
 const RECEIVE_BUFFER = 4 << 20;
-/** Rounds of recvmmsg per call, so that a burst of notifications does not block the event loop. */
+/** Rounds of recvmmsg per call by default, so that a burst of notifications does not block the event loop. */
 const ROUNDS = 64;
 
 export interface NetlinkSocketOptions {
@@ -33,6 +33,8 @@ export interface NetlinkSocketOptions {
   netns?: string | undefined;
   /** Messages per system call. */
   slots?: number | undefined;
+  /** System calls in one turn of the event loop. */
+  rounds?: number | undefined;
   /** Receive buffer in bytes. More than rmem_max requires CAP_NET_ADMIN; without it the limit is rmem_max. */
   receiveBuffer?: number | undefined;
 }
@@ -60,12 +62,14 @@ export class NetlinkSocket {
   readonly #handlers: NetlinkHandlers;
   readonly #data: Buffer;
   readonly #info: Int32Array;
+  readonly #rounds: number;
   #overrun = false;
   #receiving = false;
 
   constructor(protocol: number, handlers: NetlinkHandlers, options: NetlinkSocketOptions = {}) {
     const slots = options.slots ?? 8;
     this.#handlers = handlers;
+    this.#rounds = options.rounds ?? ROUNDS;
     this.#data = Buffer.allocUnsafeSlow(slots * SLOT_SIZE);
     this.#info = new Int32Array(slots * INFO_WORDS);
     this.#socket = new (native().Socket)(AF_NETLINK, SOCK_RAW, protocol, options.netns);
@@ -125,7 +129,7 @@ export class NetlinkSocket {
   }
 
   /**
-   * Reads all pending messages. Called by the event loop, and by callers directly after a send, because the kernel
+   * Reads the pending messages; what is left after the last round, in the next turn of the event loop. Called by the event loop, and by callers directly after a send, because the kernel
    * answers most requests before sendmsg(2) returns. After an overrun the kernel drops further messages until the queue
    * is empty, so the overrun is reported, and new requests are sent, only then.
    */
@@ -133,7 +137,7 @@ export class NetlinkSocket {
     if (this.#receiving) return;
     this.#receiving = true;
     try {
-      for (let round = 0; round < ROUNDS && !this.closed; round++) {
+      for (let round = 0; (round < this.#rounds || this.#overrun) && !this.closed; round++) {
         const count = this.#receiveSome();
         if (count === 0) {
           this.#reportOverrun();

@@ -57,7 +57,13 @@ export function drift(before: Actual, now: Actual, filter: DriftFilter = {}): Dr
   return [...found.slice(0, MAX_LISTED), { objects, text: `and ${more.length} more changes` }];
 }
 
+/** Whether two lists have the same objects in the same order. */
+export const sameItems = <T>(a: readonly T[], b: readonly T[]): boolean =>
+  a === b || (a.length === b.length && a.every((one, i) => one === b[i]));
+
 function serviceDrift(before: Actual, now: Actual, includes: (key: string) => boolean): Drift[] {
+  // Usually the kernel's count of changes is the same, and so are the objects.
+  if (sameItems(before.services, now.services)) return [];
   const left = new Map(now.services.map((one) => [serviceKeyText(one.service), one]));
   const found: Drift[] = [];
   let known = 0;

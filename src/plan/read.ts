@@ -12,7 +12,10 @@ import type { Actual, ActualService } from './types.ts';
 export async function readActual(ipvs: Ipvs, addresses: Addresses, previous?: Actual): Promise<Actual> {
   const [{ generation }, found, syncDaemons] = await Promise.all([ipvs.info(), addresses.list(), ipvs.daemons()]);
   if (previous && generation !== undefined && previous.generation === generation) {
-    const services = await Promise.all(previous.services.map((one) => withFreshDrains(ipvs, one)));
+    const drains = previous.services.some(({ localAddresses }) => localAddresses.some(({ draining }) => draining));
+    const services = drains
+      ? await Promise.all(previous.services.map((one) => withFreshDrains(ipvs, one)))
+      : previous.services;
     return { services, addresses: found, timeouts: previous.timeouts, syncDaemons, generation };
   }
   return { ...(await readTable(ipvs)), addresses: found, syncDaemons, generation };

@@ -172,7 +172,7 @@ const formats = {
     ),
   metrics: (results) =>
     table(
-      'Metrics of 10,000 services (BENCH_SERVICES) with 4 real servers each, two scrapers every 5 s',
+      'Metrics of 1,000 services (BENCH_SERVICES) with 4 real servers each, two scrapers every 5 s',
       ['what', 'figure'],
       results.map((/** @type {Results} */ one) => [one.what, `${one.figure.toFixed(3)} ${one.unit}`]),
     ),

@@ -183,4 +183,4 @@ export interface StatsPart {
 }
 
 /** Rows of a notification. */
-export const ROWS = 500;
+export const ROWS = 200;

@@ -10,7 +10,7 @@ import type { FailureStatus, FileProblem } from '../../control/messages.ts';
 import type { Handlers } from '../../control/server.ts';
 import { unsavedText } from '../../control/verbs.ts';
 import type { TargetHistory } from '../../health/monitor.ts';
-import type { Inability, TargetState } from '../../health/types.ts';
+import type { Inability, TargetStates } from '../../health/types.ts';
 import type { Stop } from '../../health/worker/liveness.ts';
 import { serviceKeyText } from '../../ipvs/index.ts';
 import { describe, difference, readActual, serviceText } from '../../plan/index.ts';
@@ -43,7 +43,7 @@ export interface HandlerParts {
   daemon: Daemon;
   kernel: Kernel;
   /** Health states of all targets. */
-  health: () => Promise<ReadonlyMap<string, TargetState>>;
+  health: () => Promise<TargetStates>;
   history: (ids: readonly string[]) => Promise<ReadonlyMap<string, TargetHistory>>;
   /** The reason why a target cannot be checked. */
   inability: (target: string) => Inability | undefined;
@@ -124,14 +124,14 @@ export function handlers({
       notes: overrideNotes(runtime, found),
     };
   };
-  const statusSources = (states: ReadonlyMap<string, TargetState>) => ({
+  const statusSources = (states: TargetStates) => ({
     runtime: daemon.runtime,
     health: states,
     failures: daemon.reconciler.backoff.failures,
     inability,
   });
   /** The part of `status` that is not about single services; `service`: only this one was asked for. */
-  const daemonStatus = (states: ReadonlyMap<string, TargetState>, service: string | undefined) => ({
+  const daemonStatus = (states: TargetStates, service: string | undefined) => ({
     version: version(),
     pid: process.pid,
     startedAt: wallTime(startedAt),

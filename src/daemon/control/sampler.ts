@@ -11,7 +11,7 @@ import { type Ipvs, type LocalAddress, type ServiceConfig, StatisticsTable } fro
 /** A reading is shared for this many times the time that it took. */
 const SHARE = 20;
 /** Services of which the real servers are read in one turn of the event loop. */
-const SERVICES_A_TURN = 200;
+const SERVICES_A_TURN = 50;
 
 export interface Reading {
   /** Instant of its end, by `monotonic()`. */

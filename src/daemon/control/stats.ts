@@ -2,12 +2,14 @@
 /** The answer to `stats`, from the runtime state, health states and a reading of the kernel's counters. */
 import { readFileSync } from 'node:fs';
 import { release } from 'node:os';
+import { setImmediate as turn } from 'node:timers/promises';
 import { formatAddress } from '../../base/addresses.ts';
 import { monotonic, wallTime } from '../../base/clock.ts';
 import { errnoName } from '../../base/errno.ts';
 import { UsageError } from '../../base/errors.ts';
 import type { EventLoopLag } from '../../base/event-loop-lag.ts';
 import { DURATION_BOUNDS, HistogramCounts } from '../../base/histogram.ts';
+import { inTurns } from '../../base/in-turns.ts';
 import { numbersOf, ownNumbers } from '../../base/process-numbers.ts';
 import { version } from '../../base/version.ts';
 import type { Notify } from '../../control/connection.ts';
@@ -24,7 +26,7 @@ import {
 } from '../../control/metrics/stats.ts';
 import type { Params } from '../../control/verbs.ts';
 import type { HealthMonitor } from '../../health/monitor.ts';
-import type { TargetState } from '../../health/types.ts';
+import type { TargetState, TargetStates } from '../../health/types.ts';
 import {
   type DestinationConfig,
   destinationKey,
@@ -32,6 +34,7 @@ import {
   IP_VS_STATE_MASTER,
   type LocalAddress,
   namesByNumber,
+  STATISTICS,
   type Statistic,
 } from '../../ipvs/index.ts';
 import { netlinkCounts } from '../../netlink/index.ts';
@@ -51,12 +54,14 @@ const COUNTERS = ['connections', 'inPackets', 'outPackets', 'inBytes', 'outBytes
 
 /** Milliseconds. */
 const LEAST_AGE = 500;
+/** Services that are counted in one turn of the event loop. */
+const SERVICES_A_TURN = 200;
 
 export interface StatsParts {
   daemon: Daemon;
   kernel: Kernel;
   sampler: Sampler;
-  health: () => Promise<ReadonlyMap<string, TargetState>>;
+  health: () => Promise<TargetStates>;
   vrrp: Vrrp;
   loader: Loader;
   events: EventLog;
@@ -88,20 +93,16 @@ export async function stats(
     kernel.reader.daemons(),
   ]);
   const refused = daemon.reconciler.backoff.failures;
-  const rows = new RowSender(notify);
   const { services } = runtime;
   const source = { runtime, reading, states, transitions: (id: string) => monitor?.transitionsOf(id) ?? 0 };
-  if (level >= DETAILS.indexOf('services'))
-    for (const service of services)
-      await rows.add('services', serviceRow(service, source, refused.has(service.spec.name)));
+  if (level >= DETAILS.indexOf('services')) await sendRows(notify, 'services', serviceRows(source, refused));
   const whole = level >= DETAILS.indexOf('real_servers');
-  for (const service of services)
-    if (whole || service.spec.name === only)
-      for (const row of serverRows(service, source)) await rows.add('realServers', row);
+  const shown = whole ? services : services.filter(({ spec }) => spec.name === only);
+  await sendRows(notify, 'realServers', allServerRows(shown, source));
   // Few beside the real servers; `lvsctl top` shows them with services.
   if (level >= DETAILS.indexOf('services'))
-    for (const row of localAddressRows(services, reading)) await rows.add('localAddresses', row);
-  await rows.end();
+    await sendRows(notify, 'localAddresses', await localAddressRows(services, reading));
+  const counts = await serverCounts(source);
   const { overrides } = runtime;
   const kinds = (kind: string) => overrides.filter((one) => kindOf(one) === kind).length;
   return {
@@ -113,7 +114,7 @@ export async function stats(
     features: [...info.features],
     ...configNumbers(parts),
     services: services.length,
-    realServers: serverCounts(source),
+    realServers: counts,
     refusedServices: refused.size,
     paused: daemon.reconciler.paused,
     overrides: { drain: kinds('drain'), disable: kinds('disable'), up: kinds('up'), weight: kinds('weight') },
@@ -193,35 +194,23 @@ function processes({ monitor, lag }: StatsParts, vrrp: number | undefined): Stat
   return [{ name: 'daemon', loop: lag.numbers, ...ownNumbers() }, ...others];
 }
 
-/** Sends rows in parts, so that the event loop and slow clients get their time. */
-class RowSender {
-  readonly #notify: Notify;
-  #part: StatsPart | undefined;
-
-  constructor(notify: Notify) {
-    this.#notify = notify;
-  }
-
-  async add(table: StatsPart['table'], row: Row): Promise<void> {
-    if (this.#part?.table !== table) await this.end();
-    this.#part ??= { table, rows: [] };
-    this.#part.rows.push(row);
-    if (this.#part.rows.length >= ROWS) await this.end();
-  }
-
-  async end(): Promise<void> {
-    const part = this.#part;
-    if (!part) return;
-    this.#part = undefined;
-    await this.#notify('rows', part);
-    await new Promise((resolve) => setImmediate(resolve));
-  }
+/** Sends rows in parts, each in a turn of the event loop of its own; slow clients get their time. */
+async function sendRows(notify: Notify, table: StatsPart['table'], all: Iterable<Row>): Promise<void> {
+  let rows: Row[] = [];
+  const end = async () => {
+    const part: StatsPart = { table, rows };
+    rows = [];
+    await notify('rows', part);
+    await turn();
+  };
+  for (const row of all) if (rows.push(row) >= ROWS) await end();
+  if (rows.length > 0) await end();
 }
 
 interface Source {
   runtime: RuntimeState;
   reading: Reading;
-  states: ReadonlyMap<string, TargetState>;
+  states: TargetStates;
   /** Of a target, since lvsd started. */
   transitions(id: string): number;
 }
@@ -239,11 +228,15 @@ function destinations(service: VirtualService, runtime: RuntimeState): Destinati
   return [...all, ...runtime.drainingOf(service).map(({ destination }) => destination)];
 }
 
+function* serviceRows(source: Source, refused: ReadonlyMap<string, unknown>): Generator<Row> {
+  for (const service of source.runtime.services) yield serviceRow(service, source, refused.has(service.spec.name));
+}
+
 function serviceRow(service: VirtualService, { runtime, reading }: Source, refused: boolean): Row {
   const { spec, config, key, virtual, realServers, sorryServer } = service;
   const quorumUp = runtime.quorumUp(service);
+  const keys = new Set(destinations(service, runtime).map((one) => destinationKey(key, one.address, one.port)));
   const sum = (statistic: Statistic): number => {
-    const keys = new Set(destinations(service, runtime).map((one) => destinationKey(key, one.address, one.port)));
     let total = 0;
     for (const one of keys) total += reading.destinations.get(one, statistic) ?? 0;
     return total;
@@ -285,15 +278,21 @@ function localPorts(addresses: readonly LocalAddress[] | undefined): Cell[] {
   ];
 }
 
+function* allServerRows(services: readonly VirtualService[], source: Source): Generator<Row> {
+  for (const service of services) yield* serverRows(service, source);
+}
+
 /** Real servers of the file, then those that were removed from it and drain. */
 function* serverRows(service: VirtualService, source: Source): Generator<Row> {
   const { runtime, states, transitions } = source;
+  const virtual = serviceText(service.config);
   for (const server of service.realServers) {
     const state = runtime.serverState(service, server);
     const known = server.targets.flatMap(({ id }) => states.get(id) ?? []);
     const sum = (value: (one: TargetState) => number) => known.reduce((total, one) => total + value(one), 0);
     const last = known.find((one) => one.last)?.last;
     yield serverRow(service, server.destination, server.spec.name, source, {
+      virtual,
       up: isUnprobed(server, source) ? UNPROBED : Number(state !== 'down'),
       draining: state === 'draining',
       checks:
@@ -314,6 +313,7 @@ function* serverRows(service: VirtualService, source: Source): Generator<Row> {
     // Another server has its name by now.
     if (configured.has(label)) continue;
     yield serverRow(service, destination, label, source, {
+      virtual,
       up: Number(!wasDown),
       draining: true,
       checks: NO_CHECKS,
@@ -324,18 +324,18 @@ function* serverRows(service: VirtualService, source: Source): Generator<Row> {
 const NO_CHECKS: Cell[] = [null, null, null, null, null];
 
 function serverRow(
-  { key, spec, config }: VirtualService,
+  { key, spec }: VirtualService,
   destination: DestinationConfig,
   name: string,
   { reading }: Source,
-  { up, draining, checks }: { up: number; draining: boolean; checks: Cell[] },
+  { virtual, up, draining, checks }: { virtual: string; up: number; draining: boolean; checks: Cell[] },
 ): Row {
   const { family, address, port, method, weight } = destination;
-  const of = destinationKey(key, address, port);
-  const number = (statistic: Statistic): Cell => reading.destinations.get(of, statistic) ?? null;
+  const numbers = reading.destinations.row(destinationKey(key, address, port));
+  const number = (statistic: Statistic): Cell => numbers?.[STATISTICS.indexOf(statistic)] ?? null;
   return [
     spec.name,
-    serviceText(config),
+    virtual,
     name,
     formatAddress(family, address),
     port,
@@ -357,10 +357,10 @@ function isUnprobed(server: RealServer, { states }: Source): boolean {
   return server.targets.length > 0 && server.targets.every(({ id }) => states.get(id)?.probed !== true);
 }
 
-function serverCounts(source: Source): StatsSummary['realServers'] {
+async function serverCounts(source: Source): Promise<StatsSummary['realServers']> {
   const counts = { up: 0, down: 0, draining: 0, unchecked: 0, disabled: 0, unprobed: 0 };
   const { runtime } = source;
-  for (const service of runtime.services)
+  await inTurns(runtime.services, SERVICES_A_TURN, (service) => {
     for (const server of service.realServers) {
       const { forced } = runtime.overridesOf(service, server);
       const state = runtime.serverState(service, server);
@@ -368,13 +368,14 @@ function serverCounts(source: Source): StatsSummary['realServers'] {
       else if (state !== 'draining' && !forced && isUnprobed(server, source)) counts.unprobed++;
       else counts[state]++;
     }
+  });
   return counts;
 }
 
 /** One row for each address of a pool, summed over the services that use it. */
-function localAddressRows(services: readonly VirtualService[], reading: Reading): Row[] {
+async function localAddressRows(services: readonly VirtualService[], reading: Reading): Promise<Row[]> {
   const sums = new Map<string, [string, string, ...number[]]>();
-  for (const { key, spec } of services)
+  await inTurns(services, SERVICES_A_TURN, ({ key, spec }) => {
     for (const one of reading.localAddresses.get(key) ?? []) {
       const pool = spec.localAddresses?.name ?? '';
       const address = formatAddress(one.family, one.address);
@@ -392,6 +393,7 @@ function localAddressRows(services: readonly VirtualService[], reading: Reading)
         conflicts + Number(one.conflicts),
       ]);
     }
+  });
   return [...sums.values()];
 }
 

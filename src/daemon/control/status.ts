@@ -16,7 +16,7 @@ import type {
   SyncStatus,
 } from '../../control/messages.ts';
 import type { TargetHistory } from '../../health/monitor.ts';
-import type { Inability, TargetState } from '../../health/types.ts';
+import type { Inability, TargetState, TargetStates } from '../../health/types.ts';
 import type { Stop } from '../../health/worker/liveness.ts';
 import { type Destination, IP_VS_STATE_MASTER, type SyncDaemon } from '../../ipvs/index.ts';
 import { destinationKeyText } from '../../plan/keys.ts';
@@ -31,7 +31,7 @@ import { type Failure, failureText, poolOwner } from '../reconcile/backoff.ts';
 
 export interface Sources {
   runtime: RuntimeState;
-  health: ReadonlyMap<string, TargetState>;
+  health: TargetStates;
   /** Finds a kernel service by `VirtualService.key`. */
   table: (key: string) => ActualService | undefined;
   failures: ReadonlyMap<string, Failure>;
@@ -39,7 +39,7 @@ export interface Sources {
   inability?: (target: string) => Inability | undefined;
 }
 
-export function checksStatus(health: ReadonlyMap<string, TargetState>, stop: Stop | undefined): ChecksStatus {
+export function checksStatus(health: TargetStates, stop: Stop | undefined): ChecksStatus {
   let last: number | undefined;
   for (const state of health.values()) if (state.last && state.last.at > (last ?? 0)) last = state.last.at;
   return {
@@ -173,7 +173,7 @@ function deciding(states: readonly TargetState[]): TargetState | undefined {
   }, undefined);
 }
 
-function checkStatus(target: HealthTarget, health: ReadonlyMap<string, TargetState>): CheckStatus {
+function checkStatus(target: HealthTarget, health: TargetStates): CheckStatus {
   const state = health.get(target.id);
   return {
     type: target.check.type,

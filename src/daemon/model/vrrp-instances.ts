@@ -31,7 +31,7 @@ export function trackedServices({ vrrp }: Config, runtime: RuntimeState): Record
 export function trackedChecked(
   config: Config,
   runtime: RuntimeState,
-  states: ReadonlyMap<string, { probed: boolean }>,
+  states: { get(id: string): { probed: boolean } | undefined },
 ): boolean {
   const names = new Set(Object.keys(trackedServices(config, runtime)));
   return runtime.services

@@ -10,6 +10,7 @@ import {
   serviceKeyText,
 } from '../../ipvs/index.ts';
 import type { Addresses } from '../../net/index.ts';
+import { sameItems } from '../../plan/drift.ts';
 import { DifferenceCache, readActual, readService, sameKey } from '../../plan/index.ts';
 import type { Actual, ActualService, DesiredService, Operation, OperationResult } from '../../plan/types.ts';
 import type { Kernel } from './kernel.ts';
@@ -95,7 +96,8 @@ export class TableCache {
   #replace({ services, addresses, timeouts, syncDaemons, generation }: Actual): void {
     this.#reread = undefined;
     this.#baseline = undefined;
-    this.#services = new Map(services.map((one) => [serviceKeyText(one.service), one]));
+    if (!this.#services || !sameItems([...this.#services.values()], services))
+      this.#services = new Map(services.map((one) => [serviceKeyText(one.service), one]));
     this.#rest = { addresses, timeouts, syncDaemons, generation };
   }
 

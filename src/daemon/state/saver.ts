@@ -6,7 +6,7 @@
 import { monotonic, steady, wallTime } from '../../base/clock.ts';
 import { errorLine } from '../../base/error-line.ts';
 import type { FileProblem } from '../../control/messages.ts';
-import type { TargetState } from '../../health/types.ts';
+import type { TargetStates } from '../../health/types.ts';
 import type { Reporter } from '../control/reporter.ts';
 import type { Daemon } from '../daemon.ts';
 import { writeState } from './file.ts';
@@ -21,14 +21,14 @@ export interface StateSaverOptions {
   reporter: Reporter;
   daemon: () => Daemon;
   /** Requests all health states from the health worker. */
-  states: () => Promise<ReadonlyMap<string, TargetState>>;
+  states: () => Promise<TargetStates>;
   /** Health states until the first answer. */
-  health: ReadonlyMap<string, TargetState>;
+  health: TargetStates;
 }
 
 export class StateSaver {
   readonly #options: StateSaverOptions;
-  #health: ReadonlyMap<string, TargetState>;
+  #health: TargetStates;
   #soon: NodeJS.Timeout | undefined;
   readonly #period: NodeJS.Timeout;
   #failing: FileProblem | undefined;

@@ -27,6 +27,9 @@ export interface DaemonState {
   leaving: DrainingState[];
 }
 
+/** States of targets are made while they are written. */
+export type StateToWrite = Omit<DaemonState, 'health'> & { health: Iterable<TargetState> };
+
 export interface DrainingState {
   /** `serviceKeyText`. */
   service: string;

@@ -2,13 +2,13 @@
 /** State that survives a restart: converts between the daemon's objects and the plain data of the state file. */
 import { AF_INET, AF_INET6, type Family } from '../../base/addresses.ts';
 import { type Instant, instant, wallTime } from '../../base/clock.ts';
-import type { TargetState } from '../../health/types.ts';
+import type { TargetState, TargetStates } from '../../health/types.ts';
 import { defaultDestination } from '../../ipvs/index.ts';
 import type { DrainingServer } from '../model/draining.ts';
 import { kindOf, type Override } from '../model/overrides.ts';
 import type { RuntimeState } from '../model/runtime-state.ts';
 import type { ChangedSysctl } from '../reconcile/sysctls.ts';
-import type { DaemonState, DrainingState } from './schema.ts';
+import type { DrainingState, StateToWrite } from './schema.ts';
 
 export interface Snapshot {
   /** Services that lvsd owns, by `serviceKeyText`. */
@@ -36,14 +36,14 @@ export const EMPTY_SNAPSHOT: Snapshot = {
 export function toState(
   runtime: RuntimeState,
   owned: ReadonlySet<string>,
-  health: ReadonlyMap<string, TargetState>,
+  health: TargetStates,
   now: Instant = instant(),
   sysctls: readonly ChangedSysctl[] = [],
-): DaemonState {
+): StateToWrite {
   const overrides = savedOverrides(runtime.overrides, now);
   return {
     services: [...owned],
-    health: [...health.values()].map((state) => moved(state, (at) => wallTime(at, now))),
+    health: savedHealth(health, now),
     written: now.wall,
     sysctls: [...sysctls],
     sync: runtime.ownsSync,
@@ -71,11 +71,20 @@ export function toState(
   };
 }
 
+/** Made one at a time, when they are written: there are tens of thousands. */
+function savedHealth(health: TargetStates, now: Instant): Iterable<TargetState> {
+  return {
+    *[Symbol.iterator]() {
+      for (const state of health.values()) yield moved(state, (at) => wallTime(at, now));
+    },
+  };
+}
+
 /** `age`: milliseconds since the file was written. */
-export function fromState(state: DaemonState, age = 0, now: Instant = instant()): Snapshot {
+export function fromState(state: StateToWrite, age = 0, now: Instant = instant()): Snapshot {
   return {
     services: state.services,
-    health: new Map(state.health.map((one) => [one.id, moved(one, (at) => steadyTime(at, state, age, now))])),
+    health: new Map(Array.from(state.health, (one) => [one.id, moved(one, (at) => steadyTime(at, state, age, now))])),
     overrides: [...state.overrides, ...(state.settings ?? [])].map((one) =>
       dated(one, (at) => steadyTime(at, state, age, now)),
     ),
@@ -101,7 +110,7 @@ function moved(state: TargetState, convert: (at: number) => number): TargetState
 }
 
 /** An instant of the file by the clock `steady()`, whatever the time of day was set to meanwhile. */
-function steadyTime(at: number, { written }: DaemonState, age: number, { wall, steady = wall }: Instant): number {
+function steadyTime(at: number, { written }: StateToWrite, age: number, { wall, steady = wall }: Instant): number {
   return steady - age - ((written ?? wall - age) - at);
 }
 

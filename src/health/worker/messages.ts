@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /**
  * Messages between the daemon and its health worker, as JSON over the channel of child_process.fork(). Targets have
- * numbers, assigned by the daemon and never reused. Only changes are sent, and snapshots on request.
+ * numbers, assigned by the daemon and never reused. Changes of state are sent at once; on request (`snapshot`), in parts, the
+ * states that have had other results since they were last asked for.
  */
 import type { FailureCode } from '../../base/failure-codes.ts';
 import type { CheckCountsPart } from '../check-counts.ts';

@@ -30,6 +30,8 @@ export interface ProbeRunnerOptions<T extends Target = Target> {
   prepare: Prepare;
   /** `state` is the new state. */
   onTransition: (target: T, transition: Transition, state: TargetState) => void;
+  /** A result was counted. */
+  onResult?: (target: T) => void;
   /** The number of results that contradict the state changed, without a transition. */
   onProgress?: (target: T, state: TargetState) => void;
   /** `fall` probes in a row could not be made, or the reason changed; undefined: they can be made again. */
@@ -322,6 +324,7 @@ export class ProbeRunner<T extends Target = Target> {
     const before = entry.state;
     entry.state = next(before, result, target.check);
     entry.history.add(result);
+    this.#options.onResult?.(target);
     if (entry.state.up === before.up) {
       if (entry.state.streak !== before.streak) this.#options.onProgress?.(target, entry.state);
       return;

@@ -10,8 +10,8 @@ import { ProbeRunner } from './runner.ts';
 
 /** Milliseconds between heartbeats. */
 const BEAT = 1000;
-/** States per message of a snapshot. */
-const ROWS = 500;
+/** States per message. */
+const ROWS = 200;
 /** Maximum of simultaneous programs, each a process. */
 const PROGRAMS = 32;
 
@@ -22,6 +22,8 @@ export function serveHealth(): void {
   };
   endWithParent(send);
   const ids = new Map<number, string>();
+  /** Targets with results that the daemon does not know. */
+  const changed = new Set<number>();
   const transitions = new Batch<Transitions[number]>((list) => send({ type: 'transitions', list }));
   const progress = new Batch<StateRow>((rows) => send({ type: 'progress', rows }));
   const negotiated = new Batch<[number, number]>((rows) => send({ type: 'negotiated', rows }));
@@ -35,6 +37,7 @@ export function serveHealth(): void {
         prepare,
         onTransition: ({ number }, { up, reason, code, at }, { last }) =>
           transitions.add({ number, up, reason, code, at, latency: last?.latency ?? 0 }),
+        onResult: ({ number }) => changed.add(number),
         onProgress: ({ number }, state) => progress.add(toRow(number, state)),
         ...(observes
           ? { onNegotiated: ({ number }: NumberedTarget, value: number) => negotiated.add([number, value]) }
@@ -50,7 +53,7 @@ export function serveHealth(): void {
 
   function receive(runner: ProbeRunner<NumberedTarget>, message: ToWorker): void {
     if (message.type === 'snapshot') {
-      void snapshot(runner, message.request, [...ids]);
+      sendChanged(runner, message.request);
       return;
     }
     if (message.type === 'history') {
@@ -66,6 +69,7 @@ export function serveHealth(): void {
       const id = ids.get(number);
       if (id === undefined) continue;
       ids.delete(number);
+      changed.delete(number);
       runner.remove(id);
     }
     for (const { number, state, check: index, id, address, port, label } of message.add) {
@@ -76,23 +80,16 @@ export function serveHealth(): void {
     }
   }
 
-  /** Sent in parts, so that probes can run in between. */
-  async function snapshot(
-    runner: ProbeRunner<NumberedTarget>,
-    request: number,
-    list: [number, string][],
-  ): Promise<void> {
-    for (let start = 0; ; start += ROWS) {
-      const rows: StateRow[] = [];
-      for (const [number, id] of list.slice(start, start + ROWS)) {
-        const state = runner.state(id);
-        if (state) rows.push(toRow(number, state));
-      }
-      const last = start + ROWS >= list.length;
-      send({ type: 'states', request, rows, last });
-      if (last) return;
-      await new Promise((resolve) => setImmediate(resolve));
+  /** The daemon asks for the next part when it has read this one: neither is blocked by tens of thousands of states. */
+  function sendChanged(runner: ProbeRunner<NumberedTarget>, request: number): void {
+    const rows: StateRow[] = [];
+    for (const number of changed) {
+      if (rows.length >= ROWS) break;
+      changed.delete(number);
+      const state = runner.state(ids.get(number) ?? '');
+      if (state) rows.push(toRow(number, state));
     }
+    send({ type: 'states', request, rows, last: changed.size === 0 });
   }
 
   void started.then((runner) => {

@@ -33,14 +33,14 @@ export class Daemon {
   }
 
   /** Starts it without the state of an earlier run. */
-  start(): void {
+  start(env: Record<string, string> = {}): void {
     const at = (name: string) => join(this.#dir, name);
     const command =
       this.name === 'lvsd'
         ? `lvsd run -f ${this.#file} --socket ${at('socket')} --state ${at('state')}`
         : `keepalived -n -l -C -f ${this.#file} -p ${at('pid')} -c ${at('checkers.pid')}`;
     const setUp = `rm -f ${at('state')} ${at('pid')} ${at('checkers.pid')}`;
-    this.#running = this.#namespace.spawn(`${setUp}; exec ${command} >${at('log')} 2>&1`);
+    this.#running = this.#namespace.spawn(`${setUp}; exec ${command} >${at('log')} 2>&1`, { env });
   }
 
   get pid(): number {

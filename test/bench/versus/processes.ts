@@ -30,13 +30,25 @@ export function family(pid: number): number[] {
   return found;
 }
 
-/** Seconds on a CPU so far, in all threads of these processes; nanoseconds of the scheduler, not its ticks. */
+/**
+ * Seconds on a CPU so far, in all threads of these processes: nanoseconds of the scheduler or, in a kernel that does not
+ * tell them (User-mode Linux), ticks of 10 ms.
+ */
 export function cpuSeconds(pids: readonly number[]): number {
   let nanoseconds = 0;
   for (const pid of pids) {
-    for (const thread of threads(pid)) nanoseconds += Number(read(`${thread}/schedstat`)?.split(' ')[0] ?? 0);
+    if (read(`/proc/${pid}/schedstat`) === undefined) nanoseconds += 1e7 * ticks(pid);
+    else for (const thread of threads(pid)) nanoseconds += Number(read(`${thread}/schedstat`)?.split(' ')[0] ?? 0);
   }
   return nanoseconds / 1e9;
+}
+
+/** User and system time of a process. */
+function ticks(pid: number): number {
+  const fields = read(`/proc/${pid}/stat`)
+    ?.replace(/^.*\) /s, '')
+    .split(' ');
+  return Number(fields?.[11] ?? 0) + Number(fields?.[12] ?? 0);
 }
 
 function threads(pid: number): string[] {

@@ -25,6 +25,8 @@ export interface SetupService {
   address: string;
   port: number;
   check: TcpCheck | HttpCheck | undefined;
+  /** Instead of that of all. */
+  pace?: Pace;
   servers: readonly { address: string; port: number; weight: number }[];
 }
 
@@ -34,9 +36,10 @@ export interface Setup {
 }
 
 export function lvsdFile({ pace, services }: Setup): string {
-  const common = `interval: ${pace.interval * 1000}ms, timeout: ${pace.timeout * 1000}ms, rise: 1, fall: ${pace.failures}`;
-  const checkOf = ({ check }: SetupService) => {
+  const checkOf = ({ check, pace: own }: SetupService) => {
     if (!check) return 'none';
+    const { interval, timeout, failures } = own ?? pace;
+    const common = `interval: ${interval * 1000}ms, timeout: ${timeout * 1000}ms, rise: 1, fall: ${failures}`;
     if (check.type === 'tcp') return `{ type: tcp, ${common} }`;
     const host = check.host === undefined ? '' : `, host: ${check.host}`;
     const tls = check.ca === undefined ? '' : `, tls: { ca: ${check.ca} }`;
@@ -59,15 +62,16 @@ export function lvsdFile({ pace, services }: Setup): string {
 }
 
 export function keepalivedFile({ pace, services }: Setup): string {
-  const common = [
-    `connect_timeout ${pace.timeout}`,
-    `retry ${pace.failures - 1}`,
-    `delay_before_retry ${pace.interval}`,
-    `delay_loop ${pace.interval}`,
-    `warmup ${pace.interval}`,
-  ];
-  const checkOf = ({ check }: SetupService) => {
+  const checkOf = ({ check, pace: own }: SetupService) => {
     if (!check) return [];
+    const { interval, timeout, failures } = own ?? pace;
+    const common = [
+      `connect_timeout ${timeout}`,
+      `retry ${failures - 1}`,
+      `delay_before_retry ${interval}`,
+      `delay_loop ${interval}`,
+      `warmup ${interval}`,
+    ];
     if (check.type === 'tcp') return ['TCP_CHECK {', ...common, '}'];
     const host = check.host === undefined ? [] : [`virtualhost ${check.host}`];
     const url = ['url {', `path ${check.path}`, 'status_code 200-299', '}'];

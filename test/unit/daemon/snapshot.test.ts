@@ -7,6 +7,7 @@ import { wallTime } from '../../../src/base/clock.ts';
 import { serviceStatuses } from '../../../src/daemon/control/status.ts';
 import { RuntimeState } from '../../../src/daemon/model/runtime-state.ts';
 import { virtualServices } from '../../../src/daemon/model/virtual-services.ts';
+import { jsonParts } from '../../../src/daemon/state/json-parts.ts';
 import { readDaemonState } from '../../../src/daemon/state/schema.ts';
 import { fromState, savedOverrides, toState } from '../../../src/daemon/state/snapshot.ts';
 import { config, realServer, service } from '../../support/specs.ts';
@@ -50,7 +51,7 @@ test('a real server that drains keeps its name, also across a restart', () => {
   runtime.configure(web(), 0);
   const names = ({ draining }: Pick<RuntimeState, 'draining'>) => draining.map(({ name }) => name);
   assert.deepEqual(names(runtime), [undefined, 'web2']);
-  const state = readDaemonState(JSON.parse(JSON.stringify(toState(runtime, new Set(), new Map()))));
+  const state = readDaemonState(JSON.parse([...jsonParts(toState(runtime, new Set(), new Map()))].join('')));
   const restarted = new RuntimeState();
   restarted.configure(web(), 0);
   restarted.restore(fromState(state));
@@ -84,7 +85,8 @@ test('a state that lasted an hour has lasted that long after a restart, however 
   // The clock was set two hours forward since lvsd started.
   const written = { wall: 1002 * HOUR, monotonic: 5000, steady: 1000 * HOUR };
   const file = toState(new RuntimeState(), new Set(), new Map([['a', state]]), written);
-  assert.deepEqual([file.health[0]?.since, file.health[0]?.last?.at], [1001 * HOUR, 1002 * HOUR - 500]);
+  const [first] = file.health;
+  assert.deepEqual([first?.since, first?.last?.at], [1001 * HOUR, 1002 * HOUR - 500]);
   for (const step of [-HOUR, 0, HOUR]) {
     const now = { wall: 1002 * HOUR + 60_000 + step, monotonic: 70, steady: 1002 * HOUR + 60_000 + step };
     const { health } = fromState(file, 60_000, now);

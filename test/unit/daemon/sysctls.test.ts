@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { RuntimeState } from '../../../src/daemon/model/runtime-state.ts';
 import { type ChangedSysctl, type SysctlName, Sysctls, sysctlLine } from '../../../src/daemon/reconcile/sysctls.ts';
+import { jsonParts } from '../../../src/daemon/state/json-parts.ts';
 import { readDaemonState } from '../../../src/daemon/state/schema.ts';
 import { fromState, toState } from '../../../src/daemon/state/snapshot.ts';
 import { config, service } from '../../support/specs.ts';
@@ -68,7 +69,7 @@ test('a setting that another program changes is set again; a restart keeps the v
   assert.deepEqual(values(), [0, 1]);
   assert.equal(log[1], 'warn changed by another program: net.ipv4.vs.expire_nodest_conn was set to 0; set to 1 again');
   const state = toState(new RuntimeState(), new Set(), new Map(), undefined, sysctls.changed);
-  const { sysctls: saved } = fromState(readDaemonState(JSON.parse(JSON.stringify(state))));
+  const { sysctls: saved } = fromState(readDaemonState(JSON.parse([...jsonParts(state)].join(''))));
   const next = world([...saved], { expire_nodest_conn: '1' });
   next.sysctls.configure(removing);
   next.sysctls.restore();
@@ -113,7 +114,7 @@ test('connection sync: connections are sent again every 10 s, unless an administ
 
 test('a state file of an earlier version has numbers', () => {
   const state = toState(new RuntimeState(), new Set(), new Map(), undefined, []);
-  const old = { ...JSON.parse(JSON.stringify(state)), sysctls: [{ name: 'expire_nodest_conn', was: 0 }] };
+  const old = { ...JSON.parse([...jsonParts(state)].join('')), sysctls: [{ name: 'expire_nodest_conn', was: 0 }] };
   assert.deepEqual(fromState(readDaemonState(old)).sysctls, [{ name: 'expire_nodest_conn', was: '0' }]);
 });
 
