@@ -156,8 +156,8 @@ export class DumpChannel {
         overrun: (error) => this.#abandon(error),
         failed: (error) => this.#abandon(error),
       },
-      // A small dump is read whole; a long one by 256 KB, so that it does not block the event loop.
-      { slots: 8, rounds: 1, ...this.#options },
+      // A small dump is read whole; a long one by 512 KB a turn, so that it does not block the event loop.
+      { slots: 8, rounds: 2, ...this.#options },
     );
   }
 
