@@ -21,7 +21,7 @@ const COUNT = process.env.LVSD_FUZZ ?? '250000';
  */
 async function soakVrrp(line, seconds) {
   const files = ['test/system/vrrp/hogs.test.ts'];
-  const options = ['--stock', '--kernel', line];
+  const options = ['--stock', '--uml=plain', '--kernel', line];
   await bundleForGuest(files);
   for (const [index, round] of vrrpRounds(seconds).entries()) {
     say(`soak: round ${index + 1}, ${round} s`);

@@ -78,9 +78,11 @@ if (full) {
     await site.settles(first);
     site.plug(first, false);
     await site.settles(second);
+    // Connections of earlier tests whose end was lost on the way stay here until they time out.
+    const earlier = new Set(established(second));
     const downloads = await load.downloads(DOWNLOADS, 2 * SECONDS);
-    const made = established(second);
-    assert.ok(made.length >= DOWNLOADS, `${made.length} connections`);
+    const made = established(second).filter((one) => !earlier.has(one));
+    assert.equal(made.length, DOWNLOADS);
     site.plug(first, true);
     await until(
       'the connections at the node that returned',
