@@ -129,9 +129,10 @@ export class NetlinkSocket {
   }
 
   /**
-   * Reads the pending messages; what is left after the last round, in the next turn of the event loop. Called by the event loop, and by callers directly after a send, because the kernel
-   * answers most requests before sendmsg(2) returns. After an overrun the kernel drops further messages until the queue
-   * is empty, so the overrun is reported, and new requests are sent, only then.
+   * Reads the pending messages; what is left after the last round, in the next turn of the event loop. Called by the event
+   * loop, and by callers directly after a send, because the kernel answers most requests before sendmsg(2) returns. After
+   * an overrun the kernel drops further messages until the queue is empty, so the overrun is reported, and new requests are
+   * sent, only then.
    */
   receive(): void {
     if (this.#receiving) return;
