@@ -6,6 +6,7 @@ import { describe } from '../describe.ts';
 import { DEFAULTS } from '../limits.ts';
 import type { RawConfig } from '../schema.ts';
 import type { EventSettings, MetricsSettings } from '../types.ts';
+import type { Path } from '../yaml/positions.ts';
 import type { NamedFiles } from './files.ts';
 import type { ProblemSink } from './problem-sink.ts';
 import { durationOf } from './values.ts';
@@ -29,14 +30,16 @@ export function resolveWeb({ web }: RawConfig, files: NamedFiles, problems: Prob
         ok ? problems.warn(path, wrong) : problems.report(path, wrong),
       );
   }
+  // The balancer does not need these files: only lvsd web refuses to start without them.
+  const warn = (path: Path, text: string) => problems.warn(path, `${text}; lvsd web does not serve until then`);
   if (tls) {
     const wrong = files.certificate(tls.certificate, tls.key);
-    if (wrong) problems.report(['web', 'tls', wrong.of], wrong.text);
+    if (wrong) warn(['web', 'tls', wrong.of], wrong.text);
     const authorities = tls.client_ca === undefined ? undefined : files.authorities(tls.client_ca);
-    if (authorities !== undefined) problems.report(['web', 'tls', 'client_ca'], authorities);
+    if (authorities !== undefined) warn(['web', 'tls', 'client_ca'], authorities);
   }
   const wrong = users === undefined ? undefined : files.users(users);
-  if (wrong !== undefined) problems.report(['web', 'users'], wrong);
+  if (wrong !== undefined) warn(['web', 'users'], wrong);
   return {
     listen: list,
     serve: [...serve],
