@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 // A scrape of `lvsd web` with 10,000 services of 4 real servers, FULLNAT and default detail, without a kernel: rows come
 // from a process in the daemon's place, by the real control socket. `npm run bench -- scrape`. Writes $LAB_OUT/scrape.json.
-import { fork, spawn } from 'node:child_process';
+import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { get } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
@@ -17,6 +16,7 @@ import { READ_ONLY } from '../../src/control/verbs.ts';
 import { STATS } from '../unit/control/stats.ts';
 import { spread } from './figures.ts';
 import { cpuSeconds } from './versus/processes.ts';
+import { scrape, startWeb } from './web.ts';
 
 const size = Number(process.env.BENCH_SERVICES ?? 10_000);
 const rounds = Number(process.env.BENCH_ROUNDS ?? 7);
@@ -59,37 +59,23 @@ const assertNever = (): never => {
   throw new Error('only stats is asked for');
 };
 
-async function scrape(port: number, headers: Record<string, string>): Promise<{ seconds: number; bytes: number }> {
-  const start = performance.now();
-  const request = get({ host: '127.0.0.1', port, path: '/metrics', headers, agent: false });
-  const [response] = await once(request, 'response');
-  let bytes = 0;
-  for await (const chunk of response) bytes += (chunk as Buffer).length;
-  return { seconds: (performance.now() - start) / 1000, bytes };
-}
-
 async function measure(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'lvsd-scrape-'));
   const socket = join(folder, 'read.sock');
   const child = fork(process.argv[1] ?? '', ['daemon', socket]);
   await once(child, 'message');
-  const port = 20_000 + (process.pid % 20_000);
-  const program = join(process.cwd(), 'dist/bin/lvsd.cjs');
-  const web = spawn(process.execPath, [program, 'web', '--listen', `127.0.0.1:${port}`, '--socket', socket], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  await once(web.stderr, 'data');
+  const web = await startWeb(socket);
   const of = async (headers: Record<string, string>) => {
     const [wall, web1, daemon1, bytes]: number[][] = [[], [], [], []];
     for (let i = 0; i < rounds + 1; i++) {
-      const before = [cpuSeconds([web.pid ?? 0]), cpuSeconds([child.pid ?? 0])];
-      const one = await scrape(port, headers);
+      const before = [cpuSeconds([web.pid]), cpuSeconds([child.pid ?? 0])];
+      const one = await scrape(web, headers);
       await sleep(300);
       // The first one warms up.
       if (i === 0) continue;
       wall?.push(one.seconds);
       bytes?.push(one.bytes / 1e6);
-      web1?.push(cpuSeconds([web.pid ?? 0]) - (before[0] ?? 0));
+      web1?.push(cpuSeconds([web.pid]) - (before[0] ?? 0));
       daemon1?.push(cpuSeconds([child.pid ?? 0]) - (before[1] ?? 0));
     }
     return { wall, web: web1, daemon: daemon1, bytes };
@@ -105,7 +91,7 @@ async function measure(): Promise<void> {
     })),
     { what: 'longest delay of the sender’s event loop', unit: 's', gzip: spread([lag.max]), plain: spread([lag.max]) },
   ];
-  web.kill();
+  web.child.kill();
   child.kill();
   rmSync(folder, { recursive: true });
   writeFileSync(join(process.env.LAB_OUT ?? '.', 'scrape.json'), `${JSON.stringify(results, null, 2)}\n`);

@@ -176,6 +176,12 @@ const formats = {
       ['what', 'figure'],
       results.map((/** @type {Results} */ one) => [one.what, `${one.figure.toFixed(3)} ${one.unit}`]),
     ),
+  loop: (results) =>
+    table(
+      "The daemon's event loop, 10,000 services with 4 real servers each, two scrapers every 5 s",
+      ['what', 'figure'],
+      results.map((/** @type {Results} */ one) => [one.what, `${one.figure.toFixed(3)} ${one.unit}`]),
+    ),
   scrape: (results) =>
     table(
       'A scrape of lvsd web, 10,000 services with 4 real servers each',
