@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** The options of `lvsctl metrics`. */
 import { UsageError } from '../../base/errors.ts';
-import { GROUPS, type Group } from '../metrics/families.ts';
+import { GROUPS, type Group } from '../metrics/family.ts';
 import { DETAILS, type Detail } from '../metrics/stats.ts';
 
 const MOST_SERIES = 10_000_000;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** Writes metrics in Prometheus' text format 0.0.4, in chunks. Pure. */
-import { FAMILIES, type Family, type Group, type Labels, OWN_FAMILIES, TABLES, WEB_FAMILIES } from './families.ts';
+import { FAMILIES, OWN_FAMILIES, WEB_FAMILIES } from './families.ts';
+import { type Family, type Group, type Labels, TABLES } from './family.ts';
 import { DETAILS, type Detail, type Row, type Stats } from './stats.ts';
 
 export interface TextOptions {
