@@ -18,6 +18,8 @@ import { type Answers, Snapshot, serverCounters } from './snapshot.ts';
 const INTERVAL = 2000;
 /** After an event, which may have changed a state. */
 const SOON = 300;
+/** Between an event and the message to the viewers: one for all events that come meanwhile. */
+const TOGETHER = 100;
 /** The interval is this many times the time that an answer takes, if that is longer, up to a limit. */
 const SHARE = 5;
 const LONGEST = 8000;
@@ -57,6 +59,9 @@ export class Hub {
   #run = 0;
   #closed = false;
   #timer: NodeJS.Timeout | undefined;
+  /** When it ends, by the monotonic clock. */
+  #due = 0;
+  #waking: NodeJS.Timeout | undefined;
   #asking = false;
   #lastAsked = 0;
   #took = 0;
@@ -126,6 +131,8 @@ export class Hub {
   #stop(): void {
     this.#running = false;
     clearTimeout(this.#timer);
+    clearTimeout(this.#waking);
+    this.#waking = undefined;
     this.#client?.close();
     this.#client = undefined;
     this.#eventClient?.close();
@@ -136,12 +143,18 @@ export class Hub {
     for (const { wake } of this.#viewers) wake();
   }
 
-  /** Asks again before the interval ends. */
+  /** Asks again before the interval ends; never later than it would have. */
   #soon(): void {
     if (!this.#running || this.#asking) return;
+    const now = monotonic();
+    const due = Math.max(now + SOON, this.#lastAsked + Math.min(LONGEST, SHARE * this.#took));
+    if (due < this.#due) this.#askIn(due - now);
+  }
+
+  #askIn(milliseconds: number): void {
     clearTimeout(this.#timer);
-    const earliest = this.#lastAsked + Math.min(LONGEST, SHARE * this.#took);
-    this.#timer = setTimeout(() => this.#ask(), Math.max(SOON, earliest - monotonic()));
+    this.#due = monotonic() + milliseconds;
+    this.#timer = setTimeout(() => this.#ask(), milliseconds);
   }
 
   #ask(): void {
@@ -163,7 +176,7 @@ export class Hub {
         if (!this.#running) return;
         this.#wake();
         if (this.#viewers.size === 0 && monotonic() - this.#idleSince > LINGER) this.#stop();
-        else this.#timer = setTimeout(() => this.#ask(), Math.max(INTERVAL, Math.min(LONGEST, SHARE * this.#took)));
+        else this.#askIn(Math.max(INTERVAL, Math.min(LONGEST, SHARE * this.#took)));
       });
   }
 
@@ -264,5 +277,9 @@ export class Hub {
     }
     this.#events = [...this.#events, { number, event }].slice(-EVENTS);
     this.#soon();
+    this.#waking ??= setTimeout(() => {
+      this.#waking = undefined;
+      this.#wake();
+    }, TOGETHER);
   }
 }
