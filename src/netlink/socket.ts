@@ -138,7 +138,7 @@ export class NetlinkSocket {
     if (this.#receiving) return;
     this.#receiving = true;
     try {
-      for (let round = 0; (round < this.#rounds || this.#overrun) && !this.closed; round++) {
+      for (let round = 0; round < (this.#overrun ? ROUNDS : this.#rounds) && !this.closed; round++) {
         const count = this.#receiveSome();
         if (count === 0) {
           this.#reportOverrun();

@@ -12,7 +12,7 @@ const DONE = 'few-capabilities';
 
 /**
  * Starts the program again, in the same process and with the same channel to the daemon, with only these capabilities.
- * Returns in the process that has them; or the reason why this one keeps its own.
+ * Returns in the process that has them; or the reason why this one could not be started again.
  */
 export function dropCapabilities(): string | undefined {
   if (process.argv.at(-1) === DONE) return undefined;

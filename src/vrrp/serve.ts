@@ -25,7 +25,7 @@ export function serveVrrp(): void {
       text: 'VRRP runs with normal priority, for lack of LimitRTPRIO=10 (systemd) or CAP_SYS_NICE: use advert intervals of 1 s or more',
     });
   if (kept !== undefined)
-    send({ type: 'log', level: 'warn', text: `the VRRP process keeps all of lvsd's capabilities: ${kept}` });
+    send({ type: 'log', level: 'warn', text: `the VRRP process cannot start again with fewer capabilities: ${kept}` });
   // Threads of libuv's pool and of V8 come later.
   setTimeout(raisePriority, FIRST_CHECK);
   setInterval(raisePriority, LATER_CHECKS);

@@ -189,6 +189,12 @@ export class Sysctls {
   #restore(name: SysctlName): void {
     const was = this.#was.get(name);
     if (was === undefined) return;
+    const is = this.#value(name);
+    if (is !== undefined && is !== SYSCTLS[name].value) {
+      this.#was.delete(name);
+      this.#log('info', `${sysctlText(name)} stays ${is}: another program has set it`);
+      return;
+    }
     try {
       this.#files.write(name, was);
       this.#was.delete(name);

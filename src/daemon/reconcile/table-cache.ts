@@ -27,6 +27,12 @@ export interface Assumption {
   unverified: readonly Operation[];
 }
 
+/** `services`: keys. */
+interface Reread {
+  services: Set<string>;
+  rest: Set<'addresses' | 'timeouts' | 'syncDaemons'>;
+}
+
 export class TableCache {
   /** Comparisons of desired services with services of this cache. */
   readonly differences = new DifferenceCache();
@@ -36,7 +42,7 @@ export class TableCache {
   #services: Map<string, ActualService> | undefined;
   #rest: Omit<Actual, 'services'> | undefined;
   /** Parts reread since a background read began; undefined: none is running. */
-  #reread: { services: Set<string>; rest: boolean } | undefined;
+  #reread: Reread | undefined;
   /** The kernel's generation at the last full read, and our own count of changes then. Undefined: not known. */
   #baseline: { generation: number; changes: number } | undefined;
 
@@ -71,7 +77,7 @@ export class TableCache {
    * into the cache, except for what was reread meanwhile; call it while no change of the kernel is in progress.
    */
   async readInBackground(): Promise<() => void> {
-    const reread = { services: new Set<string>(), rest: false };
+    const reread: Reread = { services: new Set(), rest: new Set() };
     this.#reread = reread;
     try {
       const actual = await readActual(this.#reader, this.#addresses, this.actual);
@@ -85,7 +91,8 @@ export class TableCache {
           if (newer) this.#services?.set(key, newer);
           else this.#services?.delete(key);
         }
-        if (reread.rest) this.#rest = { ...rest, generation: actual.generation };
+        const newer = [...reread.rest].map((part) => [part, rest[part]]);
+        this.#rest = { ...rest, ...this.#rest, ...Object.fromEntries(newer) };
       };
     } catch (error) {
       if (this.#reread === reread) this.#reread = undefined;
@@ -103,7 +110,7 @@ export class TableCache {
 
   async readAddresses(): Promise<Actual> {
     const addresses = await this.#addresses.list();
-    if (this.#reread) this.#reread.rest = true;
+    this.#reread?.rest.add('addresses');
     if (!this.#services || !this.#rest) return this.read();
     this.#rest = { ...this.#rest, addresses };
     return { ...this.#rest, services: [...this.#services.values()] };
@@ -180,10 +187,17 @@ export class TableCache {
       else addresses = true;
     }
     await this.readServices([...keys.values()]);
-    if (this.#reread && (addresses || timeouts || sync.size > 0)) this.#reread.rest = true;
-    if (addresses) this.#rest = { ...this.#rest, addresses: await this.#addresses.list() };
-    if (timeouts) this.#rest = { ...this.#rest, timeouts: await this.#ipvs.timeouts() };
+    const rest = this.#reread?.rest;
+    if (addresses) {
+      rest?.add('addresses');
+      this.#rest = { ...this.#rest, addresses: await this.#addresses.list() };
+    }
+    if (timeouts) {
+      rest?.add('timeouts');
+      this.#rest = { ...this.#rest, timeouts: await this.#ipvs.timeouts() };
+    }
     if (sync.size === 0) return;
+    rest?.add('syncDaemons');
     // One that another program started meanwhile in another role is left to the next read, which reports it.
     const [found, others] = [await this.#ipvs.daemons(), this.#rest.syncDaemons ?? []];
     const syncDaemons = [

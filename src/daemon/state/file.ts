@@ -107,6 +107,10 @@ export async function readContent<T>(
   }
 }
 
+/** Parts of the content that are made in one turn of the event loop, and characters in one write. */
+export const PARTS_A_TURN = 4;
+const WRITE_SIZE = 1 << 20;
+
 /** Writes in progress by path. They run one after the other because they share a temporary file. */
 const writing = new Map<string, Promise<void>>();
 
@@ -120,8 +124,10 @@ export function writeState(path: string, state: StateToWrite): Promise<void> {
  * is there. Throws system errors.
  */
 export function writeContent(path: string, value: object, { sync }: { sync: boolean }): Promise<void> {
+  // Ages in the content count from now on, however long the writing takes.
+  const header = { lvsd_state: VERSION, boot: bootId(), uptime: uptime() };
   const before = writing.get(path) ?? Promise.resolve();
-  const done = before.catch(() => {}).then(() => writeParts(path, value, sync));
+  const done = before.catch(() => {}).then(() => writeParts(path, header, value, sync));
   writing.set(path, done);
   const forget = () => {
     if (writing.get(path) === done) writing.delete(path);
@@ -130,16 +136,20 @@ export function writeContent(path: string, value: object, { sync }: { sync: bool
   return done;
 }
 
-/** A part in each turn of the event loop: the states of 40,000 real servers are 10 MB. */
-async function writeParts(path: string, value: object, sync: boolean): Promise<void> {
+/** Some parts in each turn of the event loop: the states of 40,000 real servers are 10 MB. */
+async function writeParts(path: string, start: Omit<Header, 'sha256'>, value: object, sync: boolean): Promise<void> {
   const hash = createHash('sha256');
   const content: string[] = [];
-  await inTurns(jsonParts(value), 1, (part) => {
-    content.push(part);
+  let piece = '';
+  await inTurns(jsonParts(value), PARTS_A_TURN, (part) => {
     hash.update(part);
+    piece += part;
+    if (piece.length < WRITE_SIZE) return;
+    content.push(piece);
+    piece = '';
   });
-  const header: Header = { lvsd_state: VERSION, boot: bootId(), uptime: uptime(), sha256: hash.digest('hex') };
-  await replace(path, [`${JSON.stringify(header)}\n`, ...content], sync);
+  const header: Header = { ...start, sha256: hash.digest('hex') };
+  await replace(path, [`${JSON.stringify(header)}\n`, ...content, piece], sync);
 }
 
 async function replace(path: string, text: readonly string[], sync: boolean): Promise<void> {

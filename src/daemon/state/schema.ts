@@ -5,7 +5,7 @@ import { type FailureCode, failureCode } from '../../base/failure-codes.ts';
 import type { TargetState } from '../../health/types.ts';
 import type { LastMessage } from '../../vrrp/messages.ts';
 import { MOST_WEIGHT, OVERRIDE_KINDS, type Override, type OverrideKind } from '../model/overrides.ts';
-import { type ChangedSysctl, SYSCTL_NAMES, type SysctlName } from '../reconcile/sysctls.ts';
+import { type ChangedSysctl, SYSCTL_NAMES } from '../reconcile/sysctls.ts';
 
 export interface DaemonState {
   /** Services that lvsd owns, by `serviceKeyText`. */
@@ -139,8 +139,14 @@ const override = object<Override, 'kind' | 'weight' | 'by' | 'at' | 'reason' | '
 /** Earlier versions wrote a number. */
 const settingValue: Reader<string> = (value) => (typeof value === 'number' ? String(value) : text(value));
 
-const sysctl: Reader<SysctlName> = (value) =>
-  SYSCTL_NAMES.find((name) => name === value) ?? mismatch(' is not a setting of lvsd');
+const rawSysctls = list(object<{ name: string; was: string }>({ name: text, was: settingValue }));
+
+/** Without those that only a later version has. */
+const sysctls: Reader<ChangedSysctl[]> = (value) =>
+  rawSysctls(value).flatMap(({ name, was }) => {
+    const known = SYSCTL_NAMES.find((one) => one === name);
+    return known === undefined ? [] : [{ name: known, was }];
+  });
 
 /** The content of the file of a VRRP master's last messages. Throws `MismatchError`. */
 export const readLastMessages: Reader<{ messages: LastMessage[] }> = object<{ messages: LastMessage[] }>({
@@ -188,6 +194,6 @@ export const readDaemonState: Reader<DaemonState> = object<DaemonState, 'written
     written: number,
     sync: truth,
     settings: list(override),
-    sysctls: list(object<ChangedSysctl>({ name: sysctl, was: settingValue })),
+    sysctls,
   },
 );

@@ -24,6 +24,8 @@ export function serveHealth(): void {
   const ids = new Map<number, string>();
   /** Targets with results that the daemon does not know. */
   const changed = new Set<number>();
+  /** The answer in progress, and how many targets it still has. */
+  let answering = { request: -1, left: 0 };
   const transitions = new Batch<Transitions[number]>((list) => send({ type: 'transitions', list }));
   const progress = new Batch<StateRow>((rows) => send({ type: 'progress', rows }));
   const negotiated = new Batch<[number, number]>((rows) => send({ type: 'negotiated', rows }));
@@ -80,16 +82,23 @@ export function serveHealth(): void {
     }
   }
 
-  /** The daemon asks for the next part when it has read this one: neither is blocked by tens of thousands of states. */
+  /**
+   * The daemon asks for the next part when it has read this one: neither is blocked by tens of thousands of states. An
+   * answer ends with what had changed when its first part was asked for: results that come meanwhile are for the next one.
+   */
   function sendChanged(runner: ProbeRunner<NumberedTarget>, request: number): void {
+    if (answering.request !== request) answering = { request, left: changed.size };
     const rows: StateRow[] = [];
+    let taken = 0;
     for (const number of changed) {
-      if (rows.length >= ROWS) break;
+      if (taken >= Math.min(ROWS, answering.left)) break;
+      taken++;
       changed.delete(number);
       const state = runner.state(ids.get(number) ?? '');
       if (state) rows.push(toRow(number, state));
     }
-    send({ type: 'states', request, rows, last: changed.size === 0 });
+    answering.left -= taken;
+    send({ type: 'states', request, rows, last: answering.left === 0 || changed.size === 0 });
   }
 
   void started.then((runner) => {

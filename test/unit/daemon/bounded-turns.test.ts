@@ -4,8 +4,8 @@
 import assert from 'node:assert/strict';
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir, uptime } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import fc from 'fast-check';
@@ -19,7 +19,7 @@ import { type StatsParts, stats } from '../../../src/daemon/control/stats.ts';
 import { RuntimeState } from '../../../src/daemon/model/runtime-state.ts';
 import { virtualServices } from '../../../src/daemon/model/virtual-services.ts';
 import { ReconcileCounts } from '../../../src/daemon/reconcile/counts.ts';
-import { readState, writeState } from '../../../src/daemon/state/file.ts';
+import { PARTS_A_TURN, readState, writeState } from '../../../src/daemon/state/file.ts';
 import { ITEMS, jsonParts } from '../../../src/daemon/state/json-parts.ts';
 import { unknown } from '../../../src/health/machine.ts';
 import type { TargetState } from '../../../src/health/types.ts';
@@ -151,9 +151,26 @@ test('the state file', async () => {
     }
     return writeState(path, { ...state, health: { [Symbol.iterator]: states } });
   });
-  assert.ok(most <= ITEMS && turns >= 5000 / ITEMS, `${most} states in one turn, ${turns} turns`);
+  assert.ok(
+    most <= PARTS_A_TURN * ITEMS && turns >= 5000 / ITEMS / PARTS_A_TURN,
+    `${most} states in one turn, ${turns} turns`,
+  );
   // Texts: a difference of such long lists takes gigabytes.
   assert.equal(JSON.stringify((await readState(path)).state?.health), JSON.stringify(health));
+});
+
+test('a state file is as old as its content, however long it takes to write', async () => {
+  const path = join(folder, 'slow.json');
+  let began = Number.NaN;
+  function* health(): Generator<TargetState> {
+    began = uptime();
+    for (const end = performance.now() + 100; performance.now() < end; );
+    yield unknown('one', true, 0);
+  }
+  const state = { services: [], overrides: [], quorum: [], leaving: [] };
+  await writeState(path, { ...state, health: { [Symbol.iterator]: health } });
+  const [header = ''] = readFileSync(path, 'utf8').split('\n');
+  assert.ok(JSON.parse(header).uptime <= began, header);
 });
 
 test('JSON in parts is the JSON', () => {
@@ -213,6 +230,13 @@ test('the health worker sends states in parts, on request, and only new ones', a
     // Asked twice, a state is sent once: what follows at once are results of the meantime.
     while (!(await ask(1000)).last);
     assert.ok((await ask(1001)).rows.length < TARGETS / 2);
+    // All targets have new results before each part is asked for; the answer ends nevertheless.
+    let asked = 0;
+    do {
+      await new Promise((resolve) => setTimeout(resolve, 1100));
+      asked++;
+    } while (!(await ask(2000)).last && asked < 10);
+    assert.ok(asked <= Math.ceil(TARGETS / 200), `${asked} parts`);
   } finally {
     worker.kill('SIGKILL');
     await once(worker, 'exit');

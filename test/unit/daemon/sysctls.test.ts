@@ -118,12 +118,21 @@ test('a state file of an earlier version has numbers', () => {
   assert.deepEqual(fromState(readDaemonState(old)).sysctls, [{ name: 'expire_nodest_conn', was: '0' }]);
 });
 
-test('a state file with an unknown setting is not read', () => {
+test('a setting that only a later version has is left out of a state file', () => {
   const state = { services: [], health: [], overrides: [], quorum: [], leaving: [] };
-  assert.throws(
-    () => readDaemonState({ ...state, sysctls: [{ name: '../../kernel/panic', was: 1 }] }),
-    /sysctls\[0\]\.name is not a setting of lvsd/,
-  );
+  const known = { name: 'expire_nodest_conn', was: '0' };
+  const read = readDaemonState({ ...state, sysctls: [{ name: '../../kernel/panic', was: '1' }, known] });
+  assert.deepEqual(read.sysctls, [known]);
+});
+
+test('what another program has set instead is not put back', () => {
+  const { sysctls, is, log } = world();
+  sysctls.configure(removing);
+  is.expire_nodest_conn = '5';
+  sysctls.configure(plain);
+  assert.equal(is.expire_nodest_conn, '5');
+  assert.equal(log.at(-1), 'info net.ipv4.vs.expire_nodest_conn stays 5: another program has set it');
+  assert.deepEqual(sysctls.changed, []);
 });
 
 test('a plan names what would be set and put back, and changes nothing', () => {

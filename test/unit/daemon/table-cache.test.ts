@@ -243,3 +243,31 @@ test('a change by another program among them makes all services be read', async 
   assert.equal((await reconciler.run()).done.length, 0);
   assert.equal(model.read().services[7]?.destinations.length, 2);
 });
+
+test('timeouts that another program sets are not missed when addresses are reread during a background read', async () => {
+  const before = { tcp: 900, tcpFin: 120, udp: 300 };
+  const now = { tcp: 1, tcpFin: 2, udp: 3 };
+  const kernel = { generation: 1, timeouts: before };
+  let hold: Promise<unknown> = Promise.resolve();
+  const ipvs = {
+    changes: 0,
+    info: async () => ({ generation: kernel.generation }),
+    services: async () => [],
+    timeouts: async () => kernel.timeouts,
+    daemons: async () => [],
+  };
+  const reader = { ...ipvs, services: () => hold.then(() => []) };
+  const addresses = { list: async () => [] };
+  const cache = new TableCache({ ipvs, reader, addresses } as unknown as ConstructorParameters<typeof TableCache>[0]);
+  await cache.read();
+  Object.assign(kernel, { generation: 2, timeouts: now });
+  let go: (value: unknown) => void = () => {};
+  hold = new Promise((resolve) => {
+    go = resolve;
+  });
+  const reading = cache.readInBackground();
+  await cache.readAddresses();
+  go(undefined);
+  (await reading)();
+  assert.deepEqual([cache.actual?.timeouts, cache.actual?.generation], [now, 2]);
+});
