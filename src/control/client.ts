@@ -3,11 +3,12 @@
 import { connect, type Socket } from 'node:net';
 import { EXIT, type ExitCode, LvsdError, MalformedError, RefusedError } from '../base/errors.ts';
 import { isSystemError } from '../base/native.ts';
+import { isAnswer, readEvents, readRows, unexpected } from './answer-shapes.ts';
 import type { EventItem } from './events/types.ts';
 import { type RpcError, requestLine } from './json-rpc.ts';
 import { LineReader } from './lines.ts';
 import { INVALID_PARAMS, LONGEST_LINE, LVSD_ERROR } from './messages.ts';
-import type { Stats, StatsPart } from './metrics/stats.ts';
+import type { Stats } from './metrics/stats.ts';
 import { METHODS, type Method, type Params, type Result } from './verbs.ts';
 
 export const DEFAULT_SOCKET = '/run/lvsd/control.sock';
@@ -16,6 +17,8 @@ const TIMEOUT = 60_000;
 
 /** Events that wait for their reader. */
 const MOST_WAITING = 5000;
+/** Rows of one answer: twice those of 10,000 services of 16 real servers each, and more. */
+const MOST_ROWS = 400_000;
 
 /** No process listens on the socket. */
 export class NoDaemonError extends LvsdError {
@@ -45,8 +48,8 @@ export class ControlClient {
   readonly #reader = new LineReader(LONGEST_LINE);
   readonly #waiting = new Map<number, Waiting>();
   #events: EventItem[] = [];
-  /** The parts of the pending answer to `stats`. */
-  readonly #parts: StatsPart[] = [];
+  /** Rows of the pending answer to `stats`, and how many more may come; undefined: nobody waits for them. */
+  #tables: (Omit<Stats, 'summary'> & { room: number }) | undefined;
   #wake: (() => void) | undefined;
   #next = 1;
   #failure: Error | undefined;
@@ -80,15 +83,17 @@ export class ControlClient {
     return new ControlClient(socket);
   }
 
-  /** Throws RefusedError if the daemon rejects the request, LvsdError if no answer arrives. */
-  call<M extends Method>(method: M, params: Params<M>): Promise<Result<M>> {
+  /**
+   * `limit`: milliseconds to wait, instead of the method's. Throws RefusedError if the daemon rejects the request, LvsdError
+   * if no answer arrives or it is not of the method's shape.
+   */
+  call<M extends Method>(method: M, params: Params<M>, limit = METHODS[method].timeout ?? TIMEOUT): Promise<Result<M>> {
     const id = this.#next++;
     return new Promise((resolve, reject) => {
       if (this.#failure) {
         reject(this.#failure);
         return;
       }
-      const limit = METHODS[method].timeout ?? TIMEOUT;
       const timer = setTimeout(() => {
         this.#waiting.delete(id);
         reject(
@@ -98,7 +103,11 @@ export class ControlClient {
           ),
         );
       }, limit);
-      this.#waiting.set(id, { resolve: resolve as (result: unknown) => void, reject, timer });
+      const answered = (result: unknown) => {
+        if (isAnswer(method, result)) resolve(result as Result<M>);
+        else reject(unexpected(`an answer to ${method}`));
+      };
+      this.#waiting.set(id, { resolve: answered, reject, timer });
       this.#socket.write(requestLine(id, method, params));
     });
   }
@@ -132,12 +141,17 @@ export class ControlClient {
     }
   }
 
-  /** Counters and states. */
+  /** Counters and states; one question at a time. */
   async stats(params: Params<'stats'>): Promise<Stats> {
-    const summary = await this.call('stats', params);
-    const stats: Stats = { summary, services: [], realServers: [], localAddresses: [] };
-    for (const { table, rows } of this.#parts.splice(0)) for (const row of rows) stats[table].push(row);
-    return stats;
+    const tables = { services: [], realServers: [], localAddresses: [], room: MOST_ROWS };
+    this.#tables = tables;
+    try {
+      const summary = await this.call('stats', params);
+      const { services, realServers, localAddresses } = tables;
+      return { summary, services, realServers, localAddresses };
+    } finally {
+      this.#tables = undefined;
+    }
   }
 
   close(): void {
@@ -165,12 +179,12 @@ export class ControlClient {
       error?: RpcError;
     };
     if (message.method === 'events') {
-      for (const item of message.params as EventItem[]) this.#events.push(item);
+      for (const item of readEvents(message.params)) this.#events.push(item);
       // The rest waits in the daemon, which keeps no queue for it.
       if (this.#events.length > MOST_WAITING) this.#socket.pause();
       this.#wake?.();
     } else if (message.method === 'rows') {
-      this.#parts.push(message.params as StatsPart);
+      this.#rows(message.params);
     } else if (typeof message.id === 'number') {
       const waiting = this.#waiting.get(message.id);
       this.#waiting.delete(message.id);
@@ -181,6 +195,15 @@ export class ControlClient {
       // Without an id: the connection as a whole was rejected.
       this.#fail(refused(message.error));
     }
+  }
+
+  /** Throws MalformedError. */
+  #rows(params: unknown): void {
+    const { table, rows } = readRows(params);
+    if (!this.#tables) return;
+    this.#tables.room -= rows.length;
+    if (this.#tables.room < 0) throw new MalformedError(`lvsd sent more than ${MOST_ROWS} rows in one answer`);
+    for (const row of rows) this.#tables[table].push(row);
   }
 
   #fail(error: Error): void {

@@ -14,9 +14,9 @@ export class Page {
   readonly #hub: Hub;
   readonly #live: LiveStreams;
 
-  /** `socket`: the daemon's read-only socket. */
-  constructor(socket: string) {
-    this.#hub = new Hub(socket);
+  /** `socket`: the daemon's read-only socket. `log`: a line for the log. */
+  constructor(socket: string, log: (text: string) => void) {
+    this.#hub = new Hub(socket, log);
     this.#live = new LiveStreams(this.#hub);
   }
 

@@ -4,14 +4,13 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setImmediate as turn } from 'node:timers/promises';
 import { constants, createGzip } from 'node:zlib';
 import { monotonic } from '../base/clock.ts';
-import { errorLine } from '../base/error-line.ts';
-import { LvsdError } from '../base/errors.ts';
 import { EventLoopLag } from '../base/event-loop-lag.ts';
 import { ownNumbers } from '../base/process-numbers.ts';
 import { ControlClient } from '../control/client.ts';
 import { readMetricsOptions } from '../control/lvsctl/metrics-options.ts';
 import type { Stats } from '../control/metrics/stats.ts';
 import { DOWN_TEXT, metricsText, scrapeText } from '../control/metrics/text.ts';
+import { problemLine } from './problems.ts';
 import { acceptsGzip, allowParameters, Places, single, writePart } from './respond.ts';
 
 /** Scrapes at a time. */
@@ -57,8 +56,7 @@ export class Scrapes {
     options: ReturnType<typeof readMetricsOptions>,
   ): Promise<void> {
     const start = monotonic();
-    const stats = await this.#stats(options.detail, response);
-    stats?.summary.processes.push({ name: 'web', loop: this.#lag.numbers, ...ownNumbers() });
+    const parts = await this.#parts(options, response);
     response.setHeader('Content-Type', 'text/plain; version=0.0.4; charset=utf-8');
     const zip = acceptsGzip(request);
     if (zip) response.setHeader('Content-Encoding', 'gzip');
@@ -68,7 +66,6 @@ export class Scrapes {
     }
     const out = zip ? createGzip({ level: constants.Z_BEST_SPEED }) : response;
     if (out !== response) out.pipe(response);
-    const parts = stats ? metricsText(stats, options) : [DOWN_TEXT];
     for (const part of parts) {
       if (!(await writePart(out, response, part))) break;
       await turn();
@@ -76,7 +73,25 @@ export class Scrapes {
     out.end(scrapeText((monotonic() - start) / 1000));
   }
 
-  /** Undefined: the daemon does not answer. */
+  /** The text in parts; that of a daemon that is down if it does not answer, or as nobody expects. */
+  async #parts(options: ReturnType<typeof readMetricsOptions>, response: ServerResponse): Promise<Iterable<string>> {
+    try {
+      const stats = await this.#stats(options.detail, response);
+      if (!stats) return [];
+      stats.summary.processes.push({ name: 'web', loop: this.#lag.numbers, ...ownNumbers() });
+      const parts = metricsText(stats, options);
+      // All series are counted before the first part: a number that is missing is an error here.
+      const { value: first } = parts.next();
+      this.#onProblem(undefined);
+      return chain(first ?? '', parts);
+    } catch (error) {
+      // A scraper that has gone says nothing of the daemon.
+      if (!response.destroyed) this.#onProblem(problemLine(error));
+      return [DOWN_TEXT];
+    }
+  }
+
+  /** Undefined: the scraper has gone. */
   async #stats(detail: string | undefined, response: ServerResponse): Promise<Stats | undefined> {
     let client: ControlClient | undefined;
     const close = () => client?.close();
@@ -84,19 +99,17 @@ export class Scrapes {
       client = await ControlClient.open(this.#socket);
       if (response.destroyed) return undefined;
       response.once('close', close);
-      const stats = await client.stats(detail === undefined ? {} : { detail });
-      this.#onProblem(undefined);
-      return stats;
-    } catch (error) {
-      if (!(error instanceof LvsdError)) throw error;
-      // A scraper that has gone says nothing of the daemon.
-      if (!response.destroyed) this.#onProblem(errorLine(error));
-      return undefined;
+      return await client.stats(detail === undefined ? {} : { detail });
     } finally {
       response.removeListener('close', close);
       client?.close();
     }
   }
+}
+
+function* chain(first: string, rest: Iterable<string>): Generator<string> {
+  yield first;
+  yield* rest;
 }
 
 /** Throws UsageError. */

@@ -60,7 +60,7 @@ export function webServer({ listen, socket, hosts, serve = WEB_PARTS, tls, users
     known = problem;
   });
   const streams = new EventStreams(socket);
-  const page = new Page(socket);
+  const page = new Page(socket, log);
   const limits = {
     maxHeaderSize: LARGEST_HEADER,
     headersTimeout: HEADERS_TIMEOUT,
@@ -74,6 +74,11 @@ export function webServer({ listen, socket, hosts, serve = WEB_PARTS, tls, users
     // A pipelined request: until the answer before it is sent, its own has no socket, and would not see it close.
     if (response.socket === null) {
       request.socket.destroy();
+      return;
+    }
+    // RFC 9112, section 3.2.
+    if ((request.headersDistinct.host?.length ?? 0) > 1) {
+      respond(response, 400, 'more than one Host\n', { Connection: 'close' });
       return;
     }
     const refusal = refusalOf(request.method, request.headers, allowed, request.url);

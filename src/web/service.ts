@@ -6,7 +6,7 @@
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { errorLine } from '../base/error-line.ts';
-import { EXIT, LvsdError } from '../base/errors.ts';
+import { EXIT, LvsdError, MalformedError } from '../base/errors.ts';
 import { isLoopback, readListen } from '../base/listen-address.ts';
 import { DEFAULT_WEB, type WebSettings } from '../base/web-settings.ts';
 import { ControlClient } from '../control/client.ts';
@@ -16,6 +16,8 @@ import { Users } from './users.ts';
 
 /** Milliseconds between two looks at the settings. */
 const INTERVAL = 5000;
+/** Milliseconds that the daemon has to answer with its settings: requests may wait for them. */
+const ANSWER = 2500;
 
 export interface ServiceOptions {
   /** The daemon's read-only socket. */
@@ -39,8 +41,8 @@ export class WebService {
   /** The settings are those of the daemon's file, or of the command line. */
   #known: boolean;
   #problem: string | undefined;
-  /** Looks at the settings one after the other. */
-  #looking: Promise<void> = Promise.resolve();
+  /** The look in progress. */
+  #looking: Promise<void> | undefined;
 
   constructor(options: ServiceOptions) {
     this.#options = options;
@@ -49,8 +51,9 @@ export class WebService {
 
   /** Throws LvsdError if it cannot listen, or a file cannot be used. */
   async start(): Promise<void> {
-    const settings = this.#options.settings ?? (await this.#ask()) ?? DEFAULT_WEB;
     try {
+      const { settings, problem } = await this.#ask();
+      if (problem !== undefined) this.#report(problem);
       await this.#apply(settings);
     } catch (error) {
       this.close();
@@ -58,9 +61,11 @@ export class WebService {
     }
   }
 
-  /** Follows the settings and files; problems are logged, and what is served stays. */
+  /** Follows the settings and files; problems are logged, and what is served stays. All who call it meanwhile share a look. */
   look(): Promise<void> {
-    this.#looking = this.#looking.then(() => this.#look());
+    this.#looking ??= this.#look().finally(() => {
+      this.#looking = undefined;
+    });
     return this.#looking;
   }
 
@@ -70,32 +75,37 @@ export class WebService {
   }
 
   async #look(): Promise<void> {
-    // Without an answer of the daemon the last settings stay.
-    const settings = this.#options.settings ?? (await this.#ask().catch(() => this.#settings)) ?? DEFAULT_WEB;
     try {
+      const { settings, problem } = await this.#ask();
       await this.#apply(settings);
-      this.#problem = undefined;
+      this.#report(problem);
     } catch (error) {
-      if (!(error instanceof LvsdError)) throw error;
-      const problem = errorLine(error);
-      if (problem !== this.#problem) this.#options.log(problem);
-      this.#problem = problem;
+      this.#report(errorLine(error));
     }
+  }
+
+  /** Logs a problem that is not that of the last look. */
+  #report(problem: string | undefined): void {
+    if (problem !== undefined && problem !== this.#problem) this.#options.log(problem);
+    this.#problem = problem;
   }
 
   #settings: WebSettings | undefined;
 
-  /** Undefined: the daemon does not answer, or its file has no such settings. */
-  async #ask(): Promise<WebSettings | undefined> {
+  /** The last settings while the daemon does not answer, or not as expected: that is a problem. Never rejects. */
+  async #ask(): Promise<{ settings: WebSettings; problem?: string }> {
+    if (this.#options.settings) return { settings: this.#options.settings };
     let client: ControlClient | undefined;
     try {
       client = await ControlClient.open(this.#options.socket);
-      const { web = DEFAULT_WEB } = await client.call('config.summary', {});
+      const { web = DEFAULT_WEB } = await client.call('config.summary', {}, ANSWER);
       this.#known = true;
-      return web;
+      return { settings: web };
     } catch (error) {
-      if (!(error instanceof LvsdError)) throw error;
-      return this.#settings;
+      const settings = this.#settings ?? DEFAULT_WEB;
+      // A daemon that is away is not a problem of its settings.
+      const away = error instanceof LvsdError && !(error instanceof MalformedError);
+      return away ? { settings } : { settings, problem: errorLine(error) };
     } finally {
       client?.close();
     }

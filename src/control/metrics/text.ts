@@ -63,7 +63,8 @@ const rank = (detail: Detail): number => DETAILS.indexOf(detail);
 /** 5 -> '5', Infinity -> '+Inf'. */
 export function numberText(value: number): string {
   if (Number.isFinite(value)) return String(value);
-  return Number.isNaN(value) ? 'NaN' : value > 0 ? '+Inf' : '-Inf';
+  if (value === Number.POSITIVE_INFINITY) return '+Inf';
+  return value === Number.NEGATIVE_INFINITY ? '-Inf' : 'NaN';
 }
 
 /** The value of a label, without its quotes. */

@@ -4,12 +4,12 @@
  * that a page that is loaded again has its curves.
  */
 import { monotonic } from '../../base/clock.ts';
-import { errorLine } from '../../base/error-line.ts';
-import { LvsdError, RefusedError } from '../../base/errors.ts';
+import { LvsdError, MalformedError, RefusedError } from '../../base/errors.ts';
 import { ControlClient } from '../../control/client.ts';
 import { type EventItem, isGap } from '../../control/events/types.ts';
 import { Model } from '../../control/lvsctl/top/model.ts';
 import { RateTable, readingAt } from '../../control/lvsctl/top/rates.ts';
+import { problemLine, problemText } from '../problems.ts';
 import { History } from './history.ts';
 import type { PageEvent } from './messages.ts';
 import { type Answers, Snapshot, serverCounters } from './snapshot.ts';
@@ -42,6 +42,9 @@ export interface Numbered {
 
 export class Hub {
   readonly #socket: string;
+  readonly #log: (text: string) => void;
+  /** The last answer or event that was not understood, as it was logged. */
+  #logged: string | undefined;
   readonly #viewers = new Set<{ open: string | undefined; wake: () => void }>();
   readonly #history = new History();
   readonly #rates = new Map<string, RateTable>();
@@ -72,8 +75,10 @@ export class Hub {
   /** Instants of repaired differences, by the cursors of their events. */
   readonly #repaired = new Map<string, number>();
 
-  constructor(socket: string) {
+  /** `log`: a line for the log, of answers that are not understood. */
+  constructor(socket: string, log: (text: string) => void = () => {}) {
     this.#socket = socket;
+    this.#log = log;
   }
 
   get snapshot(): Snapshot | undefined {
@@ -161,14 +166,13 @@ export class Hub {
     this.#asking = true;
     const begun = monotonic();
     void this.#answers()
-      .then(
-        (answers) => this.#take(answers),
-        (error: unknown) => {
-          this.#client?.close();
-          this.#client = undefined;
-          this.#problem = errorLine(error);
-        },
-      )
+      .then((answers) => this.#take(answers))
+      .catch((error: unknown) => {
+        this.#client?.close();
+        this.#client = undefined;
+        this.#problem = problemText(error);
+        this.#report(error);
+      })
       .then(() => {
         this.#asking = false;
         this.#lastAsked = monotonic();
@@ -178,6 +182,14 @@ export class Hub {
         if (this.#viewers.size === 0 && monotonic() - this.#idleSince > LINGER) this.#stop();
         else this.#askIn(Math.max(INTERVAL, Math.min(LONGEST, SHARE * this.#took)));
       });
+  }
+
+  /** Logs what is wrong with an answer, once. A daemon that is away is not logged: viewers see it. */
+  #report(error: unknown): void {
+    const line = problemLine(error);
+    if ((error instanceof LvsdError && !(error instanceof MalformedError)) || line === this.#logged) return;
+    this.#logged = line;
+    this.#log(line);
   }
 
   async #answers(): Promise<Answers> {
@@ -222,6 +234,10 @@ export class Hub {
       this.#rates.set(name, table);
     }
     const snapshot = new Snapshot(answers, this.#model, this.#history, this.#rates);
+    // What cannot be shown is an error here, once, and not in the stream of each viewer.
+    snapshot.head(0);
+    snapshot.side();
+    for (const open of answers.opened.keys()) snapshot.detail({ open, at: undefined });
     // Several answers may have the same reading of the kernel's counters.
     if (reading !== this.#reading) {
       this.#reading = reading;
@@ -245,8 +261,7 @@ export class Hub {
         const from = this.#cursor === undefined ? { limit: EVENTS } : { after: this.#cursor };
         for await (const item of client.events({ ...from, follow: true })) this.#add(item);
       } catch (error) {
-        // The answers have the reason too.
-        if (!(error instanceof LvsdError)) throw error;
+        this.#report(error);
       } finally {
         client?.close();
         if (this.#eventClient === client) this.#eventClient = undefined;

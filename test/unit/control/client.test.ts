@@ -147,6 +147,26 @@ test('servers that are not lvsd', async () => {
   await assert.rejects(endless.call('ping', {}), { message: `line longer than ${64 << 20} bytes` });
 });
 
+test('rows without end, and rows that nobody asked for', async () => {
+  const rows = (count: number) => {
+    const params = { table: 'services', rows: Array.from({ length: count }, () => []) };
+    return `${JSON.stringify({ jsonrpc: '2.0', method: 'rows', params })}\n`;
+  };
+  const path = await oddServer((socket) => {
+    // For a ping, and then for `stats`.
+    socket.once('data', () => {
+      socket.write(`${rows(1)}${JSON.stringify({ jsonrpc: '2.0', id: 1, result: {} })}\n`);
+      socket.once('data', () => socket.write(rows(300_000).repeat(2)));
+    });
+  });
+  const client = await ControlClient.open(path);
+  await client.call('ping', {});
+  await assert.rejects(client.stats({}), {
+    code: 'ERR_LVSD_MALFORMED',
+    message: 'lvsd sent more than 400000 rows in one answer',
+  });
+});
+
 test('events: kept and new ones, in order, none twice', async () => {
   using daemon = fakeDaemon();
   for (let i = 0; i < 5; i++) daemon.events.add('real_server.down', 'warning', `before ${i}`);

@@ -14,6 +14,7 @@ import { type EventItem, isGap } from '../../../src/control/events/types.ts';
 import { LONGEST_REQUEST } from '../../../src/control/messages.ts';
 import { METHODS, READ_ONLY } from '../../../src/control/verbs.ts';
 import { answers, fakeDaemon, freshPath, rawClient, STATUS } from './daemon.ts';
+import { STATS } from './stats.ts';
 
 const request = (method: string, params?: unknown, id: unknown = 1) =>
   `${JSON.stringify({ jsonrpc: '2.0', id, method, params })}\n`;
@@ -369,7 +370,7 @@ test('parts of an answer are sent before it, and the client collects them', asyn
   using daemon = fakeDaemon({
     stats: async (_params, _peer, notify) => {
       for (let i = 0; i < 3; i++) await notify('rows', { table: 'services', rows: [row(2 * i), row(2 * i + 1)] });
-      return { version: '9.9.9' } as never;
+      return STATS.summary;
     },
   });
   const client = await ControlClient.open(daemon.path);

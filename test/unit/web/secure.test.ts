@@ -204,6 +204,49 @@ test('until the daemon has answered, each request asks for its settings first: t
   }
 });
 
+/** `lvsd web` in front of a daemon that answers so for its settings. */
+function follow(summary: () => unknown) {
+  const daemon = fakeDaemon({ 'config.summary': summary as () => { web?: WebSettings } }, { methods: READ_ONLY });
+  const log: string[] = [];
+  const service = new WebService({ socket: daemon.path, hosts: [], log: (text) => log.push(text) });
+  return {
+    ...{ log, service },
+    [Symbol.dispose]() {
+      service.close();
+      daemon.server.close();
+    },
+  };
+}
+
+test('settings of a wrong shape: the default address, and one line in the log', { timeout: 60_000 }, async () => {
+  const part = { hosts: [], serve: ['metrics'], insecure: false };
+  for (const settings of [{}, { ...part, listen: [5] }, { ...part, listen: ['127.0.0.1:1'], serve: ['x'] }]) {
+    using web = follow(() => ({ web: settings }));
+    await web.service.start();
+    for (let i = 0; i < 2; i++) await web.service.look();
+    assert.equal(web.log.length, 2, web.log.join('\n'));
+    assert.match(web.log[0] ?? '', /^lvsd sent an answer to config\.summary that/);
+    assert.equal(web.log[1], `listening on http://127.0.0.1:${DEFAULT_PORT}`);
+  }
+});
+
+test('a daemon that hangs at the start is asked for a short time; requests share a question', {
+  timeout: 60_000,
+}, async () => {
+  let asked = 0;
+  using web = follow(() => {
+    asked++;
+    return new Promise(() => {});
+  });
+  await web.service.start();
+  assert.deepEqual([asked, web.log], [1, [`listening on http://127.0.0.1:${DEFAULT_PORT}`]]);
+  const answers = await Promise.all(
+    [1, 2, 3, 4, 5].map(() => get(DEFAULT_PORT, undefined, { protocol: 'http:' }, '/')),
+  );
+  assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([200]));
+  assert.ok(asked < 5, `${asked}`);
+});
+
 test('a file below something that is no folder is reported, and what is served stays', async () => {
   using web = await start({ tls, users });
   await web.service.start();

@@ -270,6 +270,9 @@ describe('requests that are refused', () => {
     assert.match(await raw('\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n'), /^HTTP\/1.1 400 /);
     assert.match(await raw('GET http://[ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n'), /^HTTP\/1.1 400 /);
     assert.match(await raw('GET /metrics HTTP/1.1\r\nConnection: close\r\n\r\n'), /^HTTP\/1.1 400 /);
+    const hosts = (other: string) => `GET /metrics HTTP/1.1\r\nHost: localhost\r\nHost: ${other}\r\n\r\n`;
+    assert.match(await raw(hosts('evil.example')), /^HTTP\/1.1 400 /);
+    assert.match(await raw(hosts('localhost')), /^HTTP\/1.1 400 /);
     assert.match(await raw('GET /metrics HTTP/1.1\r\nHost:\r\nConnection: close\r\n\r\n'), /^HTTP\/1.1 421 /);
     assert.equal((await get('/metrics')).status, 200);
   });
