@@ -43,6 +43,8 @@ export const ALL = '';
 
 /** Characters of a reason or an error. */
 const LONGEST = 500;
+/** Orders of services that are kept: as many as viewers at a time. */
+const ORDERS = 20;
 /** Failures that are sent, and changes of each. */
 const FAILURES = 5;
 
@@ -140,12 +142,14 @@ export class Snapshot {
 
   /** The rows of a window; beyond the last service the last ones. */
   rows({ search, sort, reverse, bad, from, count }: LiveQuery): Rows {
-    const key = JSON.stringify([search, sort, reverse, bad]);
-    let found = this.#orders.get(key);
-    if (!found) {
-      found = shown(this.view.services, { search, sort, reverse, bad });
-      this.#orders.set(key, found);
-    }
+    // The search ignores case.
+    const key = JSON.stringify([search.toLowerCase(), sort, reverse, bad]);
+    const found = this.#orders.get(key) ?? shown(this.view.services, { search, sort, reverse, bad });
+    // The last one that was used is the last to be forgotten.
+    this.#orders.delete(key);
+    this.#orders.set(key, found);
+    const [oldest] = this.#orders.keys();
+    if (this.#orders.size > ORDERS && oldest !== undefined) this.#orders.delete(oldest);
     const first = Math.max(0, Math.min(from, found.length - count));
     return { total: found.length, from: first, rows: found.slice(first, first + count).map((one) => this.#row(one)) };
   }

@@ -4,6 +4,8 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { Model, type ServiceView } from '../../../src/control/lvsctl/top/model.ts';
+import type { Overview } from '../../../src/control/messages.ts';
 import { addressOf, type Looking, livePath, readAddress } from '../../../src/web/client/address.ts';
 import {
   axisLabels,
@@ -19,6 +21,8 @@ import { CURVE, NOTHING, received } from '../../../src/web/client/state.ts';
 import { History, READINGS } from '../../../src/web/page/history.ts';
 import type { Head, PageEvent, Rows, ServiceRow } from '../../../src/web/page/messages.ts';
 import { readLiveQuery } from '../../../src/web/page/query.ts';
+import { Snapshot } from '../../../src/web/page/snapshot.ts';
+import { STATS } from '../control/stats.ts';
 
 test('numbers have three digits and a unit', () => {
   assert.deepEqual([null, 0, 8.94, 577, 4787, 32_000_000].map(countText), ['-', '0', '8.9', '577', '4.8k', '32M']);
@@ -114,6 +118,30 @@ test('the history keeps the last readings, and forgets services that are gone', 
   assert.deepEqual(new Set(history.of('old', 'connections')), new Set([null]));
   history.add(1e6, [{ key: 'new', ...rates(12_345) }]);
   assert.deepEqual(history.of('new', 'connections').slice(-2), [null, 12_300]);
+});
+
+test('orders of services: kept for viewers of one moment, not without limit', () => {
+  const overview = { host: 'lb1', services: [], reasons: [] } as unknown as Overview;
+  const answers = { stats: STATS, at: 0, overview, vrrp: [], opened: new Map() };
+  const snapshot = new Snapshot(answers, new Model(0), new History(), new Map());
+  const services = snapshot.view.services as ServiceView[];
+  let sorted = 0;
+  const filter = services.filter.bind(services);
+  services.filter = ((...given: Parameters<typeof filter>) => {
+    sorted++;
+    return filter(...given);
+  }) as typeof services.filter;
+  const ask = (search: string) =>
+    snapshot.rows({ ...readLiveQuery(new URLSearchParams({ q: search })) }).rows.map(({ name }) => name);
+  assert.deepEqual(ask('SHOP'), ['shop']);
+  assert.deepEqual(ask('shop'), ['shop']);
+  assert.equal(sorted, 1);
+  for (let i = 0; i < 19; i++) ask(`${i}`);
+  ask('Shop');
+  assert.equal(sorted, 20);
+  for (let i = 0; i < 20; i++) ask(`other ${i}`);
+  ask('shop');
+  assert.equal(sorted, 41);
 });
 
 const row = (key: string, more: Partial<ServiceRow> = {}): ServiceRow => ({
