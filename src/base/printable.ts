@@ -40,6 +40,20 @@ export function printableJson(value: unknown, indent = 0): string {
   );
 }
 
+/**
+ * A copy of parsed JSON whose texts and keys are printable; also where its type has numbers or fixed words, as parsed JSON
+ * may be of any type.
+ */
+export function printableValues<T>(value: T): T {
+  const copy = (one: unknown): unknown => {
+    if (typeof one === 'string') return printable(one);
+    if (Array.isArray(one)) return one.map(copy);
+    if (typeof one !== 'object' || one === null) return one;
+    return Object.fromEntries(Object.entries(one).map(([key, inner]) => [printable(key), copy(inner)]));
+  };
+  return copy(value) as T;
+}
+
 /** At most `length` characters, ending in '…' if the text was longer. */
 export function shortened(text: string, length: number): string {
   return text.length <= length ? text : `${text.slice(0, Math.max(0, length - 1))}…`;

@@ -2,7 +2,7 @@
 /** Sends one verb to the daemon and prints the answer. */
 import { setTimeout } from 'node:timers/promises';
 import { EXIT, type ExitCode } from '../../base/errors.ts';
-import { printable, printableJson } from '../../base/printable.ts';
+import { printable, printableJson, printableValues } from '../../base/printable.ts';
 import type { ControlClient } from '../client.ts';
 import type { Params, Verb, VerbOptions } from '../verbs.ts';
 import { printEvents } from './events.ts';
@@ -37,8 +37,7 @@ export async function execute(
   if (options.watch) return await watch(client, { verb, params, options }, json, streams);
   const result = await client.call(verb.method, params);
   const { out, err, paint } = streams;
-  const shown = verb.select?.(result, options) ?? result;
-  out(json ? `${printableJson(shown, 2)}\n` : verb.print(shown, { paint, now: Date.now(), options }, result));
+  out(json ? `${printableJson(selected(verb, options, result), 2)}\n` : printed(verb, options, result, paint));
   for (const text of verb.errors?.(result) ?? []) err(`lvsctl: ${printable(text)}\n`);
   return verb.exitCode?.(result) ?? EXIT.OK;
 }
@@ -52,10 +51,17 @@ async function watch(
 ): Promise<never> {
   for (;;) {
     const result = await client.call(verb.method, params);
-    const shown = verb.select?.(result, options) ?? result;
-    const context = { paint, now: Date.now(), options };
-    if (json) out(`${printableJson(shown)}\n`);
-    else out(`${terminal ? CLEAR : ''}${verb.print(shown, context, result)}${terminal ? '' : '\n'}`);
+    if (json) out(`${printableJson(selected(verb, options, result))}\n`);
+    else out(`${terminal ? CLEAR : ''}${printed(verb, options, result, paint)}${terminal ? '' : '\n'}`);
     await setTimeout(WATCH);
   }
+}
+
+/** The part of the answer that the options ask for. */
+const selected = (verb: Verb, options: VerbOptions, result: unknown) => verb.select?.(result, options) ?? result;
+
+/** The answer as text. Whatever the daemon sent, no control character of it reaches the terminal. */
+function printed(verb: Verb, options: VerbOptions, result: unknown, paint: Paint): string {
+  const safe = printableValues(result);
+  return verb.print(selected(verb, options, safe), { paint, now: Date.now(), options }, safe);
 }

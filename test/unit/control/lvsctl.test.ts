@@ -6,6 +6,8 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { EXIT, LvsdError, UsageError } from '../../../src/base/errors.ts';
+import { ControlClient } from '../../../src/control/client.ts';
+import { execute } from '../../../src/control/lvsctl/execute.ts';
 import { filterStatus } from '../../../src/control/lvsctl/filter.ts';
 import { historyText } from '../../../src/control/lvsctl/history.ts';
 import { parseInvocation } from '../../../src/control/lvsctl/options.ts';
@@ -689,4 +691,57 @@ test('vrrp as text: weights that count, what is tracked, and each cause of a fau
   last rejected 1m ago from 10.99.0.3: checksum: wrong checksum
 `,
   );
+});
+
+test('no control character of a daemon reaches the terminal, whatever the field', async () => {
+  const evil = '1\n\x1b[2J\x07\x9b2J\u202e' as never;
+  const router = {
+    ...{
+      name: 'edge',
+      group: evil,
+      state: evil,
+      since: NOW,
+      reason: evil,
+      interface: evil,
+      family: evil,
+      version: evil,
+    },
+    ...{ virtualRouterId: evil, priority: evil, configuredPriority: evil, interval: 100, unicast: false },
+    addresses: [{ address: evil, prefix: evil, device: evil }],
+    faults: [],
+    tracked: [{ kind: evil, name: evil, up: true, weight: 10 }],
+    counters: { sent: evil, [evil]: 2 },
+    lastRejected: undefined,
+  };
+  const sync = { device: evil, id: evil, wanted: [evil], running: [] };
+  const server = { ...SERVER, state: evil, weight: evil, effectiveWeight: evil, activeConnections: evil };
+  const services = SHOP.services.map((one) => ({
+    ...one,
+    quorum: { ...one.quorum, weight: evil },
+    realServers: [server],
+  }));
+  using daemon = fakeDaemon({
+    vrrp: () => ({ instances: [router] }),
+    status: () => ({ ...SHOP, services, pid: evil, connectionSync: sync, vrrp: [router] }),
+    plan: () => ({ file: 'f', lines: [{ sign: evil, service: 'shop', text: 'x' }] }),
+  });
+  for (const [verb = '', lines] of [
+    ['vrrp', 5],
+    ['status', 15],
+    ['plan', 2],
+  ] as const) {
+    const { command } = parseInvocation([verb]);
+    assert.ok('verb' in command);
+    let out = '';
+    const write = (text: string) => {
+      out += text;
+    };
+    const client = await ControlClient.open(daemon.path);
+    await execute(client, command, false, { out: write, err: write, paint: PLAIN });
+    client.close();
+    assert.match(out, /1\\n\\x1b\[2J\\x07\\x9b2J\\u202e/);
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: those that must not be there
+    assert.doesNotMatch(out, /[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]/, verb);
+    assert.equal(out.trimEnd().split('\n').length, lines, out);
+  }
 });

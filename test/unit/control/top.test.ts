@@ -102,6 +102,18 @@ test('rates are differences of readings; the same reading twice changes nothing'
   assert.equal(model.update(stats(950, 16), undefined).services[0]?.connections, 50);
 });
 
+test('a frame has no control character of the daemon', () => {
+  const evil = '1\n\x1b[2J' as never;
+  const vrrp = [{ ...STATS.summary.vrrp[0], name: 'edge', state: evil }] as View['vrrp'];
+  const open = OPEN.map((one) => ({ ...one, state: evil }));
+  const given = { ...view(), vrrp, realServers: { ...STATS.summary.realServers, down: evil } };
+  const screen = { ...INITIAL, open: 'shop', chosen: 'shop tcp 10.99.0.4:443' };
+  const lines = frame({ view: given, screen, open, now: NOW }, 14, 160, PLAIN);
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: those that must not be there
+  assert.doesNotMatch(lines.join(''), /[\x00-\x1f]/);
+  assert.match(lines.join('\n'), /vrrp edge 1\\n\\x1b\[2J/);
+});
+
 test('a frame, worst first, with the real servers of the open service', () => {
   const lines = draw({ open: 'shop', chosen: 'shop tcp 10.99.0.4:443' }, 14, 160);
   assert.deepEqual(

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** One frame of `lvsctl top` as lines. Pure. */
-import { printable, shortened } from '../../../base/printable.ts';
+import { printable, printableValues, shortened } from '../../../base/printable.ts';
 import { count } from '../../../base/words.ts';
 import type { RealServerStatus } from '../../messages.ts';
 import { type Column, table } from '../table.ts';
@@ -34,7 +34,8 @@ const LONGEST_NAME = 30;
 const LONGEST_REASON = 60;
 
 /** Exactly `rows` lines, each of at most `columns` characters without its colours. */
-export function frame(given: Frame, rows: number, columns: number, paint: Paint): string[] {
+export function frame(raw: Frame, rows: number, columns: number, paint: Paint): string[] {
+  const given = safe(raw);
   const { view, screen, now } = given;
   if (screen.help) return fitted(HELP, rows, columns, paint);
   const services = shown(view.services, screen);
@@ -65,6 +66,12 @@ export function frame(given: Frame, rows: number, columns: number, paint: Paint)
   const lines = [head, given.problem === undefined ? state : paint('red', printable(given.problem))];
   const room = rows - lines.length - 1 - (foot.length > 0 ? 1 : 0);
   return fitted([...lines, ...body(given, services, room, paint), ...pad(foot, paint)], rows, columns, paint);
+}
+
+/** Without control characters in what comes from answers of the daemon as it is; the model has made texts and numbers of rows. */
+function safe({ view, open, ...rest }: Frame): Frame {
+  const { vrrp, realServers } = view;
+  return { ...rest, open: printableValues(open), view: { ...view, ...printableValues({ vrrp, realServers }) } };
 }
 
 const pad = (foot: readonly string[], paint: Paint) => (foot.length > 0 ? [paint('dim', foot.join('   '))] : []);
