@@ -63,7 +63,7 @@ const monitor = new HealthMonitor({ concurrency: 1000, log: SILENT_LOG });
 monitor.configure(targets(list, () => undefined));
 runtime.updateQuorums();
 
-/** What the kernel would send, as include/uapi/linux/ip_vs.h has it. */
+/** The kernel's messages, in the layout of include/uapi/linux/ip_vs.h. */
 const counters = nest(12, ...Array.from({ length: 10 }, (_, k) => attr(k + 1, u64(BigInt(1e6 * (k + 1))))));
 const serviceMessage = ({ address, port }: ServiceConfig) =>
   Buffer.from(

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** What a family of metrics is, and short forms of its declaration. Pure. */
+/** The types of families of metrics, and functions that declare families. Pure. */
 import type { Histogram } from '../../base/histogram.ts';
 import type { TallyRow } from '../../base/tally.ts';
 import {

@@ -17,7 +17,7 @@ interface Setting {
   value: string;
   /** Whether another value does as well; it is left as it is. */
   suffices(value: string): boolean;
-  /** What happens without it. */
+  /** The consequence of another value, for the log. */
   without: string;
 }
 

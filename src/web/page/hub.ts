@@ -234,7 +234,7 @@ export class Hub {
       this.#rates.set(name, table);
     }
     const snapshot = new Snapshot(answers, this.#model, this.#history, this.#rates);
-    // What cannot be shown is an error here, once, and not in the stream of each viewer.
+    // All parts are made once here: malformed answers then fail before they reach the viewers' streams.
     snapshot.head(0);
     snapshot.side();
     for (const open of answers.opened.keys()) snapshot.detail({ open, at: undefined });
