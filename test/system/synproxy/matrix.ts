@@ -6,6 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import type { Namespace } from '../../../lab/topology.ts';
 import type { SynProxy } from '../../../src/ipvs/index.ts';
+import type { Icmp, Segment } from '../fullnat/packets.ts';
 import { within } from '../fullnat/rig.ts';
 import { closed, dial, listen, readAll } from '../fullnat/tcp.ts';
 import { Capture, eventually, type Seen, savePcap } from '../fullnat/wire.ts';
@@ -170,7 +171,13 @@ interface Crossing {
 
 /** Makes a connection of each of the client's sets, with bytes both ways. */
 async function connections(network: Balancers, port: number, received: () => Buffer): Promise<Crossing[]> {
-  const captures = { outside: new Capture(network.client, 'eth0'), inside: new Capture(network.server, 'eth0') };
+  // Clients of earlier tests may still send to other ports.
+  const isOurs = (packet: Segment | Icmp) =>
+    packet.kind === 'tcp' && (packet.sourcePort === port || packet.destinationPort === port);
+  const captures = {
+    outside: new Capture(network.client, 'eth0', isOurs),
+    inside: new Capture(network.server, 'eth0', isOurs),
+  };
   const crossings: Crossing[] = [];
   for (const client of clientSets) {
     setStack(network.client, client, usualBuffer);
