@@ -6,8 +6,8 @@
 import { MalformedError } from '../base/errors.ts';
 import { WEB_PARTS } from '../base/web-settings.ts';
 import type { EventItem } from './events/types.ts';
+import type { Method } from './methods.ts';
 import type { StatsPart } from './metrics/stats.ts';
-import type { Method } from './verbs.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 

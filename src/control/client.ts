@@ -8,8 +8,8 @@ import type { EventItem } from './events/types.ts';
 import { type RpcError, requestLine } from './json-rpc.ts';
 import { LineReader } from './lines.ts';
 import { INVALID_PARAMS, LONGEST_LINE, LVSD_ERROR } from './messages.ts';
+import { METHODS, type Method, type Params, type Result } from './methods.ts';
 import type { Stats } from './metrics/stats.ts';
-import { METHODS, type Method, type Params, type Result } from './verbs.ts';
 
 export const DEFAULT_SOCKET = '/run/lvsd/control.sock';
 /** Milliseconds to wait for an answer, unless the method has its own timeout. */

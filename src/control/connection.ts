@@ -19,8 +19,8 @@ import {
   METHOD_NOT_FOUND,
   NOT_PERMITTED,
 } from './messages.ts';
+import { isMethod, METHODS, type Method, type Params, type Result } from './methods.ts';
 import { readParameters } from './parameters.ts';
-import { isMethod, METHODS, type Method, type Params, type Result } from './verbs.ts';
 
 /** The daemon's implementation of each method except `events`. A thrown LvsdError is sent to the client. */
 export type Handlers = {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /**
  * Data types and limits of the control socket. Its protocol is newline-delimited JSON-RPC 2.0 (jsonrpc.org/specification).
- * Its methods are in verbs.ts.
+ * Its methods are in methods.ts.
  */
 
 import { EXIT } from '../base/errors.ts';

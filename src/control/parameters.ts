@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** Checks the parameters of a request against the table of methods. */
-import { METHODS, type Method, type Parameter, type Params } from './verbs.ts';
+import { METHODS, type Method, type Parameter, type Params } from './methods.ts';
 
 const fits = (value: unknown, type: Parameter['type']) =>
   type === 'integer' ? Number.isSafeInteger(value) : typeof value === type;

@@ -8,7 +8,7 @@ import type { EventLog } from './events/log.ts';
 import { failureLine } from './json-rpc.ts';
 import { UnixListener } from './listener.ts';
 import { INVALID_REQUEST } from './messages.ts';
-import type { Method } from './verbs.ts';
+import type { Method } from './methods.ts';
 
 export type { Handlers } from './connection.ts';
 

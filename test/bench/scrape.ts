@@ -10,9 +10,9 @@ import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises'
 import { EventLoopLag } from '../../src/base/event-loop-lag.ts';
 import { SILENT_LOG } from '../../src/base/log.ts';
 import { EventLog } from '../../src/control/events/log.ts';
+import { READ_ONLY } from '../../src/control/methods.ts';
 import { REAL_SERVER_COLUMNS, ROWS, type Row, SERVICE_COLUMNS } from '../../src/control/metrics/stats.ts';
 import { ControlServer, type Handlers } from '../../src/control/server.ts';
-import { READ_ONLY } from '../../src/control/verbs.ts';
 import { STATS } from '../unit/control/stats.ts';
 import { spread } from './figures.ts';
 import { cpuSeconds } from './versus/processes.ts';

@@ -3,7 +3,7 @@
 import { printable, printableJson } from '../../base/printable.ts';
 import type { ControlClient } from '../client.ts';
 import { type DaemonEvent, type EventItem, isGap } from '../events/types.ts';
-import type { Params } from '../verbs.ts';
+import type { Params } from '../methods.ts';
 import { clockText } from './words.ts';
 
 const KIND_WIDTH = 21;

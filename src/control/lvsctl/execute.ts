@@ -4,10 +4,11 @@ import { setTimeout } from 'node:timers/promises';
 import { EXIT, type ExitCode } from '../../base/errors.ts';
 import { printable, printableJson, printableValues } from '../../base/printable.ts';
 import type { ControlClient } from '../client.ts';
-import type { Params, Verb, VerbOptions } from '../verbs.ts';
+import type { Params } from '../methods.ts';
 import { printEvents } from './events.ts';
 import { printMetrics } from './metrics.ts';
 import type { Paint } from './terminal.ts';
+import type { Verb, VerbOptions } from './verbs/verb.ts';
 
 export interface Streams {
   out: (text: string) => void;

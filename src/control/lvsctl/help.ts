@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-/** The text of `lvsctl --help`, with the commands of control/verbs.ts. */
-import { VERBS } from '../verbs.ts';
+/** The text of `lvsctl --help`, with the commands of verbs/. */
+import { VERBS } from './verbs/index.ts';
 
 const USAGE_WIDTH = 26;
 

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
-/** Parses lvsctl's command line: a verb of control/verbs.ts, its arguments, options anywhere. */
+/** Parses lvsctl's command line: a verb of verbs/, its arguments, options anywhere. */
 import { parseArgs } from 'node:util';
 import { UsageError } from '../../base/errors.ts';
 import { DEFAULT_SOCKET } from '../client.ts';
-import { readWords, VERB_OPTIONS, VERBS, type Verb, type VerbOptions } from '../verbs.ts';
+import { readWords } from './verbs/arguments.ts';
+import { VERBS } from './verbs/index.ts';
+import { VERB_OPTIONS, type Verb, type VerbOptions } from './verbs/verb.ts';
 
 export type Command =
   | { name: 'help' }

@@ -8,7 +8,7 @@ import type { PeerCredentials } from '../../base/native.ts';
 import { version } from '../../base/version.ts';
 import type { FailureStatus, FileProblem } from '../../control/messages.ts';
 import type { Handlers } from '../../control/server.ts';
-import { unsavedText } from '../../control/verbs.ts';
+import { unsavedText } from '../../control/unsaved-text.ts';
 import type { TargetHistory } from '../../health/monitor.ts';
 import type { Inability, TargetStates } from '../../health/types.ts';
 import type { Stop } from '../../health/worker/liveness.ts';

@@ -3,8 +3,8 @@
 import { dirname, join } from 'node:path';
 import { errorLine } from '../../base/error-line.ts';
 import { findGroupNow } from '../../base/users.ts';
+import { READ_ONLY } from '../../control/methods.ts';
 import { ControlServer, type ControlServerOptions } from '../../control/server.ts';
-import { READ_ONLY } from '../../control/verbs.ts';
 
 const GROUP = 'lvsd';
 

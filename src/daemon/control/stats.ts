@@ -14,6 +14,7 @@ import { numbersOf, ownNumbers } from '../../base/process-numbers.ts';
 import { version } from '../../base/version.ts';
 import type { Notify } from '../../control/connection.ts';
 import type { EventLog } from '../../control/events/log.ts';
+import type { Params } from '../../control/methods.ts';
 import { parseKernelCounters } from '../../control/metrics/kernel-counters.ts';
 import {
   type Cell,
@@ -24,7 +25,6 @@ import {
   type StatsSummary,
   UNPROBED,
 } from '../../control/metrics/stats.ts';
-import type { Params } from '../../control/verbs.ts';
 import type { HealthMonitor } from '../../health/monitor.ts';
 import type { TargetState, TargetStates } from '../../health/types.ts';
 import {

@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import { after } from 'node:test';
 import { EventLog } from '../../../src/control/events/log.ts';
 import type { DaemonStatus } from '../../../src/control/messages.ts';
+import { METHODS } from '../../../src/control/methods.ts';
 import { ControlServer, type ControlServerOptions, type Handlers } from '../../../src/control/server.ts';
-import { METHODS } from '../../../src/control/verbs.ts';
 import { recordingLog } from '../../support/recording-log.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lvsd-control-'));

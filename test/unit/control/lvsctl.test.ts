@@ -13,10 +13,10 @@ import { historyText } from '../../../src/control/lvsctl/history.ts';
 import { parseInvocation } from '../../../src/control/lvsctl/options.ts';
 import { briefText, statusText } from '../../../src/control/lvsctl/status.ts';
 import { COLOURED, PLAIN, paintFor } from '../../../src/control/lvsctl/terminal.ts';
+import { VERBS } from '../../../src/control/lvsctl/verbs/index.ts';
 import { vrrpText } from '../../../src/control/lvsctl/vrrp.ts';
 import { latencyText, spanText } from '../../../src/control/lvsctl/words.ts';
 import type { DaemonStatus, RealServerStatus, SyncRole, VrrpStatus } from '../../../src/control/messages.ts';
-import { VERBS } from '../../../src/control/verbs.ts';
 import { fakeDaemon, freshPath, STATUS } from './daemon.ts';
 
 const program = new URL('../../../dist/bin/lvsctl.cjs', import.meta.url).pathname;

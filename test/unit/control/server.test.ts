@@ -12,7 +12,7 @@ import { LvsdError, UsageError } from '../../../src/base/errors.ts';
 import { ControlClient } from '../../../src/control/client.ts';
 import { type EventItem, isGap } from '../../../src/control/events/types.ts';
 import { LONGEST_REQUEST } from '../../../src/control/messages.ts';
-import { METHODS, READ_ONLY } from '../../../src/control/verbs.ts';
+import { METHODS, READ_ONLY } from '../../../src/control/methods.ts';
 import { answers, fakeDaemon, freshPath, rawClient, STATUS } from './daemon.ts';
 import { STATS } from './stats.ts';
 

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { PLAIN } from '../../../src/control/lvsctl/terminal.ts';
-import { VERBS } from '../../../src/control/verbs.ts';
+import { VERBS } from '../../../src/control/lvsctl/verbs/index.ts';
 
 for (const [name, done] of [
   ['yield', 'edge: yielded\n'],

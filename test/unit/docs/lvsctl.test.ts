@@ -5,7 +5,9 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { EXIT } from '../../../src/base/errors.ts';
 import { KINDS } from '../../../src/control/events/kinds.ts';
-import { METHODS, VERB_OPTIONS, VERBS } from '../../../src/control/verbs.ts';
+import { VERBS } from '../../../src/control/lvsctl/verbs/index.ts';
+import { VERB_OPTIONS } from '../../../src/control/lvsctl/verbs/verb.ts';
+import { METHODS } from '../../../src/control/methods.ts';
 
 const page = readFileSync(new URL('../../../docs/lvsctl.md', import.meta.url), 'utf8');
 const source = (path: string) => readFileSync(new URL(`../../../src/${path}`, import.meta.url), 'utf8');

@@ -10,7 +10,8 @@ import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { type JsonSchema, jsonSchema } from '../../../src/config/validator.ts';
 import { helpText } from '../../../src/control/lvsctl/help.ts';
-import { VERB_OPTIONS, VERBS } from '../../../src/control/verbs.ts';
+import { VERBS } from '../../../src/control/lvsctl/verbs/index.ts';
+import { VERB_OPTIONS } from '../../../src/control/lvsctl/verbs/verb.ts';
 import { HELP } from '../../../src/daemon/commands/help.ts';
 import { COMMANDS, DEFINITIONS } from '../../../src/daemon/commands/options.ts';
 

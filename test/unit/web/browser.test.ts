@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
-import { READ_ONLY } from '../../../src/control/verbs.ts';
+import { READ_ONLY } from '../../../src/control/methods.ts';
 import { chromium } from '../../support/chromium.ts';
 import { fakeDaemon } from '../control/daemon.ts';
 import { fleet, made, type Service } from './fleet.ts';

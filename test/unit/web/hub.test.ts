@@ -2,8 +2,8 @@
 // The hub of the page: when it asks the daemon, and when it wakes its viewers.
 import assert from 'node:assert/strict';
 import { afterEach, test } from 'node:test';
+import { READ_ONLY } from '../../../src/control/methods.ts';
 import type { Handlers } from '../../../src/control/server.ts';
-import { READ_ONLY } from '../../../src/control/verbs.ts';
 import { Hub } from '../../../src/web/page/hub.ts';
 import { fakeDaemon } from '../control/daemon.ts';
 import { fleet, made } from './fleet.ts';

@@ -13,7 +13,7 @@ import { after, test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
 import { isPassword, readUsers, userLine } from '../../../src/base/password.ts';
 import { DEFAULT_WEB, type WebSettings } from '../../../src/base/web-settings.ts';
-import { READ_ONLY } from '../../../src/control/verbs.ts';
+import { READ_ONLY } from '../../../src/control/methods.ts';
 import { WebService } from '../../../src/web/service.ts';
 import { Users } from '../../../src/web/users.ts';
 import { fakeDaemon } from '../control/daemon.ts';
