@@ -3,7 +3,7 @@
 // without a connection, with a defence and without.
 import assert from 'node:assert/strict';
 import { execFile, execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -12,7 +12,7 @@ import { promisify } from 'node:util';
 import { until } from '../../../lab/topology.ts';
 import { IP_VS_SVC_F_SYNPROXY } from '../../../src/ipvs/index.ts';
 import { recordFigures } from '../../support/figures.ts';
-import { fullnatRig, type Rig, setVs } from '../fullnat/rig.ts';
+import { fullnatRig, type Rig, setVs, within } from '../fullnat/rig.ts';
 import { closeAll, listen } from '../fullnat/tcp.ts';
 
 const port = 80;
@@ -34,12 +34,14 @@ const proxiedPatience = 90_000;
 /**
  * Ports of each of the two local addresses. Without SYN proxy FULLNAT gives the port of a handshake that is a second old to
  * the next SYN, so that a pool bears about as many SYNs a second as it has ports: 4,000 ports take four fifths of 5,000
- * SYNs. A tenth of the ports then shows what a flood does that is beyond the pool.
+ * SYNs. A tenth of the ports then shows what a flood does that is beyond the pool. What the pool takes fills the real
+ * server's queue of handshakes too: it has no SYN cookies.
  */
 const ports = full ? 2000 : 100;
 const few = full ? 200 : 100;
 
 let rig: Rig;
+let listener: Awaited<ReturnType<typeof listen>> | undefined;
 let pool = ports;
 let proxied = false;
 let defended = false;
@@ -53,11 +55,8 @@ before(async () => {
   }
   rig = await fullnatRig({ port, laddrs: 2 });
   setPool(ports);
-  await listen(rig.rs1, port, (socket) => {
-    // With toa, the client's address and port.
-    const client = `${socket.remoteAddress}:${socket.remotePort}`;
-    socket.on('data', (data) => socket.end(`${client} said ${data}`));
-  });
+  within(rig.rs1, () => writeFileSync('/proc/sys/net/ipv4/tcp_syncookies', '0'));
+  await serve();
 });
 
 after(async () => {
@@ -65,6 +64,16 @@ after(async () => {
   await rig.destroy();
   rmSync(dir, { recursive: true, force: true });
 });
+
+/** Starts the real server, with an empty queue of handshakes. */
+async function serve(): Promise<void> {
+  listener?.close();
+  listener = await listen(rig.rs1, port, (socket) => {
+    // With toa, the client's address and port.
+    const client = `${socket.remoteAddress}:${socket.remotePort}`;
+    socket.on('data', (data) => socket.end(`${client} said ${data}`));
+  });
+}
 
 /** Sets the ports of each local address. */
 function setPool(count: number): void {
@@ -82,20 +91,27 @@ async function handshakesEnd(): Promise<void> {
 interface Outcome {
   /** Real connections that succeeded. */
   served: number;
+  /** Connections that the balancer has made. */
+  made: number;
   /** By how much the table has grown at most. */
   most: number;
   /** By how many bytes the kernel's slabs have grown at most. */
   slabs: number;
   /** How long the flood lasted. */
   seconds: number;
+  /** Packets that were lost on the way to the balancer. */
+  lost: number;
 }
+
+/** Connections of the service so far. */
+const made = async () => Number((await rig.ipvs.service(rig.key, { stats: true })).stats?.connections);
 
 /** Runs a flood, and real connections beside it. */
 async function flood(kind: string, count = segments): Promise<Outcome> {
   const inClient = ['netns', 'exec', rig.client.name];
   const attack = start('ip', ...inClient, program('flood'), kind, rig.vip, String(port), String(count), String(rate));
   const before = rig.connections().length;
-  const slabsBefore = slabs();
+  const [slabsBefore, overflowsBefore, madeBefore] = [slabs(), overflows(), await made()];
   const began = performance.now();
   // The program may take seconds until its first segment: connections before that say nothing.
   if (!proxied) await until('a full pool', () => rig.connections().length - before >= 2 * pool);
@@ -117,7 +133,10 @@ async function flood(kind: string, count = segments): Promise<Outcome> {
   assert.equal(wrong, 0, 'every answer has the right bytes and the address of its client');
   const least = connections * interval + (proxied ? 0 : delay + patience);
   assert.ok(milliseconds > least, 'the flood has lasted longer than the connections');
-  const outcome = { served, most, slabs: mostSlabs, seconds: milliseconds / 1000 };
+  const outcome = {
+    ...{ served, made: (await made()) - madeBefore, most, slabs: mostSlabs, seconds: milliseconds / 1000 },
+    lost: overflows() - overflowsBefore,
+  };
   const how = `${proxied ? '' : '-unproxied'}${defended ? '-defended' : ''}`;
   const figures = {
     segments: count,
@@ -137,14 +156,22 @@ async function start(...[file, ...args]: [string, ...string[]]): Promise<number[
   return stdout.trim().split(' ').map(Number);
 }
 
+/** Packets that the VM's CPUs had no room for in their queues (net.core.netdev_max_backlog), which no counter of IPVS has. */
+const overflows = () =>
+  readFileSync('/proc/net/softnet_stat', 'utf8')
+    .trim()
+    .split('\n')
+    .reduce((sum, line) => sum + Number.parseInt(line.split(' ')[1] ?? '', 16), 0);
+
 /** Bytes in slabs that the kernel cannot reclaim: 100,000 connections take some 60 MB. */
 const slabs = () => 1024 * Number(/^SUnreclaim: +(\d+) kB$/m.exec(readFileSync('/proc/meminfo', 'utf8'))?.[1]);
 
 if (full)
-  test(`${segments} SYNs from random addresses, without SYN proxy, over ${2 * ports} ports: some fail`, async () => {
+  test(`${segments} SYNs from random addresses, without SYN proxy, over ${2 * ports} ports: most fail`, async () => {
     const { served } = await flood('syn');
-    assert.ok(served < connections, `${served} of ${connections}`);
+    assert.ok(served < connections / 2, `${served} of ${connections}`);
     await handshakesEnd();
+    await serve();
   });
 
 test(`${segments} SYNs from random addresses, without SYN proxy, over ${2 * few} ports: most fail`, async () => {
@@ -164,7 +191,6 @@ test(`${fewer} SYNs from random addresses, with SYN proxy: none of them fails, a
   });
   assertServed(outcome, grown);
   assert.equal(grown.synproxy_syn_cnt, fewer + connections);
-  assert.equal(grown.synproxy_ok_ack, connections);
 });
 
 /** Checks that real connections beside a flood were served, and that it left nothing. */
@@ -173,8 +199,10 @@ function assertServed(outcome: Outcome | undefined, grown: Record<string, number
   assert.equal(outcome.served, connections);
   assert.ok(outcome.most <= connections, `${outcome.most} connections in the table`);
   assert.ok(outcome.slabs < 4 << 20, `${outcome.slabs} bytes in slabs`);
-  // A segment passes by chance once in 2^21.
-  assert.ok((grown.synproxy_ok_ack ?? 0) <= connections + 1, String(grown.synproxy_ok_ack));
+  // A forged segment passes by chance once in 2^21.
+  assert.ok(outcome.made === connections || outcome.made === connections + 1, `${outcome.made} connections made`);
+  // The ACK and the first data of a client may meet on two CPUs: both have the cookie, and one of them makes a connection.
+  assert.ok((grown.synproxy_ok_ack ?? 0) >= outcome.made, String(grown.synproxy_ok_ack));
 }
 
 if (full)
@@ -184,7 +212,8 @@ if (full)
       outcome = await flood('ack', forged);
     });
     assertServed(outcome, grown);
-    assert.ok((grown.synproxy_bad_ack ?? 0) >= forged - 2, String(grown.synproxy_bad_ack));
+    const { synproxy_bad_ack: bad = 0 } = grown;
+    assert.ok(bad >= forged - outcome.lost, `${bad}, and ${outcome.lost} lost`);
   });
 
 /** Segments that the SYN proxy drops itself because they may be early: 3 in 256, by chance more. */
@@ -202,9 +231,9 @@ for (const kind of full ? ['ack', 'rst', 'data'] : ['ack'])
       outcome = await flood(kind, fewer);
     });
     assertServed(outcome, grown);
-    // Two of them may be lost on their way, as above.
-    const passed = 2 + (kind === 'rst' ? 0 : early(fewer) + answers * (outcome.seconds + 1));
+    const passed = outcome.lost + (kind === 'rst' ? 0 : early(fewer) + answers * (outcome.seconds + 1));
     const dropped = grown.defence_tcp_drop ?? 0;
+    console.log(`${dropped} of ${fewer} dropped, ${outcome.lost} lost`);
     assert.ok(dropped >= fewer - passed, `${dropped} dropped, at most ${passed} may pass`);
     assert.ok(
       (grown.fullnat_conn_refused ?? 0) <= answers * (outcome.seconds + 1),
