@@ -26,6 +26,7 @@ const benches = {
   checks: { options: ['--mem', '4G'], ready: 'modprobe ip_vs && modprobe ip_vs_wrr' },
   detect: { options: [], ready: 'modprobe ip_vs && modprobe ip_vs_wrr' },
   metrics: { options: ['--uml=plain', '--mem', '4G'], ready: 'modprobe ip_vs && modprobe ip_vs_wrr' },
+  reading: { options: ['--icount'], ready: 'modprobe ip_vs && modprobe ip_vs_wrr' },
   // lvsd web alone, with rows of a process in the daemon's place.
   scrape: { host: true },
   // The host has no IPVS: the kernel's answers are bytes made before.

@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: MIT
 // The daemon's part of metrics at the host's speed: 10,000 services with 4 real servers each, about 2,000 checks a second on
-// loopback, two scrapers of lvsd web every 5 s, and how late its event loop is meanwhile. Sampler, statistics, health worker,
-// control socket, state file and lvsd web are the real ones; the kernel's answers are bytes made before, because the host has
-// no IPVS (`metrics` has it, at the speed of User-mode Linux). `npm run bench -- loop`. Writes $LAB_OUT/loop.json.
-import { spawn } from 'node:child_process';
+// loopback, and how late the daemon's event loop is and how soon failures are noticed, without scrapers of lvsd web and
+// beside two of them every 5 s. Sampler, statistics, health worker, control socket, state file and lvsd web are the real
+// ones; the host has no IPVS, so that the kernel's answers are bytes made before, each after the time that the kernel takes
+// for it (`reading` has the figure, `metrics` the real kernel at the speed of User-mode Linux). `npm run bench -- loop`.
+// Writes $LAB_OUT/loop.json.
+import { execFile, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { until } from '../../lab/topology.ts';
 import { EventLoopLag } from '../../src/base/event-loop-lag.ts';
 import { SILENT_LOG } from '../../src/base/log.ts';
 import { loadConfig } from '../../src/config/load.ts';
@@ -22,24 +26,30 @@ import { virtualServices } from '../../src/daemon/model/virtual-services.ts';
 import { ReconcileCounts } from '../../src/daemon/reconcile/counts.ts';
 import { StateSaver } from '../../src/daemon/state/saver.ts';
 import { HealthMonitor } from '../../src/health/monitor.ts';
-import { type DestinationConfig, type Ipvs, type ServiceConfig, serviceKeyText } from '../../src/ipvs/index.ts';
-import { AttributeReader } from '../../src/netlink/index.ts';
-import { attr, be16, nest, u16, u32, u64, zeros } from '../support/netlink-bytes.ts';
+import { beginningOfInterval, failingServices } from './failing.ts';
+import { spread } from './figures.ts';
+import { kernelAnswers } from './kernel-answers.ts';
 import { cpuSeconds } from './versus/processes.ts';
 import { lvsdFile } from './versus/setups.ts';
 import { services } from './versus/site.ts';
 import { scrape, startWeb } from './web.ts';
 
 const size = Number(process.env.BENCH_SERVICES ?? 10_000);
-const seconds = Number(process.env.BENCH_SECONDS ?? 60);
+/** Rounds of failures without and with scrapers each. */
+const rounds = Number(process.env.BENCH_ROUNDS ?? 8);
 const SERVERS = 4;
 const CHECKS = 2000;
-const PORT = 18_080;
+const [PORT, FAILING_PORT] = [18_080, 18_081];
+/** Milliseconds of the kernel for the real servers of a service (docs/benchmarks.md). */
+const KERNEL = Number(process.env.BENCH_KERNEL ?? 0.03);
 /** Milliseconds between looks at the loop, and from which delay on one counts. */
 const [LOOK, LATE, TOO_LATE] = [5, 20, 50];
 
 const folder = mkdtempSync(join(tmpdir(), 'lvsd-loop-'));
-const listener = spawn(process.env.BENCH_LISTENER ?? '', [String(PORT)], { stdio: 'ignore' });
+const listen = (port: number) => spawn(process.env.BENCH_LISTENER ?? '', [String(port)], { stdio: 'ignore' });
+/** Their real servers are apart from all others. */
+const failing = failingServices('10.98.0.1', '127.200.0', FAILING_PORT);
+const isFailing = (id: string) => id.includes('127.200.0.');
 
 /** Each real server has an address of its own on loopback. */
 function setup() {
@@ -53,9 +63,14 @@ function setup() {
 const file = join(folder, 'lvsd.yaml');
 writeFileSync(
   file,
-  lvsdFile({ pace: { interval: (size * SERVERS) / CHECKS, timeout: 3, failures: 3 }, services: setup() }),
+  lvsdFile({
+    pace: { interval: (size * SERVERS) / CHECKS, timeout: 3, failures: 3 },
+    services: [...setup(), ...failing],
+  }),
 );
 const config = loadConfig(file);
+const listener = listen(PORT);
+let failingListener = listen(FAILING_PORT);
 const list = virtualServices(config);
 const runtime = new RuntimeState();
 runtime.configure(list, 0);
@@ -63,44 +78,8 @@ const monitor = new HealthMonitor({ concurrency: 1000, log: SILENT_LOG });
 monitor.configure(targets(list, () => undefined));
 runtime.updateQuorums();
 
-/** The kernel's messages, in the layout of include/uapi/linux/ip_vs.h. */
-const counters = nest(12, ...Array.from({ length: 10 }, (_, k) => attr(k + 1, u64(BigInt(1e6 * (k + 1))))));
-const serviceMessage = ({ address, port }: ServiceConfig) =>
-  Buffer.from(
-    nest(
-      1,
-      ...[attr(1, u16(2)), attr(2, u16(6)), attr(3, [...address, ...zeros(12)]), attr(4, be16(port))],
-      ...[attr(7, u32(0), u32(0)), counters],
-    ),
-  );
-const destinationMessage = ({ address }: DestinationConfig) =>
-  Buffer.from(
-    nest(
-      2,
-      ...[attr(1, [...address, ...zeros(12)]), attr(2, be16(PORT)), attr(3, u32(0)), attr(4, u32(1))],
-      ...[5, 6, 9].map((kind) => attr(kind, u32(0))),
-      ...[attr(7, u32(5)), attr(8, u32(6)), counters, attr(11, u16(2))],
-    ),
-  );
-const serviceBytes = list.map(({ config: service }) => serviceMessage(service));
-const destinationBytes = new Map(
-  list.map((one) => [one.key, one.realServers.map((server) => destinationMessage(server.destination))]),
-);
-const read = (bytes: Buffer) => new AttributeReader(bytes, 0, bytes.length);
-const reader: Partial<Ipvs> = {
-  features: async () => new Set(),
-  serviceStatistics: async (table) => {
-    for (const bytes of serviceBytes) table.readService(read(bytes));
-  },
-  destinationStatistics: async (service, table) => {
-    const key = serviceKeyText(service);
-    for (const bytes of destinationBytes.get(key) ?? []) table.readDestination(read(bytes), key, 2);
-  },
-  localAddresses: async () => [],
-  info: async () => ({ features: new Set() }) as unknown as Awaited<ReturnType<Ipvs['info']>>,
-  daemons: async () => [],
-};
-const sampler = new Sampler(reader as Ipvs);
+const reader = kernelAnswers(list, KERNEL);
+const sampler = new Sampler(reader);
 const reconciler = { backoff: { failures: new Map() }, paused: false, counts: new ReconcileCounts() };
 const daemon = {
   ...{ config, runtime, reconciler, sysctls: { changed: [] } },
@@ -161,48 +140,95 @@ function found(what: string) {
   ];
 }
 
+/** Seconds from a failure of all failing real servers until the daemon knows of each. */
+async function detect(): Promise<number[]> {
+  const count = failing.length * SERVERS;
+  const [down, up]: [number[], number[]] = [[], []];
+  await beginningOfInterval();
+  const began = performance.now();
+  const end = monitor.onTransition((transition) => {
+    if (isFailing(transition.id)) (transition.up ? up : down).push((performance.now() - began) / 1000);
+  });
+  failingListener.kill('SIGKILL');
+  await until('the failures to be noticed', () => down.length === count, 60_000);
+  failingListener = listen(FAILING_PORT);
+  await until('the recoveries to be noticed', () => up.length === count, 60_000);
+  end();
+  return down;
+}
+
+/** Rounds of failures: how soon they are noticed, and the checks a second meanwhile. */
+async function failures(what: string): Promise<{ seconds: number[]; checks: number }> {
+  const probes = () => monitor.numbers.durations.reduce((sum, [, { count }]) => sum + count, 0);
+  const [began, before] = [performance.now(), probes()];
+  const seconds: number[] = [];
+  for (let round = 1; round <= rounds; round++) {
+    seconds.push(...(await detect()));
+    process.stderr.write(`bench: loop: ${what}: round ${round} of ${rounds}\n`);
+    // At another place between two scrapes each time.
+    await sleep(3000 + 700 * (round % 7));
+  }
+  return { seconds, checks: (probes() - before) / ((performance.now() - began) / 1000) };
+}
+
 const gzip = { 'Accept-Encoding': 'gzip' };
 // Every target has a result, and all code has run.
 await sleep((1000 * size * SERVERS) / CHECKS);
 for (let i = 0; i < 3; i++) await scrape(web, gzip);
+await detect();
 delays = [];
-const probes = () => monitor.numbers.durations.reduce((sum, [, { count }]) => sum + count, 0);
-const [began, probesBefore] = [performance.now(), probes()];
-const cpu = { daemon: cpuSeconds([process.pid]), web: cpuSeconds([web.pid]) };
+const alone = await failures('without scrapers');
+const lateAlone = found('without scrapers');
+
+const cpuOf = () => ({ daemon: cpuSeconds([process.pid]), web: cpuSeconds([web.pid]) });
+const cpu = cpuOf();
 const durations: number[] = [];
-const end = performance.now() + 1000 * seconds;
+let scraping = true;
+/** As Prometheus does it, in a process of its own: this one is the daemon. */
+const words = ['-sS', '-f', '--compressed', '-m', '30', '-o', '/dev/null', '-w', '%{time_total}'];
 const scraper = async (offset: number) => {
   await sleep(offset);
-  while (performance.now() < end) {
+  while (scraping) {
     const next = sleep(5000);
-    durations.push((await scrape(web, gzip)).seconds);
+    const { stdout } = await promisify(execFile)('curl', [...words, `http://127.0.0.1:${web.port}/metrics`]);
+    durations.push(Number(stdout));
     await next;
   }
 };
-await Promise.all([scraper(0), scraper(2500)]);
-const each = (now: number, then: number) => (now - then) / durations.length;
-const cost = { daemon: each(cpuSeconds([process.pid]), cpu.daemon), web: each(cpuSeconds([web.pid]), cpu.web) };
-const checks = (probes() - probesBefore) / ((performance.now() - began) / 1000);
-const scraping = found('scrapes');
+const scrapers = Promise.all([scraper(0), scraper(2500)]);
+const beside = await failures('beside scrapers');
+scraping = false;
+await scrapers;
+const each = (of: 'daemon' | 'web') => (cpuOf()[of] - cpu[of]) / durations.length;
+const cost = { daemon: each('daemon'), web: each('web') };
+const lateBeside = found('beside scrapers');
 for (let i = 0; i < 3; i++) {
   saver.request();
   await sleep(2000);
 }
 durations.sort((a, b) => a - b);
+const detection = { alone: spread(alone.seconds).median, beside: spread(beside.seconds).median };
 const results = [
   { what: 'scrapes', figure: durations.length, unit: '' },
   { what: 'a scrape, median', figure: durations[durations.length >> 1] ?? Number.NaN, unit: 's' },
   { what: 'a scrape, longest', figure: durations.at(-1) ?? Number.NaN, unit: 's' },
   { what: 'CPU of the daemon for a scrape, with its part of a reading and of checks', figure: cost.daemon, unit: 's' },
   { what: 'CPU of lvsd web for a scrape', figure: cost.web, unit: 's' },
-  { what: 'checks a second', figure: checks, unit: '' },
-  ...scraping,
+  { what: 'checks a second, without scrapers', figure: alone.checks, unit: '' },
+  { what: 'checks a second, beside scrapers', figure: beside.checks, unit: '' },
+  { what: 'failures, without scrapers and beside them each', figure: alone.seconds.length, unit: '' },
+  { what: 'detection without scrapers, median', figure: detection.alone, unit: 's' },
+  { what: 'detection beside scrapers, median', figure: detection.beside, unit: 's' },
+  { what: 'detection beside scrapers / without', figure: detection.beside / detection.alone, unit: '' },
+  ...lateAlone,
+  ...lateBeside,
   ...found('three writes of the state file'),
 ];
 writeFileSync(join(process.env.LAB_OUT ?? '.', 'loop.json'), `${JSON.stringify(results, null, 2)}\n`);
 await saver.close();
 web.child.kill();
 listener.kill();
+failingListener.kill();
 await monitor.stop();
 rmSync(folder, { recursive: true });
 process.exit(0);

@@ -7,9 +7,9 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { until } from '../../lab/topology.ts';
-import { monotonic } from '../../src/base/clock.ts';
 import { Sampler } from '../../src/daemon/control/sampler.ts';
 import { serviceKeyText } from '../../src/ipvs/index.ts';
+import { beginningOfInterval, failingServices } from './failing.ts';
 import { spread } from './figures.ts';
 import { Daemon } from './versus/daemons.ts';
 import { keyOf, openTable, untilService } from './versus/kernel.ts';
@@ -27,17 +27,8 @@ const say = (text: string) => process.stderr.write(`bench: metrics: ${text}\n`);
 
 /** Seconds. */
 const pace = { interval: (size * SERVERS) / rate, timeout: 3, failures: 3 };
-/** Services whose real servers fail, all at once and always at the same place in the interval. */
-const FAILING = 6;
-const failingPace = { interval: 2, timeout: 1, failures: 3 };
-const failing: SetupService[] = Array.from({ length: FAILING }, (_, i) => ({
-  name: `failing${i}`,
-  address: '10.98.0.1',
-  port: 8000 + i,
-  check: { type: 'tcp' },
-  pace: failingPace,
-  servers: Array.from({ length: SERVERS }, (_, j) => ({ address: `10.63.0.${i * SERVERS + j}`, port: 80, weight: 1 })),
-}));
+const failing = failingServices('10.98.0.1', '10.63.0', 80);
+const fallen = failing.flatMap((service) => service.servers);
 const FAILURE = 'unreachable 10.63.0.0/24 table local';
 
 const { balancer, servers } = site();
@@ -87,11 +78,10 @@ function accepted(): number {
 /** Seconds until each failing real server is out of the table, in their order. */
 async function detect(): Promise<number[]> {
   const out = new Map<string, number>();
-  // Where in its interval each target is probed depends on the clock alone: each round begins at the same place.
-  await sleep(failingPace.interval * 1000 - (monotonic() % (failingPace.interval * 1000)));
+  await beginningOfInterval();
   const began = performance.now();
   servers.ip(`route add ${FAILURE}`);
-  while (out.size < FAILING * SERVERS) {
+  while (out.size < fallen.length) {
     for (const service of failing) {
       const there = new Set((await table.destinations(keyOf(service))).map(({ address }) => address.join('.')));
       const seconds = (performance.now() - began) / 1000;
@@ -104,7 +94,7 @@ async function detect(): Promise<number[]> {
   servers.ip(`route del ${FAILURE}`);
   for (const service of failing)
     await untilService(table, service, (there) => there.length === SERVERS, { start: performance.now(), patience: 60 });
-  return failing.flatMap((service) => service.servers.map(({ address }) => out.get(address) ?? Number.NaN));
+  return fallen.map(({ address }) => out.get(address) ?? Number.NaN);
 }
 
 interface Part {

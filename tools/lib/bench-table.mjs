@@ -176,6 +176,12 @@ const formats = {
       ['what', 'figure'],
       results.map((/** @type {Results} */ one) => [one.what, `${one.figure.toFixed(3)} ${one.unit}`]),
     ),
+  reading: (results) =>
+    table(
+      "A reading of the kernel's counters, instructions",
+      ['what', 'instructions'],
+      results.map((/** @type {Results} */ one) => [one.what, figure(one.figure, 0)]),
+    ),
   loop: (results) =>
     table(
       "The daemon's event loop, 10,000 services with 4 real servers each, two scrapers every 5 s",
