@@ -4,6 +4,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
+import { buildCatalog, catalogOutput } from './catalog.mjs';
 import { buildConfigSchema, configOutputs } from './config-schema.mjs';
 import { buildManual, manualOutputs } from './manual.mjs';
 import { launcher, packOf } from './packed.mjs';
@@ -200,6 +201,24 @@ async function buildPages(force) {
   for (const output of manualOutputs) say(`built ${short(output)}`);
 }
 
+/**
+ * Builds the journal's message catalog from the kinds of events.
+ * @param {boolean} force
+ */
+async function buildJournal(force) {
+  const inputs = ['src/control/events/kinds.ts', 'src/control/events/message-ids.ts', 'tools/lib/catalog.mjs'];
+  if (
+    !force &&
+    !stale(
+      catalogOutput,
+      inputs.map((name) => join(top, name)),
+    )
+  )
+    return;
+  await buildCatalog();
+  say(`built ${short(catalogOutput)}`);
+}
+
 /** The MIT license, which both libraries of the page have. */
 const PERMISSION = `Permission is hereby granted, free of charge, to any person obtaining a copy of this software and associated
 documentation files (the "Software"), to deal in the Software without restriction, including without limitation the rights
@@ -242,6 +261,7 @@ export async function build({ force = false } = {}) {
   buildAddon(force);
   await buildSchema(force);
   await buildPages(force);
+  await buildJournal(force);
   await buildBundles(force);
   await buildPage(force);
 }

@@ -56,6 +56,7 @@ test('lvsd has programs, addon, schema, unit, manual pages, completions and one 
     'usr/lib/lvsd/dist/workers/health.cjs',
     'usr/lib/lvsd/dist/workers/match.cjs',
     'usr/lib/lvsd/dist/workers/vrrp.cjs',
+    'usr/lib/systemd/catalog/lvsd.catalog',
     'usr/lib/sysusers.d/lvsd.conf',
     'usr/lib/systemd/system-preset/90-lvsd.preset',
     'usr/share/bash-completion/completions/lvsctl',
