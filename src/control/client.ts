@@ -3,13 +3,13 @@
 import { connect, type Socket } from 'node:net';
 import { EXIT, type ExitCode, LvsdError, MalformedError, RefusedError } from '../base/errors.ts';
 import { isSystemError } from '../base/native.ts';
-import { isAnswer, readEvents, readRows, unexpected } from './answer-shapes.ts';
 import type { EventItem } from './events/types.ts';
-import { type RpcError, requestLine } from './json-rpc.ts';
+import { requestLine } from './json-rpc.ts';
 import { LineReader } from './lines.ts';
 import { INVALID_PARAMS, LONGEST_LINE, LVSD_ERROR } from './messages.ts';
 import { METHODS, type Method, type Params, type Result } from './methods.ts';
 import type { Stats } from './metrics/stats.ts';
+import { readAnswer, readEvents, readRows, readRpcError } from './shapes/answers.ts';
 
 export const DEFAULT_SOCKET = '/run/lvsd/control.sock';
 /** Milliseconds to wait for an answer, unless the method has its own timeout. */
@@ -27,9 +27,15 @@ export class NoDaemonError extends LvsdError {
   }
 }
 
-/** The daemon rejected the request; message and exit code are its own. */
-function refused({ code, message, data }: RpcError): RefusedError {
-  return new RefusedError(message, { code: data?.code, exitCode: exitCodeOf(code) });
+/** The daemon rejected the request: message and exit code are its own; or the error is not of its shape. */
+function failureOf(error: unknown): LvsdError {
+  try {
+    const { code, message, data } = readRpcError(error);
+    return new RefusedError(message, { code: data?.code, exitCode: exitCodeOf(code) });
+  } catch (wrong) {
+    if (wrong instanceof LvsdError) return wrong;
+    throw wrong;
+  }
 }
 
 function exitCodeOf(code: number): ExitCode {
@@ -104,8 +110,11 @@ export class ControlClient {
         );
       }, limit);
       const answered = (result: unknown) => {
-        if (isAnswer(method, result)) resolve(result as Result<M>);
-        else reject(unexpected(`an answer to ${method}`));
+        try {
+          resolve(readAnswer(method, result));
+        } catch (error) {
+          reject(error as Error);
+        }
       };
       this.#waiting.set(id, { resolve: answered, reject, timer });
       this.#socket.write(requestLine(id, method, params));
@@ -176,7 +185,7 @@ export class ControlClient {
       method?: string;
       params?: unknown;
       result?: unknown;
-      error?: RpcError;
+      error?: unknown;
     };
     if (message.method === 'events') {
       for (const item of readEvents(message.params)) this.#events.push(item);
@@ -189,11 +198,11 @@ export class ControlClient {
       const waiting = this.#waiting.get(message.id);
       this.#waiting.delete(message.id);
       clearTimeout(waiting?.timer);
-      if (message.error) waiting?.reject(refused(message.error));
+      if (message.error !== undefined) waiting?.reject(failureOf(message.error));
       else waiting?.resolve(message.result);
-    } else if (message.error) {
+    } else if (message.error !== undefined) {
       // Without an id: the connection as a whole was rejected.
-      this.#fail(refused(message.error));
+      this.#fail(failureOf(message.error));
     }
   }
 

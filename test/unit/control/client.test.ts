@@ -16,6 +16,8 @@ after(() => {
   for (const server of servers) server.close();
 });
 
+const PING = { version: '1', pid: 7, file: 'f' };
+
 /** A server that calls `treat` for each client; its path. */
 async function oddServer(treat: (socket: Socket) => void): Promise<string> {
   const path = freshPath();
@@ -155,7 +157,7 @@ test('rows without end, and rows that nobody asked for', async () => {
   const path = await oddServer((socket) => {
     // For a ping, and then for `stats`.
     socket.once('data', () => {
-      socket.write(`${rows(1)}${JSON.stringify({ jsonrpc: '2.0', id: 1, result: {} })}\n`);
+      socket.write(`${rows(1)}${JSON.stringify({ jsonrpc: '2.0', id: 1, result: PING })}\n`);
       socket.once('data', () => socket.write(rows(300_000).repeat(2)));
     });
   });

@@ -16,7 +16,13 @@ import { COLOURED, PLAIN, paintFor } from '../../../src/control/lvsctl/terminal.
 import { VERBS } from '../../../src/control/lvsctl/verbs/index.ts';
 import { vrrpText } from '../../../src/control/lvsctl/vrrp.ts';
 import { latencyText, spanText } from '../../../src/control/lvsctl/words.ts';
-import type { DaemonStatus, RealServerStatus, SyncRole, VrrpStatus } from '../../../src/control/messages.ts';
+import type {
+  DaemonStatus,
+  RealServerStatus,
+  SyncRole,
+  SyncStatus,
+  VrrpStatus,
+} from '../../../src/control/messages.ts';
 import { fakeDaemon, freshPath, STATUS } from './daemon.ts';
 
 const program = new URL('../../../dist/bin/lvsctl.cjs', import.meta.url).pathname;
@@ -693,41 +699,29 @@ test('vrrp as text: weights that count, what is tracked, and each cause of a fau
   );
 });
 
-test('no control character of a daemon reaches the terminal, whatever the field', async () => {
-  const evil = '1\n\x1b[2J\x07\x9b2J\u202e' as never;
-  const router = {
-    ...{
-      name: 'edge',
-      group: evil,
-      state: evil,
-      since: NOW,
-      reason: evil,
-      interface: evil,
-      family: evil,
-      version: evil,
-    },
-    ...{ virtualRouterId: evil, priority: evil, configuredPriority: evil, interval: 100, unicast: false },
-    addresses: [{ address: evil, prefix: evil, device: evil }],
+test('no control character in a text of a daemon reaches the terminal, whatever the field', async () => {
+  const evil = '1\n\x1b[2J\x07\x9b2J\u202e';
+  const router: VrrpStatus = {
+    ...{ name: 'edge', group: evil, state: 'master', since: NOW, reason: evil, interface: evil },
+    ...{ family: evil as 'ipv4', version: 3, virtualRouterId: 7, priority: 1, configuredPriority: 1, interval: 100 },
+    unicast: false,
+    addresses: [{ address: evil, prefix: 24, device: evil }],
     faults: [],
-    tracked: [{ kind: evil, name: evil, up: true, weight: 10 }],
-    counters: { sent: evil, [evil]: 2 },
+    tracked: [{ kind: evil as 'service', name: evil, up: true, weight: 10 }],
+    counters: { sent: 1, [evil]: 2 },
     lastRejected: undefined,
   };
-  const sync = { device: evil, id: evil, wanted: [evil], running: [] };
-  const server = { ...SERVER, state: evil, weight: evil, effectiveWeight: evil, activeConnections: evil };
-  const services = SHOP.services.map((one) => ({
-    ...one,
-    quorum: { ...one.quorum, weight: evil },
-    realServers: [server],
-  }));
+  const sync: SyncStatus = { device: evil, id: 7, follow: evil, wanted: ['master'], running: [] };
+  const server = { ...SERVER, name: evil, address: evil, reason: evil };
+  const services = SHOP.services.map((one) => ({ ...one, scheduler: evil, error: evil, realServers: [server] }));
   using daemon = fakeDaemon({
     vrrp: () => ({ instances: [router] }),
-    status: () => ({ ...SHOP, services, pid: evil, connectionSync: sync, vrrp: [router] }),
-    plan: () => ({ file: 'f', lines: [{ sign: evil, service: 'shop', text: 'x' }] }),
+    status: () => ({ ...SHOP, services, file: evil, connectionSync: sync, vrrp: [router] }),
+    plan: () => ({ file: 'f', lines: [{ sign: '+', service: evil, text: evil }] }),
   });
   for (const [verb = '', lines] of [
     ['vrrp', 5],
-    ['status', 15],
+    ['status', 16],
     ['plan', 2],
   ] as const) {
     const { command } = parseInvocation([verb]);

@@ -10,9 +10,9 @@ import { Model, type View } from '../../../src/control/lvsctl/top/model.ts';
 import { readTopOptions } from '../../../src/control/lvsctl/top/options.ts';
 import { INITIAL, type Key, pressed, type Screen, shown } from '../../../src/control/lvsctl/top/screen.ts';
 import { short } from '../../../src/control/lvsctl/words.ts';
-import type { RealServerStatus } from '../../../src/control/messages.ts';
+import type { RealServerStatus, ServiceStatus } from '../../../src/control/messages.ts';
 import { SERVICE_COLUMNS, type Stats } from '../../../src/control/metrics/stats.ts';
-import { fakeDaemon } from './daemon.ts';
+import { fakeDaemon, STATUS } from './daemon.ts';
 import { row, STATS, server, statsHandler } from './stats.ts';
 
 const program = new URL('../../../dist/bin/lvsctl.cjs', import.meta.url).pathname;
@@ -66,10 +66,24 @@ const stats = (connections: number, at: number): Stats => ({
   localAddresses: STATS.localAddresses,
 });
 
-const OPEN = [
-  { name: 'web1', address: '10.31.4.2', port: 8443, state: 'down', since: NOW - 9000, reason: 'connection refused' },
-  { name: 'web2', address: '10.31.4.3', port: 8443, state: 'up', since: NOW - 3 * 3_600_000, reason: 'status 200' },
-] as RealServerStatus[];
+const SERVER = {
+  ...{ port: 8443, weight: 2, effectiveWeight: 2, override: undefined, latency: 1 },
+  ...{ activeConnections: 0, inactiveConnections: 0 },
+};
+const OPEN: RealServerStatus[] = [
+  {
+    ...{ ...SERVER, name: 'web1', address: '10.31.4.2', state: 'down' },
+    ...{ since: NOW - 9000, reason: 'connection refused' },
+  },
+  {
+    ...{ ...SERVER, name: 'web2', address: '10.31.4.3', state: 'up' },
+    ...{ since: NOW - 3 * 3_600_000, reason: 'status 200' },
+  },
+];
+const OPENED: ServiceStatus = {
+  ...{ name: 'mail', virtuals: ['tcp 10.99.0.4:443'], scheduler: 'wrr', sorry: false, error: undefined },
+  ...{ quorum: { needed: 1, weight: 2, up: true }, realServers: OPEN },
+};
 
 function view(): View {
   const model = new Model();
@@ -347,7 +361,7 @@ test('on a terminal: drawn, opened, and left as it was, by q and by a signal', {
   let hanging = false;
   using daemon = fakeDaemon({
     stats: (...request) => (hanging ? new Promise(() => {}) : statsHandler(stats(5, 0))(...request)),
-    status: () => ({ ...({} as object), services: [{ realServers: OPEN }] }) as never,
+    status: () => ({ ...STATUS, services: [OPENED] }),
   });
   for (const end of ['q', 'SIGTERM', 'pending', 'lost'] as const) {
     hanging = false;

@@ -3,53 +3,23 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { request as httpRequest } from 'node:http';
-import { type AddressInfo, createServer, type Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { parseListen } from '../../../src/web/listen.ts';
 import type { LiveMessage } from '../../../src/web/page/messages.ts';
 import { webServer } from '../../../src/web/server.ts';
-import { freshPath } from '../control/daemon.ts';
+import { STATUS } from '../control/daemon.ts';
+import { type Answers, changed, jsonType, odd, parts, pathText, VALUES } from '../control/odd-daemon.ts';
 import { STATS } from '../control/stats.ts';
 import { ask } from './request.ts';
 
-type Answers = Record<string, unknown>;
-
-const OVERVIEW = { host: 'lb1', services: [], reasons: [] };
+const OVERVIEW = { ...STATUS, host: 'lb1', reasons: [] };
 const GOOD: Answers = {
   stats: STATS.summary,
   overview: OVERVIEW,
   vrrp: { instances: [] },
   events: { cursor: '1f00ba5e:1' },
 };
-
-/** A daemon that answers with these results, after these notifications. */
-async function odd(answers: Answers, notes: Record<string, [method: string, params: unknown][]> = {}) {
-  const path = freshPath();
-  const sockets = new Set<Socket>();
-  const server = createServer((socket) => {
-    sockets.add(socket);
-    socket.on('error', () => {});
-    let text = '';
-    socket.on('data', (chunk) => {
-      const lines = `${text}${chunk}`.split('\n');
-      text = lines.pop() ?? '';
-      const send = (message: object) => socket.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`);
-      for (const line of lines) {
-        const { id, method } = JSON.parse(line) as { id: number; method: string };
-        for (const [name, params] of notes[method] ?? []) send({ method: name, params });
-        send({ id, result: answers[method] });
-      }
-    });
-  }).listen(path);
-  await once(server, 'listening');
-  return {
-    path,
-    [Symbol.dispose]() {
-      for (const socket of sockets) socket.destroy();
-      server.close();
-    },
-  };
-}
 
 /** `lvsd web` in front of such a daemon. */
 async function web(path: string) {
@@ -116,6 +86,28 @@ test('answers to stats: lvsd_up 0, and one line in the log', { timeout: 60_000 }
     assert.equal(served.log.length, 1, served.log.join('\n'));
     assert.match(served.log[0] ?? '', /are both of the same version\?/);
   }
+});
+
+test('a value of another type anywhere in the numbers: the scrape is whole, or lvsd_up 0', {
+  timeout: 120_000,
+}, async () => {
+  const answers = { ...GOOD };
+  using daemon = await odd(answers);
+  using served = await web(daemon.path);
+  for (const { path, value: right } of parts(STATS.summary))
+    for (const value of [...VALUES, undefined]) {
+      answers.stats = changed(STATS.summary, path, value);
+      const what = `${pathText(path)} = ${JSON.stringify(value)}`;
+      const { status, body } = await ask(served.port, '/metrics');
+      assert.equal(status, 200, what);
+      assert.match(String(body), /^lvsd_scrape_duration_seconds [0-9.e-]+\n$/m, what);
+      const up = /^lvsd_up 1$/m.test(String(body));
+      if (!up) assert.match(String(body), /^lvsd_up 0$/m, what);
+      else if (value !== undefined && value !== null) assert.equal(jsonType(value), jsonType(right), what);
+    }
+  // Each names the field.
+  for (const line of served.log)
+    assert.match(line, /^(lvsd sent an answer to stats that .* is (missing|.*, not ).*|the daemon answers again)/);
 });
 
 test('the page shows that answers are not understood', { timeout: 60_000 }, async () => {

@@ -172,7 +172,7 @@ function whyText({ state, realServers, realServersUp }: ServiceView): string {
 }
 
 function poolText({ name, ports, portsInUse, exhausted }: PoolView): string {
-  const share = ports === 0 ? 0 : portsInUse / ports;
+  const share = ports > 0 ? Math.max(0, Math.min(1, portsInUse / ports)) : 0;
   const bar = '#'.repeat(Math.round(10 * share)).padEnd(10, '-');
   return `${printable(name)} ${short(portsInUse)}/${short(ports)} ports [${bar}]  exhausted ${short(exhausted)}`;
 }
