@@ -5,7 +5,7 @@
 set -eu
 out="${1:?the directory of the textfile collector}/toa.prom"
 stats="${TOA_STATS:-/proc/net/toa_stats}"
-[ -r "$stats" ] || { echo "toa-textfile.sh: cannot read $stats: is the module toa loaded?" >&2; exit 1; }
+[ -f "$stats" ] && [ -r "$stats" ] || { echo "toa-textfile.sh: cannot read $stats: is the module toa loaded?" >&2; exit 1; }
 trap 'rm -f "$out.$$"' EXIT
 awk -F: '
 function total(text, n, i, sum, part) {

@@ -1,22 +1,24 @@
 // SPDX-License-Identifier: MIT
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, readSync } from 'node:fs';
+import { openRegular } from './regular-file.ts';
 
 /** Bytes that are examined, as many as bash(1) does to distinguish a text from a binary. */
 const EXAMINED = 80;
 
 /**
  * Whether a program is a text without an interpreter line. The kernel refuses those with ENOEXEC, and execvp(3) then
- * runs them by /bin/sh. False if the file cannot be read.
+ * runs them by /bin/sh. False if it is not a file that can be read.
  */
 export function needsShell(path: string): boolean {
   const head = Buffer.alloc(EXAMINED);
   let length = 0;
   try {
-    const fd = openSync(path, 'r');
+    const open = openRegular(path);
+    if (!open) return false;
     try {
-      length = readSync(fd, head);
+      length = readSync(open.fd, head);
     } finally {
-      closeSync(fd);
+      closeSync(open.fd);
     }
   } catch {
     return false;

@@ -2,6 +2,7 @@
 /** Files with a secret: for the kernel (of FULLNAT's sequence numbers, of SYN cookies), or a key or passwords. */
 import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
 import { UsageError } from './errors.ts';
+import { NOT_REGULAR, openRegular } from './regular-file.ts';
 
 /** Bytes of a secret, and of the largest file. */
 export const SECRET_LENGTH = 16;
@@ -18,11 +19,14 @@ export function parseSecret(content: Buffer): Uint8Array | undefined {
   return HEX.test(text) ? Buffer.from(text.trimEnd(), 'hex') : undefined;
 }
 
-/** Throws UsageError, also if group or others can read the file. */
-export function readSecretFile(path: string): Uint8Array {
+/**
+ * Throws UsageError, also if group or others can read the file. `pipe`: it may be a FIFO, which is waited for, such as
+ * that of a shell's `<(command)`.
+ */
+export function readSecretFile(path: string, { pipe = false } = {}): Uint8Array {
   let secret: Uint8Array | string;
   try {
-    secret = readPrivate(path);
+    secret = readPrivate(path, { pipe });
   } catch (error) {
     throw new UsageError(`cannot read ${path} (${(error as NodeJS.ErrnoException).code})`);
   }
@@ -30,9 +34,10 @@ export function readSecretFile(path: string): Uint8Array {
   return secret;
 }
 
-/** Reads a secret; returns the reason if it is not usable. Throws system errors. */
-export function readPrivate(path: string): Uint8Array | string {
-  const fd = openSync(path, 'r');
+/** Reads a secret; returns the reason if it is not usable. `pipe` as above. Throws system errors. */
+export function readPrivate(path: string, { pipe = false } = {}): Uint8Array | string {
+  const fd = pipe ? openSync(path, 'r') : openRegular(path)?.fd;
+  if (fd === undefined) return `it ${NOT_REGULAR}`;
   try {
     // fstat of the open file: the path may name another one by now.
     if (fstatSync(fd).mode & READABLE_BY_OTHERS) return 'a secret must not be readable by group or others (chmod 600)';
@@ -50,10 +55,10 @@ export function readPrivateText(
   path: string,
   { largest = LARGEST_TEXT, credential = false } = {},
 ): { text: string } | { wrong: string } {
-  const fd = openSync(path, 'r');
+  const open = openRegular(path);
+  if (!open) return { wrong: `which ${NOT_REGULAR}` };
+  const { fd, stat } = open;
   try {
-    const stat = fstatSync(fd);
-    if (!stat.isFile()) return { wrong: 'which is not a regular file' };
     if (stat.mode & (credential ? READABLE_BY_ALL : READABLE_BY_OTHERS))
       return { wrong: 'which group or others can read (chmod 600)' };
     if (stat.size > largest) return { wrong: `which is larger than ${largest} bytes` };

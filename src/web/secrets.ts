@@ -3,12 +3,13 @@
  * The files that the settings of `lvsd web` name: certificate, key, authorities of clients, users. A unit without any right
  * gets them as credentials of systemd (LoadCredential=), under their last name.
  */
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import { errorLine } from '../base/error-line.ts';
 import { LvsdError } from '../base/errors.ts';
 import { type PasswordHash, readUsers } from '../base/password.ts';
+import { readRegular } from '../base/regular-file.ts';
 import { readPrivateText } from '../base/secret-file.ts';
 import type { WebSettings } from '../base/web-settings.ts';
 
@@ -69,11 +70,14 @@ function readUserFile(path: string): ReadonlyMap<string, PasswordHash> {
 }
 
 function text(path: string): string {
+  let found: ReturnType<typeof readRegular>;
   try {
-    return readFileSync(placeOf(path), 'utf8');
+    found = readRegular(placeOf(path), LARGEST);
   } catch (error) {
     throw wrong(`cannot read ${path}: ${errorLine(error)}${HINT}`);
   }
+  if ('wrong' in found) throw wrong(`cannot use ${path}, which ${found.wrong}`);
+  return found.toString('utf8');
 }
 
 function privateText(path: string): string {
@@ -88,5 +92,7 @@ function privateText(path: string): string {
   return found.text;
 }
 
+/** Bytes of certificates. */
+const LARGEST = 4 << 20;
 const HINT = '; the unit needs LoadCredential= for it (docs/web.md)';
 const wrong = (problem: string) => new LvsdError('ERR_LVSD_WEB', problem);

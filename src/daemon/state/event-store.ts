@@ -172,13 +172,16 @@ export class FileEventStore implements EventStore {
     return undefined;
   }
 
-  /** Empty: there is no such segment. Throws system errors. */
+  /** Empty: there is no such segment, or something else has its name. Throws system errors. */
   #openSegment(segment: 'current' | 'previous'): number[] {
     try {
-      return [openSync(this.#path(segment), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)];
+      const fd = openSync(this.#path(segment), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+      if (fstatSync(fd).isFile()) return [fd];
+      closeSync(fd);
+      return [];
     } catch (error) {
       // A folder that could not be made was reported.
-      if (isSystemError(error) && ['ENOENT', 'ENOTDIR'].includes(error.code)) return [];
+      if (isSystemError(error) && ['ENOENT', 'ENOTDIR', 'ELOOP', 'ENXIO'].includes(error.code)) return [];
       throw error;
     }
   }

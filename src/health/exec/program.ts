@@ -2,6 +2,7 @@
 /** Runs a program in its own process group and kills what remains of the group at its end. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { needsShell } from '../../base/executable.ts';
+import { NOT_REGULAR } from '../../base/regular-file.ts';
 import { trustPath } from '../../base/trusted-path.ts';
 import type { User } from '../../base/users.ts';
 import { errorWords } from '../common/errors.ts';
@@ -107,6 +108,7 @@ export class Program {
 function trustedProgram(path: string, user: User | undefined): string {
   const trust = trustPath(path, [process.geteuid?.() ?? 0, ...(user ? [user.uid] : [])]);
   if ('why' in trust) throw new Error(`${trust.part} ${trust.why}`);
+  if (!trust.stat.isFile()) throw new Error(`${trust.path} ${NOT_REGULAR}`);
   if ((trust.stat.mode & ANY_EXECUTE) !== 0 && needsShell(trust.path))
     throw new Error(`${trust.path} has no #! line; lvsd does not run scripts through a shell`);
   return trust.path;

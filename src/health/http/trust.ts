@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 /** Caches a TLS context for each set of trusted authorities, because creating one costs more than a handshake. */
 import { constants as crypto, X509Certificate } from 'node:crypto';
-import { closeSync, constants, fstatSync, openSync, readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { createSecureContext, DEFAULT_CIPHERS, type SecureContext, type SecureContextOptions } from 'node:tls';
+import { readRegular } from '../../base/regular-file.ts';
 import { trustPath } from '../../base/trusted-path.ts';
 import { errorWords } from '../common/errors.ts';
 import type { TlsCheck } from './schema.ts';
@@ -60,7 +61,8 @@ export function secureContext({ verify, ca }: TlsCheck, now = performance.now())
     return old.context;
   }
   const context = attempt(path, () => {
-    const ca = readRegular(real);
+    const ca = readRegular(real, LARGEST);
+    if ('wrong' in ca) throw new UnusableError(`it ${ca.wrong}`);
     // A context silently accepts input that is not a certificate and then trusts no authority.
     new X509Certificate(ca);
     return createSecureContext({ ...CLIENT, ca });
@@ -78,19 +80,6 @@ function trusted(path: string): string {
   const trust = trustPath(resolve(path), [process.geteuid?.() ?? 0]);
   if ('why' in trust) throw new UnusableError(`${trust.part} ${trust.why}`);
   return trust.path;
-}
-
-/** Never waits, as reading a FIFO does: it would stop all checks. */
-function readRegular(path: string): Buffer {
-  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
-  try {
-    const stat = fstatSync(fd);
-    if (!stat.isFile()) throw new UnusableError('it is not a regular file');
-    if (stat.size > LARGEST) throw new UnusableError(`it has more than ${LARGEST >> 20} MiB`);
-    return readFileSync(fd);
-  } finally {
-    closeSync(fd);
-  }
 }
 
 class UnusableError extends Error {}
