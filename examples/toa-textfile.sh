@@ -8,10 +8,15 @@ stats="${TOA_STATS:-/proc/net/toa_stats}"
 [ -f "$stats" ] && [ -r "$stats" ] || { echo "toa-textfile.sh: cannot read $stats: is the module toa loaded?" >&2; exit 1; }
 trap 'rm -f "$out.$$"' EXIT
 awk -F: '
+function wrong() { bad = FNR; exit 1 }
 function total(text, n, i, sum, part) {
   n = split(text, part, " ")
-  for (i = 1; i <= n; i++) sum += part[i]
-  return sum + 0
+  if (n == 0) wrong()
+  for (i = 1; i <= n; i++) {
+    if (part[i] !~ /^[0-9]+$/ || length(part[i]) > 20) wrong()
+    sum += part[i]
+  }
+  return sum
 }
 function head(name, type, help) { printf "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type }
 function by(name, label, list, n, i, words, pair) {
@@ -21,8 +26,19 @@ function by(name, label, list, n, i, words, pair) {
     printf "%s{%s=\"%s\"} %.0f\n", name, label, pair[1], value[pair[2]]
   }
 }
-NF == 2 { key = $1; gsub(/[ \t]/, "", key); value[key] = total($2) }
+/^[ \t]*(CPU[0-9]+[ \t]*)*$/ { next }
+{
+  key = $1
+  gsub(/[ \t]/, "", key)
+  if (NF != 2 || key !~ /^[a-z_]+$/ || key in value) wrong()
+  value[key] = total($2)
+}
 END {
+  if (!bad && !("entries" in value)) bad = FNR + 1
+  if (bad) {
+    printf "toa-textfile.sh: line %d of %s is not one of toa_stats; nothing is written\n", bad, FILENAME > "/dev/stderr"
+    exit 1
+  }
   head("toa_handshakes_total", "counter", "Handshakes, by what they say of the client.")
   by("toa_handshakes_total", "result", "toa=syn_recv_sock_toa no_toa=syn_recv_sock_no_toa untrusted=syn_recv_sock_untrusted malformed=toa_malformed")
   head("toa_answers_total", "counter", "Answers of accept() and getpeername().")

@@ -102,6 +102,7 @@ test('toa-textfile.sh writes the statistics of a real server, summed over CPUs, 
   const run = (from: string) =>
     spawnSync(join(examples, 'toa-textfile.sh'), [folder], {
       encoding: 'utf8',
+      timeout: 20_000,
       env: { ...process.env, TOA_STATS: from },
     });
   const missing = run(join(folder, 'nowhere'));
@@ -127,6 +128,35 @@ test('toa-textfile.sh writes the statistics of a real server, summed over CPUs, 
       'toa_entries 11',
     ],
   );
+  const good = readFileSync(stats, 'utf8');
+  const wrong = [
+    '',
+    'CPU0\n',
+    // A row that is cut off, and counts that are none.
+    good.slice(0, good.indexOf('entries')),
+    good.replace(/ 9 \n/, ' 5\\nfoo 7 \n'),
+    good.replace(/ 9 \n/, ' 1e300 \n'),
+    good.replace(/ 9 \n/, ' -1 \n'),
+    good.replace(/ 9 \n/, ' 0x9 \n'),
+    good.replace(/ 9 \n/, ` ${'9'.repeat(30)} \n`),
+    good.replace(/ 9 \n/, ' 9 : 9 \n'),
+    good.replace(/toa_not_kept +:.*/, 'toa_not_kept:'),
+    `${good}foo 7\n`,
+    `${good}entries: 12\n`,
+    `${good}toa_"}: 12\n`,
+  ];
+  const input = join(folder, 'wrong');
+  for (const content of wrong) {
+    writeFileSync(input, content);
+    const { status, stderr } = run(input);
+    assert.equal(status, 1, content);
+    assert.match(stderr, /^toa-textfile\.sh: line \d+ of .*wrong is not one of toa_stats; nothing is written\n$/);
+    assert.equal(readFileSync(join(folder, 'toa.prom'), 'utf8'), text, content);
+    assert.deepEqual(readdirSync(folder).sort(), ['toa.prom', 'toa_stats', 'wrong']);
+  }
+  const fifo = join(folder, 'fifo');
+  spawnSync('mkfifo', [fifo]);
+  assert.match(run(fifo).stderr, /cannot read .*fifo/);
   const promtool = spawnSync(join(await prometheus(), 'promtool'), ['check', 'metrics'], {
     input: text,
     encoding: 'utf8',
