@@ -94,6 +94,7 @@ async function serve({ options, config, loader, logs, reporter, kernel, startedA
     daemon: () => daemon,
     states,
     health: saved.health,
+    ignored: notes.some(({ file, level }) => file === options.state && level === 'warn'),
   });
   const hooks = monitor && new HookRunner(logs.area('daemon'));
   const cookieSecret = new CookieSecret(kernel.ipvs, reporter);

@@ -9,6 +9,7 @@ import { constants, readFileSync } from 'node:fs';
 import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { uptime } from 'node:os';
 import { dirname } from 'node:path';
+import { isErrno } from '../../base/errno.ts';
 import { inTurns } from '../../base/in-turns.ts';
 import { isSystemError } from '../../base/native.ts';
 import { jsonParts } from './json-parts.ts';
@@ -113,6 +114,20 @@ const WRITE_SIZE = 1 << 20;
 
 /** Writes in progress by path. They run one after the other because they share a temporary file. */
 const writing = new Map<string, Promise<void>>();
+
+/**
+ * Renames a file that was not accepted, before another one takes its name. False: it is not there any more. Throws system
+ * errors.
+ */
+export async function keepAside(path: string, keptAs: string): Promise<boolean> {
+  try {
+    await rename(path, keptAs);
+    return true;
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return false;
+    throw error;
+  }
+}
 
 /** Not synced to disk: it is valid for this boot only, and a slow disk would delay the daemon. Throws system errors. */
 export function writeState(path: string, state: StateToWrite): Promise<void> {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 /** Writes the overrides to their file, and tries again until that succeeds: a drain must not end with a reboot. */
-import { rename } from 'node:fs/promises';
 import { steady, wallTime } from '../../base/clock.ts';
 import { errorLine } from '../../base/error-line.ts';
 import type { FileProblem } from '../../control/messages.ts';
 import type { Reporter } from '../control/reporter.ts';
 import type { Override } from '../model/overrides.ts';
 import { retryDelay } from '../reconcile/backoff.ts';
+import { keepAside } from './file.ts';
 import { writeOverrides } from './overrides-file.ts';
 
 export interface OverridesSaverOptions {
@@ -62,13 +62,7 @@ export class OverridesSaver {
   async #keepIgnored(path: string): Promise<void> {
     if (!this.#ignored || this.#ignored.keptAs !== undefined) return;
     const keptAs = `${path}.ignored-${new Date().toISOString().replace(/[-:]|\..*/g, '')}`;
-    try {
-      await rename(path, keptAs);
-    } catch (error) {
-      // Somebody has removed it.
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-      return;
-    }
+    if (!(await keepAside(path, keptAs))) return;
     this.#ignored = { ...this.#ignored, keptAs };
     this.#options.reporter.log('control', 'warn', `file of overrides that was ignored: kept as ${keptAs}`, {
       file: keptAs,

@@ -71,6 +71,14 @@ async function readSnapshot(path: string, notes: SavedNote[]): Promise<{ saved: 
     return { saved: EMPTY_SNAPSHOT, at: Number.NEGATIVE_INFINITY };
   }
   const saved = fromState(read.state, read.age);
+  const { unknown = [] } = read.state;
+  if (unknown.length > 0)
+    notes.push({
+      level: 'warn',
+      file: path,
+      text: `state file ${path} is of a later version, without effect are: ${unknown.join(', ')}`,
+      reason: 'a later version has written it',
+    });
   if (read.age < HEALTH_AGE) return { saved, at: read.at };
   // Ownership and overrides do not age; results of checks do.
   const minutes = Math.round(read.age / 60_000);

@@ -9,7 +9,7 @@ import type { FileProblem } from '../../control/messages.ts';
 import type { TargetStates } from '../../health/types.ts';
 import type { Reporter } from '../control/reporter.ts';
 import type { Daemon } from '../daemon.ts';
-import { writeState } from './file.ts';
+import { keepAside, writeState } from './file.ts';
 import { toState } from './snapshot.ts';
 
 /** Milliseconds. */
@@ -24,7 +24,12 @@ export interface StateSaverOptions {
   states: () => Promise<TargetStates>;
   /** Health states until the first answer. */
   health: TargetStates;
+  /** The file was not accepted at the start, or not as a whole: it is kept under another name before it is replaced. */
+  ignored?: boolean | undefined;
 }
+
+/** One is enough: the file is in memory (/run), and a later start of the later version does not use an old one. */
+const ASIDE = '.ignored';
 
 export class StateSaver {
   readonly #options: StateSaverOptions;
@@ -34,10 +39,12 @@ export class StateSaver {
   #failing: FileProblem | undefined;
   /** When it was last written on request. */
   #last = Number.NEGATIVE_INFINITY;
+  #ignored: boolean;
 
   constructor(options: StateSaverOptions) {
     this.#options = options;
     this.#health = options.health;
+    this.#ignored = options.ignored ?? false;
     this.#period = setInterval(() => this.request(), PERIOD).unref();
   }
 
@@ -64,6 +71,7 @@ export class StateSaver {
     const { path, daemon, reporter } = this.#options;
     const { runtime, owned, sysctls } = daemon();
     try {
+      await this.#keepIgnored();
       await writeState(path, toState(runtime, owned, this.#health, undefined, sysctls.changed));
       this.#failing = undefined;
     } catch (error) {
@@ -74,6 +82,15 @@ export class StateSaver {
       const since = this.#failing?.since ?? steady();
       this.#failing = { file: path, problem: 'state not saved', since, reason: errorLine(error) };
     }
+  }
+
+  async #keepIgnored(): Promise<void> {
+    if (!this.#ignored) return;
+    const { path, reporter } = this.#options;
+    const file = `${path}${ASIDE}`;
+    const kept = await keepAside(path, file);
+    this.#ignored = false;
+    if (kept) reporter.log('daemon', 'warn', `state file that was ignored: kept as ${file}`, { file });
   }
 
   async close(): Promise<void> {

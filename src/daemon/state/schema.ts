@@ -5,14 +5,20 @@ import { type FailureCode, failureCode } from '../../base/failure-codes.ts';
 import type { TargetState } from '../../health/types.ts';
 import type { LastMessage } from '../../vrrp/messages.ts';
 import { MOST_WEIGHT, OVERRIDE_KINDS, type Override, type OverrideKind } from '../model/overrides.ts';
-import { type ChangedSysctl, SYSCTL_NAMES } from '../reconcile/sysctls.ts';
+import { SYSCTL_NAMES, type SysctlName } from '../reconcile/sysctls.ts';
 
+/**
+ * Versions read each other's files, as far as that is possible: fields are only added, and none gets another type. What an
+ * older version would not accept is in a field of its own, which it leaves out.
+ */
 export interface DaemonState {
   /** Services that lvsd owns, by `serviceKeyText`. */
   services: string[];
   health: TargetState[];
-  /** Settings of the kernel that lvsd changed, with their values before. */
-  sysctls?: ChangedSysctl[] | undefined;
+  /** Settings of the kernel that lvsd changed, with their values before: those that the first release has, as numbers. */
+  sysctls?: SavedSysctl[] | undefined;
+  /** All others. */
+  moreSysctls?: SavedSysctl[] | undefined;
   /** Whether lvsd has started sync daemons of the kernel. */
   sync?: boolean | undefined;
   /** Milliseconds since the epoch, as the clock was when the file was written; that of `health` as well. */
@@ -21,10 +27,17 @@ export interface DaemonState {
   overrides: Override[];
   /** All other overrides: an older version takes each of `overrides` for a drain. */
   settings?: Override[] | undefined;
+  /** Of a file that was read: those of `settings` whose kind only a later version has, 'shop 10.31.4.2:80 (pin)'. */
+  unknown?: string[] | undefined;
   /** Whether each service, by `serviceKeyText`, has its quorum. */
   quorum: { service: string; up: boolean }[];
   /** Real servers that were removed from the file and drain. */
   leaving: DrainingState[];
+}
+
+export interface SavedSysctl {
+  name: SysctlName;
+  was: string | number;
 }
 
 /** States of targets are made while they are written. */
@@ -136,17 +149,33 @@ const override = object<Override, 'kind' | 'weight' | 'by' | 'at' | 'reason' | '
   { kind, weight, by: text, at: number, reason: text, virtuals: list(text) },
 );
 
-/** Earlier versions wrote a number. */
-const settingValue: Reader<string> = (value) => (typeof value === 'number' ? String(value) : text(value));
+const settingValue: Reader<string | number> = (value) => (typeof value === 'number' ? number(value) : text(value));
 
-const rawSysctls = list(object<{ name: string; was: string }>({ name: text, was: settingValue }));
+const rawSysctls = list(object<{ name: string; was: string | number }>({ name: text, was: settingValue }));
 
 /** Without those that only a later version has. */
-const sysctls: Reader<ChangedSysctl[]> = (value) =>
+const sysctls: Reader<SavedSysctl[]> = (value) =>
   rawSysctls(value).flatMap(({ name, was }) => {
     const known = SYSCTL_NAMES.find((one) => one === name);
     return known === undefined ? [] : [{ name: known, was }];
   });
+
+/** The kind of an override, if only a later version has it. */
+function laterKind(value: unknown): string | undefined {
+  const { kind: given } = (value ?? {}) as { kind?: unknown };
+  return typeof given === 'string' && OVERRIDE_KINDS.every((one) => one !== given) ? given : undefined;
+}
+
+const isLater = (value: unknown): boolean => laterKind(value) !== undefined;
+
+/** Without those whose kind only a later version has: one of them must not take the others' effect. */
+const settings: Reader<Override[]> = (value) =>
+  list(override)(Array.isArray(value) ? value.filter((one) => !isLater(one)) : value);
+
+const laterSettings: Reader<string[]> = (value) =>
+  list(object<{ service: string; server: string; kind: string }>({ service: text, server: text, kind: text }))(
+    Array.isArray(value) ? value.filter(isLater) : value,
+  ).map(({ service, server, kind: given }) => `${service} ${server} (${given})`);
 
 /** The content of the file of a VRRP master's last messages. Throws `MismatchError`. */
 export const readLastMessages: Reader<{ messages: LastMessage[] }> = object<{ messages: LastMessage[] }>({
@@ -168,7 +197,15 @@ export const readOverrideList: Reader<{ overrides: Override[] }> = object<{ over
 });
 
 /** Throws `MismatchError`. */
-export const readDaemonState: Reader<DaemonState> = object<DaemonState, 'written' | 'settings' | 'sysctls' | 'sync'>(
+export const readDaemonState: Reader<DaemonState> = (value) => {
+  const state = readFields(value);
+  const unknown = state.settings && within('.settings', () => laterSettings((value as DaemonState).settings));
+  return unknown && unknown.length > 0 ? { ...state, unknown } : state;
+};
+
+type Later = 'written' | 'settings' | 'sysctls' | 'moreSysctls' | 'sync';
+
+const readFields = object<Omit<DaemonState, 'unknown'>, Later>(
   {
     services: list(text),
     health: list(target),
@@ -193,7 +230,8 @@ export const readDaemonState: Reader<DaemonState> = object<DaemonState, 'written
   {
     written: number,
     sync: truth,
-    settings: list(override),
+    settings,
     sysctls,
+    moreSysctls: sysctls,
   },
 );

@@ -7,7 +7,7 @@ import { defaultDestination } from '../../ipvs/index.ts';
 import type { DrainingServer } from '../model/draining.ts';
 import { kindOf, type Override } from '../model/overrides.ts';
 import type { RuntimeState } from '../model/runtime-state.ts';
-import type { ChangedSysctl } from '../reconcile/sysctls.ts';
+import type { ChangedSysctl, SysctlName } from '../reconcile/sysctls.ts';
 import type { DrainingState, StateToWrite } from './schema.ts';
 
 export interface Snapshot {
@@ -45,7 +45,7 @@ export function toState(
     services: [...owned],
     health: savedHealth(health, now),
     written: now.wall,
-    sysctls: [...sysctls],
+    ...savedSysctls(sysctls),
     sync: runtime.ownsSync,
     overrides: overrides.filter((one) => kindOf(one) === 'drain'),
     settings: overrides.filter((one) => kindOf(one) !== 'drain'),
@@ -71,6 +71,17 @@ export function toState(
   };
 }
 
+/** The settings of the first release, which accepts no other names, and numbers only. */
+const FIRST_SYSCTLS: readonly SysctlName[] = ['expire_quiescent_template', 'expire_nodest_conn'];
+
+function savedSysctls(changed: readonly ChangedSysctl[]): Pick<StateToWrite, 'sysctls' | 'moreSysctls'> {
+  const isFirst = ({ name, was }: ChangedSysctl) => FIRST_SYSCTLS.includes(name) && /^\d{1,10}$/.test(was);
+  return {
+    sysctls: changed.filter(isFirst).map(({ name, was }) => ({ name, was: Number(was) })),
+    moreSysctls: changed.filter((one) => !isFirst(one)),
+  };
+}
+
 /** Made one at a time, when they are written: there are tens of thousands. */
 function savedHealth(health: TargetStates, now: Instant): Iterable<TargetState> {
   return {
@@ -90,7 +101,10 @@ export function fromState(state: StateToWrite, age = 0, now: Instant = instant()
     ),
     quorum: new Map(state.quorum.map(({ service, up }) => [service, up])),
     draining: state.leaving.flatMap((one) => drainingServer(one, age, now)),
-    sysctls: state.sysctls ?? [],
+    sysctls: [...(state.sysctls ?? []), ...(state.moreSysctls ?? [])].map(({ name, was }) => ({
+      name,
+      was: String(was),
+    })),
     sync: state.sync ?? false,
   };
 }

@@ -22,8 +22,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { RuntimeState } from '../../../src/daemon/model/runtime-state.ts';
 import { readState, writeState } from '../../../src/daemon/state/file.ts';
+import { readSaved } from '../../../src/daemon/state/saved.ts';
+import { StateSaver } from '../../../src/daemon/state/saver.ts';
 import type { DaemonState } from '../../../src/daemon/state/schema.ts';
+import { toState } from '../../../src/daemon/state/snapshot.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lvsd-state-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -151,6 +155,88 @@ test('a state of another version, another boot or too old is ignored', async () 
   assert.ok(read.state && Math.abs(read.age - 960_000) < 5000);
   forge(path, content, { uptime: null });
   assert.equal(await reasonOf(path), 'it is not a state file');
+});
+
+const NEWER = {
+  ...STATE,
+  settings: [
+    { service: 'shop', server: 'web2', kind: 'disable' },
+    { service: 'shop', server: 'web3', kind: 'pin', to: 'x' },
+  ],
+  sysctls: [
+    { name: 'expire_nodest_conn', was: 0 },
+    { name: 'a_later_one', was: 1 },
+  ],
+  moreSysctls: [{ name: 'sync_threshold', was: '3 50' }],
+  laterField: { a: [1] },
+};
+
+test('of the file of a later version, what this one knows is used; the rest is named, and the file kept', async () => {
+  const path = fresh();
+  mkdirSync(join(path, '..'));
+  forge(path, JSON.stringify(NEWER));
+  const { saved, notes } = await readSaved({ state: path });
+  assert.deepEqual(
+    saved.overrides.map(({ server, kind }) => [server, kind]),
+    [
+      ['web "1"\n', undefined],
+      ['web2', 'disable'],
+    ],
+  );
+  assert.deepEqual(saved.services, STATE.services);
+  assert.deepEqual(saved.sysctls, [
+    { name: 'expire_nodest_conn', was: '0' },
+    { name: 'sync_threshold', was: '3 50' },
+  ]);
+  assert.deepEqual(notes, [
+    {
+      level: 'warn',
+      file: path,
+      text: `state file ${path} is of a later version, without effect are: shop web3 (pin)`,
+      reason: 'a later version has written it',
+    },
+  ]);
+});
+
+test('a file that was not accepted is kept beside the new one, once', async () => {
+  const path = fresh();
+  mkdirSync(join(path, '..'));
+  forge(path, JSON.stringify(NEWER), { lvsd_state: 2 });
+  const later = readFileSync(path, 'utf8');
+  const { notes } = await readSaved({ state: path });
+  assert.deepEqual(
+    notes.map(({ level, reason }) => [level, reason]),
+    [['warn', 'it has version 2, not 1']],
+  );
+  const log: string[] = [];
+  const saver = new StateSaver({
+    path,
+    reporter: { log: (_area: string, level: string, text: string) => log.push(`${level} ${text}`) } as never,
+    daemon: () => ({ runtime: new RuntimeState(), owned: new Set(), sysctls: { changed: [] } }) as never,
+    states: async () => new Map(),
+    health: new Map(),
+    ignored: true,
+  });
+  await saver.now();
+  await saver.now();
+  await saver.close();
+  assert.equal(readFileSync(`${path}.ignored`, 'utf8'), later);
+  assert.deepEqual(log, [`warn state file that was ignored: kept as ${path}.ignored`]);
+  assert.ok((await readState(path)).state);
+  assert.deepEqual(readdirSync(join(path, '..')).sort(), ['state.json', 'state.json.ignored']);
+});
+
+test('version 0.2.0 reads what is written: its settings of the kernel are numbers, others are in another field', () => {
+  const { sysctls, moreSysctls } = toState(new RuntimeState(), new Set(), new Map(), undefined, [
+    { name: 'expire_nodest_conn', was: '0' },
+    { name: 'sync_refresh_period', was: '0' },
+    { name: 'sync_threshold', was: '3 50' },
+  ]);
+  assert.deepEqual(sysctls, [{ name: 'expire_nodest_conn', was: 0 }]);
+  assert.deepEqual(moreSysctls, [
+    { name: 'sync_refresh_period', was: '0' },
+    { name: 'sync_threshold', was: '3 50' },
+  ]);
 });
 
 test('content with a valid checksum that is not a state', async () => {
