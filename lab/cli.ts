@@ -4,9 +4,10 @@
 import { mkdirSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Suite } from './bare-root.ts';
 import { LabError, say } from './errors.ts';
 import type { Spec } from './initrd.ts';
-import { builtModules, fetchKernel, type KernelLine, moduleLayer } from './kernel.ts';
+import { builtModules, fetchKernel, type Kernel, type KernelLine, moduleLayer, rootKernel } from './kernel.ts';
 import { kvmWorks } from './kvm.ts';
 import { takeTurn } from './lock.ts';
 import { programLayer } from './programs.ts';
@@ -16,7 +17,8 @@ import { checkMemory, type Ending, type Machine, runMachine } from './vm.ts';
 const top = resolve(fileURLToPath(import.meta.url), '../..');
 
 const usage = `usage: npm run lab -- [OPTIONS] -- COMMAND...
-  --kernel 6.1|6.12   which line of Debian's cloud kernels to boot (6.1)
+  --kernel 6.1|6.12   which line of Debian's cloud kernels to boot (6.1), in Debian 12's build
+  --kernel trixie     Debian 13's cloud kernel (6.12); only with --stock
   --uml               the debug kernel (KASAN, lockdep, PROVE_RCU) as User-mode Linux instead of a VM; one CPU
   --uml=plain         User-mode Linux without debugging aids, at the speed of the host's CPU; one CPU
   --stock             the distribution's own ip_vs modules, and no toa
@@ -29,6 +31,8 @@ const usage = `usage: npm run lab -- [OPTIONS] -- COMMAND...
 
 export interface Options {
   line: KernelLine;
+  /** Boots the kernel of this release's bare root. */
+  suite: Suite | undefined;
   uml: UmlKind | undefined;
   stock: boolean;
   cpus: number;
@@ -49,6 +53,7 @@ function number(name: string, text: string): number {
 export function parseOptions(argv: string[]): Options {
   const options: Options = {
     line: '6.1',
+    suite: undefined,
     uml: undefined,
     stock: false,
     cpus: 2,
@@ -72,9 +77,11 @@ export function parseOptions(argv: string[]): Options {
       break;
     }
     if (name === '--kernel') {
-      const line = value();
-      if (line !== '6.1' && line !== '6.12') throw new LabError(`--kernel takes 6.1 or 6.12, not ${line}`, 2);
-      options.line = line;
+      const kernel = value();
+      if (kernel !== '6.1' && kernel !== '6.12' && kernel !== 'trixie')
+        throw new LabError(`--kernel takes 6.1, 6.12 or trixie, not ${kernel}`, 2);
+      options.suite = kernel === 'trixie' ? kernel : undefined;
+      options.line = kernel === 'trixie' ? '6.12' : kernel;
     } else if (name === '--uml') options.uml = 'debug';
     else if (name === '--uml=plain') options.uml = 'plain';
     else if (name === '--stock') options.stock = true;
@@ -89,6 +96,9 @@ export function parseOptions(argv: string[]): Options {
   if (options.prepare && options.command.length > 0) throw new LabError(`--prepare takes no command\n${usage}`, 2);
   if (!options.prepare && options.command.length === 0) throw new LabError(`missing command\n${usage}`, 2);
   if (options.icount && options.uml) throw new LabError('--icount needs a VM: not with --uml', 2);
+  if (options.suite && options.uml) throw new LabError('--kernel trixie needs a VM: not with --uml', 2);
+  if (options.suite && !options.stock)
+    throw new LabError('--kernel trixie needs --stock: the lab builds no modules for that kernel', 2);
   if (options.icount || options.uml) options.cpus = 1;
   return options;
 }
@@ -147,9 +157,14 @@ function makeSpec(options: Options, out: string, cwd: string, layers: [string, s
   ];
 }
 
+function chosenKernel({ line, suite, uml }: Options): Promise<Kernel> {
+  if (uml) return umlKernel(line, uml);
+  return suite ? rootKernel(line, suite) : fetchKernel(line);
+}
+
 /** Fetches and builds what the run needs. */
 async function prepare(options: Options): Promise<Machine> {
-  const kernel = await (options.uml ? umlKernel(options.line, options.uml) : fetchKernel(options.line));
+  const kernel = await chosenKernel(options);
   // The module toa hooks functions by ftrace, which User-mode Linux does not have.
   const folders = options.stock ? [] : options.uml ? ['kernel-patches'] : ['kernel-patches', 'toa-module'];
   const modules = (await Promise.all(folders.map((dir) => builtModules(join(top, dir), kernel)))).flat();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The guest's kernel: Debian's cloud kernel, unpacked in the cache, and its modules with ours above them.
+// The guest's kernel: Debian's cloud kernel, unpacked in the cache or that of a bare root, and its modules with ours
+// above them.
 import { spawnSync } from 'node:child_process';
 import {
   cpSync,
@@ -11,11 +12,13 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Suite } from './bare-root.ts';
 import { cached, hashOf, run } from './cache.ts';
 import { candidate, packageNames, unpackDebs } from './debs.ts';
 import { LabError, say } from './errors.ts';
+import { kernelRoot } from './packages.ts';
 
 const patches = fileURLToPath(new URL('../kernel-patches', import.meta.url));
 
@@ -87,6 +90,21 @@ export async function fetchKernel(line: KernelLine): Promise<Kernel> {
     unpackDebs([`${name}=${version}`], dir);
   });
   return { line, release, image: join(root, 'boot', `vmlinuz-${release}`), root };
+}
+
+/** The kernel that is installed in a bare root, where DKMS has built modules for it. */
+export async function rootKernel(line: KernelLine, suite: Suite): Promise<Kernel> {
+  const layer = (await kernelRoot(suite)).at(-1) ?? '';
+  const [release = ''] = readdirSync(join(layer, 'usr/lib/modules'));
+  const [image, modules] = [`boot/vmlinuz-${release}`, `usr/lib/modules/${release}`];
+  // A copy: not everybody may make hard links (moduleLayer) to root's files.
+  const root = await cached('kernel', `${release}_${basename(layer)}`, (dir) => {
+    for (const path of [image, modules]) {
+      mkdirSync(join(dir, path, '..'), { recursive: true });
+      run('cp', ['-r', join(layer, path), join(dir, path)]);
+    }
+  });
+  return { line, release, image: join(root, image), root };
 }
 
 /** The .ko files in DIR/updates, or in DIR itself. */

@@ -59,9 +59,19 @@ export async function systemdRoot(suite: Suite = 'bookworm'): Promise<string[]> 
   return [bare, await layerOf(installing(packages), [bare])];
 }
 
-/** The layers of systemdRoot() with a kernel, its headers, and what DKMS needs. */
-export async function kernelRoot(suite: Suite, kernel: string): Promise<string[]> {
+/** The kernel that the lab boots for a line. */
+const labKernel = (line: string) => run(join(top, 'kernel-patches/build'), ['--kernel', line, '--print-kver']).trim();
+
+/** Debian 12 with the lab's kernel, Debian 13 with its newest one, which the lab boots by `--kernel trixie`. */
+const KERNELS: Readonly<Record<Suite, () => string>> = {
+  bookworm: () => labKernel('6.1'),
+  trixie: () => 'cloud-amd64',
+};
+
+/** The layers of systemdRoot() and one with a kernel, its headers, and what DKMS needs. */
+export async function kernelRoot(suite: Suite): Promise<string[]> {
   const base = await systemdRoot(suite);
+  const kernel = KERNELS[suite]();
   const packages = `linux-image-${kernel} linux-headers-${kernel} dkms git xz-utils gcc libc6-dev make`;
   return [...base, await layerOf(installing(packages), base)];
 }
@@ -78,10 +88,6 @@ export async function withPackages(suite: Suite, names: string[], layers: string
   return [...layers, await layerOf(installing(words), layers, debs, folders)];
 }
 
-/** The kernel that the lab boots for a line. */
-export const labKernel = (line: string): string =>
-  run(join(top, 'kernel-patches/build'), ['--kernel', line, '--print-kver']).trim();
-
 /** Writes `deb` again as another version, without compression: the guest's CPU is emulated. */
 function asVersion(deb: string, version: string | undefined, to: string): void {
   const scratch = mkdtempSync(join(tmpdir(), 'lvsd-deb-'));
@@ -97,20 +103,26 @@ function asVersion(deb: string, version: string | undefined, to: string): void {
   }
 }
 
+/** Folders of roots of one release of Debian, in which apt has installed what the names say. */
+export interface GuestRoots {
+  /** What lvsd depends on. */
+  depends: string[];
+  /** A kernel, lvsd and lvsd-ipvs-dkms. */
+  balancer: string[];
+  /** A kernel, nginx and lvsd-toa-dkms only. */
+  realServer: string[];
+}
+
 export interface GuestPackages {
   /** Folders of a Debian 12 in which apt has installed lvsd. */
   installed: string[];
   /** For full runs only. */
   full?: {
-    /** Folders of a Debian 12 and 13 in which apt has installed what lvsd depends on. */
-    bookworm: string[];
-    trixie: string[];
+    bookworm: GuestRoots;
+    trixie: GuestRoots;
     /** The package, uncompressed, and the same as a later version. */
     deb: string;
     later: string;
-    /** Debian 12 with its own kernel, lvsd and lvsd-ipvs-dkms; and one with nginx and lvsd-toa-dkms only. */
-    balancer: string[];
-    realServer: string[];
   };
 }
 
@@ -132,19 +144,21 @@ async function fullGuestPackages(): Promise<Required<GuestPackages>['full']> {
   });
   const needs = /^ Depends: (.*)$/m.exec(run('dpkg-deb', ['-I', debOf(built, 'lvsd')]))?.[1] ?? '';
   const names = needs.split(', ').map((need) => need.split(' ')[0]);
-  const depends = async (suite: Suite) => {
+  const roots = async (suite: Suite): Promise<GuestRoots> => {
     const base = await systemdRoot(suite);
-    return [...base, await layerOf(installing(names.join(' ')), base)];
+    const kernel = await kernelRoot(suite);
+    const web = [...kernel, await layerOf(installing('nginx-light'), kernel)];
+    return {
+      depends: [...base, await layerOf(installing(names.join(' ')), base)],
+      balancer: await withPackages(suite, ['lvsd', 'lvsd-ipvs-dkms'], kernel),
+      realServer: await withPackages(suite, ['lvsd-toa-dkms'], web),
+    };
   };
-  const kernel = await kernelRoot('bookworm', labKernel('6.1'));
-  const web = [...kernel, await layerOf(installing('nginx-light'), kernel)];
   return {
-    bookworm: await depends('bookworm'),
-    trixie: await depends('trixie'),
+    bookworm: await roots('bookworm'),
+    trixie: await roots('trixie'),
     deb: join(dir, 'lvsd.deb'),
     later: join(dir, 'lvsd-later.deb'),
-    balancer: await withPackages('bookworm', ['lvsd', 'lvsd-ipvs-dkms'], kernel),
-    realServer: await withPackages('bookworm', ['lvsd-toa-dkms'], web),
   };
 }
 

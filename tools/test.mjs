@@ -14,7 +14,7 @@ import { inLanes } from './lib/lanes.mjs';
 import { runLive } from './lib/run.mjs';
 import { ErrorReport, main, say, short, top } from './lib/say.mjs';
 import { setup } from './lib/setup.mjs';
-import { areaEnv, areaWords, labGroups, needPackages, testFiles } from './lib/test-files.mjs';
+import { areaEnv, areaWords, kernelLine, labGroups, needPackages, testFiles } from './lib/test-files.mjs';
 import { inLab, lint, onHost } from './lib/tiers.mjs';
 
 /** @import { Lane } from './lib/lanes.mjs' */
@@ -96,7 +96,7 @@ await main(async (args) => {
   const lab = full ? [] : testFiles('lab', words);
   const system = testFiles('test/system', full ? areaWords(words) : words);
   const groups = labGroups(system.filter(chosen), full).filter(
-    ({ options }) => line === undefined || options.includes('6.12') === (line === '6.12'),
+    ({ options }) => line === undefined || kernelLine(options) === line,
   );
   if (groups.length > 0) {
     const files = groups.flatMap((group) => group.files);

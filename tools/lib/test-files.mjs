@@ -86,6 +86,12 @@ function variants(file, full) {
   return [[], also, more].filter((extra, index) => index === 0 || extra.length > 0).map((extra) => [...own, ...extra]);
 }
 
+/**
+ * Returns the kernel line of lab options: Debian 13's own kernel is of 6.12.
+ * @param {string[]} options
+ */
+export const kernelLine = (options) => (options.includes('6.12') || options.includes('trixie') ? '6.12' : '6.1');
+
 /** Folders with fewer files than this share a VM with others; more are worth a boot of their own. */
 const OWN_VM = 4;
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 // lab: --stock --mem 3G
+// full: --kernel trixie --smp 1
 // needs: packages full-run
-// Two bare Debian 12 with their own systemd, kernel modules and network, on one kernel: a balancer with lvsd and
+// Two bare Debian 12, or 13, with their own systemd, kernel modules and network, on one kernel: a balancer with lvsd and
 // lvsd-ipvs-dkms, and a real server with nginx and lvsd-toa-dkms. apt has installed the packages, and DKMS built the
 // modules, in these roots on the host; the VM boots their kernel without modules of ours. FULLNAT with the client's
-// address, and an upgrade under downloads.
+// address, an upgrade under downloads, and the removal of both DKMS packages. One CPU on Debian 13: see install.test.ts.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -17,6 +18,8 @@ import { Downloads } from './downloads.ts';
 
 const prepared = fileURLToPath(new URL('../../../build/guest-packages.json', import.meta.url));
 const { full } = JSON.parse(readFileSync(prepared, 'utf8')) as GuestPackages;
+const suite = process.env.LVSD_LAB === '6.12' ? 'trixie' : 'bookworm';
+const release = execFileSync('uname', ['-r'], { encoding: 'utf8' }).trim();
 
 const CLIENT = '10.1.0.1';
 const LOCAL = '10.2.0.101';
@@ -68,8 +71,8 @@ const logged = () => {
 before(async () => {
   assert.ok(full);
   [balancer, server] = await Promise.all([
-    Machine.boot('basic.target', NO_UDEV, full.balancer),
-    Machine.boot('basic.target', NO_UDEV, full.realServer),
+    Machine.boot('basic.target', NO_UDEV, full[suite].balancer),
+    Machine.boot('basic.target', NO_UDEV, full[suite].realServer),
   ]);
   // Modules that the kernel asks for by itself, such as schedulers, are the balancer's.
   const helper = '/run/balancer-modprobe';
@@ -93,15 +96,21 @@ after(() => {
 
 /** True if the loaded module is the one that DKMS has installed in this root. */
 function fromDkms(machine: Machine, module: string): void {
-  const release = execFileSync('uname', ['-r'], { encoding: 'utf8' }).trim();
   const path = machine.ok('modinfo', '-n', module).trim();
-  assert.match(path, new RegExp(`^(/usr)?/lib/modules/${release}/updates/dkms/${module}\\.ko`));
+  const [folder, name = ''] = path.replace(/^\/usr/, '').split('/updates/dkms/');
+  assert.equal(folder, `/lib/modules/${release}`);
+  assert.match(name, new RegExp(`^${module}\\.ko(\\.xz)?$`));
   const version = machine.ok('modinfo', '-F', 'version', path);
   assert.notEqual(version, '');
   assert.equal(readFileSync(`/sys/module/${module}/version`, 'utf8'), version);
 }
 
 test('lvsd starts on the modules that DKMS has built, and FULLNAT carries traffic', async () => {
+  for (const machine of [balancer, server]) {
+    assert.match(machine.ok('cat', '/etc/debian_version'), suite === 'trixie' ? /^13\./ : /^12\./);
+    assert.equal(machine.ok('ls', '/lib/modules'), `${release}\n`);
+  }
+  assert.match(release, suite === 'trixie' ? /^6\.12\.\d+\+deb13-/ : /^6\.1\.0-/);
   assert.doesNotMatch(readFileSync('/proc/modules', 'utf8'), /^(ip_vs|toa)/m);
   balancer.write('/etc/lvsd/lvsd.yaml', JSON.stringify(CONFIG));
   balancer.ok('systemctl', 'enable', '--now', 'lvsd');
@@ -165,4 +174,18 @@ test(`an upgrade under ${COUNT} downloads: no rule changes, although on_stop is 
   const wanted = { ending: 'whole', received: BODY.length, hash };
   assert.deepEqual(await downloads.finish(), Array(COUNT).fill(wanted));
   assert.deepEqual(logged(), Array(COUNT).fill(CLIENT));
+});
+
+test('both DKMS packages purged: their modules stay loaded, and FULLNAT goes on with the client', () => {
+  for (const [machine, name, module] of [
+    [balancer, 'lvsd-ipvs-dkms', 'ip_vs'],
+    [server, 'lvsd-toa-dkms', 'toa'],
+  ] as const) {
+    const version = readFileSync(`/sys/module/${module}/version`, 'utf8');
+    machine.ok('env', 'DEBIAN_FRONTEND=noninteractive', 'dpkg', '-P', name);
+    assert.equal(machine.run('test', '-e', `/lib/modules/${release}/updates/dkms`).status, 1);
+    assert.equal(readFileSync(`/sys/module/${module}/version`, 'utf8'), version);
+  }
+  assert.equal(get(), 'whole\n');
+  assert.deepEqual(logged(), [CLIENT]);
 });

@@ -13,6 +13,8 @@ test('options end at the first word of the command or at --', () => {
   assert.deepEqual(parseOptions(['--smp', '4', '--', '--odd', '-x']).command, ['--odd', '-x']);
   assert.deepEqual(parseOptions(['true', '--smp', '4']).command, ['true', '--smp', '4']);
   assert.equal(parseOptions(['--smp', '4', 'true']).cpus, 4);
+  const { line, suite } = parseOptions(['--kernel', 'trixie', '--stock', 'true']);
+  assert.deepEqual([line, suite], ['6.12', 'trixie']);
   assert.equal(parseOptions(['--icount', '--smp', '4', 'true']).cpus, 1);
 });
 
@@ -23,6 +25,8 @@ const wrong = [
   ['--smp', '0', 'true'],
   ['--mem', '2', 'true'],
   ['--kernel', '5.10', 'true'],
+  ['--kernel', 'trixie', 'true'],
+  ['--kernel', 'trixie', '--stock', '--uml', 'true'],
   ['--timeout'],
   ['--prepare', 'true'],
 ];
