@@ -68,7 +68,9 @@ export class Machine {
       `mount -t tmpfs tmpfs ${root}/run`,
       ...copies,
       'export container=lab',
-      `exec ${root && `chroot ${root} `}/lib/systemd/systemd --system --unit=${unit} --log-target=console --show-status=no`,
+      // Over the old root: the kernel denies user namespaces (PrivateUsers=) to processes that are in a chroot only.
+      ...(root === '' ? [] : [`cd ${root}`, 'mount --move . /']),
+      `exec ${root && 'chroot . '}/lib/systemd/systemd --system --unit=${unit} --log-target=console --show-status=no`,
     ];
     const apart = ['--pid', '--fork', '--kill-child', '--mount', '--mount-proc', '--cgroup', '--uts', '--ipc', '--net'];
     const unshare = spawn('unshare', [...apart, 'sh', '-c', script.join('\n')], {

@@ -93,7 +93,7 @@ after(async () => {
   await topology.destroy();
 });
 
-test('installed, it is neither started nor enabled; started, it changes nothing until there is a service', () => {
+test('installed, it is neither started nor enabled; started, it changes nothing until there is a service', async () => {
   if (full) assert.match(dpkg('-i', `/host${full.deb}`), /^lvsd is not started\./m);
   assert.match(ok('cat', '/etc/debian_version'), suite === 'trixie' ? /^13\./ : /^12\./);
   assert.deepEqual([show('ActiveState'), show('UnitFileState')], ['inactive', 'disabled']);
@@ -102,8 +102,11 @@ test('installed, it is neither started nor enabled; started, it changes nothing 
   // lvsd web, as a user without any right, reads by the group that the package has made.
   assert.equal(ok('stat', '-c', '%a %U %G', '/run/lvsd/read.sock'), '660 root lvsd\n');
   ok('systemctl', 'start', 'lvsd-web');
-  const web = machine.run('systemctl', 'status', '--no-pager', 'lvsd-web').stdout;
-  assert.equal(machine.property('lvsd-web', 'ActiveState'), 'active', web);
+  const metrics = () => machine.run('curl', '-sS', 'http://127.0.0.1:5873/metrics').stdout;
+  await machine
+    .until('metrics', () => /^lvsd_up 1$/m.test(metrics()))
+    .catch((error) => assert.fail(`${error}\n${log()}`));
+  assert.equal(machine.property('lvsd-web', 'NRestarts'), '0');
   assert.equal(table(), '');
 });
 
