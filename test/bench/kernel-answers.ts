@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The kernel's side of a reading of counters where there is no IPVS: bytes made before, in the layout of
 // include/uapi/linux/ip_vs.h, each dump after as much time on the CPU as the kernel takes for it.
+import { inTurns } from '../../src/base/in-turns.ts';
 import type { VirtualService } from '../../src/daemon/model/virtual-services.ts';
 import { type DestinationConfig, type Ipvs, type ServiceConfig, serviceKeyText } from '../../src/ipvs/index.ts';
 import { AttributeReader } from '../../src/netlink/index.ts';
@@ -27,6 +28,9 @@ const destinationMessage = ({ address, port }: DestinationConfig) =>
     ),
   );
 
+/** The client reads 512 KB of a dump in a turn of the event loop. */
+const SERVICES_A_TURN = 1500;
+
 /** Stays on the CPU until `milliseconds` have passed. */
 function busy(milliseconds: number): void {
   const end = performance.now() + milliseconds;
@@ -43,7 +47,7 @@ export function kernelAnswers(services: readonly VirtualService[], cost: number)
   const reader: Partial<Ipvs> = {
     features: async () => new Set(),
     serviceStatistics: async (table) => {
-      for (const bytes of serviceBytes) table.readService(read(bytes));
+      await inTurns(serviceBytes, SERVICES_A_TURN, (bytes) => table.readService(read(bytes)));
     },
     destinationStatistics: async (service, table) => {
       busy(cost);

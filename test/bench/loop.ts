@@ -9,6 +9,7 @@ import { execFile, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PerformanceObserver } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { until } from '../../lab/topology.ts';
@@ -32,7 +33,7 @@ import { kernelAnswers } from './kernel-answers.ts';
 import { cpuSeconds } from './versus/processes.ts';
 import { lvsdFile } from './versus/setups.ts';
 import { services } from './versus/site.ts';
-import { scrape, startWeb } from './web.ts';
+import { mustBeWhole, scrape, startWeb } from './web.ts';
 
 const size = Number(process.env.BENCH_SERVICES ?? 10_000);
 /** Rounds of failures without and with scrapers each. */
@@ -90,7 +91,7 @@ const parts = {
   ...{ daemon, kernel: { reader }, sampler, events, monitor, hooks: undefined, lag: new EventLoopLag() },
   health: () => monitor.states(),
   vrrp: { numbers: async () => ({ instances: [], lateness: [], transitions: [], pid: undefined, restarts: 0 }) },
-  loader: { error: undefined, loadedAt: 0, file, digest: '', reloads: {} },
+  loader: { error: undefined, loadedAt: 0, file, digest: '', reloads: { done: 0, refused: 0, rejected: 0 } },
   logLinesDropped: () => 0,
   controlClients: () => ({}),
 } as unknown as StatsParts;
@@ -108,6 +109,9 @@ const handlers: Partial<Handlers> = {
 };
 new ControlServer({ path: socket, handlers: handlers as Handlers, events, log: SILENT_LOG, methods: READ_ONLY });
 const web = await startWeb(socket);
+process.on('exit', () => {
+  for (const child of [web.child, listener, failingListener]) child.kill();
+});
 
 /** Milliseconds that this thread has had a CPU. */
 const used = () => Number(readFileSync(`/proc/self/task/${process.pid}/schedstat`, 'latin1').split(' ')[0]) / 1e6;
@@ -120,10 +124,15 @@ setInterval(() => {
   [before, usedBefore] = [now, usedNow];
 }, LOOK).unref();
 
+let collections: number[] = [];
+new PerformanceObserver((list) => {
+  for (const { duration } of list.getEntries()) collections.push(duration);
+}).observe({ entryTypes: ['gc'] });
+
 /** The delays since the last call. */
 function found(what: string) {
-  const taken = delays;
-  delays = [];
+  const [taken, pauses] = [delays, collections];
+  [delays, collections] = [[], []];
   const most = (values: number[]) => Math.max(0, ...values);
   return [
     {
@@ -132,6 +141,7 @@ function found(what: string) {
       unit: 'ms',
     },
     { what: `${what}: of one delay, longest on the CPU`, figure: most(taken.map(({ busy }) => busy)), unit: 'ms' },
+    { what: `${what}: garbage collection, longest`, figure: most(pauses), unit: 'ms' },
     {
       what: `${what}: times late by more than ${TOO_LATE} ms`,
       figure: taken.filter(({ late }) => late > TOO_LATE).length,
@@ -176,7 +186,7 @@ const gzip = { 'Accept-Encoding': 'gzip' };
 await sleep((1000 * size * SERVERS) / CHECKS);
 for (let i = 0; i < 3; i++) await scrape(web, gzip);
 await detect();
-delays = [];
+[delays, collections] = [[], []];
 const alone = await failures('without scrapers');
 const lateAlone = found('without scrapers');
 
@@ -185,13 +195,15 @@ const cpu = cpuOf();
 const durations: number[] = [];
 let scraping = true;
 /** As Prometheus does it, in a process of its own: this one is the daemon. */
-const words = ['-sS', '-f', '--compressed', '-m', '30', '-o', '/dev/null', '-w', '%{time_total}'];
+const words = ['-sS', '-f', '--compressed', '-m', '30', '-o', '/dev/null', '-w', '%{time_total} %{size_download}'];
 const scraper = async (offset: number) => {
   await sleep(offset);
   while (scraping) {
     const next = sleep(5000);
     const { stdout } = await promisify(execFile)('curl', [...words, `http://127.0.0.1:${web.port}/metrics`]);
-    durations.push(Number(stdout));
+    const [duration = Number.NaN, bytes = 0] = stdout.split(' ').map(Number);
+    mustBeWhole(bytes);
+    durations.push(duration);
     await next;
   }
 };
@@ -226,9 +238,6 @@ const results = [
 ];
 writeFileSync(join(process.env.LAB_OUT ?? '.', 'loop.json'), `${JSON.stringify(results, null, 2)}\n`);
 await saver.close();
-web.child.kill();
-listener.kill();
-failingListener.kill();
 await monitor.stop();
 rmSync(folder, { recursive: true });
 process.exit(0);

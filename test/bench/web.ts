@@ -18,10 +18,20 @@ export async function startWeb(socket: string): Promise<Web> {
   const child = spawn(process.execPath, [program, 'web', '--listen', `127.0.0.1:${port}`, '--socket', socket], {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
+  child.stderr.pipe(process.stderr);
   await once(child.stderr, 'data');
   return { child, pid: child.pid ?? 0, port };
 }
 
+/** Bytes of 10,000 services with 4 real servers and gzip are 3 million; without the daemon's numbers it is a few. */
+const LEAST = 100_000;
+
+/** Throws if an answer of `bytes` is one without the daemon's numbers. */
+export function mustBeWhole(bytes: number): void {
+  if (bytes < LEAST) throw new Error(`lvsd web has sent ${bytes} bytes only: what does it log?`);
+}
+
+/** A scrape of the whole text. */
 export async function scrape(
   { port }: Web,
   headers: Record<string, string>,
@@ -32,5 +42,6 @@ export async function scrape(
   let bytes = 0;
   for await (const chunk of response) bytes += (chunk as Buffer).length;
   if (response.statusCode !== 200) throw new Error(`lvsd web answers ${response.statusCode}`);
+  mustBeWhole(bytes);
   return { seconds: (performance.now() - start) / 1000, bytes };
 }
