@@ -3,7 +3,6 @@
 // src/control/events/, in the format of systemd's catalog files (https://systemd.io/CATALOG).
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { tsImport } from 'tsx/esm/api';
 import { top } from './say.mjs';
 
 export const catalogOutput = join(top, 'build/journal/lvsd.catalog');
@@ -28,6 +27,8 @@ ${text.replaceAll('`', '')}
 }
 
 export async function buildCatalog() {
+  // The set-up, which imports this file, may not have run yet.
+  const { tsImport } = await import('tsx/esm/api');
   const { KINDS } = await tsImport('../../src/control/events/kinds.ts', import.meta.url);
   const { MESSAGE_IDS } = await tsImport('../../src/control/events/message-ids.ts', import.meta.url);
   mkdirSync(dirname(catalogOutput), { recursive: true });
