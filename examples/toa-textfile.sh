@@ -18,12 +18,19 @@ function total(text, n, i, sum, part) {
   }
   return sum
 }
+function count(key) {
+  if (!(key in value)) {
+    printf "toa-textfile.sh: %s has no row %s; nothing is written\n", FILENAME, key > "/dev/stderr"
+    exit 1
+  }
+  return value[key]
+}
 function head(name, type, help) { printf "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type }
 function by(name, label, list, n, i, words, pair) {
   n = split(list, words, " ")
   for (i = 1; i <= n; i++) {
     split(words[i], pair, "=")
-    printf "%s{%s=\"%s\"} %.0f\n", name, label, pair[1], value[pair[2]]
+    printf "%s{%s=\"%s\"} %.0f\n", name, label, pair[1], count(pair[2])
   }
 }
 /^[ \t]*(CPU[0-9]+[ \t]*)*$/ { next }
@@ -44,10 +51,10 @@ END {
   head("toa_answers_total", "counter", "Answers of accept() and getpeername().")
   by("toa_answers_total", "result", "ok=getname_toa_ok mismatch=getname_toa_mismatch bypass=getname_toa_bypass empty=getname_toa_empty")
   head("toa_not_kept_total", "counter", "Addresses of clients that were not kept, for lack of room or memory.")
-  printf "toa_not_kept_total %.0f\n", value["toa_not_kept"]
+  printf "toa_not_kept_total %.0f\n", count("toa_not_kept")
   head("toa_probe_missed_total", "counter", "Answers that showed the address of the balancer, for lack of probes.")
-  printf "toa_probe_missed_total %.0f\n", value["probe_missed"]
+  printf "toa_probe_missed_total %.0f\n", count("probe_missed")
   head("toa_entries", "gauge", "Connections whose client is known.")
-  printf "toa_entries %.0f\n", value["entries"]
+  printf "toa_entries %.0f\n", count("entries")
 }' "$stats" > "$out.$$"
 mv "$out.$$" "$out"
