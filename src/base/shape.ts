@@ -40,6 +40,8 @@ function foundText(value: unknown): string {
   if (value === undefined) return 'missing';
   if (Array.isArray(value)) return 'a list';
   if (typeof value === 'object' && value !== null) return 'an object';
+  // JSON.stringify writes null for it.
+  if (value === Number.POSITIVE_INFINITY || value === Number.NEGATIVE_INFINITY) return 'a number beyond all limits';
   return printable(shortened(JSON.stringify(value), LONGEST));
 }
 
@@ -110,6 +112,19 @@ export const tuple =
     for (const [index, item] of items.entries()) {
       const found = item(value[index]);
       if (found) return inside(`[${index}]`, found);
+    }
+    return undefined;
+  };
+
+/** A list that begins with items of these shapes. `more`: of those after them, which a later version has added. */
+export const beginning =
+  <T>(items: readonly Shape<T>[], more: Shape<T>): Shape<T[]> =>
+  (value) => {
+    if (!Array.isArray(value) || value.length < items.length)
+      return misfit(value, `a list of at least ${items.length}`);
+    for (let i = 0; i < value.length; i++) {
+      const found = (items[i] ?? more)(value[i]);
+      if (found) return inside(`[${i}]`, found);
     }
     return undefined;
   };

@@ -13,6 +13,7 @@ export type Detail = (typeof DETAILS)[number];
 export type Cell = string | number | null;
 export type Row = readonly Cell[];
 
+/** Of these and the next tables: a later version adds columns at the end only, and shapes/stats.ts has their types. */
 export const SERVICE_COLUMNS = [
   'service',
   'virtual',

@@ -3,6 +3,7 @@
 import type { Histogram } from '../../base/histogram.ts';
 import {
   among,
+  beginning,
   list,
   nullable,
   number,
@@ -17,7 +18,16 @@ import {
   tuple,
 } from '../../base/shape.ts';
 import type { TallyRow } from '../../base/tally.ts';
-import { type Cell, DETAILS, REAL_SERVER_STATES, type StatsPart, type StatsSummary } from '../metrics/stats.ts';
+import {
+  type Cell,
+  DETAILS,
+  LOCAL_ADDRESS_COLUMNS,
+  REAL_SERVER_COLUMNS,
+  REAL_SERVER_STATES,
+  SERVICE_COLUMNS,
+  type StatsPart,
+  type StatsSummary,
+} from '../metrics/stats.ts';
 import { vrrpState } from './status.ts';
 
 const histogram = object<Histogram>({ bounds: list(number), counts: list(number), count: number, sum: number });
@@ -118,13 +128,29 @@ export const statsSummary = object<StatsSummary>({
   vrrpTransitions: tally,
 });
 
-const isCell = (value: unknown): boolean => value === null || typeof value === 'string' || Number.isFinite(value);
-const cells = list(simple<Cell>(isCell, 'a string, a number or null'));
+const label = text as Shape<Cell>;
+const word = simple<Cell>(
+  (value) => value === null || typeof value === 'string' || Number.isFinite(value),
+  'a string, a number or null',
+);
+const figure = simple<Cell>((value) => value === null || Number.isFinite(value), 'a number or null');
 
-/** The first way is faster, the second one finds the place. */
-const row: Shape<Cell[]> = (value) => (Array.isArray(value) && value.every(isCell) ? undefined : cells(value));
+/** Rows with these columns. `labels`: texts that name the row; `words`: other texts, or numbers in place of them. */
+function rows<C extends string>(columns: readonly C[], labels: readonly C[], words: readonly C[]) {
+  const shapeOf = (column: C) => (labels.includes(column) ? label : words.includes(column) ? word : figure);
+  return object<Pick<StatsPart, 'rows'>>({ rows: list(beginning(columns.map(shapeOf), word)) });
+}
 
-export const statsPart = object<StatsPart>({
-  table: oneOf<StatsPart['table']>({ services: 1, realServers: 1, localAddresses: 1 }),
-  rows: list(row),
-});
+const ROWS: Readonly<Record<StatsPart['table'], Shape<Pick<StatsPart, 'rows'>>>> = {
+  services: rows(
+    SERVICE_COLUMNS,
+    ['service', 'virtual'],
+    ['protocol', 'address', 'port', 'fwmark', 'scheduler', 'forward', 'pool'],
+  ),
+  realServers: rows(REAL_SERVER_COLUMNS, ['service', 'virtual', 'realServer'], ['address', 'port', 'forward']),
+  localAddresses: rows(LOCAL_ADDRESS_COLUMNS, ['pool', 'localAddress'], []),
+};
+
+const named = object<Pick<StatsPart, 'table'>>({ table: oneOf<StatsPart['table']>(ROWS) });
+
+export const statsPart: Shape<StatsPart> = (value) => named(value) ?? ROWS[(value as StatsPart).table](value);

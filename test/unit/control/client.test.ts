@@ -10,6 +10,7 @@ import { ControlClient } from '../../../src/control/client.ts';
 import { isGap } from '../../../src/control/events/types.ts';
 import { LineReader } from '../../../src/control/lines.ts';
 import { fakeDaemon, freshPath, STATUS } from './daemon.ts';
+import { STATS } from './stats.ts';
 
 const servers: { close(): void }[] = [];
 after(() => {
@@ -151,7 +152,7 @@ test('servers that are not lvsd', async () => {
 
 test('rows without end, and rows that nobody asked for', async () => {
   const rows = (count: number) => {
-    const params = { table: 'services', rows: Array.from({ length: count }, () => []) };
+    const params = { table: 'localAddresses', rows: Array.from({ length: count }, () => STATS.localAddresses[0]) };
     return `${JSON.stringify({ jsonrpc: '2.0', method: 'rows', params })}\n`;
   };
   const path = await oddServer((socket) => {

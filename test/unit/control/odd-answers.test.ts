@@ -202,7 +202,11 @@ test('top: numbers of any size make a frame', async () => {
 test('rows and events of another type', async () => {
   const event = { epoch: '1f00ba5e', sequence: 1, at: 1, kind: 'table.drift', severity: 'info', text: 'x' };
   const notes: [verb: string, method: string, right: unknown][] = [
-    ['metrics', 'rows', { table: 'services', rows: [['a', 1, null]] }],
+    ...(['services', 'realServers', 'localAddresses'] as const).map((table): [string, string, unknown] => [
+      'metrics',
+      'rows',
+      { table, rows: STATS[table].slice(0, 1) },
+    ]),
     ['events', 'events', [{ ...event, service: 'shop', instance: 'edge' }]],
     ['events', 'events', [{ gap: { from: 1, to: 2 } }]],
     ['events', 'events', [{ gap: { cursor: 'x' } }]],
@@ -215,8 +219,43 @@ test('rows and events of another type', async () => {
         const what = `${notification} ${show(path, value)}`;
         const message = await at(what, () => attempt(daemon.path, name, {}, false));
         if (message !== undefined) assert.match(message, /^lvsd sent (rows|events) that this program does not/, what);
-        else assert.ok(value === undefined || notification === 'rows' || jsonType(value) === jsonType(old), what);
+        // What a column is of: the next test.
+        else if (path.length === 3 && notification === 'rows')
+          assert.ok(value === undefined || value === null || ['string', 'number'].includes(typeof value), what);
+        else assert.ok(value === undefined || jsonType(value) === jsonType(old), what);
       }
+});
+
+test('rows of a daemon with other columns, and instants that are none', async () => {
+  const [row = []] = STATS.services;
+  const event = { epoch: '1f00ba5e', sequence: 1, at: 1, kind: 'table.drift', severity: 'info', text: 'x' };
+  const cases: [verb: string, method: string, params: unknown, text: RegExp | undefined][] = [
+    ['metrics', 'rows', { table: 'services', rows: [[...row, 1, 'x', null]] }, undefined],
+    [
+      'metrics',
+      'rows',
+      { table: 'services', rows: [row.slice(0, -1)] },
+      /: rows\[0\] is a list, not a list of at least 27;/,
+    ],
+    ['metrics', 'rows', { table: 'services', rows: [[...row, [[]]]] }, /: rows\[0\]\[27\] is a list, not a string, a/],
+    ['metrics', 'rows', { table: 'services', rows: [row.with(1, 1)] }, /: rows\[0\]\[1\] is 1, not a string;/],
+    [
+      'metrics',
+      'rows',
+      { table: 'services', rows: [row.with(9, '4')] },
+      /: rows\[0\]\[9\] is "4", not a number or null;/,
+    ],
+    ['events', 'events', [{ ...event, at: 8.64e15 }], undefined],
+    ['events', 'events', [{ ...event, at: 8.65e15 }], /: \[0\]\.at is 8650000000000000, not an instant;/],
+    ['events', 'events', [{ ...event, at: '1e999' }], /: \[0\]\.at is a number beyond all limits, not an instant;/],
+  ];
+  for (const [name, notification, params, text] of cases) {
+    using daemon = await odd(RIGHT, { [name === 'metrics' ? 'stats' : 'events']: [[notification, params]] });
+    daemon.raw = (line) => line.replace('"1e999"', '1e999');
+    const message = await attempt(daemon.path, name, {}, true);
+    if (text) assert.match(message ?? '', text);
+    else assert.equal(message, undefined);
+  }
 });
 
 test('errors of another type', async () => {

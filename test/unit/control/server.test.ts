@@ -14,7 +14,7 @@ import { type EventItem, isGap } from '../../../src/control/events/types.ts';
 import { LONGEST_REQUEST } from '../../../src/control/messages.ts';
 import { METHODS, READ_ONLY } from '../../../src/control/methods.ts';
 import { answers, fakeDaemon, freshPath, rawClient, STATUS } from './daemon.ts';
-import { STATS } from './stats.ts';
+import { STATS, service } from './stats.ts';
 
 const request = (method: string, params?: unknown, id: unknown = 1) =>
   `${JSON.stringify({ jsonrpc: '2.0', id, method, params })}\n`;
@@ -366,7 +366,7 @@ test('a read-only socket is for a group, and allows its methods only', async () 
 });
 
 test('parts of an answer are sent before it, and the client collects them', async () => {
-  const row = (at: number) => ['shop', at];
+  const row = (at: number) => service(`shop ${at}`);
   using daemon = fakeDaemon({
     stats: async (_params, _peer, notify) => {
       for (let i = 0; i < 3; i++) await notify('rows', { table: 'services', rows: [row(2 * i), row(2 * i + 1)] });
