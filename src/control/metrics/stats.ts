@@ -82,6 +82,11 @@ export const LOCAL_ADDRESS_COLUMNS = [
   'conflicts',
 ] as const;
 
+/** Makes rows of a table, with the cells in the order of its columns. */
+export function rowsOf<C extends string>(columns: readonly C[]): (cells: Readonly<Record<C, Cell>>) => Row {
+  return (cells) => columns.map((column) => cells[column]);
+}
+
 /** `up` of a real server whose checks have no result yet: JSON has no NaN. */
 export const UNPROBED = -1;
 

@@ -19,8 +19,12 @@ import { parseKernelCounters } from '../../control/metrics/kernel-counters.ts';
 import {
   type Cell,
   DETAILS,
+  LOCAL_ADDRESS_COLUMNS,
+  REAL_SERVER_COLUMNS,
   ROWS,
   type Row,
+  rowsOf,
+  SERVICE_COLUMNS,
   type StatsPart,
   type StatsSummary,
   UNPROBED,
@@ -50,7 +54,10 @@ import type { Vrrp } from '../vrrp.ts';
 import type { Reading, Sampled, Sampler } from './sampler.ts';
 
 const FORWARD_NAMES = namesByNumber(FORWARDING, 'yaml');
-const COUNTERS = ['connections', 'inPackets', 'outPackets', 'inBytes', 'outBytes'] as const satisfies Statistic[];
+
+const serviceCells = rowsOf(SERVICE_COLUMNS);
+const realServerCells = rowsOf(REAL_SERVER_COLUMNS);
+const localAddressCells = rowsOf(LOCAL_ADDRESS_COLUMNS);
 
 /** Milliseconds. */
 const LEAST_AGE = 500;
@@ -243,39 +250,44 @@ function serviceRow(service: VirtualService, { runtime, reading }: Source, refus
   };
   const up = realServers.filter((server) => ['up', 'unchecked'].includes(runtime.serverState(service, server)));
   const forwards = [...new Set(realServers.map(({ destination }) => FORWARD_NAMES[destination.method] ?? ''))];
-  return [
-    spec.name,
-    serviceText(config),
-    config.fwmark ? '' : virtual.protocol,
-    config.fwmark ? '' : formatAddress(config.family, config.address),
-    config.fwmark ? '' : config.port,
-    config.fwmark || '',
-    spec.scheduler,
-    forwards.length > 1 ? 'mixed' : (forwards[0] ?? ''),
-    spec.localAddresses?.name ?? '',
-    realServers.length,
-    up.length,
-    runtime.weight(service),
-    spec.quorum,
-    Number(quorumUp),
-    Number(sorryServer !== undefined && !quorumUp),
-    Number(refused),
-    sum('active'),
-    sum('inactive'),
-    ...COUNTERS.map((counter): Cell => reading.services.get(key, counter) ?? null),
+  const counter = (statistic: Statistic): Cell => reading.services.get(key, statistic) ?? null;
+  return serviceCells({
+    service: spec.name,
+    virtual: serviceText(config),
+    protocol: config.fwmark ? '' : virtual.protocol,
+    address: config.fwmark ? '' : formatAddress(config.family, config.address),
+    port: config.fwmark ? '' : config.port,
+    fwmark: config.fwmark || '',
+    scheduler: spec.scheduler,
+    forward: forwards.length > 1 ? 'mixed' : (forwards[0] ?? ''),
+    pool: spec.localAddresses?.name ?? '',
+    realServers: realServers.length,
+    realServersUp: up.length,
+    weight: runtime.weight(service),
+    quorum: spec.quorum,
+    quorumUp: Number(quorumUp),
+    sorry: Number(sorryServer !== undefined && !quorumUp),
+    refused: Number(refused),
+    active: sum('active'),
+    inactive: sum('inactive'),
+    connections: counter('connections'),
+    inPackets: counter('inPackets'),
+    outPackets: counter('outPackets'),
+    inBytes: counter('inBytes'),
+    outBytes: counter('outBytes'),
     ...localPorts(reading.localAddresses.get(key)),
-  ];
+  });
 }
 
-function localPorts(addresses: readonly LocalAddress[] | undefined): Cell[] {
-  if (!addresses) return [null, null, null, null];
-  const sum = (value: (one: LocalAddress) => number) => addresses.reduce((total, one) => total + value(one), 0);
-  return [
-    sum(({ portsTotal }) => portsTotal),
-    sum(({ portsInUse }) => portsInUse),
-    sum(({ exhausted }) => Number(exhausted)),
-    sum(({ conflicts }) => Number(conflicts)),
-  ];
+function localPorts(addresses: readonly LocalAddress[] | undefined) {
+  const sum = (value: (one: LocalAddress) => number): Cell =>
+    addresses ? addresses.reduce((total, one) => total + value(one), 0) : null;
+  return {
+    localPorts: sum(({ portsTotal }) => portsTotal),
+    localPortsInUse: sum(({ portsInUse }) => portsInUse),
+    localPortsExhausted: sum(({ exhausted }) => Number(exhausted)),
+    localPortConflicts: sum(({ conflicts }) => Number(conflicts)),
+  };
 }
 
 function* allServerRows(services: readonly VirtualService[], source: Source): Generator<Row> {
@@ -298,13 +310,13 @@ function* serverRows(service: VirtualService, source: Source): Generator<Row> {
       checks:
         known.length === 0
           ? NO_CHECKS
-          : [
-              wallTime(Math.max(...known.map(({ since }) => since))) / 1000,
-              sum(({ probes }) => probes),
-              sum(({ failures }) => failures),
-              server.targets.reduce((total, { id }) => total + transitions(id), 0),
-              last ? last.latency / 1000 : null,
-            ],
+          : {
+              lastChange: wallTime(Math.max(...known.map(({ since }) => since))) / 1000,
+              checks: sum(({ probes }) => probes),
+              failures: sum(({ failures }) => failures),
+              transitions: server.targets.reduce((total, { id }) => total + transitions(id), 0),
+              latency: last ? last.latency / 1000 : null,
+            },
     });
   }
   const configured = new Set(service.realServers.map(({ spec }) => spec.name));
@@ -321,35 +333,44 @@ function* serverRows(service: VirtualService, source: Source): Generator<Row> {
   }
 }
 
-const NO_CHECKS: Cell[] = [null, null, null, null, null];
+const NO_CHECKS = { lastChange: null, checks: null, failures: null, transitions: null, latency: null };
 
 function serverRow(
   { key, spec }: VirtualService,
   destination: DestinationConfig,
   name: string,
   { reading }: Source,
-  { virtual, up, draining, checks }: { virtual: string; up: number; draining: boolean; checks: Cell[] },
+  {
+    virtual,
+    up,
+    draining,
+    checks,
+  }: { virtual: string; up: number; draining: boolean; checks: Record<keyof typeof NO_CHECKS, Cell> },
 ): Row {
   const { family, address, port, method, weight } = destination;
   const numbers = reading.destinations.row(destinationKey(key, address, port));
   const number = (statistic: Statistic): Cell => numbers?.[STATISTICS.indexOf(statistic)] ?? null;
-  return [
-    spec.name,
+  return realServerCells({
+    service: spec.name,
     virtual,
-    name,
-    formatAddress(family, address),
+    realServer: name,
+    address: formatAddress(family, address),
     port,
-    FORWARD_NAMES[method] ?? '',
+    forward: FORWARD_NAMES[method] ?? '',
     up,
-    number('weight'),
-    weight,
-    Number(draining),
-    number('active'),
-    number('inactive'),
-    number('persistent'),
-    ...COUNTERS.map(number),
+    weight: number('weight'),
+    configuredWeight: weight,
+    draining: Number(draining),
+    active: number('active'),
+    inactive: number('inactive'),
+    persistent: number('persistent'),
+    connections: number('connections'),
+    inPackets: number('inPackets'),
+    outPackets: number('outPackets'),
+    inBytes: number('inBytes'),
+    outBytes: number('outBytes'),
     ...checks,
-  ];
+  });
 }
 
 /** True if its checks have no result yet, and no operator has decided. */
@@ -374,27 +395,23 @@ async function serverCounts(source: Source): Promise<StatsSummary['realServers']
 
 /** One row for each address of a pool, summed over the services that use it. */
 async function localAddressRows(services: readonly VirtualService[], reading: Reading): Promise<Row[]> {
-  const sums = new Map<string, [string, string, ...number[]]>();
+  const none = { ports: 0, portsInUse: 0, connections: 0, draining: 0, exhausted: 0, conflicts: 0 };
+  const sums = new Map<string, typeof none & { pool: string; localAddress: string }>();
   await inTurns(services, SERVICES_A_TURN, ({ key, spec }) => {
     for (const one of reading.localAddresses.get(key) ?? []) {
       const pool = spec.localAddresses?.name ?? '';
-      const address = formatAddress(one.family, one.address);
-      const row = sums.get(`${pool} ${address}`) ?? [pool, address, 0, 0, 0, 0, 0, 0];
-      const numbers = row.slice(2) as number[];
-      const [ports = 0, inUse = 0, connections = 0, draining = 0, exhausted = 0, conflicts = 0] = numbers;
-      sums.set(`${pool} ${address}`, [
-        pool,
-        address,
-        ports + one.portsTotal,
-        inUse + one.portsInUse,
-        connections + one.connections,
-        Math.max(draining, Number(one.draining)),
-        exhausted + Number(one.exhausted),
-        conflicts + Number(one.conflicts),
-      ]);
+      const localAddress = formatAddress(one.family, one.address);
+      const sum = sums.get(`${pool} ${localAddress}`) ?? { pool, localAddress, ...none };
+      sums.set(`${pool} ${localAddress}`, sum);
+      sum.ports += one.portsTotal;
+      sum.portsInUse += one.portsInUse;
+      sum.connections += one.connections;
+      sum.draining = Math.max(sum.draining, Number(one.draining));
+      sum.exhausted += Number(one.exhausted);
+      sum.conflicts += Number(one.conflicts);
     }
   });
-  return [...sums.values()];
+  return Array.from(sums.values(), localAddressCells);
 }
 
 /** The sums of all services, in hexadecimal on the third line. */
