@@ -3,6 +3,8 @@
 # On real servers: /proc/net/toa_stats for the textfile collector of node_exporter, from a timer or cron:
 #   toa-textfile.sh /var/lib/prometheus/node-exporter
 set -eu
+# node_exporter is another user.
+umask 022
 out="${1:?the directory of the textfile collector}/toa.prom"
 stats="${TOA_STATS:-/proc/net/toa_stats}"
 [ -f "$stats" ] && [ -r "$stats" ] || { echo "toa-textfile.sh: cannot read $stats: is the module toa loaded?" >&2; exit 1; }

@@ -3,10 +3,13 @@
  * Opens files that the configuration or an operator names, where only a regular file makes sense. Opening a FIFO would wait
  * for a writer, and all else that the process does with it; opening a device may act on it.
  */
-import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats, statSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync, type Stats, statSync } from 'node:fs';
 
 /** Of a file that is not one: follows its name and 'which' or 'it'. */
 export const NOT_REGULAR = 'is not a regular file';
+
+/** Bytes that are read at a time. */
+const PART = 1 << 16;
 
 /** Opens a regular file for reading; undefined: it is something else. Throws system errors. */
 export function openRegular(path: string): { fd: number; stat: Stats } | undefined {
@@ -19,13 +22,28 @@ export function openRegular(path: string): { fd: number; stat: Stats } | undefin
   return undefined;
 }
 
+/**
+ * Reads a descriptor to its end; undefined: that is after more than `largest` bytes. The size of a file says less: it may
+ * grow, and those of /proc have none. Throws system errors.
+ */
+export function readBounded(fd: number, largest: number): Buffer | undefined {
+  const parts: Buffer[] = [];
+  for (let left = largest; ; ) {
+    const part = Buffer.alloc(Math.min(left + 1, PART));
+    const count = readSync(fd, part, 0, part.length, null);
+    if (count === 0) return Buffer.concat(parts);
+    left -= count;
+    if (left < 0) return undefined;
+    parts.push(part.subarray(0, count));
+  }
+}
+
 /** Reads a regular file of at most `largest` bytes. `wrong`: 'is not a regular file'. Throws system errors. */
 export function readRegular(path: string, largest: number): Buffer | { wrong: string } {
   const open = openRegular(path);
   if (!open) return { wrong: NOT_REGULAR };
   try {
-    if (open.stat.size > largest) return { wrong: `has more than ${largest >> 20} MiB` };
-    return readFileSync(open.fd);
+    return readBounded(open.fd, largest) ?? { wrong: `has more than ${largest >> 20} MiB` };
   } finally {
     closeSync(open.fd);
   }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /** Files with a secret: for the kernel (of FULLNAT's sequence numbers, of SYN cookies), or a key or passwords. */
-import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, openSync } from 'node:fs';
 import { UsageError } from './errors.ts';
-import { NOT_REGULAR, openRegular } from './regular-file.ts';
+import { NOT_REGULAR, openRegular, readBounded } from './regular-file.ts';
 
 /** Bytes of a secret, and of the largest file. */
 export const SECRET_LENGTH = 16;
@@ -17,6 +17,12 @@ export function parseSecret(content: Buffer): Uint8Array | undefined {
   if (content.length === SECRET_LENGTH) return content;
   const text = content.toString('latin1');
   return HEX.test(text) ? Buffer.from(text.trimEnd(), 'hex') : undefined;
+}
+
+/** Reads the secret of an open file; undefined for anything else. Throws system errors. */
+export function readOpenSecret(fd: number): Uint8Array | undefined {
+  const content = readBounded(fd, LARGEST);
+  return content && parseSecret(content);
 }
 
 /**
@@ -41,7 +47,7 @@ export function readPrivate(path: string, { pipe = false } = {}): Uint8Array | s
   try {
     // fstat of the open file: the path may name another one by now.
     if (fstatSync(fd).mode & READABLE_BY_OTHERS) return 'a secret must not be readable by group or others (chmod 600)';
-    return parseSecret(readBounded(fd)) ?? 'a secret is 16 bytes or 32 hexadecimal digits';
+    return readOpenSecret(fd) ?? 'a secret is 16 bytes or 32 hexadecimal digits';
   } finally {
     closeSync(fd);
   }
@@ -61,21 +67,9 @@ export function readPrivateText(
   try {
     if (stat.mode & (credential ? READABLE_BY_ALL : READABLE_BY_OTHERS))
       return { wrong: 'which group or others can read (chmod 600)' };
-    if (stat.size > largest) return { wrong: `which is larger than ${largest} bytes` };
-    return { text: readFileSync(fd, 'utf8') };
+    const content = readBounded(fd, largest);
+    return content ? { text: content.toString() } : { wrong: `which is larger than ${largest} bytes` };
   } finally {
     closeSync(fd);
-  }
-}
-
-/** Reads a descriptor to its end. Empty, which is not a valid secret, if that is longer than LARGEST. */
-export function readBounded(fd: number): Buffer {
-  const buffer = Buffer.alloc(LARGEST + 1);
-  let length = 0;
-  for (;;) {
-    const count = readSync(fd, buffer, length, buffer.length - length, null);
-    length += count;
-    if (count === 0) return buffer.subarray(0, length);
-    if (length > LARGEST) return Buffer.alloc(0);
   }
 }

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -108,9 +108,12 @@ test('toa-textfile.sh writes the statistics of a real server, summed over CPUs, 
   const missing = run(join(folder, 'nowhere'));
   assert.equal(missing.status, 1);
   assert.match(missing.stderr, /cannot read .*nowhere: is the module toa loaded\?/);
+  const mask = process.umask(0o077);
   const { status, stderr } = run(stats);
+  process.umask(mask);
   assert.equal(status, 0, stderr);
   assert.deepEqual(readdirSync(folder).sort(), ['toa.prom', 'toa_stats']);
+  assert.equal(statSync(join(folder, 'toa.prom')).mode & 0o777, 0o644, 'node_exporter can read it');
   const text = readFileSync(join(folder, 'toa.prom'), 'utf8');
   assert.deepEqual(
     text.split('\n').filter((one) => one !== '' && !one.startsWith('#')),

@@ -9,6 +9,8 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { readRegular } from '../../src/base/regular-file.ts';
+import { readPrivateText } from '../../src/base/secret-file.ts';
 import { FileEventStore } from '../../src/daemon/state/event-store.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lvsd-irregular-'));
@@ -141,6 +143,13 @@ for (const [name, { code, reason = REGULAR, not = [] }] of Object.entries(READER
       else assert.notEqual(found[place], undefined);
     }
   });
+
+test('a file whose size is not told is read up to its limit', () => {
+  assert.deepEqual(readRegular('/proc/self/stat', 4), { wrong: 'has more than 0 MiB' });
+  assert.ok(Buffer.isBuffer(readRegular('/proc/self/stat', 1 << 16)));
+  assert.deepEqual(readPrivateText('/proc/self/environ', { largest: 4 }), { wrong: 'which is larger than 4 bytes' });
+  assert.ok('text' in readPrivateText('/proc/self/environ'));
+});
 
 test('older events are those of a regular file', async () => {
   for (const [name, make] of [

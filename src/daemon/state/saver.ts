@@ -88,9 +88,15 @@ export class StateSaver {
     if (!this.#ignored) return;
     const { path, reporter } = this.#options;
     const file = `${path}${ASIDE}`;
-    const kept = await keepAside(path, file);
     this.#ignored = false;
-    if (kept) reporter.log('daemon', 'warn', `state file that was ignored: kept as ${file}`, { file });
+    try {
+      if (!(await keepAside(path, file))) return;
+      reporter.log('daemon', 'warn', `state file that was ignored: kept as ${file}`, { file });
+    } catch (error) {
+      // The state from now on counts more than the file.
+      const text = `state file that was ignored: cannot be kept as ${file}, and is replaced: ${errorLine(error)}`;
+      reporter.log('daemon', 'error', text, { file });
+    }
   }
 
   async close(): Promise<void> {

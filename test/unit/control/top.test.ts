@@ -357,7 +357,10 @@ test('without a terminal: one frame, several, and as JSON', async () => {
 
 const skip = spawnSync('script', ['--version']).status !== 0 && 'no script(1) here';
 
-test('on a terminal: drawn, opened, and left as it was, by q and by a signal', { skip, timeout: 120_000 }, async () => {
+test('on a terminal: drawn, opened, and left as it was, by q and by a signal', {
+  skip,
+  timeout: 120_000,
+}, async (t) => {
   let hanging = false;
   using daemon = fakeDaemon({
     stats: (...request) => (hanging ? new Promise(() => {}) : statsHandler(stats(5, 0))(...request)),
@@ -370,6 +373,8 @@ test('on a terminal: drawn, opened, and left as it was, by q and by a signal', {
       stdio: ['pipe', 'pipe', 'inherit'],
       env: { ...process.env, NO_COLOR: '1', TERM: 'xterm' },
     });
+    // Otherwise a failure leaves the program running, which keeps this process alive.
+    t.after(() => child.kill());
     let out = '';
     child.stdout.on('data', (chunk) => {
       out += String(chunk);

@@ -198,6 +198,35 @@ test('of the file of a later version, what this one knows is used; the rest is n
   ]);
 });
 
+test('a file that was not accepted and cannot be kept is replaced: the new state is saved', async () => {
+  const path = fresh();
+  mkdirSync(`${path}.ignored/taken`, { recursive: true });
+  forge(path, JSON.stringify(NEWER), { lvsd_state: 2 });
+  const { saver, log } = saving(path);
+  await saver.now();
+  await saver.close();
+  assert.ok((await readState(path)).state);
+  assert.equal(log.length, 1);
+  assert.match(
+    log[0] ?? '',
+    /^error state file that was ignored: cannot be kept as .*\.ignored, and is replaced: EISDIR/,
+  );
+});
+
+/** A saver of a state file that was not accepted, and what it logs. */
+function saving(path: string) {
+  const log: string[] = [];
+  const saver = new StateSaver({
+    path,
+    reporter: { log: (_area: string, level: string, text: string) => log.push(`${level} ${text}`) } as never,
+    daemon: () => ({ runtime: new RuntimeState(), owned: new Set(), sysctls: { changed: [] } }) as never,
+    states: async () => new Map(),
+    health: new Map(),
+    ignored: true,
+  });
+  return { saver, log };
+}
+
 test('a file that was not accepted is kept beside the new one, once', async () => {
   const path = fresh();
   mkdirSync(join(path, '..'));
@@ -208,15 +237,7 @@ test('a file that was not accepted is kept beside the new one, once', async () =
     notes.map(({ level, reason }) => [level, reason]),
     [['warn', 'it has version 2, not 1']],
   );
-  const log: string[] = [];
-  const saver = new StateSaver({
-    path,
-    reporter: { log: (_area: string, level: string, text: string) => log.push(`${level} ${text}`) } as never,
-    daemon: () => ({ runtime: new RuntimeState(), owned: new Set(), sysctls: { changed: [] } }) as never,
-    states: async () => new Map(),
-    health: new Map(),
-    ignored: true,
-  });
+  const { saver, log } = saving(path);
   await saver.now();
   await saver.now();
   await saver.close();

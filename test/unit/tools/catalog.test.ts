@@ -28,5 +28,5 @@ test('journalctl knows every kind of event by its id, and says what it means', {
   const wanted = Object.keys(KINDS).map((kind) => `${MESSAGE_IDS[kind as Kind]} lvsd: ${kind}`);
   assert.deepEqual(listed, wanted.sort());
   const dumped = journalctl('--dump-catalog', MESSAGE_IDS['real_server.down']);
-  assert.match(dumped, /\n\nA check fails: it gets no new connections\.\n/);
+  assert.match(dumped, /\n\nA check of a real server fails: it gets no new connections\.\n/);
 });
