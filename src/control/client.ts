@@ -19,6 +19,8 @@ const TIMEOUT = 60_000;
 const MOST_WAITING = 5000;
 /** Rows of one answer: twice those of 10,000 services of 16 real servers each, and more. */
 const MOST_ROWS = 400_000;
+/** Characters of all of them: several times those of as many rows with long names. */
+const MOST_TEXT = 128 << 20;
 
 /** No process listens on the socket. */
 export class NoDaemonError extends LvsdError {
@@ -54,8 +56,8 @@ export class ControlClient {
   readonly #reader = new LineReader(LONGEST_LINE);
   readonly #waiting = new Map<number, Waiting>();
   #events: EventItem[] = [];
-  /** Rows of the pending answer to `stats`, and how many more may come; undefined: nobody waits for them. */
-  #tables: (Omit<Stats, 'summary'> & { room: number }) | undefined;
+  /** Rows of the pending answer to `stats`, and how many more of them and characters may come; undefined: nobody waits. */
+  #tables: (Omit<Stats, 'summary'> & { room: number; space: number }) | undefined;
   #wake: (() => void) | undefined;
   #next = 1;
   #failure: Error | undefined;
@@ -152,7 +154,7 @@ export class ControlClient {
 
   /** Counters and states; one question at a time. */
   async stats(params: Params<'stats'>): Promise<Stats> {
-    const tables = { services: [], realServers: [], localAddresses: [], room: MOST_ROWS };
+    const tables = { services: [], realServers: [], localAddresses: [], room: MOST_ROWS, space: MOST_TEXT };
     this.#tables = tables;
     try {
       const summary = await this.call('stats', params);
@@ -193,7 +195,7 @@ export class ControlClient {
       if (this.#events.length > MOST_WAITING) this.#socket.pause();
       this.#wake?.();
     } else if (message.method === 'rows') {
-      this.#rows(message.params);
+      this.#rows(message.params, line.length);
     } else if (typeof message.id === 'number') {
       const waiting = this.#waiting.get(message.id);
       this.#waiting.delete(message.id);
@@ -206,12 +208,14 @@ export class ControlClient {
     }
   }
 
-  /** Throws MalformedError. */
-  #rows(params: unknown): void {
+  /** `length`: characters of the notification. Throws MalformedError. */
+  #rows(params: unknown, length: number): void {
     const { table, rows } = readRows(params);
     if (!this.#tables) return;
     this.#tables.room -= rows.length;
     if (this.#tables.room < 0) throw new MalformedError(`lvsd sent more than ${MOST_ROWS} rows in one answer`);
+    this.#tables.space -= length;
+    if (this.#tables.space < 0) throw new MalformedError(`lvsd sent more than ${MOST_TEXT >> 20} MiB in one answer`);
     for (const row of rows) this.#tables[table].push(row);
   }
 

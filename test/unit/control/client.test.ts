@@ -168,6 +168,17 @@ test('rows without end, and rows that nobody asked for', async () => {
     code: 'ERR_LVSD_MALFORMED',
     message: 'lvsd sent more than 400000 rows in one answer',
   });
+  const [, ...cells] = STATS.localAddresses[0] ?? [];
+  const params = { table: 'localAddresses', rows: [['x'.repeat(32 << 20), ...cells]] };
+  const long = `${JSON.stringify({ jsonrpc: '2.0', method: 'rows', params })}\n`;
+  const wide = await ControlClient.open(
+    await oddServer((socket) => {
+      let left = 5;
+      const more = () => left-- > 0 && socket.write(long);
+      socket.on('drain', more).once('data', more);
+    }),
+  );
+  await assert.rejects(wide.stats({}), { message: 'lvsd sent more than 128 MiB in one answer' });
 });
 
 test('events: kept and new ones, in order, none twice', async () => {
