@@ -108,7 +108,9 @@ function strays(port: number): RawFlow {
 
 for (const port of [plain, proxied])
   test(`segments without a connection, ${port === proxied ? 'with' : 'without'} SYN proxy`, async () => {
-    await strays(port).expect('RST', isReset);
+    // SYN proxy drops the ACKs of 3 in 256 flows, which may be early.
+    const flows = Array.from({ length: 5 }, () => strays(port));
+    await eventually('RST', () => flows.some((one) => one.received().some(isReset)));
     await defend(port, DROP_STRAYS, 0, 1);
     const rounds = 100;
     raw.capture.clear();
