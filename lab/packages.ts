@@ -105,7 +105,7 @@ function asVersion(deb: string, version: string | undefined, to: string): void {
 
 /** Folders of roots of one release of Debian, in which apt has installed what the names say. */
 export interface GuestRoots {
-  /** What lvsd depends on. */
+  /** The packages that lvsd depends on. */
   depends: string[];
   /** A kernel, lvsd and lvsd-ipvs-dkms. */
   balancer: string[];

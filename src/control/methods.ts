@@ -114,7 +114,7 @@ export const METHODS = {
   stats: method<{ detail?: string; service?: string; maxAge?: number }, StatsSummary>({
     parameters: { detail: OPTIONAL_STRING, service: OPTIONAL_STRING, maxAge: { type: 'integer' } },
   }),
-  /** What `lvsd web` needs of the configuration: paths, and no contents of files. */
+  /** The part of the configuration that `lvsd web` reads: paths, and no contents of files. */
   'config.summary': method<None, ConfigSummary>({ parameters: {} }),
   vrrp: method<{ instance?: string }, { instances: VrrpStatus[] }>({ parameters: { instance: OPTIONAL_STRING } }),
   /** The instance leaves the master's role, and does not preempt for `hold` milliseconds (default: ten minutes). */

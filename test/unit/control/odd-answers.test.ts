@@ -219,7 +219,7 @@ test('rows and events of another type', async () => {
         const what = `${notification} ${show(path, value)}`;
         const message = await at(what, () => attempt(daemon.path, name, {}, false));
         if (message !== undefined) assert.match(message, /^lvsd sent (rows|events) that this program does not/, what);
-        // What a column is of: the next test.
+        // The next test checks cells by their columns.
         else if (path.length === 3 && notification === 'rows')
           assert.ok(value === undefined || value === null || ['string', 'number'].includes(typeof value), what);
         else assert.ok(value === undefined || jsonType(value) === jsonType(old), what);
